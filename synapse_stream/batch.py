@@ -1,0 +1,130 @@
+"""A batch: consecutive events of one producer, as one entry of the job's stream.
+
+`data` is JSON Lines, the exact bytes that the producer encoded: one event a line, each line ended by a
+newline. The chain hash is taken over these bytes uncompressed, so compression is transport only:
+
+    hash = SHA-256(previous hash ‖ header ‖ data)
+    header = "synapse-stream 1\n" job_id "\n" producer "\n" first "\n" last "\n"
+
+The first batch of a producer follows `GENESIS`, 32 zero bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import zstandard
+
+from synapse_stream.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GENESIS = bytes(32)
+
+_COMPRESS_FROM_BYTES = 1024  # below that a zstd frame saves next to nothing
+_LARGEST_DATA_BYTES = 64 * 1024 * 1024  # a damaged or hostile frame must not fill the memory
+
+_local = threading.local()  # zstd contexts are costly to make and must not be shared between threads
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events number `first` to `last` of one producer.
+
+    A batch has `last - first + 1` lines, unless it holds a single `loss` event that stands for the
+    whole range.
+    """
+
+    job_id: str
+    producer: str
+    first: int
+    last: int
+    hash: bytes
+    data: bytes
+
+    def is_linked_to(self, previous: bytes) -> bool:
+        """Tell whether the chain hash follows from `previous` and the batch's own content."""
+        return self.hash == chain(previous, self.job_id, self.producer, self.first, self.last, self.data)
+
+    def lines(self) -> list[bytes]:
+        """Return one line an event, without newlines."""
+        return self.data.splitlines()
+
+
+def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> bytes:
+    """Return the chain hash (32 bytes) of a batch that follows `previous`."""
+    header = f"synapse-stream 1\n{job_id}\n{producer}\n{first}\n{last}\n"
+    digest = sha256(previous + header.encode())
+    digest.update(data)
+    return digest.digest()
+
+
+def seal(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> Batch:
+    """Make the batch that follows `previous` in its producer's chain."""
+    link = chain(previous, job_id, producer, first, last, data)
+    return Batch(job_id, producer, first, last, link, data)
+
+
+def encode_fields(batch: Batch) -> dict[str, Any]:
+    """Return the batch as the fields of a stream entry: p, n, m, h and d (plain) or z (zstd)."""
+    fields: dict[str, Any] = {"p": batch.producer, "n": batch.first, "m": batch.last, "h": batch.hash}
+    if len(batch.data) >= _COMPRESS_FROM_BYTES:
+        fields["z"] = _compressor().compress(batch.data)
+    else:
+        fields["d"] = batch.data
+    return fields
+
+
+def decode_fields(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
+    """Read a batch back from the fields of a stream entry.
+
+    Raises:
+        DecodeError: a field is missing or damaged.
+    """
+    try:
+        data = fields[b"d"] if b"d" in fields else _decompress(fields[b"z"])
+        return Batch(
+            job_id, fields[b"p"].decode(), int(fields[b"n"]), int(fields[b"m"]), fields[b"h"], data
+        )
+    except (KeyError, ValueError, zstandard.ZstdError) as error:
+        msg = f"an entry of job {job_id!r} is no batch: {type(error).__name__}: {error}"
+        raise DecodeError(msg) from error
+
+
+def decode_events(data: bytes) -> list[dict[str, Any]]:
+    """Parse JSON Lines in one call; several times as fast as a call a line.
+
+    Raises:
+        DecodeError: a line is no JSON object; `decode_line` tells which.
+    """
+    try:
+        events = orjson.loads(b"[" + data.rstrip(b"\n").replace(b"\n", b",") + b"]")
+    except orjson.JSONDecodeError as error:
+        msg = f"the batch is no JSON Lines: {error}"
+        raise DecodeError(msg) from error
+    return events  # type: ignore[no-any-return]
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    try:
+        return _local.compressor  # type: ignore[no-any-return]
+    except AttributeError:
+        _local.compressor = zstandard.ZstdCompressor(level=1)
+        return _local.compressor
+
+
+def _decompress(frame: bytes) -> bytes:
+    size = zstandard.frame_content_size(frame)
+    if not 0 <= size <= _LARGEST_DATA_BYTES:
+        msg = f"a zstd frame of {size} bytes; at most {_LARGEST_DATA_BYTES} are allowed"
+        raise ValueError(msg)
+    try:
+        decompressor = _local.decompressor
+    except AttributeError:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    return decompressor.decompress(frame)  # type: ignore[no-any-return]

@@ -1,0 +1,38 @@
+"""Every Redis key, and nothing else.
+
+All keys of a job carry the hash tag of its partition, so one script may touch them on a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names of one deployment: its namespace and its fixed number of partitions."""
+
+    namespace: str
+    partitions: int
+
+    @property
+    def config(self) -> str:
+        """Hash: what this deployment was created with; compared on every connect."""
+        return f"{self.namespace}:config"
+
+    def partition(self, job_id: str) -> int:
+        """Return the partition of a job, 0 to `partitions` - 1."""
+        return crc32(job_id.encode()) % self.partitions
+
+    def job(self, job_id: str) -> str:
+        """Stream: the job's batches."""
+        return f"{self.namespace}:{{{self.partition(job_id)}}}:job:{job_id}"
+
+    def producers(self, job_id: str) -> str:
+        """Hash: producer → its last number and the chain hash there."""
+        return f"{self.namespace}:{{{self.partition(job_id)}}}:producers:{job_id}"
+
+    def feed(self, partition: int) -> str:
+        """Stream: the partition's total order of (job id, entry id)."""
+        return f"{self.namespace}:{{{partition}}}:feed"

@@ -1,0 +1,120 @@
+"""Settings: one typed class, read from `SYNAPSE_STREAM_*` environment variables.
+
+Plain pydantic on purpose: importing pydantic-settings would cost a plugin 260 ms.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from synapse_stream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "SYNAPSE_STREAM_"
+MIB = 1024 * 1024
+URL_SCHEMES = (
+    "redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"
+)  # fmt: skip
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+def _data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "synapse-stream"
+
+
+class Settings(BaseModel):
+    """What can be set; each field is the environment variable `SYNAPSE_STREAM_<FIELD>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: str | None = None
+    """Server of the streams; None: the embedded server of `data_dir`."""
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "synapse"
+    """Prefix of every key; deployments with different namespaces can share a server."""
+    partitions: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Number of feeds; fixed when the deployment is first used."""
+    job_id: str | None = None
+    """Job of `open_run()` when the call names none."""
+    data_dir: Path = Field(default_factory=_data_dir)
+    """Home of the embedded server and, unless `spool_dir` is set, of the spool."""
+    spool_dir: Path | None = None
+    """Where events wait on disk; None: `data_dir`/spool."""
+    spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 1024 * MIB
+    """Largest spool of one process; beyond it dev events are shed first, then metrics and progress."""
+    spool_memory_bytes: Annotated[int, Field(ge=0)] = 64 * MIB
+    """Part of it that may lie in shared memory; 0 uses the disk only."""
+    rewind_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
+    """How much the spool keeps after the server acknowledged it, in case the server loses its tail."""
+    rewind_seconds: Positive = 600.0
+    """How long it keeps that."""
+    connect_seconds: Positive = 2.0
+    """Longest wait for a connection or an answer before the shipper tries again."""
+    exit_wait_seconds: Annotated[float, Field(ge=0)] = 5.0
+    """Longest wait at the end of a run for what is not yet acknowledged."""
+    heartbeat_seconds: Positive = 15.0
+    """A run that reports nothing for that long gives a sign of life."""
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in URL_SCHEMES:
+            msg = f"the scheme must be one of {', '.join(URL_SCHEMES)}"
+            raise ValueError(msg)
+        return url
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """Read the environment; an override that is not None wins.
+
+        Raises:
+            ConfigError: a value is not allowed; the message names the variable. An unknown variable with
+                our prefix is left alone: other versions and the server have their own.
+        """
+        environ = os.environ if environ is None else environ
+        found: dict[str, Any] = {
+            name: environ[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if environ.get(PREFIX + name.upper())
+        }
+        found.update({name: value for name, value in overrides.items() if value is not None})
+        try:
+            return cls(**found)
+        except ValidationError as error:
+            raise ConfigError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+    @property
+    def spool_root(self) -> Path:
+        """Directory that holds one spool a producer."""
+        return self.spool_dir or self.data_dir / "spool"
+
+    def masked(self) -> dict[str, str | None]:
+        """Return every setting as text, passwords replaced by `***`."""
+        shown = {name: getattr(self, name) for name in type(self).model_fields}
+        shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
+        return {name: None if value is None else str(value) for name, value in shown.items()}
+
+
+def mask_url(url: str) -> str:
+    """Return `url` with its password replaced by `***`."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    userinfo, _, hosts = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{userinfo.split(':', 1)[0]}:***@{hosts}").geturl()
+
+
+def _explain(problem: Any) -> str:
+    name = PREFIX + ".".join(str(part) for part in problem["loc"]).upper()
+    value = problem["input"]
+    if name.endswith("_URL") and isinstance(value, str):
+        value = mask_url(value)
+    return f"{name}={value!r} is not allowed: {problem['msg']}"
