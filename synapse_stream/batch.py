@@ -1,7 +1,8 @@
-"""A batch: consecutive events of one producer, as one entry of the job's stream.
+r"""A batch: consecutive events of one producer, as one entry of the job's stream.
 
-`data` is JSON Lines, the exact bytes that the producer encoded: one event a line, each line ended by a
-newline. The chain hash is taken over these bytes uncompressed, so compression is transport only:
+`data` is JSON Lines, the exact bytes that the producer encoded: one event a line, each line ended
+by a newline. The chain hash is taken over these bytes uncompressed, so compression is transport
+only:
 
     hash = SHA-256(previous hash ‖ header ‖ data)
     header = "synapse-stream 1\n" job_id "\n" producer "\n" first "\n" last "\n"
@@ -29,7 +30,9 @@ GENESIS = bytes(32)
 _COMPRESS_FROM_BYTES = 1024  # below that a zstd frame saves next to nothing
 _LARGEST_DATA_BYTES = 64 * 1024 * 1024  # a damaged or hostile frame must not fill the memory
 
-_local = threading.local()  # zstd contexts are costly to make and must not be shared between threads
+_local = (
+    threading.local()
+)  # zstd contexts are costly to make and must not be shared between threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,9 @@ class Batch:
 
     def is_linked_to(self, previous: bytes) -> bool:
         """Tell whether the chain hash follows from `previous` and the batch's own content."""
-        return self.hash == chain(previous, self.job_id, self.producer, self.first, self.last, self.data)
+        return self.hash == chain(
+            previous, self.job_id, self.producer, self.first, self.last, self.data
+        )
 
     def lines(self) -> list[bytes]:
         """Return one line an event, without newlines."""
@@ -72,7 +77,12 @@ def seal(previous: bytes, job_id: str, producer: str, first: int, last: int, dat
 
 def encode_fields(batch: Batch) -> dict[str, Any]:
     """Return the batch as the fields of a stream entry: p, n, m, h and d (plain) or z (zstd)."""
-    fields: dict[str, Any] = {"p": batch.producer, "n": batch.first, "m": batch.last, "h": batch.hash}
+    fields: dict[str, Any] = {
+        "p": batch.producer,
+        "n": batch.first,
+        "m": batch.last,
+        "h": batch.hash,
+    }
     if len(batch.data) >= _COMPRESS_FROM_BYTES:
         fields["z"] = _compressor().compress(batch.data)
     else:

@@ -1,13 +1,12 @@
 """Every error that Synapse Stream raises.
 
     SynapseStreamError
-    ├── ConfigError            (also ValueError)       a setting, URL or namespace is wrong
-    ├── DecodeError            (also ValueError)       stored bytes are not what their producer wrote
-    ├── LogUnavailable         (also ConnectionError)  the server did not take or answer a command
-    ├── RunEnded               (also RuntimeError)     a report after `end_log`
-    └── WaitTimeout            (also TimeoutError)     something awaited did not happen in time
+    ├── ConfigError     (also ValueError)       a setting, URL or namespace is wrong
+    ├── DecodeError     (also ValueError)       stored bytes are not what a producer wrote
+    ├── LogUnavailable  (also ConnectionError)  the server did not take or answer a command
+    └── RunEnded        (also RuntimeError)     a report after `end_log`
 
-Wrong arguments of report calls are plain TypeError and ValueError, as Python's own functions raise them.
+Wrong arguments of report calls are plain TypeError and ValueError, as from Python's own functions.
 """
 
 from __future__ import annotations
@@ -31,7 +30,3 @@ class LogUnavailable(SynapseStreamError, ConnectionError):
 
 class RunEnded(SynapseStreamError, RuntimeError):
     """The run has ended, so nothing more can be reported to it."""
-
-
-class WaitTimeout(SynapseStreamError, TimeoutError):
-    """What was awaited did not happen in time; the message says what was last seen."""

@@ -1,6 +1,7 @@
 """Every Redis key, and nothing else.
 
-All keys of a job carry the hash tag of its partition, so one script may touch them on a Redis Cluster.
+All keys of a job carry the hash tag of its partition, so one script may touch them on a Redis
+Cluster.
 """
 
 from __future__ import annotations

@@ -29,7 +29,9 @@ class Position(NamedTuple):
         """
         match = _FORM.fullmatch(text)
         if match is None:
-            msg = f"{text!r} is no position; expected '<ms>-<seq>.<index>', as in '1763880000000-0.3'"
+            msg = (
+                f"{text!r} is no position; expected '<ms>-<seq>.<index>', as in '1763880000000-0.3'"
+            )
             raise ValueError(msg)
         ms, seq, index = (int(part or 0) for part in match.groups())
         if max(ms, seq) > _LARGEST:

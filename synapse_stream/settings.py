@@ -49,11 +49,13 @@ class Settings(BaseModel):
     spool_dir: Path | None = None
     """Where events wait on disk; None: `data_dir`/spool."""
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 1024 * MIB
-    """Largest spool of one process; beyond it dev events are shed first, then metrics and progress."""
+    """Largest spool of one process; beyond it dev events are shed first, then metrics and
+    progress."""
     spool_memory_bytes: Annotated[int, Field(ge=0)] = 64 * MIB
     """Part of it that may lie in shared memory; 0 uses the disk only."""
     rewind_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
-    """How much the spool keeps after the server acknowledged it, in case the server loses its tail."""
+    """How much the spool keeps after the server acknowledged it, in case the server loses its
+    tail."""
     rewind_seconds: Positive = 600.0
     """How long it keeps that."""
     connect_seconds: Positive = 2.0
@@ -76,7 +78,8 @@ class Settings(BaseModel):
         """Read the environment; an override that is not None wins.
 
         Raises:
-            ConfigError: a value is not allowed; the message names the variable. An unknown variable with
+            ConfigError: a value is not allowed; the message names the variable. An unknown variable
+                with
                 our prefix is left alone: other versions and the server have their own.
         """
         environ = os.environ if environ is None else environ
@@ -95,6 +98,15 @@ class Settings(BaseModel):
     def spool_root(self) -> Path:
         """Directory that holds one spool a producer."""
         return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def server(self) -> str:
+        """Name of the server for people, without its password."""
+        return (
+            mask_url(self.redis_url)
+            if self.redis_url
+            else f"the embedded server of {self.data_dir}"
+        )
 
     def masked(self) -> dict[str, str | None]:
         """Return every setting as text, passwords replaced by `***`."""

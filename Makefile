@@ -1,0 +1,72 @@
+# Synapse Stream. `make` alone lists the targets; each installs what it needs into .venv first.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV_PIP = UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+
+# Looked up only when the environment is made. Name another one by `make PYTHON=/path/to/python3.12 …`.
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports unit coverage bench faults lock format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## a real training run, live, through an embedded server; then its stream read back
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: check unit ## everything that must hold: lint, types, import contract, the whole suite
+
+check: lint types imports
+
+lint: $(READY) ## ruff and codespell
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; false; }
+	@$(BIN)/codespell
+
+types: $(READY) ## mypy, strict
+	@$(BIN)/mypy
+
+imports: $(READY) ## the import contract
+	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; false; }
+
+unit: $(READY)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+
+coverage: $(READY) ## the suite with branch coverage
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal --cov --cov-report=term $(ARGS)
+
+bench: $(READY) ## measure, and compare with what must be reached
+	@$(BIN)/python -m bench $(ARGS)
+
+faults: $(READY) ## every planned fault against real processes and a real server; prints a report
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+format: $(READY) ## let ruff format and mend
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lock: $(READY) ## pin the dependencies anew; ARGS=--upgrade takes the newest
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock $(ARGS)
+
+clean: ## remove the environment, caches and the demo's data
+	@rm -rf $(VENV) .demo build dist htmlcov .coverage* .hypothesis .*_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip brings uv (pinned, with its hash), uv brings the rest. uv does not read pip's configuration, so where
+# only pip knows the way to an index, pip does it all.
+$(READY): pyproject.toml requirements.lock
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 to 3.14 with its venv module is needed; found: $$(python3 --version 2>&1)." \
+		"Debian: apt-get install python3-venv. Another one: make PYTHON=/path/to/python3.12" >&2; false; }
+	@echo "Installing what requirements.lock pins into $(VENV) ($$($(PYTHON) --version)), once"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r $(VENV)/uv.lock
+	@$(UV_PIP) --require-hashes -r requirements.lock || { echo "Trying again with pip" >&2; \
+		$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
+	@$(UV_PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""A plugin that learns to read handwritten digits."""

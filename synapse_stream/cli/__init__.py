@@ -1,0 +1,22 @@
+"""The command `synapse-stream`."""
+
+from __future__ import annotations
+
+import sys
+
+_MISSING = "synapse-stream: {} is not installed; pip install 'synapse-stream[cli]' brings it"
+
+
+def main() -> None:
+    """Run the command with the process's arguments, and exit.
+
+    Exit codes: 0 fine, 1 the answer is no or the server is away, 2 wrong use or a wrong setting.
+    """
+    try:
+        from synapse_stream.cli.app import run_command
+    except ModuleNotFoundError as error:
+        if error.name not in {"rich", "typer"}:
+            raise
+        print(_MISSING.format(error.name), file=sys.stderr)
+        sys.exit(2)
+    sys.exit(run_command())

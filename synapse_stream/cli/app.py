@@ -1,0 +1,57 @@
+"""The commands under one roof, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from synapse_stream import __version__
+from synapse_stream.cli.doctor import doctor
+from synapse_stream.cli.drain import drain
+from synapse_stream.cli.events import events
+from synapse_stream.cli.run import run
+from synapse_stream.errors import ConfigError, LogUnavailable
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"max_content_width": 100},
+)
+app.command()(run)
+app.command()(events)
+app.command()(drain)
+app.command()(doctor)
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        print(f"synapse-stream {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _synapse_stream(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Report from plugins to event streams, and read them back.
+
+    Settings come from SYNAPSE_STREAM_* variables; `doctor --print-config` shows them.
+    """
+
+
+def run_command() -> int:
+    """Run the command line; return its exit code."""
+    try:
+        app(prog_name="synapse-stream")
+    except ConfigError as error:
+        print(f"synapse-stream: {error}", file=sys.stderr)
+        return 2
+    except LogUnavailable as error:
+        print(f"synapse-stream: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,24 @@
+"""What the commands share in printing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import orjson
+import typer
+
+
+def print_json(value: Any) -> None:
+    """Print one line of JSON."""
+    line = orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def coloured(text: str, colour: str | None) -> str:
+    """Colour `text` where a terminal shows it and NO_COLOR is not set."""
+    if colour is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return typer.style(text, fg=colour)

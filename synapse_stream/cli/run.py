@@ -1,0 +1,127 @@
+"""`synapse-stream run`: run an action, with its progress live in the terminal."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import isabstract, isclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from synapse_stream.errors import ConfigError, LogUnavailable
+
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+
+    from pydantic import BaseModel
+
+    from synapse_stream.action import BaseAction
+
+
+def run(
+    target: Annotated[
+        str, typer.Argument(metavar="MODULE:ACTION", help="Such as my_plugin.train:TrainAction.")
+    ],
+    *,
+    params: Annotated[
+        str | None, typer.Option(metavar="JSON|@FILE", help="The action's parameters.")
+    ] = None,
+    job_id: Annotated[
+        str | None,
+        typer.Option(help="The job to report to; else SYNAPSE_STREAM_JOB_ID or a new one."),
+    ] = None,
+) -> None:
+    """Run an action and show its progress live.
+
+    Exit code 0 when it completed, 1 when it failed, 130 when it was cancelled by Ctrl-C.
+    """
+    from synapse_stream.run import open_run
+
+    action = _load_action(target)
+    checked = _check_params(action, _read_params(params))
+    try:
+        with open_run(
+            job_id, action=action.action_name, params=checked.model_dump(), console=True
+        ) as ctx:
+            action(checked, ctx).execute()
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except (ConfigError, LogUnavailable):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the plugin raises is its author's to read
+        traceback.print_exception(type(error), error, _own_frames(error.__traceback__))
+        raise typer.Exit(1) from None
+
+
+def _load_action(target: str) -> type[BaseAction[Any]]:
+    """Import the action that `target` names; the working directory is searched first."""
+    from synapse_stream.action import BaseAction
+
+    module_name, _, name = target.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    if not _exists(module_name):
+        msg = f"there is no module {module_name!r} here or among the installed packages"
+        raise typer.BadParameter(msg, param_hint="MODULE:ACTION")
+    module = import_module(module_name)
+    found = getattr(module, name, None)
+    if isclass(found) and issubclass(found, BaseAction):
+        return found
+    msg = f"{module_name!r} has no action {name!r}; it has {_actions(module) or 'none'}"
+    raise typer.BadParameter(msg, param_hint="MODULE:ACTION")
+
+
+def _exists(module_name: str) -> bool:
+    try:
+        return find_spec(module_name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _actions(module: ModuleType) -> str:
+    from synapse_stream.action import BaseAction
+
+    return ", ".join(
+        f"{module.__name__}:{name}"
+        for name, value in vars(module).items()
+        if isclass(value) and issubclass(value, BaseAction) and not isabstract(value)
+    )
+
+
+def _read_params(given: str | None) -> Any:
+    if given is None:
+        return {}
+    try:
+        return orjson.loads(Path(given[1:]).read_bytes() if given.startswith("@") else given)
+    except OSError as error:
+        problem = f"{given[1:]}: {error.strerror}"
+    except orjson.JSONDecodeError as error:
+        problem = f"no JSON: {error}"
+    raise typer.BadParameter(problem, param_hint="--params")
+
+
+def _check_params(action: type[BaseAction[Any]], given: Any) -> BaseModel:
+    from pydantic import ValidationError
+
+    try:
+        checked: BaseModel = action.params_model.model_validate(given)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'all'}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        msg = f"--params of {action.__name__}: {problems}"
+        raise ConfigError(msg) from None
+    return checked
+
+
+def _own_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Skip our own frames: the plugin's author reads on from the first of the plugin."""
+    own = Path(__file__).parents[1]
+    while frames and Path(frames.tb_frame.f_code.co_filename).is_relative_to(own):
+        frames = frames.tb_next
+    return frames

@@ -1,0 +1,157 @@
+"""From a report's fields to the bytes of its event: the hottest path of the product.
+
+A *body* is an event line without its beginning `{"seq":…,"time":…,` and its newline; the producer adds both.
+
+The fast path is one `orjson.dumps`. It gets no `default` callback on purpose: orjson 3.13 crashes the
+process when the callback, or another thread that runs meanwhile, shrinks the list being written. Whatever
+orjson cannot write, or would write as `null` (NaN, Infinity), goes to the careful path in `plain`.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from orjson import dumps
+
+from synapse_stream.plain import clean, describe, plain
+from synapse_stream.tags import restore, wire_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MAX_EVENT_BYTES", "VERSIONS", "encode", "restore"]
+
+MAX_EVENT_BYTES = 256 * 1024
+"""Largest body; metrics beyond it are split, other events are cut and marked."""
+
+VERSIONS = dict.fromkeys(
+    (
+        "run_started", "progress", "metrics", "message", "dev_event", "log",
+        "action", "heartbeat", "producer_lost", "loss", "end",
+    ),
+    1,
+)  # fmt: skip
+"""Wire name → schema version that is written."""
+
+_OPTIONS = (
+    orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)
+_MARK_BYTES = 512  # room for the field `truncated`
+_CUT_BYTES = 64  # room for what stands between head and tail
+
+
+def encode(kind: str, step: str | None, fields: dict[str, Any]) -> tuple[bytes, ...]:
+    """Encode one event; normally one body, several when metrics are split.
+
+    Never raises because of the data, and no body is longer than `MAX_EVENT_BYTES`. An event that was
+    cut tells so in its field `truncated`: the names of the cut fields, and size in bytes and SHA-256 of
+    the body as it would have been.
+
+    Raises:
+        KeyError: `kind` is no event type.
+    """
+    version = VERSIONS[kind]
+    try:
+        if step is None:
+            event = {"type": kind, "v": version, **fields}
+        else:
+            event = {"type": kind, "v": version, "step": step, **fields}
+        body = dumps(event, None, _OPTIONS)[1:]
+    except Exception:  # noqa: BLE001 - foreign code may raise anything
+        return _encode_carefully(kind, step, fields)
+    # find() is twice as fast as `in` here; a metric's values hold no tag that could be mistaken
+    if body.find(b"null") < 0 and (kind == "metrics" or body.find(b'"$') < 0):
+        return (body,) if len(body) <= MAX_EVENT_BYTES else _fit(event, body)
+    return _encode_carefully(kind, step, fields)
+
+
+def _encode_carefully(kind: str, step: str | None, fields: dict[str, Any]) -> tuple[bytes, ...]:
+    event: dict[str, Any] = {"type": kind, "v": VERSIONS[kind]}
+    try:
+        if step is not None:
+            event["step"] = clean(step)
+        convert = _plain_metrics if kind == "metrics" else plain
+        for name, value in fields.items():
+            event[name] = convert(value)
+        body = dumps(event, None, _OPTIONS)[1:]
+    except Exception as error:  # noqa: BLE001 - a MemoryError, or no stack is left
+        return _give_up(kind, error)
+    return (body,) if len(body) <= MAX_EVENT_BYTES else _fit(event, body)
+
+
+def _plain_metrics(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {clean(name): _plain_metrics(number) for name, number in value.items()}
+    return wire_number(value) if type(value) in {int, float} else plain(value)
+
+
+def _fit(event: dict[str, Any], body: bytes) -> tuple[bytes, ...]:
+    try:
+        if event["type"] == "metrics" and len(event["values"]) > 1:
+            return tuple(_split(event, list(event["values"].items())))
+        return (_cut(event, body),)
+    except Exception as error:  # noqa: BLE001 - a MemoryError, or more fields than fit
+        return _give_up(event["type"], error)
+
+
+def _give_up(kind: str, error: Exception) -> tuple[bytes, ...]:
+    return (dumps({"type": kind, "v": VERSIONS[kind], "unencodable": describe(error)})[1:],)
+
+
+def _split(event: dict[str, Any], values: list[tuple[str, Any]]) -> Iterator[bytes]:
+    part = {**event, "values": dict(values)}
+    body = dumps(part, None, _OPTIONS)[1:]
+    if len(body) <= MAX_EVENT_BYTES:
+        yield body
+    elif len(values) == 1:
+        yield _cut(part, body)
+    else:
+        middle = len(values) // 2
+        yield from _split(event, values[:middle])
+        yield from _split(event, values[middle:])
+
+
+def _cut(event: dict[str, Any], body: bytes) -> bytes:
+    """Cut the largest fields, so that every smaller one stays whole."""
+    sizes = {name: _size(value) for name, value in event.items()}
+    room = MAX_EVENT_BYTES - _MARK_BYTES - sum(len(dumps(name)) + 2 for name in event)
+    cut: dict[str, Any] = {}
+    for index, name in enumerate(sorted(sizes, key=sizes.__getitem__)):
+        share = room // (len(sizes) - index)
+        if sizes[name] > share:
+            cut[name] = _head_and_tail(event[name], share)
+        room -= min(sizes[name], share)
+    mark = {"field": ",".join(cut), "size": len(body), "sha256": sha256(body).hexdigest()}
+    short = dumps({**event, **cut, "truncated": mark}, None, _OPTIONS)[1:]
+    if len(short) > MAX_EVENT_BYTES:
+        msg = f"{len(event)} fields, more than an event of {MAX_EVENT_BYTES} bytes can hold"
+        raise ValueError(msg)
+    return short
+
+
+def _size(value: Any) -> int:
+    if type(value) is str and len(value) > MAX_EVENT_BYTES:
+        return len(value)  # too long in any case: spare it a second encoding
+    return len(dumps(value, None, _OPTIONS))
+
+
+def _head_and_tail(value: Any, room: int) -> str | dict[str, str]:
+    half = (room - _CUT_BYTES) // 2
+    if isinstance(value, str):
+        head, tail = _encodable(value, half), _encodable(value, -half)
+        return f"{head}… <cut: {len(value)} characters> …{tail}"
+    text = dumps(value, None, _OPTIONS).decode()
+    return {"head": _encodable(text, half), "tail": _encodable(text, -half)}
+
+
+def _encodable(text: str, room: int) -> str:
+    """Return the start of `text`, or its end when `room` is negative, that encodes to |room| bytes."""
+    part = text[:room] if room > 0 else text[room:]
+    while (size := len(dumps(part)) - 2) > abs(room):
+        keep = (
+            len(part) * room // size
+        )  # fewer than before, and at least one: a character takes 6 bytes
+        part = part[:keep] if room > 0 else part[keep:]
+    return part

@@ -1,0 +1,39 @@
+-- Append one batch exactly once, or say what the server has of its producer. All keys share a hash tag.
+-- KEYS: job stream, producers hash, feed. ARGV: job id, producer, first, last, chain hash, 'd' or 'z', data.
+-- Reply: {1, entry id} appended, {0, state} known already, {2, state} a gap before it; state = hash .. last.
+
+local state = redis.call('HGET', KEYS[2], ARGV[2])
+local last = state and tonumber(string.sub(state, 33)) or -1
+local first = tonumber(ARGV[3])
+if first ~= last + 1 then
+  return {first > last and 2 or 0, state or ''}
+end
+
+-- The feed goes first and gives the id, so that an entry and its pointer bear the same one. Its id is above
+-- every id of its jobs, unless somebody deleted the feed: then it is lifted above this job's top.
+local function append()
+  local id = redis.call('XADD', KEYS[3], '*', 'j', ARGV[1])
+  local added = redis.pcall('XADD', KEYS[1], id,
+    'p', ARGV[2], 'n', ARGV[3], 'm', ARGV[4], 'h', ARGV[5], ARGV[6], ARGV[7])
+  if type(added) == 'string' then
+    return id
+  end
+  redis.call('XDEL', KEYS[3], id)
+  return nil, added
+end
+
+local id, failure = append()
+if not id and string.find(failure.err, 'equal or smaller', 1, true) then
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      redis.call('XSETID', KEYS[3], info[i + 1])
+    end
+  end
+  id, failure = append()
+end
+if not id then
+  return failure
+end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[5] .. ARGV[4])
+return {1, id}

@@ -1,0 +1,6 @@
+-- Make the deployment's config if there is none, and return it. KEYS: config. ARGV: format, partitions.
+
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSET', KEYS[1], 'format', ARGV[1], 'partitions', ARGV[2])
+end
+return redis.call('HMGET', KEYS[1], 'format', 'partitions')

@@ -1,0 +1,96 @@
+"""Clients of redis-py, with the settings of every connection in one place.
+
+1. No client-side retry: redis-py 8 retries ten times by default, and so sends an append whose
+   reply was lost a second time. Whoever calls the log retries, knowingly.
+2. After a failure the connection is given up, and the next command starts from the address again.
+   So a promoted primary, moved cluster slots and an embedded server on another port are found
+   without a special case.
+3. A blocking read has a socket time-out above its block time; otherwise redis-py takes each quiet
+   wait for a dead connection.
+4. RESP2: the replies that we use are the same, and servers behind older proxies know no HELLO.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from synapse_stream.log.failures import FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse_stream.log.url import Endpoint
+
+LONGEST_BLOCK_MS = 5_000
+"""Longest wait of one blocking read: a half-open connection is noticed soon after."""
+
+
+class Client(Protocol):
+    """What the log needs of a client: redis-py's, fakeredis's and `LazyClient` have it."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command and return its parsed reply."""
+
+    def close(self) -> None:
+        """Give up the connections."""
+
+
+class LazyClient:
+    """A client that connects at its first command, and anew at the first after a failure."""
+
+    def __init__(self, connect: Callable[[], Client]) -> None:
+        self._connect = connect
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command, once. Raises what `connect` and redis-py raise."""
+        with self._lock:
+            client = self._client = self._client or self._connect()
+        try:
+            return client.execute_command(*args, **options)
+        except NoScriptError:
+            raise
+        except FAILURES:
+            self._give_up(client)
+            raise
+
+    def close(self) -> None:
+        """Disconnect; a later command would connect again."""
+        self._give_up(self._client)
+
+    def _give_up(self, client: Client | None) -> None:
+        with self._lock:
+            if client is None or client is not self._client:
+                return
+            self._client = None
+        client.close()
+
+
+def connect(endpoint: Endpoint, *, connect_seconds: float, answer_seconds: float) -> Client:
+    """Return a client of `endpoint`; only that of a cluster asks it something at once: its nodes."""
+    once = Retry(NoBackoff(), 0)
+    timeouts = {"socket_connect_timeout": connect_seconds, "socket_timeout": answer_seconds}
+    options: dict[str, Any] = {**timeouts, **endpoint.login, "protocol": 2}
+    if endpoint.is_cluster:
+        nodes = [ClusterNode(*node) for node in endpoint.nodes]  # type: ignore[no-untyped-call]
+        return RedisCluster(startup_nodes=nodes, retry=once, **options)
+    options["retry"] = once
+    if endpoint.is_sentinel:
+        asking = {**options, "socket_timeout": connect_seconds, **endpoint.sentinel_login}
+        for name in {"db", "username", "password"} - endpoint.sentinel_login.keys():
+            asking.pop(name, None)
+        sentinel = Sentinel(endpoint.nodes, sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
+        return sentinel.master_for(endpoint.service)  # type: ignore[no-any-return, no-untyped-call]
+    if endpoint.path:
+        return Redis(unix_socket_path=endpoint.path, **options)
+    host, port = endpoint.nodes[0]
+    return Redis(host=host, port=port, **options)

@@ -1,0 +1,262 @@
+"""The log: append batches exactly once, read them back by position, follow what is new."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from enum import StrEnum
+from hashlib import sha1
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis.exceptions import NoScriptError
+
+from synapse_stream.batch import GENESIS, Batch, decode_fields, encode_fields
+from synapse_stream.errors import DecodeError, LogUnavailable
+from synapse_stream.keys import Keys
+from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
+from synapse_stream.log.failures import FAILURES, translate
+from synapse_stream.log.handshake import agree, read_report
+from synapse_stream.log.server import running_url
+from synapse_stream.log.url import parse_url
+from synapse_stream.settings import mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from synapse_stream.log.connection import Client
+    from synapse_stream.log.handshake import ServerReport
+    from synapse_stream.position import Position
+    from synapse_stream.settings import Settings
+
+_APPEND = files(__package__).joinpath("append.lua").read_bytes()
+_APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
+_HASH_BYTES = len(GENESIS)
+
+
+class Outcome(StrEnum):
+    """What became of an append."""
+
+    APPENDED = "appended"
+    KNOWN = "known"
+    """The server has events of this batch already; go on after `Ack.last`."""
+    GAP = "gap"
+    """The server lacks events before this batch; go back to after `Ack.last`."""
+
+
+_OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
+
+
+class Ack(NamedTuple):
+    """What the server has of a producer."""
+
+    outcome: Outcome
+    last: int
+    """The producer's last number there, -1 if none."""
+    hash: bytes
+    """The chain hash there, GENESIS if none."""
+    entry: tuple[int, int] | None
+    """Id of the entry just appended."""
+
+
+class RecordedBatch(NamedTuple):
+    """One entry of a job's stream; in place of a batch that cannot be read, why, and its fields."""
+
+    ms: int
+    seq: int
+    batch: Batch | None
+    error: str | None = None
+    raw: Mapping[bytes, bytes] | None = None
+
+
+class FeedPointer(NamedTuple):
+    """One entry of a partition's feed: the job's stream has got an entry with this very id."""
+
+    entry: tuple[int, int]
+    job_id: str
+
+
+class EventLog:
+    """The streams of one deployment.
+
+    Every method asks the server once and raises LogUnavailable when it did not take or answer the
+    command. Whether an append took effect is then unknown; sending it again is always safe.
+    Methods may be called from several threads.
+    """
+
+    def __init__(
+        self, client: Client, keys: Keys, address: str, *, blocking: Client | None = None
+    ) -> None:
+        """Speak through `client`, and for reads that wait through `blocking`.
+
+        `address` names the server in messages, so it holds no password.
+        """
+        self.keys = keys
+        self.address = address
+        self._client = client
+        self._blocking = blocking or client
+
+    def check(self) -> None:
+        """Compare the deployment with what the server has, or found it there if it is new.
+
+        Raises:
+            ConfigError: the namespace is another program's, has another number of partitions or a
+                newer format, or the server is too old.
+        """
+        agree(self._command, self.keys, self.address)
+
+    def append(self, batch: Batch) -> Ack:
+        """Append `batch` if it follows the producer's last number; else say what the server has."""
+        fields = encode_fields(batch)
+        (kind,) = fields.keys() & {"d", "z"}
+        command = (
+            3,
+            self.keys.job(batch.job_id),
+            self.keys.producers(batch.job_id),
+            self.keys.feed(self.keys.partition(batch.job_id)),
+            batch.job_id,
+            *(fields[name] for name in ("p", "n", "m", "h")),
+            kind,
+            fields[kind],
+        )
+        with self._translated(f"appending to job {batch.job_id!r}"):
+            try:
+                code, answer = self._client.execute_command("EVALSHA", _APPEND_SHA, *command)
+            except NoScriptError:
+                code, answer = self._client.execute_command("EVAL", _APPEND, *command)
+        outcome = _OUTCOMES[code]
+        if outcome is Outcome.APPENDED:
+            return Ack(outcome, batch.last, batch.hash, _entry_id(answer))
+        return _ack(outcome, answer)
+
+    def head(self, job_id: str, producer: str) -> Ack:
+        """Return what the server has of a producer, as outcome KNOWN."""
+        doing = f"asking for producer {producer!r} of job {job_id!r}"
+        state = self._command(doing, "HGET", self.keys.producers(job_id), producer)
+        return _ack(Outcome.KNOWN, state)
+
+    def read_after(
+        self, job_id: str, position: Position, *, limit: int = 100, until: Position | None = None
+    ) -> list[RecordedBatch]:
+        """Read entries from that of `position` on, oldest first; an unknown job has none.
+
+        The entry of `position` is included, since its later events may be unread; the caller skips
+        its lines up to `position.index`. Nothing is left out: an entry that is no batch comes back
+        in its place, with an `error`.
+
+        Args:
+            job_id: whose stream.
+            position: where to begin; BEGINNING for all.
+            limit: most entries to return; fewer come back only at the end.
+            until: the last entry to return is this position's; None reads to the end.
+        """
+        end = until.entry_id if until else "+"
+        command = ("XRANGE", self.keys.job(job_id), position.entry_id, end, "COUNT", limit)
+        return _recorded(job_id, self._command(f"reading job {job_id!r}", *command))
+
+    def wait_after(
+        self, job_id: str, position: Position, *, block_ms: int, limit: int = 100
+    ) -> list[RecordedBatch]:
+        """Read entries behind that of `position`, waiting for the first up to `block_ms`, or 5 s.
+
+        Unlike in `read_after`, the entry of `position` is not included. May come back empty.
+        """
+        doing = f"following job {job_id!r}"
+        key = self.keys.job(job_id)
+        return _recorded(job_id, self._wait(doing, key, position.entry_id, block_ms, limit))
+
+    def read_feed(
+        self,
+        partition: int,
+        after: tuple[int, int] = (0, 0),
+        *,
+        limit: int = 1000,
+        block_ms: int | None = None,
+    ) -> list[FeedPointer]:
+        """Read a feed behind the entry `after`, oldest first, waiting if `block_ms` is given."""
+        doing, key = f"reading feed {partition}", self.keys.feed(partition)
+        start = f"{after[0]}-{after[1]}"
+        if block_ms is None:
+            entries = self._command(doing, "XRANGE", key, f"({start}", "+", "COUNT", limit)
+        else:
+            entries = self._wait(doing, key, start, block_ms, limit)
+        return [FeedPointer(_entry_id(entry), fields[b"j"].decode()) for entry, fields in entries]
+
+    def server_report(self) -> ServerReport:
+        """Return the state of the server, of one node if it is a cluster."""
+        return read_report(self._command)
+
+    def close(self) -> None:
+        """Disconnect. A later call would connect again."""
+        self._client.close()
+        self._blocking.close()
+
+    def _wait(self, doing: str, key: str, after: str, block_ms: int, limit: int) -> list[Any]:
+        block_ms = min(max(block_ms, 1), LONGEST_BLOCK_MS)  # 0 would be for ever
+        command = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", key, after)
+        with self._translated(doing):
+            reply = self._blocking.execute_command(*command)
+        return reply[0][1] if reply else []
+
+    def _command(self, doing: str, *command: Any) -> Any:
+        with self._translated(doing):
+            return self._client.execute_command(*command)
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except LogUnavailable:
+            raise
+        except FAILURES as error:
+            raise translate(error, self.address, doing) from error
+
+
+def open_log(settings: Settings) -> EventLog:
+    """Return the log of `settings`. It connects at its first command.
+
+    Without a `redis_url` it is on the embedded server of `data_dir`, whose address is looked up at
+    every connection: the server may be started, or started again, later.
+
+    Raises:
+        ConfigError: the URL has no form that is known.
+    """
+    url = settings.redis_url
+    endpoint = parse_url(url) if url else None
+    address = mask_url(url) if url else f"embedded in {settings.data_dir}"
+
+    def client(answer_seconds: float) -> LazyClient:
+        def connect_now() -> Client:
+            return connect(
+                endpoint or parse_url(running_url(settings.data_dir)),
+                connect_seconds=settings.connect_seconds,
+                answer_seconds=answer_seconds,
+            )
+
+        return LazyClient(connect_now)
+
+    seconds = settings.connect_seconds
+    keys = Keys(settings.namespace, settings.partitions)
+    blocking = client(seconds + LONGEST_BLOCK_MS / 1000)
+    return EventLog(client(seconds), keys, address, blocking=blocking)
+
+
+def _ack(outcome: Outcome, state: bytes | None) -> Ack:
+    if not state:
+        return Ack(outcome, -1, GENESIS, None)
+    return Ack(outcome, int(state[_HASH_BYTES:]), state[:_HASH_BYTES], None)
+
+
+def _recorded(job_id: str, entries: list[Any]) -> list[RecordedBatch]:
+    return [_recorded_batch(job_id, *_entry_id(entry), fields) for entry, fields in entries]
+
+
+def _recorded_batch(job_id: str, ms: int, seq: int, fields: Mapping[bytes, bytes]) -> RecordedBatch:
+    try:
+        return RecordedBatch(ms, seq, decode_fields(job_id, fields))
+    except DecodeError as error:
+        return RecordedBatch(ms, seq, None, str(error), fields)
+
+
+def _entry_id(entry: bytes) -> tuple[int, int]:
+    ms, _, seq = entry.partition(b"-")
+    return int(ms), int(seq)

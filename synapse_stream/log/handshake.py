@@ -1,0 +1,104 @@
+"""The handshake: is the server new enough, is the namespace ours, do the partitions agree."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.log.failures import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from synapse_stream.keys import Keys
+
+FORMAT = 1
+"""Version of the key layout and of the entries' fields."""
+
+_OLDEST_REDIS = (7, 0)  # before it, a script that takes an id from the clock may not write
+_CONFIG = files(__package__).joinpath("config.lua").read_bytes()
+
+
+class ServerReport(NamedTuple):
+    """The state of a server."""
+
+    version: str
+    role: str
+    eviction_policy: str
+    aof_enabled: bool
+    used_bytes: int
+    max_bytes: int
+    """0: no limit."""
+
+
+def agree(command: Callable[..., Any], keys: Keys, address: str) -> None:
+    """Found the deployment on the server, or compare it with how it was founded.
+
+    Raises:
+        ConfigError: they differ; the message names both sides and what to set.
+    """
+    _check_version(command, address)
+    foreign = ConfigError(
+        f"the key {keys.config!r} on {address} is another program's; "
+        "set SYNAPSE_STREAM_NAMESPACE to a name that is free"
+    )
+    doing = f"checking the namespace {keys.namespace!r}"
+    try:
+        found = command(doing, "EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions)
+    except LogUnavailable as error:
+        if error_code(error.__cause__) != "WRONGTYPE":
+            raise
+        raise foreign from error
+    try:
+        founded_format, partitions = (int(value) for value in found)
+    except (TypeError, ValueError):
+        raise foreign from None
+    if founded_format > FORMAT:
+        msg = (
+            f"the namespace {keys.namespace!r} on {address} has format {founded_format}, this "
+            f"program knows up to {FORMAT}; install a newer synapse-stream"
+        )
+        raise ConfigError(msg)
+    if partitions != keys.partitions:
+        msg = (
+            f"the namespace {keys.namespace!r} on {address} has {partitions} partitions, this "
+            f"program is set to {keys.partitions}; set SYNAPSE_STREAM_PARTITIONS={partitions}, "
+            "or SYNAPSE_STREAM_NAMESPACE to another name"
+        )
+        raise ConfigError(msg)
+
+
+def read_report(command: Callable[..., Any]) -> ServerReport:
+    """Ask the server for its state."""
+    info = command("asking for the server's state", "INFO")
+    return ServerReport(
+        version=_version(info),
+        role=info["role"],
+        eviction_policy=info["maxmemory_policy"],
+        aof_enabled=bool(info["aof_enabled"]),
+        used_bytes=info["used_memory"],
+        max_bytes=info["maxmemory"],
+    )
+
+
+def _check_version(command: Callable[..., Any], address: str) -> None:
+    try:
+        info = command("asking for the server's version", "INFO", "server")
+    except LogUnavailable as error:
+        # a server whose ACL forbids INFO, or a fake one without it, is taken as it is
+        if isinstance(error.__cause__, ResponseError):
+            return
+        raise
+    version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
+    if version < _OLDEST_REDIS:
+        msg = f"the server {address} is {_version(info)}; Redis 7.0 or any Valkey is needed"
+        raise ConfigError(msg)
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    if "valkey_version" in info:
+        return f"Valkey {info['valkey_version']}"
+    return f"Redis {info['redis_version']}"

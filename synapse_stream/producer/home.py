@@ -1,0 +1,148 @@
+"""The directories of a spool, and the lock that tells whether its process lives.
+
+A spool has up to two homes: a *hot* one in shared memory, where lines are written, and a *cold* one
+on disk, where backlog and rewind window go. Each holds `producer.json` and segments `00000000.seg`,
+`00000001.seg`, … The process holds a `flock` on `producer.json`; the kernel frees it at the
+process's end however it ended, so a lock that can be had proves the process dead, across containers
+too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from synapse_stream.errors import DecodeError
+
+_FORMAT = 1
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and its owner checked
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerInfo:
+    """Who wrote a spool and where it belongs; the content of `producer.json`."""
+
+    producer: str
+    job_id: str
+    rank: int | None
+    """None for a forked child: its death is not the death of the rank."""
+    host: str
+    pid: int
+    namespace: str
+    server: str
+    """Address of the server, masked: the events of one deployment must not end in another."""
+
+    @classmethod
+    def load(cls, path: Path) -> ProducerInfo:
+        """Read `producer.json`.
+
+        Raises:
+            DecodeError: it is not ours, or of a later format.
+            OSError: it cannot be read.
+        """
+        try:
+            content: dict[str, Any] = orjson.loads(path.read_bytes())
+            if content.pop("format") != _FORMAT:
+                msg = f"{path} has a format that this version does not know"
+                raise DecodeError(msg)
+            return cls(**content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = f"{path} does not describe a producer: {error}"
+            raise DecodeError(msg) from error
+
+    def dump(self) -> bytes:
+        """Return the content of `producer.json`."""
+        return orjson.dumps({"format": _FORMAT, **asdict(self)}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+class Home:
+    """One directory of a spool, locked by this process."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def create(cls, root: Path, info: ProducerInfo) -> Home:
+        """Make and lock the directory; it appears under its name only when it is locked.
+
+        Raises:
+            OSError: the directory cannot be made.
+        """
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = root / f".{info.producer}"
+        draft.mkdir(mode=0o700)
+        try:
+            (draft / "producer.json").write_bytes(info.dump())
+            lock = os.open(draft / "producer.json", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        draft.rename(root / info.producer)
+        return cls(root / info.producer, lock)
+
+    @classmethod
+    def take_over(cls, path: Path) -> Home | None:
+        """Lock the directory of a dead process; None when its process lives or another took it."""
+        try:
+            lock = os.open(path / "producer.json", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        if not (path / "producer.json").exists():  # removed by the one who had the lock before us
+            os.close(lock)
+            return None
+        return cls(path, lock)
+
+    def segment_path(self, index: int) -> Path:
+        """Return where a segment lies."""
+        return self.path / f"{index:08d}.seg"
+
+    def segment_paths(self) -> list[Path]:
+        """Return the segments that are there, oldest first."""
+        return sorted(self.path.glob("*.seg"))
+
+    def release(self) -> None:
+        """Give the lock back; for whoever comes next the directory then has no living process.
+
+        In a forked child this only drops the child's copy: the parent still holds the lock.
+        """
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def remove(self) -> None:
+        """Delete the directory, then give the lock back."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
+
+
+def hot_root(spool_root: Path) -> Path | None:
+    """Return the shared-memory counterpart of a spool root; None where there is no such memory.
+
+    The directory is private to the user; one that somebody else put in its place is not used.
+    """
+    if not os.access(_SHARED_MEMORY, os.W_OK):
+        return None
+    mine = _SHARED_MEMORY / f"synapse-stream-{os.getuid()}"
+    try:
+        mine.mkdir(mode=0o700, exist_ok=True)
+        found = mine.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        return None
+    return mine / hashlib.sha256(os.fsencode(spool_root.absolute())).hexdigest()[:16]

@@ -1,0 +1,175 @@
+"""What a dead process left: its segments, made readable again."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from synapse_stream.encoding import encode
+from synapse_stream.producer.segment import Chunk, Cursor, Segment, used_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from synapse_stream.producer.home import Home, ProducerInfo
+
+_NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
+_LAST_WORD = re.compile(rb'\{"seq":\d+,"time":\d+,(?:"count":\d+,)?"type":"(?:end|producer_lost)"')
+
+
+class Orphan:
+    """The spool of a process that is gone; a source for the shipper.
+
+    Opening it cuts torn tails and puts a `loss` event in the place of every line that cannot be
+    read.
+    """
+
+    def __init__(self, info: ProducerInfo, homes: list[Home]) -> None:
+        self.info = info
+        self.job_id = info.job_id
+        self.acknowledged = -1
+        self._homes = homes
+        self._cursor = Cursor()
+        self._segments = _open_segments(homes)
+
+    @property
+    def place(self) -> str:
+        """Where the events wait, for people."""
+        return str(self._homes[-1].path)
+
+    @property
+    def last(self) -> int:
+        """Number of the last event that is left; -1 when there is none."""
+        return self._segments[-1].last or 0 if self._segments else -1
+
+    @property
+    def is_closed(self) -> bool:
+        """True when the producer said its last word, or somebody did for it."""
+        if not self._segments:
+            return False
+        segment = self._segments[-1]
+        content = segment.read(0, segment.used)
+        return _LAST_WORD.match(content, content.rfind(b"\n", 0, -1) + 1) is not None
+
+    @property
+    def age_seconds(self) -> float:
+        """Time since the last segment was written."""
+        newest = max((s.path.stat().st_mtime for s in self._segments if s.path), default=0.0)
+        return time.time() - newest
+
+    def declare_lost(self, number: int) -> None:
+        """Write the `producer_lost` event, as the producer's event `number`.
+
+        It is written before it is sent, so that whoever goes on after a second crash sends the
+        same.
+
+        Raises:
+            OSError: no room.
+        """
+        info = self.info
+        fields = {
+            "host": info.host,
+            "pid": info.pid,
+            "rank": info.rank,
+            "last": number - 1,
+            "reason": "the process ended without ending its run",
+        }
+        (body,) = encode("producer_lost", None, fields)
+        line = _line(number, body)
+        index = self._segments[-1].index + 1 if self._segments else 0
+        path = self._homes[-1].segment_path(index)
+        _write(path, line)
+        self._segments.append(_segment(index, path, number, line))
+
+    def read(self, number: int, max_bytes: int) -> Chunk | None:
+        """Return lines from `number` on, or later ones where those are missing."""
+        segment = next((s for s in self._segments if s.last is not None and s.last >= number), None)
+        return segment and self._cursor.read(segment, number, segment.used, max_bytes)
+
+    def acknowledge(self, number: int) -> None:
+        """Note that the server has everything up to `number`."""
+        self.acknowledged = number
+
+    def release(self) -> None:
+        """Leave everything for whoever comes next."""
+        for home in self._homes:
+            home.release()
+
+    def remove(self) -> None:
+        """Delete what was left."""
+        for home in self._homes:
+            home.remove()
+
+
+def _open_segments(homes: list[Home]) -> list[Segment]:
+    # A segment that was being moved may be in both homes; the later home has the finished copy.
+    paths = {int(path.stem): path for home in homes for path in home.segment_paths()}
+    segments = []
+    following = 0
+    for index, path in sorted(paths.items()):
+        content = path.read_bytes()
+        found = content[: used_bytes(content)]
+        clean = mend(found, following)
+        if not clean:
+            continue
+        if clean != found:
+            _write(path, clean)
+        segment = _segment(index, path, _first_number(clean, following), clean)
+        segments.append(segment)
+        following = (segment.last or 0) + 1
+    return segments
+
+
+def mend(lines: bytes, following: int) -> bytes:
+    """Return the lines of a segment with a `loss` event in the place of each unreadable one.
+
+    `following` is the number expected first, for a segment whose first line is unreadable.
+    """
+    numbers = [int(n) for n in _NUMBER.findall(lines)]
+    count = lines.count(b"\n")
+    if len(numbers) == count and (
+        not numbers or numbers == list(range(numbers[0], numbers[0] + count))
+    ):
+        return lines
+    mended = []
+    number = following
+    for line in lines.splitlines():
+        found = _NUMBER.match(line)
+        if found and int(found[1]) >= number and (mended == [] or int(found[1]) == number):
+            number = int(found[1])
+            mended.append(line + b"\n")
+        else:
+            fields = {
+                "counts": {"unknown": 1},
+                "first": number,
+                "last": number,
+                "reason": "unreadable in the spool",
+            }
+            (body,) = encode("loss", None, fields)
+            mended.append(_line(number, body))
+        number += 1
+    return b"".join(mended)
+
+
+def _first_number(lines: bytes, otherwise: int) -> int:
+    found = _NUMBER.match(lines)
+    return int(found[1]) if found else otherwise
+
+
+def _segment(index: int, path: Path, first: int, content: bytes) -> Segment:
+    segment = Segment(index, path, len(content), None)
+    segment.first = first
+    segment.last = first + content.count(b"\n") - 1
+    segment.used = len(content)
+    return segment
+
+
+def _line(number: int, body: bytes) -> bytes:
+    return b'{"seq":%d,"time":%d,%b\n' % (number, time.time_ns() // 1000, body)
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_suffix(".tmp")
+    draft.write_bytes(content)
+    draft.rename(path)

@@ -1,0 +1,120 @@
+"""The segments of a spool in their homes: where the next is made, what is moved, what is dropped.
+
+Not thread-safe in itself: the spool holds its lock around every call but `Segment`'s own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from synapse_stream.producer.segment import Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from synapse_stream.producer.home import Home
+    from synapse_stream.settings import Settings
+
+_LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
+_SMALLEST_SEGMENT_BYTES = 1024 * 1024  # four of the largest events
+
+
+class Shelf:
+    """Segments, oldest first; the last one is being written."""
+
+    def __init__(self, settings: Settings, *, hot: Home | None, cold: Home | None) -> None:
+        self.hot = hot
+        self.cold = cold
+        self.segments: list[Segment] = []
+        self.trouble: OSError | None = None
+        """Why the newest segment could not be made or moved, until one could."""
+        self._settings = settings
+        share = settings.spool_max_bytes // 64
+        self.segment_bytes = min(_LARGEST_SEGMENT_BYTES, max(_SMALLEST_SEGMENT_BYTES, share))
+        self._memory_budget = max(settings.spool_memory_bytes, 4 * self.segment_bytes)
+        self._sent_at: dict[int, float] = {}
+        self._last_index = -1
+
+    def reserve(self) -> int:
+        """Return the index for one more segment, if the bounds allow it.
+
+        Where shared memory is merely used up, the next segment does not go to disk: writing to a
+        file that is mapped there can wait for the disk. What may not be shed then overdraws the
+        budget, once.
+
+        Raises:
+            OSError: memory is used up and the disk takes nothing.
+        """
+        used = sum(s.size for s in self.segments if s.is_mapped)
+        is_over = used >= self._memory_budget and not self._give_up_oldest_sent()
+        if is_over and used >= 2 * self._memory_budget:
+            msg = "the spool's memory is used up and its disk takes nothing"
+            raise OSError(msg)
+        self._last_index += 1
+        return self._last_index
+
+    def create(self, index: int) -> Segment:
+        """Make a segment in shared memory, else on disk, else in private memory; needs no lock.
+
+        Raises:
+            OSError: there is no room anywhere.
+        """
+        for home in self.homes():
+            try:
+                return Segment.create(index, home.segment_path(index), self.segment_bytes)
+            except OSError as error:
+                self.trouble = error
+        return Segment.create(index, None, self.segment_bytes)
+
+    def filled_share(self, acknowledged: int) -> float:
+        """Return how full the spool is with events that the server does not have; 1 is full."""
+        unsent = [s for s in self.segments if s.last is None or s.last > acknowledged]
+        kept = sum(s.size for s in unsent)
+        mapped = sum(s.size for s in unsent if s.is_mapped)  # grows while the disk takes nothing
+        return max(kept / self._settings.spool_max_bytes, mapped / self._memory_budget)
+
+    def mark_sent(self, acknowledged: int, now: float) -> None:
+        """Note since when full segments are acknowledged; their rewind window begins then."""
+        for segment in self.segments[:-1]:
+            if segment.last is not None and segment.last <= acknowledged:
+                self._sent_at.setdefault(segment.index, now)
+
+    def take_outlived(self, now: float) -> list[Segment]:
+        """Take the sent segments out that the rewind window does not cover, to be removed."""
+        sent = [s for s in self.segments if s.index in self._sent_at]
+        kept = sum(s.size for s in sent)
+        outlived = []
+        for segment in sent:
+            age = now - self._sent_at[segment.index]
+            if kept <= self._settings.rewind_bytes and age < self._settings.rewind_seconds:
+                break
+            kept -= segment.size
+            outlived.append(segment)
+        for segment in outlived:
+            self._forget(segment)
+        return outlived
+
+    def movable(self) -> list[Segment]:
+        """Return the oldest full segments in memory, as many as exceed half of its budget."""
+        mapped = [s for s in self.segments[:-1] if s.is_mapped] if self.cold else []
+        excess = len(mapped) * self.segment_bytes - self._memory_budget // 2
+        return mapped[: max(0, -(-excess // self.segment_bytes))]
+
+    def homes(self) -> Iterator[Home]:
+        """Yield the homes that there are, hot before cold."""
+        return (home for home in (self.hot, self.cold) if home is not None)
+
+    def _give_up_oldest_sent(self) -> bool:
+        """Drop the oldest of the rewind window from memory to make room."""
+        for segment in self.segments[:-1]:
+            if segment.is_mapped and segment.index in self._sent_at:
+                self._forget(segment)
+                with contextlib.suppress(OSError):
+                    segment.remove()
+                return True
+        return False
+
+    def _forget(self, segment: Segment) -> None:
+        self.segments.remove(segment)
+        del self._sent_at[segment.index]

@@ -1,0 +1,247 @@
+"""The spool: what a producer accepted, from the report call until the server surely has it.
+
+One writer's side (`append`, called by any thread), one reader's side (`read`, `acknowledge`: the
+shipper) and one housekeeper's side (`tidy`: the keeper). The report call writes to a segment in
+shared memory and waits for no disk; backlog and rewind window are moved to disk by the keeper.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from synapse_stream.encoding import encode
+from synapse_stream.errors import RunEnded
+from synapse_stream.producer.segment import Chunk, Cursor, Segment
+from synapse_stream.producer.shedding import Pressure, Shedding
+
+if TYPE_CHECKING:
+    import mmap
+
+    from synapse_stream.producer.doorbell import Doorbell
+    from synapse_stream.producer.shelf import Shelf
+
+
+class Spool:
+    """Accepted events of one producer, in order, numbered from 0."""
+
+    def __init__(self, job_id: str, shelf: Shelf, doorbell: Doorbell) -> None:
+        self.job_id = job_id
+        self.next = 0
+        """Number of the next event."""
+        self.acknowledged = -1
+        """Number of the last event that the server has."""
+        self.is_sealed = False
+        """True when the last event was accepted."""
+        self._shelf = shelf
+        self._doorbell = doorbell
+        self._shedding = Shedding()
+        self._is_pressed = False
+        # Reentrant: a signal handler of the plugin may report while a report is being accepted.
+        self._lock = threading.RLock()
+        self._cursor = Cursor()
+        self._spare: Segment | None = None
+        self._tail = 0
+        self._room = 0  # of the current segment, less one byte that stays zero
+        self._map = self._open(shelf.create(shelf.reserve()))
+
+    def append(self, kind: str, body: bytes) -> None:
+        """Accept one event: number it, stamp it, and make it survive this process.
+
+        Raises:
+            RunEnded: the spool is sealed.
+        """
+        with self._lock:
+            if self._is_pressed and not self._shedding.admits(kind, body):
+                return
+            now = time.time_ns() // 1000
+            while True:
+                number = self.next
+                line = b'{"seq":%d,"time":%d,%b\n' % (number, now, body)
+                size = len(line)
+                start = self._tail
+                end = start + size
+                if end > self._room:
+                    if not self._roll(kind):
+                        return
+                elif number == self.next:
+                    break  # else a signal handler reported something meanwhile
+            # No call stands between these stores, so CPython runs no signal handler there: whatever
+            # one raises, an event is accepted whole or not at all.
+            self._map[start:end] = line
+            self._tail = end
+            self.next = number + 1
+            if self._doorbell.is_armed:
+                self._doorbell.ring()
+
+    def seal(self, kind: str, body: bytes) -> None:
+        """Accept the last event, with the count of all; then `append` raises. Twice is once."""
+        with self._lock:
+            if self.is_sealed:
+                return
+            self.report_loss()
+            self._is_pressed = False  # the last event is never shed
+            self.append(kind, b'"count":%d,%b' % (self.next + 1, body))
+            self._shelf.segments[-1].used = self._tail
+            self._room = -1  # sends every later append into `_roll`, off the hot path
+            self.is_sealed = True
+
+    def report_loss(self) -> None:
+        """Record what was shed since the last call as a `loss` event.
+
+        Where there is room again, the newest of what was shed is recorded after all.
+        """
+        with self._lock:
+            if self.is_sealed or self._shedding.is_idle:
+                return
+            counts, newest = self._shedding.take()
+            self._is_pressed = not self._shedding.is_idle
+            for kind, body in newest.items():
+                self.append(kind, body)
+            if counts:
+                fields = {
+                    "counts": counts,
+                    "first": None,
+                    "last": None,
+                    "reason": "the spool is full",
+                }
+                (body,) = encode("loss", None, fields)
+                self.append("loss", body)
+
+    def read(self, number: int, max_bytes: int) -> Chunk | None:
+        """Return whole lines from `number` on, at most `max_bytes` of them; None if there are none.
+
+        The chunk begins later than `number` where the events before it are no longer kept.
+
+        Raises:
+            OSError: a relocated segment cannot be read.
+        """
+        with self._lock:
+            if number >= self.next:
+                return None
+            segments = self._shelf.segments
+            segment = next((s for s in reversed(segments) if s.first <= number), segments[0])
+            used = segment.used if segment is not segments[-1] else self._tail
+        return self._cursor.read(segment, number, used, max_bytes)
+
+    def acknowledge(self, number: int) -> None:
+        """Note that the server has everything up to `number`."""
+        self.acknowledged = number
+        if self._is_pressed:
+            with self._lock:
+                self._weigh()
+
+    @property
+    def has_news(self) -> bool:
+        """True when something was accepted that the server does not have."""
+        return self.next - 1 > self.acknowledged
+
+    def prepare(self) -> None:
+        """Make the next segment ahead of need, when the current one is half full."""
+        if self._spare is not None or self._tail < self._room // 2:
+            return
+        try:
+            with self._lock:
+                index = self._shelf.reserve()
+            spare = self._shelf.create(index)  # takes milliseconds: without the lock
+        except OSError as error:
+            self._shelf.trouble = error
+            return
+        with self._lock:
+            if index > self._shelf.segments[-1].index:
+                self._spare = spare
+                return
+        spare.remove()  # a report call was faster
+
+    def tidy(self, now: float) -> None:
+        """Drop what the rewind window no longer covers, and move backlog from memory to disk.
+
+        May wait for the disk; nobody waits for it.
+        """
+        shelf = self._shelf
+        with self._lock:
+            shelf.mark_sent(self.acknowledged, now)
+            outlived = shelf.take_outlived(now)
+            movable = shelf.movable()
+        for segment in outlived:
+            segment.remove()
+        for segment in movable:
+            if not self._relocate(segment):
+                break
+            with self._lock:
+                is_kept = segment in shelf.segments
+                self._weigh()
+            if not is_kept:  # given up while it was being moved
+                segment.remove()
+
+    def park(self) -> None:
+        """Move what is left to disk and give the locks back, for whoever comes next on this host."""
+        shelf = self._shelf
+        if self._spare is not None:
+            self._spare.remove()
+        mapped = [segment for segment in shelf.segments if segment.is_mapped]
+        is_all_on_disk = shelf.cold is not None and all(map(self._relocate, mapped))
+        if is_all_on_disk and shelf.hot is not None:
+            shelf.hot.remove()
+        self.release()
+
+    def release(self) -> None:
+        """Give the locks back without touching a file."""
+        for home in self._shelf.homes():
+            home.release()
+
+    @property
+    def place(self) -> str:
+        """Where the events wait, for people."""
+        home = self._shelf.cold or self._shelf.hot
+        return str(home.path) if home else "the memory of this process"
+
+    @property
+    def trouble(self) -> OSError | None:
+        """Why the newest segment could not be made or moved; None when it could."""
+        return self._shelf.trouble
+
+    def _roll(self, kind: str) -> bool:
+        """Go on in a fresh segment; False when there is none, and the event is counted as lost."""
+        if self.is_sealed:
+            msg = f"job {self.job_id!r} has ended; nothing more can be reported to it"
+            raise RunEnded(msg)
+        fresh = self._spare
+        if fresh is None:
+            try:
+                fresh = self._shelf.create(self._shelf.reserve())
+            except OSError as error:
+                self._shelf.trouble = error
+                self._shedding.count(kind)
+                self._is_pressed = True
+                return False
+        self._map = self._open(fresh)
+        self._weigh()
+        return True
+
+    def _open(self, fresh: Segment) -> mmap.mmap:
+        if self._shelf.segments:
+            full = self._shelf.segments[-1]
+            full.used, full.last = self._tail, self.next - 1
+        fresh.first = self.next
+        self._shelf.segments.append(fresh)
+        self._spare = None
+        self._tail = 0
+        self._room = fresh.size - 1
+        return fresh.mapping
+
+    def _weigh(self) -> None:
+        self._shedding.pressure = Pressure.of(self._shelf.filled_share(self.acknowledged))
+        self._is_pressed = not self._shedding.is_idle
+
+    def _relocate(self, segment: Segment) -> bool:
+        if self._shelf.cold is None:
+            return False
+        try:
+            segment.relocate(self._shelf.cold.segment_path(segment.index))
+        except OSError as error:
+            self._shelf.trouble = error
+            return False
+        self._shelf.trouble = None
+        return True

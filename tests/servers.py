@@ -1,0 +1,186 @@
+"""Real servers and real faults for the tests.
+
+with TestServer(tmp_path / "server") as server:     # a Valkey of its own files on a free port
+    server.kill(); server.start()                   # SIGKILL; same files, same port: restart()
+    server.freeze(); server.thaw()                  # SIGSTOP, SIGCONT
+    server.save_files(copy); server.put_back(copy)  # an older AOF: it has lost its tail
+    with FaultProxy(server.port) as proxy:          # proxy.url in place of server.url
+        proxy.plan(Fault.LOST_REPLY, times=3)       # strikes the next three appends
+        proxy.half_open(10)                         # for 10 s what is sent vanishes, unclosed
+        proxy.happened[Fault.LOST_REPLY]            # what really happened
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004
+from redis.retry import Retry
+
+from synapse_stream.log.server import find_binary
+from tests.faults import Fault, FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["Fault", "FaultProxy", "TestServer", "free_port", "wait_until"]
+
+_DEADLINE_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = _DEADLINE_SECONDS) -> Any:
+    """Return the first true value of `condition`; fail with what was last seen."""
+    deadline = time.monotonic() + seconds
+    while not (seen := condition()):
+        if time.monotonic() > deadline:
+            msg = f"not within {seconds} s; last seen: {seen!r}"
+            raise AssertionError(msg)
+        time.sleep(0.005)
+    return seen
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class TestServer:
+    """A server with AOF everysec and noeviction in `home`; `config` overrides or adds lines."""
+
+    __test__ = False
+
+    def __init__(
+        self, home: Path, *, binary: str | None = None, config: Mapping[str, str] | None = None
+    ) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._binary = binary or find_binary()
+        self._config = {
+            "bind": "127.0.0.1",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+            **(config or {}),
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
+    def start(self, *, wait: bool = True) -> Self:
+        """Start on the same files and port as before; return when it answers."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        arguments = {
+            "port": str(self.port),
+            "dir": str(self.home),
+            "logfile": str(self.home / "log"),
+            **self._config,
+        }
+        lines = "".join(f"{name} {value}\n" for name, value in arguments.items())
+        self._process = subprocess.Popen(
+            [self._binary, "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(lines.encode())
+        self._process.stdin.close()
+        if wait:
+            try:
+                wait_until(self.is_answering)
+            except BaseException:
+                self.kill()
+                raise
+        return self
+
+    def is_answering(self) -> bool:
+        """Tell whether the server answers PING; fail if the process has ended."""
+        assert self._process is not None
+        assert self._process.poll() is None, (
+            f"the server ended:\n{(self.home / 'log').read_text()[-2000:]}"
+        )
+        try:
+            return self.command("PING") in {b"PONG", True}
+        except (ConnectionError, TimeoutError, BusyLoadingError):
+            return False
+
+    def kill(self) -> None:
+        """Send SIGKILL and wait for the end."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it the orderly way: everything is on disk afterwards."""
+        self._end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        """SIGKILL, then start on the same files and port."""
+        self.kill()
+        self.start()
+
+    def freeze(self) -> None:
+        """Stop the process with SIGSTOP: connections stay open and nothing answers."""
+        self._process_or_fail().send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process run on."""
+        self._process_or_fail().send_signal(signal.SIGCONT)
+
+    def save_files(self, to: Path) -> None:
+        """Copy the AOF as it is now; every acknowledged write is in it."""
+        shutil.copytree(self.home / "appendonlydir", to, dirs_exist_ok=True)
+
+    def put_back(self, copy: Path) -> None:
+        """SIGKILL, replace the AOF by the older `copy`, start: the server has lost its tail."""
+        self.kill()
+        shutil.rmtree(self.home / "appendonlydir")
+        shutil.copytree(copy, self.home / "appendonlydir")
+        self.start()
+
+    def client(self, **options: Any) -> Redis:
+        """Return a client without retries; the caller closes it."""
+        defaults: dict[str, Any] = {
+            "port": self.port,
+            "password": self._config.get("requirepass"),
+            "socket_timeout": 5,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+        }
+        return Redis(**{**defaults, **options})
+
+    def command(self, *words: Any) -> Any:
+        """Send one command over a connection of its own."""
+        with self.client() as client:
+            return client.execute_command(*words)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def _process_or_fail(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "the server does not run"
+        return self._process
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            process.send_signal(signal.SIGCONT)
+            process.wait()
