@@ -58,7 +58,7 @@ class Batch:
 
     def lines(self) -> list[bytes]:
         """Return one line an event, without newlines."""
-        return self.data.splitlines()
+        return self.data.split(b"\n")[:-1]  # splitlines() would also split at a carriage return
 
 
 def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from synapse_stream.environment import PluginEnvironment
@@ -11,7 +10,7 @@ from synapse_stream.loggers.foreign import adapt
 from synapse_stream.models import LogLevel, RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -45,7 +44,7 @@ class RuntimeContext:
     ) -> None:
         self._given_logger = logger
         self._logger = adapt(logger)
-        self._env = _environment(env)
+        self._env = PluginEnvironment.of(env)
         self._job_id = self._logger.job_id if job_id is None else job_id
         self._client = client
         self._agent_client = agent_client
@@ -186,8 +185,3 @@ class RuntimeContext:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(job_id={self._job_id!r}, logger={self._given_logger!r})"
 
-
-def _environment(env: PluginEnvironment | Mapping[str, Any] | None) -> PluginEnvironment:
-    if env is None:
-        return PluginEnvironment.from_environ()
-    return env if isinstance(env, PluginEnvironment) else PluginEnvironment(env)

@@ -54,6 +54,13 @@ class PluginEnvironment:
             msg = f"{os.fspath(path)} is no TOML file: {error}"
             raise ConfigError(msg) from error
 
+    @classmethod
+    def of(cls, env: PluginEnvironment | Mapping[str, Any] | None) -> PluginEnvironment:
+        """Return `env` itself, a mapping as an environment, or for None the environment variables."""
+        if env is None:
+            return cls.from_environ()
+        return env if isinstance(env, PluginEnvironment) else cls(env)
+
     def merge(self, other: PluginEnvironment | Mapping[str, Any]) -> PluginEnvironment:
         """Return both together as a new environment; where both have a name, in any case, `other` wins."""
         added = other.to_dict() if isinstance(other, PluginEnvironment) else dict(other)

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +24,6 @@ from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.loggers.endings import Terminated, ending
 from synapse_stream.loggers.many import ManyLogger
-from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.models import RunStatus
 from synapse_stream.redact import redact
 from synapse_stream.settings import Settings
@@ -33,27 +33,136 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from synapse_stream.loggers.base import BaseLogger
+    from synapse_stream.loggers.stream import StreamLogger
 
-_LONGEST_JOB_ID = 200
-_FORBIDDEN_IN_JOB_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f{}/\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_RANDOM_CHARS = 7
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like something else
+LONGEST_JOB_ID = 200
+
+# White space, control and invisible characters, halves of surrogate pairs; braces would move the job to another
+# partition of a Redis Cluster, slashes to another path of the HTTP API.
+_NOT_IN_JOB_ID = re.compile(r"[\s{}/\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_BASE_32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _log = logging.getLogger("synapse_stream")
 
 
-class OpenRun(RuntimeContext):
-    """A run of this process: also Ctrl-C, SIGTERM and the interpreter's exit end it.
+def open_run(
+    job_id: str | None = None,
+    *,
+    action: str | type[Any] | None = None,
+    params: Any = None,
+    rank: int = 0,
+    attempt: int | None = None,
+    labels: Mapping[str, Any] | None = None,
+    env: PluginEnvironment | Mapping[str, Any] | None = None,
+    checkpoint: dict[str, Any] | None = None,
+    client: Any = None,
+    agent_client: Any = None,
+    console: bool = False,
+    on_unavailable: str = "spool",
+    settings: Settings | None = None,
+) -> RuntimeContext:
+    """Start reporting to a job's stream; leaving the returned context ends the run.
 
-    SIGTERM raises `Terminated` in the main thread while a run is open, if nobody else handles the signal. A run
-    that nothing has ended by the interpreter's exit ends as the process did.
+    Args:
+        job_id: the job; None: that of the settings, else a new one that sorts by time.
+        action: what is run, an action class or a name.
+        params: what it is run with; recorded with secrets masked.
+        rank: number of this process among those that report to the job; the run ends when rank 0 ends.
+        attempt: number of this attempt, from 1; None: one more than the stream has seen.
+        labels: what to find the run by; recorded like `params`.
+        env: environment of the plugin; None: the environment variables.
+        checkpoint: where the plugin starts from: `{"category": …, "path": …}`.
+        client: client of the backend, for the plugin's own use.
+        agent_client: client of the agent, for the plugin's own use.
+        console: show the run in the terminal as well.
+        on_unavailable: without a server "spool" starts all the same and says where events wait; "raise" does not.
+        settings: None: from the environment variables `SYNAPSE_STREAM_*`.
+
+    Raises:
+        ValueError: an argument is not allowed.
+        ConfigError: a setting is wrong, or the server holds a deployment that is not ours.
+        LogUnavailable: there is no server, and `on_unavailable` is "raise".
+    """
+    _check("on_unavailable", on_unavailable, on_unavailable in {"spool", "raise"}, "'spool' or 'raise'")
+    _check("rank", rank, rank >= 0, "a number from 0")
+    _check("attempt", attempt, attempt is None or attempt >= 1, "a number from 1, or None")
+    settings = settings or Settings.load()
+    job_id = job_id if job_id is not None else settings.job_id
+    if job_id is None:
+        _check("job_id", job_id, rank == 0, f"the job of rank 0, as this is rank {rank}")
+        job_id = make_job_id()
+    check_job_id(job_id)
+    environment = PluginEnvironment.of(env)
+    run = OpenRun(
+        _open_loggers(job_id, settings, rank, on_unavailable, _console(console, job_id, environment)),
+        env=environment,
+        job_id=job_id,
+        client=client,
+        agent_client=agent_client,
+        checkpoint=checkpoint,
+    )
+    run.record_start(action, params, rank, attempt, labels)
+    return run
+
+
+def check_job_id(job_id: str) -> None:
+    """See that `job_id` can stand in a key, a path and a terminal.
+
+    Raises:
+        ValueError: it cannot; the message says what is allowed.
+    """
+    is_good = (
+        isinstance(job_id, str)
+        and 0 < len(job_id) <= LONGEST_JOB_ID
+        and _NOT_IN_JOB_ID.search(job_id) is None
+        and job_id not in {".", ".."}
+    )
+    allowed = f"1 to {LONGEST_JOB_ID} visible characters without white space, braces and slashes"
+    _check("job_id", job_id, is_good, allowed)
+
+
+def make_job_id() -> str:
+    """Return a new job id that sorts by time, as in `20251123-161905-7mx2p8r` (UTC)."""
+    random = "".join(secrets.choice(_BASE_32) for _ in range(7))
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random}"
+
+
+class OpenRun(RuntimeContext):
+    """A run of this process, which also SIGTERM and the interpreter's exit end.
+
+    While it is open, SIGTERM raises `Terminated` in the main thread, unless somebody else handles the signal. What
+    nothing has ended by the interpreter's exit ends as the process did: FAILED or CANCELLED by the exception
+    that ended it, else COMPLETED.
     """
 
     def __init__(self, logger: Any, **given: Any) -> None:
         super().__init__(logger, **given)
         self._error_before = _last_error()
-        _termination.catch()
+        _termination.catch(self)
         atexit.register(self._end_at_exit)
+
+    def record_start(
+        self,
+        action: str | type[Any] | None,
+        params: Any,
+        rank: int,
+        attempt: int | None,
+        labels: Mapping[str, Any] | None,
+    ) -> None:
+        """Record `run_started`."""
+        fields = {
+            "action": getattr(action, "action_name", action),
+            "plugin": _plugin_of(action),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "rank": rank,
+            "attempt": attempt,
+            "python": platform.python_version(),
+            "sdk": _sdk_versions(),
+            "params": redact(params),
+            "labels": redact(dict(labels or {})),
+        }
+        self._logger.report("run_started", None, fields)
 
     def end_log(
         self,
@@ -63,14 +172,124 @@ class OpenRun(RuntimeContext):
     ) -> None:
         """End the run; a second call changes nothing. Later reports raise RunEnded."""
         super().end_log(status, error, result)
-        self._release()
-
-    def __exit__(self, *raised: Any) -> None:
-        try:
-            super().__exit__(*raised)
-        finally:
-            self._release()
-
-    def _release(self) -> None:
         atexit.unregister(self._end_at_exit)
         _termination.release(self)
+
+    def _end_at_exit(self) -> None:
+        error = _last_error()
+        if _termination.has_arrived:
+            error = Terminated()
+        elif error is self._error_before or hasattr(sys, "ps1"):  # at a prompt errors end no process
+            error = None
+        status, text = ending(error)
+        self.end_log(status, text)
+
+
+class _Termination:
+    """Makes SIGTERM an exception while runs are open and nobody else handles it."""
+
+    def __init__(self) -> None:
+        self._runs: set[OpenRun] = set()
+        self.has_arrived = False
+
+    def catch(self, run: OpenRun) -> None:
+        """Handle the signal until `run` is released; only the main thread can, others leave all as it is."""
+        self.has_arrived = False
+        if threading.current_thread() is threading.main_thread():
+            self._runs.add(run)
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, self._terminate)
+
+    def release(self, run: OpenRun) -> None:
+        """Give the signal back when no run is left."""
+        self._runs.discard(run)
+        if not self._runs:
+            self._give_back()
+
+    def leave_to_parent(self) -> None:
+        """Give the signal back in a forked child: its `terminate()` must not unwind the parent's code."""
+        self._runs.clear()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if signal.getsignal(signal.SIGTERM) == self._terminate:
+            with suppress(ValueError):  # not the main thread; the handler then only raises, which ends the process too
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
+        # No report and no lock here: the interrupted code may be holding it.
+        self.has_arrived = True
+        raise Terminated
+
+
+_termination = _Termination()
+os.register_at_fork(after_in_child=_termination.leave_to_parent)
+
+
+def _open_loggers(
+    job_id: str, settings: Settings, rank: int, on_unavailable: str, console: list[BaseLogger]
+) -> BaseLogger:
+    from synapse_stream.loggers.stream import StreamLogger  # brings redis
+
+    stream = StreamLogger(job_id, settings, rank=rank)
+    try:
+        _reach_server(stream, settings, on_unavailable)
+    except BaseException:
+        stream.close()
+        raise
+    return ManyLogger(stream, *console) if console else stream
+
+
+def _reach_server(stream: StreamLogger, settings: Settings, on_unavailable: str) -> None:
+    try:
+        stream.wait_ready(settings.connect_seconds)
+    except LogUnavailable as error:
+        if on_unavailable == "raise":
+            raise
+        _log.warning(
+            "job %s starts without its server: %s; events wait in %s until it answers",
+            *(stream.job_id, error, stream.spool_path),
+        )
+
+
+def _console(wanted: bool, job_id: str, env: PluginEnvironment) -> list[BaseLogger]:  # noqa: FBT001 - passed on
+    if not wanted:
+        return []
+    from synapse_stream.loggers.console import ConsoleLogger
+
+    return [ConsoleLogger(job_id, debug=env.debug)]
+
+
+def _check(name: str, value: object, is_good: bool, allowed: str) -> None:  # noqa: FBT001 - a condition, not a flag
+    if not is_good:
+        msg = f"{name}={value!r} is not allowed; expected {allowed}"
+        raise ValueError(msg)
+
+
+def _last_error() -> BaseException | None:
+    """Return the exception that the interpreter itself has reported last (its name is new in 3.12)."""
+    error = getattr(sys, "last_exc", None)
+    return error if error is not None else getattr(sys, "last_value", None)
+
+
+def _plugin_of(action: str | type[Any] | None) -> str:
+    """Return the distribution that an action comes from, else its module; the script when it is one."""
+    module = action.__module__ if isinstance(action, type) else "__main__"
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+        if spec is None:
+            return Path(file).stem if file else module
+        module = spec.name
+    try:
+        return metadata.distribution(module.partition(".")[0]).metadata["Name"]
+    except Exception:  # noqa: BLE001 - what other packages left in the environment must not stop a run
+        return module
+
+
+def _sdk_versions() -> dict[str, str]:
+    versions = {"synapse-stream": __version__}
+    if "synapse_sdk" in sys.modules:
+        with suppress(metadata.PackageNotFoundError):
+            versions["synapse-sdk"] = metadata.version("synapse-sdk")
+    return versions

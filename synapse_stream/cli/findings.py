@@ -89,11 +89,11 @@ def _persistence(report: ServerReport) -> Finding:
 
 
 def _memory(report: ServerReport) -> Finding:
-    used = report.used_memory / _MIB
-    if not report.max_memory:
+    used = report.used_bytes / _MIB
+    if not report.max_bytes:
         return Finding("memory", "ok", f"{used:.0f} MiB used, no limit")
-    text = f"{used:.0f} of {report.max_memory / _MIB:.0f} MiB used"
-    if report.used_memory < _FULL * report.max_memory:
+    text = f"{used:.0f} of {report.max_bytes / _MIB:.0f} MiB used"
+    if report.used_bytes < _FULL * report.max_bytes:
         return Finding("memory", "ok", text)
     return Finding("memory", "warning", text, "raise maxmemory, or trim what is archived")
 

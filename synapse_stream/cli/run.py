@@ -18,9 +18,8 @@ from synapse_stream.errors import ConfigError, LogUnavailable
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
-    from pydantic import BaseModel
-
     from synapse_stream.action import BaseAction
+    from synapse_stream.context import RuntimeContext
 
 
 def run(
@@ -40,15 +39,12 @@ def run(
 
     Exit code 0 when it completed, 1 when it failed, 130 when it was cancelled by Ctrl-C.
     """
-    from synapse_stream.run import open_run
+    from synapse_stream.action import run_action
 
     action = _load_action(target)
     checked = _check_params(action, _read_params(params))
     try:
-        with open_run(
-            job_id, action=action.action_name, params=checked.model_dump(), console=True
-        ) as ctx:
-            action(checked, ctx).execute()
+        run_action(action, checked, _open(action, checked, job_id))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except (ConfigError, LogUnavailable):
@@ -56,6 +52,17 @@ def run(
     except Exception as error:  # noqa: BLE001 - whatever the plugin raises is its author's to read
         traceback.print_exception(type(error), error, _own_frames(error.__traceback__))
         raise typer.Exit(1) from None
+
+
+def _open(action: type[BaseAction[Any]], params: Any, job_id: str | None) -> RuntimeContext:
+    from synapse_stream.run import open_run
+
+    try:
+        return open_run(job_id, action=action, params=params, console=True)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _load_action(target: str) -> type[BaseAction[Any]]:
@@ -94,7 +101,7 @@ def _actions(module: ModuleType) -> str:
 
 def _read_params(given: str | None) -> Any:
     if given is None:
-        return {}
+        return None
     try:
         return orjson.loads(Path(given[1:]).read_bytes() if given.startswith("@") else given)
     except OSError as error:
@@ -104,19 +111,17 @@ def _read_params(given: str | None) -> Any:
     raise typer.BadParameter(problem, param_hint="--params")
 
 
-def _check_params(action: type[BaseAction[Any]], given: Any) -> BaseModel:
+def _check_params(action: type[BaseAction[Any]], given: Any) -> Any:
     from pydantic import ValidationError
 
     try:
-        checked: BaseModel = action.params_model.model_validate(given)
+        return action.parse_params(given)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'all'}={problem['input']!r}: {problem['msg']}"
             for problem in error.errors()
         )
-        msg = f"--params of {action.__name__}: {problems}"
-        raise ConfigError(msg) from None
-    return checked
+    raise typer.BadParameter(problems, param_hint="--params")
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:

@@ -43,6 +43,7 @@ class StreamLogger(BaseLogger):
         open_log: Callable[[], EventLog] | None = None,
     ) -> None:
         super().__init__(job_id)
+        self._job_id = job_id
         self._settings = settings or Settings.load()
         self._rank = rank
         self._open_log = open_log or self._connect
@@ -115,7 +116,7 @@ class StreamLogger(BaseLogger):
     def _reopen(self) -> Producer:
         with self._reopening:
             if self._producer is None:
-                self._producer = Producer(self.job_id, self._settings, self._open_log, rank=None)
+                self._producer = Producer(self._job_id, self._settings, self._open_log, rank=None)
                 _close_with_multiprocessing(self)
             return self._producer
 

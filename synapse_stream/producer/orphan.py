@@ -134,7 +134,7 @@ def mend(lines: bytes, following: int) -> bytes:
         return lines
     mended = []
     number = following
-    for line in lines.splitlines():
+    for line in lines.split(b"\n")[:-1]:
         found = _NUMBER.match(line)
         if found and int(found[1]) >= number and (mended == [] or int(found[1]) == number):
             number = int(found[1])

@@ -176,7 +176,7 @@ class Spool:
                 segment.remove()
 
     def park(self) -> None:
-        """Move what is left to disk and give the locks back, for whoever comes next on this host."""
+        """Leave a sealed spool on disk, unlocked, to whoever comes next on this host."""
         shelf = self._shelf
         if self._spare is not None:
             self._spare.remove()

@@ -1,0 +1,84 @@
+"""A free lock proves that the process of a spool is dead."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from synapse_stream.errors import DecodeError
+from synapse_stream.producer.home import Home, ProducerInfo, hot_root
+
+INFO = ProducerInfo("p1", "job-1", 0, "host", 1, "synapse", "redis://nowhere")
+
+
+def _hold(root: Path, ready: Event) -> None:
+    home = Home.create(root, INFO)
+    ready.set()
+    signal.pause()
+    home.release()
+
+
+def test_a_living_process_keeps_its_spool_and_a_killed_one_leaves_it(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_hold, args=(tmp_path, ready))
+    process.start()
+    assert ready.wait(30)
+
+    assert Home.take_over(tmp_path / "p1") is None
+    process.kill()
+    process.join()
+    assert Home.take_over(tmp_path / "p1") is not None
+
+
+def test_a_forked_child_does_not_keep_its_parents_lock(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, INFO)
+    to_child, from_parent = os.pipe()
+    to_parent, from_child = os.pipe()
+    child = os.fork()
+    if child == 0:
+        home.release()
+        os.write(from_child, b"x")
+        os.read(to_child, 1)
+        os._exit(0)
+    os.read(to_parent, 1)
+
+    assert Home.take_over(tmp_path / "p1") is None  # the child's release is not the parent's
+    home.release()
+    taken = Home.take_over(tmp_path / "p1")
+    os.write(from_parent, b"x")
+    os.waitpid(child, 0)
+    assert taken is not None
+
+
+def test_a_removed_home_cannot_be_taken(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, INFO)
+    home.remove()
+
+    assert Home.take_over(tmp_path / "p1") is None
+
+
+def test_who_wrote_a_spool_can_be_read_back(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, INFO)
+
+    assert ProducerInfo.load(home.path / "producer.json") == INFO
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"format":2}', b'{"format":1}', b"\xff"])
+def test_a_foreign_description_is_a_decode_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "producer.json"
+    path.write_bytes(content)
+
+    with pytest.raises(DecodeError, match=r"producer\.json"):
+        ProducerInfo.load(path)
+
+
+def test_spool_roots_have_separate_shared_memory() -> None:
+    one, other = hot_root(Path("/a/spool")), hot_root(Path("/b/spool"))
+
+    assert one is None or (one != other and one.parent.stat().st_mode & 0o777 == 0o700)

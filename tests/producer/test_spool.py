@@ -1,0 +1,261 @@
+"""The spool accepts in order, gives back from any number, and stays within its bounds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from synapse_stream.encoding import encode
+from synapse_stream.errors import RunEnded
+from synapse_stream.producer.doorbell import Doorbell
+from synapse_stream.producer.home import Home, ProducerInfo
+from synapse_stream.producer.shelf import Shelf
+from synapse_stream.producer.spool import Spool
+from synapse_stream.settings import MIB, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READ_BYTES = 512 * 1024
+INFO = ProducerInfo("p1", "job-1", 0, "host", 1, "synapse", "redis://nowhere")
+
+
+class Desk:
+    """A spool with homes under a test's own directory."""
+
+    def __init__(self, path: Path, *, with_disk: bool = True, **settings: float) -> None:
+        self.settings = Settings(data_dir=path, **settings)  # type: ignore[arg-type]
+        self.hot = Home.create(path / "hot", INFO)
+        self.cold = Home.create(path / "cold", INFO) if with_disk else None
+        self.shelf = Shelf(self.settings, hot=self.hot, cold=self.cold)
+        self.spool = Spool("job-1", self.shelf, Doorbell())
+
+    def report(self, text: str, kind: str = "message") -> None:
+        (body,) = encode(kind, None, {"content": text})
+        self.spool.append(kind, body)
+
+    def fill(self, megabytes: float, kind: str = "message") -> int:
+        count = int(megabytes * MIB / 100_000)
+        for _ in range(count):
+            self.report("x" * 100_000, kind)
+        return count
+
+    def events(self, number: int = 0) -> list[dict[str, object]]:
+        events = []
+        while (chunk := self.spool.read(number, READ_BYTES)) is not None:
+            assert chunk.last - chunk.first + 1 == chunk.data.count(b"\n")
+            events += [orjson.loads(line) for line in chunk.data.splitlines()]
+            number = chunk.last + 1
+        return events
+
+
+def test_events_come_back_numbered_and_in_order(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for number in range(100):
+        desk.report(str(number))
+
+    events = desk.events()
+
+    assert [event["seq"] for event in events] == list(range(100))
+    assert [event["content"] for event in events] == [str(n) for n in range(100)]
+
+
+def test_reading_goes_on_from_any_number_across_segments(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
+    count = desk.fill(5)
+
+    for number in (0, 1, 7, 25, count - 1):
+        assert [event["seq"] for event in desk.events(number)] == list(range(number, count))
+    assert desk.spool.read(count, READ_BYTES) is None
+
+
+def test_a_line_is_in_the_file_when_the_call_returns(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.report("kept")
+
+    (path,) = desk.hot.segment_paths()
+    assert b'"content":"kept"}\n\0' in path.read_bytes()
+
+
+def test_threads_get_numbers_without_gap_or_double(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+
+    def report_many(name: str) -> None:
+        for number in range(500):
+            desk.report(f"{name}-{number}")
+
+    threads = [threading.Thread(target=report_many, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    events = desk.events()
+    assert [event["seq"] for event in events] == list(range(2000))
+    for name in "abcd":
+        mine = [e["content"] for e in events if str(e["content"]).startswith(name)]
+        assert mine == [f"{name}-{number}" for number in range(500)]
+
+
+def test_a_signal_handler_may_report_within_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock stands in for the bytecode at which CPython runs a handler: a call in `append`."""
+    desk = Desk(tmp_path)
+    real = time.time_ns
+    handlers = [lambda: desk.report("from the handler")]
+
+    def interrupted() -> int:
+        if handlers:
+            handlers.pop()()
+        return real()
+
+    monkeypatch.setattr(time, "time_ns", interrupted)
+    desk.report("from the plugin")
+
+    events = desk.events()
+    assert [event["seq"] for event in events] == [0, 1]
+    assert {event["content"] for event in events} == {"from the handler", "from the plugin"}
+
+
+def test_a_sealed_spool_takes_nothing_more(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.report("one")
+    (body,) = encode("end", None, {"status": "completed"})
+    desk.spool.seal("end", body)
+    desk.spool.seal("end", body)
+
+    with pytest.raises(RunEnded, match="'job-1' has ended"):
+        desk.report("late")
+
+    events = desk.events()
+    assert [event["type"] for event in events] == ["message", "end"]
+    assert events[-1]["count"] == 2
+
+
+def test_full_segments_move_to_disk_and_read_the_same(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    count = desk.fill(3.5)
+
+    desk.spool.tidy(0.0)
+
+    assert desk.cold is not None
+    assert len(desk.cold.segment_paths()) >= 1
+    assert len(desk.hot.segment_paths()) <= 3
+    assert [event["seq"] for event in desk.events()] == list(range(count))
+
+
+def test_the_rewind_window_is_bounded_by_size(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, rewind_bytes=2 * MIB)
+    count = desk.fill(6)
+    desk.spool.acknowledge(count - 1)
+
+    desk.spool.tidy(0.0)
+
+    first = desk.spool.read(0, READ_BYTES)
+    assert first is not None
+    assert 0 < first.first < count
+    assert desk.events(first.first)[-1]["seq"] == count - 1
+
+
+def test_the_rewind_window_is_bounded_by_time(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, rewind_seconds=10.0)
+    count = desk.fill(3)
+    desk.spool.acknowledge(count - 1)
+
+    desk.spool.tidy(0.0)
+    kept = desk.spool.read(0, READ_BYTES)
+    desk.spool.tidy(11.0)
+    later = desk.spool.read(0, READ_BYTES)
+
+    assert kept is not None
+    assert kept.first == 0
+    assert later is not None
+    assert later.first > 0
+
+
+def test_what_is_not_acknowledged_is_never_dropped(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, rewind_bytes=0, rewind_seconds=0.001)
+    count = desk.fill(5)
+    desk.spool.acknowledge(3)
+
+    desk.spool.tidy(0.0)
+    desk.spool.tidy(100.0)
+
+    assert [event["seq"] for event in desk.events(4)] == list(range(4, count))
+
+
+def test_a_full_spool_sheds_by_type_and_says_so(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, with_disk=False, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    desk.fill(4.5)
+    before = desk.spool.next
+
+    for _ in range(50):
+        for kind in ("dev_event", "metrics", "progress", "message"):
+            desk.report("y", kind)
+    desk.spool.report_loss()
+
+    events = desk.events(before)
+    assert [e["type"] for e in events] == ["message"] * 50 + ["loss"]
+    assert events[-1]["counts"] == {"dev_event": 50, "metrics": 50, "progress": 50}
+
+
+def test_messages_are_counted_when_no_byte_is_left(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, with_disk=False, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    offered = desk.fill(12)
+    accepted = desk.spool.next
+    assert accepted < offered
+
+    desk.spool.acknowledge(accepted - 1)
+    desk.spool.tidy(0.0)
+    desk.fill(0.2)
+    desk.spool.report_loss()
+
+    losses = [event for event in desk.events(accepted) if event["type"] == "loss"]
+    assert [loss["counts"] for loss in losses] == [{"message": offered - accepted}]
+
+
+def test_the_last_progress_is_recorded_once_there_is_room(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, with_disk=False, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    desk.fill(4.5)
+    desk.report("99 %", "progress")
+    desk.report("100 %", "progress")
+    number = desk.spool.next
+
+    desk.spool.acknowledge(number - 1)
+    desk.spool.report_loss()
+
+    events = desk.events(number)
+    assert [event["content"] for event in events if event["type"] == "progress"] == ["100 %"]
+    assert [event["counts"] for event in events if event["type"] == "loss"] == [{"progress": 1}]
+
+
+def test_parking_leaves_everything_on_disk_and_unlocked(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.spool.prepare()
+    (body,) = encode("end", None, {"status": "completed"})
+    desk.spool.seal("end", body)
+
+    desk.spool.park()
+
+    assert not desk.hot.path.exists()
+    assert desk.cold is not None
+    taken = Home.take_over(desk.cold.path)
+    assert taken is not None
+    (path,) = taken.segment_paths()
+    assert path.read_bytes().endswith(b'"type":"end","v":1,"status":"completed"}\n')
+
+
+def test_the_spare_segment_is_used_and_not_left_behind(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
+    desk.fill(0.6)
+    desk.spool.prepare()
+    desk.spool.prepare()
+    assert len(desk.hot.segment_paths()) == 2
+
+    desk.fill(0.6)
+    assert len(desk.hot.segment_paths()) == 2
