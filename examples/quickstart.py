@@ -1,4 +1,4 @@
-"""The shortest plugin: no server, no setup. `synapse-stream drain` sends what no server took yet."""
+"""The shortest plugin. Without a server its events wait for `synapse-stream drain`."""
 
 from synapse_stream import open_run
 

@@ -1,7 +1,7 @@
 """Synapse Stream: what a plugin reports is in its job's stream exactly once, live and replayable.
 
-Names are imported when they are first used, so that `import synapse_stream` costs next to nothing and a plugin
-that only reports never loads what only readers need.
+Names are imported when they are first used, so that `import synapse_stream` costs next to nothing
+and a plugin that only reports never loads what only readers need.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         LogUnavailable,
         RunEnded,
         SynapseStreamError,
-        WaitTimeout,
     )
     from synapse_stream.events import RecordedEvent
     from synapse_stream.loggers.base import BaseLogger
@@ -57,7 +56,6 @@ __all__ = [
     "Settings",
     "StreamLogger",
     "SynapseStreamError",
-    "WaitTimeout",
     "__version__",
     "open_run",
     "run_action",
@@ -67,9 +65,7 @@ _HOMES = {
     "action": ("BaseAction", "run_action"),
     "context": ("RuntimeContext",),
     "environment": ("PluginEnvironment",),
-    "errors": (
-        "ConfigError", "DecodeError", "LogUnavailable", "RunEnded", "SynapseStreamError", "WaitTimeout"
-    ),
+    "errors": ("ConfigError", "DecodeError", "LogUnavailable", "RunEnded", "SynapseStreamError"),
     "events": ("RecordedEvent",),
     "loggers.base": ("BaseLogger",),
     "loggers.console": ("ConsoleLogger",),
@@ -81,7 +77,7 @@ _HOMES = {
     "run": ("open_run",),
     "settings": ("Settings",),
     "stream": ("JobStream",),
-}  # fmt: skip
+}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 

@@ -18,8 +18,9 @@ P = TypeVar("P")
 class BaseAction(ABC, Generic[P]):
     """Base of actions: `class Train(BaseAction[TrainParams])` with `execute`.
 
-    `action_name` is the class's name unless it is set, here or in a base. `params_model` is the pydantic model in the brackets unless
-    it is set; an action without one gets its parameters as they are.
+    `action_name` is the class's name unless it is set, here or in a base. `params_model` is the
+    pydantic model in the brackets unless it is set; an action without one gets its parameters as
+    they are.
     """
 
     action_name: ClassVar[str]
@@ -46,10 +47,11 @@ class BaseAction(ABC, Generic[P]):
 
     @classmethod
     def parse_params(cls, params: Any) -> Any:
-        """Return `params` (a mapping, an instance of the model, None for all defaults) as the action's model.
+        """Return `params` (a mapping, the model itself, None for all defaults) as the model.
 
         Raises:
-            pydantic.ValidationError: they do not fit; it names each field, its value and what is allowed.
+            pydantic.ValidationError: they do not fit; it names each field, its value and what is
+                allowed.
         """
         if cls.params_model is None:
             return params
@@ -61,9 +63,10 @@ def run_action(
 ) -> Any:
     """Run an action from its start to its end, and return its result.
 
-    Without `ctx` a run is opened, as `open_run` does, after the parameters were found to be good. The run ends
-    COMPLETED with the result; when `execute` raises, FAILED or CANCELLED, and the exception goes on. If `execute`
-    ended the run itself, that end stands. To run several actions in one run, use `Pipeline`.
+    Without `ctx` a run is opened, as `open_run` does, after the parameters were found to be good.
+    The run ends COMPLETED with the result; when `execute` raises, FAILED or CANCELLED, and the
+    exception goes on. If `execute` ended the run itself, that end stands. To run several actions in
+    one run, use `Pipeline`.
 
     Raises:
         pydantic.ValidationError: the parameters do not fit; nothing was started.

@@ -10,6 +10,7 @@ from synapse_stream.loggers.foreign import adapt
 from synapse_stream.models import LogLevel, RunStatus
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
@@ -20,12 +21,13 @@ T = TypeVar("T")
 class RuntimeContext:
     """The plugin's side of a run.
 
-    As a context manager it ends the run: COMPLETED, or by exception FAILED or CANCELLED (the exception goes on).
-    Report calls raise TypeError or ValueError for wrong arguments and RunEnded after the end; no other error of
-    reporting reaches the plugin.
+    As a context manager it ends the run: COMPLETED, or by exception FAILED or CANCELLED (the
+    exception goes on). Report calls raise TypeError or ValueError for wrong arguments and RunEnded
+    after the end; no other error of reporting reaches the plugin.
 
     Args:
-        logger: a `BaseLogger`, or any object with the logger's methods; methods that it lacks are skipped.
+        logger: a `BaseLogger`, or any object with the logger's methods; methods that it lacks are
+            skipped.
         env: environment of the plugin; None: the environment variables of the process.
         job_id: job that is reported to; None: the logger's.
         client: client of the backend, for the plugin's own use.
@@ -84,7 +86,7 @@ class RuntimeContext:
         self,
         event: str,
         data: Mapping[str, Any],
-        file: str | None = None,
+        file: str | os.PathLike[str] | None = None,
         *,
         level: LogLevel | str = LogLevel.INFO,
         step: str | None = None,
@@ -105,7 +107,9 @@ class RuntimeContext:
         """
         self._logger.set_progress(current, total, step)
 
-    def set_progress_failed(self, step: str | None = None, error: str | None = None) -> None:
+    def set_progress_failed(
+        self, step: str | None = None, error: str | BaseException | None = None
+    ) -> None:
         """Report that a step failed; it keeps its last percentage."""
         self._logger.set_progress_failed(step, error)
 
@@ -120,11 +124,15 @@ class RuntimeContext:
         self._logger.set_metrics(value, step, x=x)
 
     def log_message(
-        self, message: str | Mapping[str, str], context: LogLevel | str = LogLevel.INFO, **params: Any
+        self,
+        message: str | Mapping[str, str],
+        context: LogLevel | str = LogLevel.INFO,
+        **params: Any,
     ) -> None:
         """Show a message to users: `context` is info, warning, success or danger.
 
-        A mapping holds one template a language (`{"en": "{n} files", "ko": …}`), filled from `params`.
+        A mapping holds one template a language (`{"en": "{n} files", "ko": …}`), filled from
+        `params`.
 
         Raises:
             ValueError: an unknown context.
@@ -138,7 +146,7 @@ class RuntimeContext:
     def end_log(
         self,
         status: RunStatus | str = RunStatus.COMPLETED,
-        error: str | None = None,
+        error: str | BaseException | None = None,
         result: Any = None,
     ) -> None:
         """End the run; a second call changes nothing. Later reports raise RunEnded."""
@@ -167,7 +175,7 @@ class RuntimeContext:
         return self._logger.step(name)
 
     def action(self, name: str) -> AbstractContextManager[None]:
-        """Record RUNNING for an action, then COMPLETED, or FAILED with the error that leaves the block."""
+        """Record RUNNING, then COMPLETED, or FAILED with the error that leaves the block."""
         return self._logger.action(name)
 
     def __enter__(self) -> Self:
@@ -184,4 +192,3 @@ class RuntimeContext:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(job_id={self._job_id!r}, logger={self._given_logger!r})"
-

@@ -1,10 +1,11 @@
 """From a report's fields to the bytes of its event: the hottest path of the product.
 
-A *body* is an event line without its beginning `{"seq":…,"time":…,` and its newline; the producer adds both.
+A *body* is an event line without its beginning `{"seq":…,"time":…,` and without its newline; the
+producer adds both.
 
-The fast path is one `orjson.dumps`. It gets no `default` callback on purpose: orjson 3.13 crashes the
-process when the callback, or another thread that runs meanwhile, shrinks the list being written. Whatever
-orjson cannot write, or would write as `null` (NaN, Infinity), goes to the careful path in `plain`.
+The fast path is one `orjson.dumps`. It gets no `default` callback on purpose: orjson 3.13 crashes
+the process when the callback, or another thread that runs meanwhile, shrinks the list being
+written. What orjson cannot write, or would write as `null` (NaN, Infinity), goes through `plain`.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ _CUT_BYTES = 64  # room for what stands between head and tail
 def encode(kind: str, step: str | None, fields: dict[str, Any]) -> tuple[bytes, ...]:
     """Encode one event; normally one body, several when metrics are split.
 
-    Never raises because of the data, and no body is longer than `MAX_EVENT_BYTES`. An event that was
-    cut tells so in its field `truncated`: the names of the cut fields, and size in bytes and SHA-256 of
+    Never raises because of the data, and no body is longer than `MAX_EVENT_BYTES`. An event that
+    was cut says so in `truncated`: the names of the cut fields, and size in bytes and SHA-256 of
     the body as it would have been.
 
     Raises:
@@ -138,20 +139,18 @@ def _size(value: Any) -> int:
 
 
 def _head_and_tail(value: Any, room: int) -> str | dict[str, str]:
+    text = value if isinstance(value, str) else dumps(value, None, _OPTIONS).decode()
     half = (room - _CUT_BYTES) // 2
+    head = _fitting(text[:half], half, from_end=False)
+    tail = _fitting(text[-half:], half, from_end=True)
     if isinstance(value, str):
-        head, tail = _encodable(value, half), _encodable(value, -half)
-        return f"{head}… <cut: {len(value)} characters> …{tail}"
-    text = dumps(value, None, _OPTIONS).decode()
-    return {"head": _encodable(text, half), "tail": _encodable(text, -half)}
+        return f"{head}… <cut: {len(text)} characters> …{tail}"
+    return {"head": head, "tail": tail}
 
 
-def _encodable(text: str, room: int) -> str:
-    """Return the start of `text`, or its end when `room` is negative, that encodes to |room| bytes."""
-    part = text[:room] if room > 0 else text[room:]
-    while (size := len(dumps(part)) - 2) > abs(room):
-        keep = (
-            len(part) * room // size
-        )  # fewer than before, and at least one: a character takes 6 bytes
-        part = part[:keep] if room > 0 else part[keep:]
-    return part
+def _fitting(text: str, room: int, *, from_end: bool) -> str:
+    """Return as much of `text` as encodes to `room` bytes."""
+    while (size := len(dumps(text)) - 2) > room:
+        keep = len(text) * room // size  # fewer than before; a character takes up to 6 bytes
+        text = text[-keep:] if from_end else text[:keep]
+    return text

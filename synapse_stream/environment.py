@@ -18,10 +18,11 @@ _FALSE = frozenset({"0", "false", "no", "off", ""})
 
 
 class PluginEnvironment:
-    """Named values that do not change: `env.storage_path`, `env["storage_path"]`, `env.get("storage_path")`.
+    """Named values that do not change: `env.storage_path`, `env["storage_path"]`.
 
-    A name is looked up as it is written and then in capitals, so `env.storage_path` finds `STORAGE_PATH`.
-    Names that are methods here (`get`, `merge`, …) are reached by `env["get"]` only.
+    A name is looked up as it is written and then in capitals, so `env.storage_path` finds
+    `STORAGE_PATH`. Names that are methods here (`get`, `merge`, …) are reached by `env["get"]`
+    only.
     """
 
     __slots__ = ("_values",)
@@ -56,13 +57,13 @@ class PluginEnvironment:
 
     @classmethod
     def of(cls, env: PluginEnvironment | Mapping[str, Any] | None) -> PluginEnvironment:
-        """Return `env` itself, a mapping as an environment, or for None the environment variables."""
+        """Return `env` itself, a mapping as an environment, for None the variables."""
         if env is None:
             return cls.from_environ()
         return env if isinstance(env, PluginEnvironment) else cls(env)
 
     def merge(self, other: PluginEnvironment | Mapping[str, Any]) -> PluginEnvironment:
-        """Return both together as a new environment; where both have a name, in any case, `other` wins."""
+        """Return both as a new environment; where both have a name, in any case, `other` wins."""
         added = other.to_dict() if isinstance(other, PluginEnvironment) else dict(other)
         replaced = {name.upper() for name in added}
         kept = {name: value for name, value in self._values.items() if name.upper() not in replaced}
@@ -74,7 +75,7 @@ class PluginEnvironment:
 
     @property
     def debug(self) -> bool:
-        """True when DEBUG is set to a word of consent (true, 1, yes, on); anything else is False."""
+        """True when DEBUG is set to true, 1, yes or on; anything else is False."""
         value = self.get("debug", False)
         return value.strip().lower() in _TRUE if isinstance(value, str) else bool(value)
 
@@ -129,8 +130,8 @@ class PluginEnvironment:
             msg = f"{name}={value!r} is no number"
             raise ValueError(msg) from None
 
-    def get_bool(self, name: str, default: bool = False) -> bool:  # noqa: FBT001, FBT002 - as the other getters
-        """Return true, 1, yes, on as True and false, 0, no, off and empty text as False, in any case.
+    def get_bool(self, name: str, default: bool = False) -> bool:  # noqa: FBT001, FBT002 - as get_int
+        """Return true, 1, yes, on as True and false, 0, no, off and empty text as False.
 
         Raises:
             ValueError: it is something else; the message names the key and the value.
@@ -145,7 +146,7 @@ class PluginEnvironment:
         return word in _TRUE
 
     def get_list(self, name: str, default: list[Any] | None = None) -> list[Any]:
-        """Return a list: text is split at commas, blanks around the parts and empty parts dropped."""
+        """Return a list; text is split at commas, without blanks and empty parts."""
         value = self.get(name)
         if value is None:
             return list(default or [])
@@ -160,7 +161,7 @@ class PluginEnvironment:
         return self._values[key]
 
     def __getattr__(self, name: str) -> Any:
-        # Underscored names are Python's own questions (copy, pickle), also before `_values` is there.
+        # Underscored names are questions of copy and pickle, also before `_values` is there.
         if name.startswith("_"):
             raise AttributeError(name)
         key = self._key(name)

@@ -28,16 +28,17 @@ class Pipeline:
     def __init__(self, actions: Sequence[type[BaseAction[Any]]]) -> None:
         names = [action.action_name for action in actions]
         if not names or len(set(names)) < len(names):
-            msg = f"actions={names!r} is not allowed; expected one or more, each with a name of its own"
+            msg = f"actions={names} is not allowed; expected one or more, of different names"
             raise ValueError(msg)
         self.actions = tuple(actions)
 
     def run(self, params: Any = None, ctx: RuntimeContext | None = None) -> list[Any]:
         """Run the actions, each with its own view of `params`, and return their results in order.
 
-        All actions are PENDING at the start. One that raises, or that ends with a status other than COMPLETED by
-        `end_log`, is FAILED and those behind it are SKIPPED; the run ends as that action did, and an exception goes
-        on. `end_log` of an action ends that action only. As with `run_action`, the run ends here.
+        All actions are PENDING at the start. One that raises, or that ends with a status other than
+        COMPLETED by `end_log`, is FAILED and those behind it are SKIPPED; the run ends as that
+        action did, and an exception goes on. `end_log` of an action ends that action only. As with
+        `run_action`, the run ends here.
 
         Raises:
             pydantic.ValidationError: the parameters do not fit an action; nothing was started.
@@ -90,21 +91,21 @@ class _Part(RuntimeContext):
         self.error: str | None = None
 
     def say(self, status: ActionStatus, error: str | None = None) -> None:
-        """Record where the action stands, unless the action has ended the run through its logger."""
+        """Record where the action stands, unless it has ended the run through its logger."""
         with suppress(RunEnded):
             self._logger.set_action(self._action_name, status, error)
 
     def end_log(
         self,
         status: RunStatus | str = RunStatus.COMPLETED,
-        error: str | None = None,
+        error: str | BaseException | None = None,
         result: Any = None,
     ) -> None:
-        """Note how the action ended; its report is made when `execute` returns or raises."""
+        """Note how the action ended; it is reported when `execute` returns or raises."""
         fields = rules.end(status, error, result)
         if not self._has_ended:
             self._has_ended = True
-            self.status, self.error = RunStatus(fields["status"]), fields["error"]
+            self.status, self.error = RunStatus(fields["status"]), fields.get("error")
 
     def __exit__(self, kind: Any, error: BaseException | None, where: Any) -> None:
         if error is not None:

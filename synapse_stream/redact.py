@@ -22,9 +22,9 @@ _PLAIN = (Number, PurePath, date, time, timedelta, UUID, type(None))
 
 # Found anywhere in a name, whatever joins its words: db_password, dbPassword, DBPASSWORD.
 _SECRET_PARTS = (
-    "password", "passwd", "passphrase", "passcode", "secret", "credential", "authorization", "cookie", "bearer",
-    "apikey", "accesskey", "privatekey", "accountkey", "signingkey", "encryptionkey", "sshkey",
-    "connectionstring", "비밀번호",
+    "password", "passwd", "passphrase", "passcode", "secret", "credential", "authorization",
+    "cookie", "bearer", "apikey", "accesskey", "privatekey", "accountkey", "signingkey",
+    "encryptionkey", "sshkey", "connectionstring", "비밀번호",
 )  # fmt: skip
 # Found as a whole word only: `author` and `tokenizer` are no secrets.
 _SECRET_WORDS = frozenset({"token", "tokens", "auth", "pwd", "jwt", "otp"})
@@ -47,9 +47,10 @@ _KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 def redact(value: Any) -> Any:
     """Return `value` as plain data in which nothing that looks secret is left; never raises.
 
-    Masked are values under a name such as `password`, `api_key` or `token`, at any depth; passwords of URLs and
-    `password=…` within text; pydantic's SecretStr; and whatever cannot be looked into: an object of an unknown
-    class, bytes, data nested deeper than 32. Numbers, dates, paths, enums, models and dataclasses come through.
+    Masked are values under a name such as `password`, `api_key` or `token`, at any depth; passwords
+    of URLs and `password=…` within text; pydantic's SecretStr; and whatever cannot be looked into:
+    an object of an unknown class, bytes, data nested deeper than 32. Numbers, dates, paths, enums,
+    models and dataclasses come through.
     """
     return _redact(value, 0)
 

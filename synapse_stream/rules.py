@@ -81,11 +81,11 @@ def message(message: Any, context: Any, params: Mapping[str, Any]) -> dict[str, 
     """
     level = context if isinstance(context, LogLevel) else _member(_CONTEXTS, context, "context")
     fields: dict[str, Any] = {"content": "", "level": level}
-    if isinstance(message, Mapping):
+    if isinstance(message, str):
+        template = str.__str__(message)
+    elif isinstance(message, Mapping):
         templates = fields["template"] = _templates(message)
         template = templates.get("en") or next(iter(templates.values()))
-    elif isinstance(message, str):
-        template = str.__str__(message)
     else:
         msg = f"message must be a text or a mapping of language to template, not {_shown(message)}"
         raise TypeError(msg)
@@ -99,7 +99,8 @@ def message(message: Any, context: Any, params: Mapping[str, Any]) -> dict[str, 
 
 def dev_event(message: Any, data: Any = None) -> dict[str, Any]:
     """Return the fields of `log_dev_event`; everything is allowed."""
-    return {"message": as_text(message)} if data is None else {"message": as_text(message), "data": data}
+    text = message if type(message) is str else as_text(message)
+    return {"message": text} if data is None else {"message": text, "data": data}
 
 
 def log(event: Any, data: Any, file: Any = None, level: Any = LogLevel.INFO) -> dict[str, Any]:

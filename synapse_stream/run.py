@@ -8,10 +8,8 @@ import os
 import platform
 import re
 import secrets
-import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -22,7 +20,7 @@ from synapse_stream import __version__
 from synapse_stream.context import RuntimeContext
 from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.loggers.endings import Terminated, ending
+from synapse_stream.loggers.endings import TERMINATION, Terminated, ending
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.models import RunStatus
 from synapse_stream.redact import redact
@@ -30,16 +28,19 @@ from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import FrameType
 
     from synapse_stream.loggers.base import BaseLogger
     from synapse_stream.loggers.stream import StreamLogger
 
 LONGEST_JOB_ID = 200
 
-# White space, control and invisible characters, halves of surrogate pairs; braces would move the job to another
-# partition of a Redis Cluster, slashes to another path of the HTTP API.
-_NOT_IN_JOB_ID = re.compile(r"[\s{}/\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_CHOICES = ("spool", "raise")
+
+# White space, control and invisible characters, halves of surrogate pairs; slashes, which would
+# change the path of the HTTP API, and braces, which have a meaning in the keys of a Redis Cluster.
+_NOT_IN_JOB_ID = re.compile(
+    r"[\s{}/\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 _BASE_32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _log = logging.getLogger("synapse_stream")
@@ -67,7 +68,8 @@ def open_run(
         job_id: the job; None: that of the settings, else a new one that sorts by time.
         action: what is run, an action class or a name.
         params: what it is run with; recorded with secrets masked.
-        rank: number of this process among those that report to the job; the run ends when rank 0 ends.
+        rank: number of this process among those that report to the job; the run ends when rank 0
+            ends.
         attempt: number of this attempt, from 1; None: one more than the stream has seen.
         labels: what to find the run by; recorded like `params`.
         env: environment of the plugin; None: the environment variables.
@@ -75,7 +77,8 @@ def open_run(
         client: client of the backend, for the plugin's own use.
         agent_client: client of the agent, for the plugin's own use.
         console: show the run in the terminal as well.
-        on_unavailable: without a server "spool" starts all the same and says where events wait; "raise" does not.
+        on_unavailable: without a server "spool" starts all the same and says where events wait;
+            "raise" does not.
         settings: None: from the environment variables `SYNAPSE_STREAM_*`.
 
     Raises:
@@ -83,7 +86,7 @@ def open_run(
         ConfigError: a setting is wrong, or the server holds a deployment that is not ours.
         LogUnavailable: there is no server, and `on_unavailable` is "raise".
     """
-    _check("on_unavailable", on_unavailable, on_unavailable in {"spool", "raise"}, "'spool' or 'raise'")
+    _check("on_unavailable", on_unavailable, on_unavailable in _CHOICES, " or ".join(_CHOICES))
     _check("rank", rank, rank >= 0, "a number from 0")
     _check("attempt", attempt, attempt is None or attempt >= 1, "a number from 1, or None")
     settings = settings or Settings.load()
@@ -93,8 +96,9 @@ def open_run(
         job_id = make_job_id()
     check_job_id(job_id)
     environment = PluginEnvironment.of(env)
+    beside = _console(job_id, environment) if console else []
     run = OpenRun(
-        _open_loggers(job_id, settings, rank, on_unavailable, _console(console, job_id, environment)),
+        _open_loggers(job_id, settings, rank, on_unavailable, beside),
         env=environment,
         job_id=job_id,
         client=client,
@@ -105,7 +109,7 @@ def open_run(
     return run
 
 
-def check_job_id(job_id: str) -> None:
+def check_job_id(job_id: Any) -> None:
     """See that `job_id` can stand in a key, a path and a terminal.
 
     Raises:
@@ -130,15 +134,15 @@ def make_job_id() -> str:
 class OpenRun(RuntimeContext):
     """A run of this process, which also SIGTERM and the interpreter's exit end.
 
-    While it is open, SIGTERM raises `Terminated` in the main thread, unless somebody else handles the signal. What
-    nothing has ended by the interpreter's exit ends as the process did: FAILED or CANCELLED by the exception
-    that ended it, else COMPLETED.
+    While it is open, SIGTERM raises `Terminated` in the main thread, unless somebody else handles
+    the signal. What nothing has ended by the interpreter's exit ends as the process did: FAILED or
+    CANCELLED by the exception that ended it, else COMPLETED.
     """
 
     def __init__(self, logger: Any, **given: Any) -> None:
         super().__init__(logger, **given)
         self._error_before = _last_error()
-        _termination.catch(self)
+        TERMINATION.catch(self)
         atexit.register(self._end_at_exit)
 
     def record_start(
@@ -167,69 +171,28 @@ class OpenRun(RuntimeContext):
     def end_log(
         self,
         status: RunStatus | str = RunStatus.COMPLETED,
-        error: str | None = None,
+        error: str | BaseException | None = None,
         result: Any = None,
     ) -> None:
         """End the run; a second call changes nothing. Later reports raise RunEnded."""
         super().end_log(status, error, result)
         atexit.unregister(self._end_at_exit)
-        _termination.release(self)
+        TERMINATION.release(self)
 
     def _end_at_exit(self) -> None:
         error = _last_error()
-        if _termination.has_arrived:
+        if TERMINATION.has_arrived:
             error = Terminated()
-        elif error is self._error_before or hasattr(sys, "ps1"):  # at a prompt errors end no process
-            error = None
+        elif error is self._error_before or hasattr(sys, "ps1"):
+            error = None  # an old one, or one of a prompt, where errors end no process
         status, text = ending(error)
         self.end_log(status, text)
 
 
-class _Termination:
-    """Makes SIGTERM an exception while runs are open and nobody else handles it."""
-
-    def __init__(self) -> None:
-        self._runs: set[OpenRun] = set()
-        self.has_arrived = False
-
-    def catch(self, run: OpenRun) -> None:
-        """Handle the signal until `run` is released; only the main thread can, others leave all as it is."""
-        self.has_arrived = False
-        if threading.current_thread() is threading.main_thread():
-            self._runs.add(run)
-            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, self._terminate)
-
-    def release(self, run: OpenRun) -> None:
-        """Give the signal back when no run is left."""
-        self._runs.discard(run)
-        if not self._runs:
-            self._give_back()
-
-    def leave_to_parent(self) -> None:
-        """Give the signal back in a forked child: its `terminate()` must not unwind the parent's code."""
-        self._runs.clear()
-        self._give_back()
-
-    def _give_back(self) -> None:
-        if signal.getsignal(signal.SIGTERM) == self._terminate:
-            with suppress(ValueError):  # not the main thread; the handler then only raises, which ends the process too
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
-        # No report and no lock here: the interrupted code may be holding it.
-        self.has_arrived = True
-        raise Terminated
-
-
-_termination = _Termination()
-os.register_at_fork(after_in_child=_termination.leave_to_parent)
-
-
 def _open_loggers(
-    job_id: str, settings: Settings, rank: int, on_unavailable: str, console: list[BaseLogger]
+    job_id: str, settings: Settings, rank: int, on_unavailable: str, beside: list[BaseLogger]
 ) -> BaseLogger:
-    from synapse_stream.loggers.stream import StreamLogger  # brings redis
+    from synapse_stream.loggers.stream import StreamLogger  # noqa: PLC0415 - brings redis
 
     stream = StreamLogger(job_id, settings, rank=rank)
     try:
@@ -237,7 +200,7 @@ def _open_loggers(
     except BaseException:
         stream.close()
         raise
-    return ManyLogger(stream, *console) if console else stream
+    return ManyLogger(stream, *beside) if beside else stream
 
 
 def _reach_server(stream: StreamLogger, settings: Settings, on_unavailable: str) -> None:
@@ -252,10 +215,8 @@ def _reach_server(stream: StreamLogger, settings: Settings, on_unavailable: str)
         )
 
 
-def _console(wanted: bool, job_id: str, env: PluginEnvironment) -> list[BaseLogger]:  # noqa: FBT001 - passed on
-    if not wanted:
-        return []
-    from synapse_stream.loggers.console import ConsoleLogger
+def _console(job_id: str, env: PluginEnvironment) -> list[BaseLogger]:
+    from synapse_stream.loggers.console import ConsoleLogger  # noqa: PLC0415 - seldom wanted
 
     return [ConsoleLogger(job_id, debug=env.debug)]
 
@@ -267,13 +228,13 @@ def _check(name: str, value: object, is_good: bool, allowed: str) -> None:  # no
 
 
 def _last_error() -> BaseException | None:
-    """Return the exception that the interpreter itself has reported last (its name is new in 3.12)."""
-    error = getattr(sys, "last_exc", None)
+    """Return the exception that the interpreter itself has reported last."""
+    error = getattr(sys, "last_exc", None)  # new in 3.12
     return error if error is not None else getattr(sys, "last_value", None)
 
 
 def _plugin_of(action: str | type[Any] | None) -> str:
-    """Return the distribution that an action comes from, else its module; the script when it is one."""
+    """Return the distribution that an action comes from, else its module or script."""
     module = action.__module__ if isinstance(action, type) else "__main__"
     if module == "__main__":
         main = sys.modules["__main__"]

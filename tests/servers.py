@@ -28,7 +28,7 @@ from synapse_stream.log.server import find_binary
 from tests.faults import Fault, FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Fault", "FaultProxy", "TestServer", "free_port", "wait_until"]
@@ -60,12 +60,18 @@ class TestServer:
     __test__ = False
 
     def __init__(
-        self, home: Path, *, binary: str | None = None, config: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        *,
+        binary: str | None = None,
+        config: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.home = home
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._binary = binary or find_binary()
+        self._arguments = arguments
         self._config = {
             "bind": "127.0.0.1",
             "appendonly": "yes",
@@ -85,22 +91,15 @@ class TestServer:
     def start(self, *, wait: bool = True) -> Self:
         """Start on the same files and port as before; return when it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
-        arguments = {
-            "port": str(self.port),
-            "dir": str(self.home),
-            "logfile": str(self.home / "log"),
-            **self._config,
-        }
-        lines = "".join(f"{name} {value}\n" for name, value in arguments.items())
+        lines = {"port": self.port, "dir": self.home, "logfile": self.home / "log", **self._config}
+        file = self.home / "server.conf"
+        file.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
         self._process = subprocess.Popen(
-            [self._binary, "-"],
-            stdin=subprocess.PIPE,
+            [self._binary, file, *self._arguments],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert self._process.stdin is not None
-        self._process.stdin.write(lines.encode())
-        self._process.stdin.close()
         if wait:
             try:
                 wait_until(self.is_answering)

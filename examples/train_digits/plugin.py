@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SIDE = 8  # pixels
 _DIGITS = np.arange(10)
+_SHOWN_MISTAKES = 10
 _NOTICEABLE = 1e-3  # a smaller fall of the validation loss counts as standing still
 
 
@@ -184,14 +185,14 @@ class TrainDigits(BaseAction[TrainParams]):
         )
 
     def _review(self, scores: Scores) -> None:
-        """Report every unseen digit that the best model misreads."""
+        """Report the unseen digits that the best model misreads, the surest mistakes first."""
         wrong = np.flatnonzero(scores.predicted != self._unseen_labels)
-        for index in wrong[np.argsort(-scores.confidence[wrong])]:
+        for index in wrong[np.argsort(-scores.confidence[wrong])][:_SHOWN_MISTAKES]:
             self.ctx.log(
                 "misread",
                 {
-                    "digit": self._unseen_labels[index],
-                    "read_as": scores.predicted[index],
+                    "digit": int(self._unseen_labels[index]),
+                    "read_as": int(scores.predicted[index]),
                     "confidence": scores.confidence[index],
                 },
                 level="warning",

@@ -14,9 +14,11 @@ def main() -> None:
     """
     try:
         from synapse_stream.cli.app import run_command
+
+        code = run_command()
     except ModuleNotFoundError as error:
         if error.name not in {"rich", "typer"}:
             raise
         print(_MISSING.format(error.name), file=sys.stderr)
-        sys.exit(2)
-    sys.exit(run_command())
+        code = 2
+    sys.exit(code)

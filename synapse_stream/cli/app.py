@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from synapse_stream import __version__
 from synapse_stream.cli.doctor import doctor
 from synapse_stream.cli.drain import drain
 from synapse_stream.cli.events import events
+from synapse_stream.cli.output import WrongUse
 from synapse_stream.cli.run import run
 from synapse_stream.errors import ConfigError, LogUnavailable
 
@@ -46,9 +48,12 @@ def _synapse_stream(
 
 def run_command() -> int:
     """Run the command line; return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a job may say what the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="synapse-stream")
-    except ConfigError as error:
+    except (ConfigError, WrongUse) as error:
         print(f"synapse-stream: {error}", file=sys.stderr)
         return 2
     except LogUnavailable as error:

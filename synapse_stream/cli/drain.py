@@ -35,12 +35,17 @@ def drain(
     for adoption in adoptions:
         if as_json:
             print_json(adoption)
-        else:
+        elif _is_news(adoption):
             print(_line(adoption))
-    if not adoptions and not as_json:
+    if not as_json and not any(map(_is_news, adoptions)):
         print(f"Nothing waits in {settings.spool_root}")
     if any(adoption.waiting or adoption.trouble for adoption in adoptions):
         raise typer.Exit(1)
+
+
+def _is_news(adoption: Adoption) -> bool:
+    """False for a spool that is only kept in case the server loses its tail."""
+    return bool(adoption.sent or adoption.waiting or adoption.is_lost or adoption.trouble)
 
 
 def _line(adoption: Adoption) -> str:

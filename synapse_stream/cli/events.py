@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from synapse_stream.cli.output import coloured
+from synapse_stream.cli.output import coloured, print_json
 from synapse_stream.text import one_line
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def _print(recorded: Iterable[RecordedEvent], kind: str | None, show: Any) -> se
     for found in recorded:
         seen.add(found.event.type)
         if kind in {None, found.event.type}:
-            print(show(found), flush=True)
+            show(found)
     return seen
 
 
-def _show_json(found: RecordedEvent) -> str:
+def _show_json(found: RecordedEvent) -> None:
     from synapse_stream.events import Undecodable, dump
 
     shown: dict[str, Any] = {"position": str(found.position), "producer": found.producer}
@@ -80,16 +80,17 @@ def _show_json(found: RecordedEvent) -> str:
         shown["undecodable"] = found.event.reason
     else:
         shown["event"] = orjson.Fragment(dump(found.event))
-    return orjson.dumps(shown).decode()
+    print_json(shown)
 
 
-def _show_line(found: RecordedEvent) -> str:
+def _show_line(found: RecordedEvent) -> None:
     event = found.event
     when = datetime.fromtimestamp(event.time / 1e6, UTC).astimezone()
     colour = _COLOURS.get(getattr(event, "level", None) or event.type)
-    return (
+    print(
         f"{found.position!s:>19}  {when:%Y-%m-%d %H:%M:%S.%f}  {one_line(event.type):<11}  "
-        f"{one_line(event.step or ''):<12}  {coloured(one_line(_detail(event)), colour)}"
+        f"{one_line(event.step or ''):<12}  {coloured(one_line(_detail(event)), colour)}",
+        flush=True,
     )
 
 

@@ -59,9 +59,9 @@ def _server(log: EventLog) -> Iterator[Finding]:
 
 
 def _role(report: ServerReport, address: str) -> Finding:
-    text = f"{report.version} at {address}, {report.role}"
     if report.role == "master":
-        return Finding("server", "ok", text)
+        return Finding("server", "ok", f"{report.version}, {address}")
+    text = f"{report.version}, {address}, is a {report.role}"
     advice = "name the primary, or use a redis+sentinel:// or redis+cluster:// URL"
     return Finding("server", "problem", text, advice)
 

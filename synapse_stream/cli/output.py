@@ -10,11 +10,13 @@ import orjson
 import typer
 
 
+class WrongUse(Exception):
+    """The command was called wrongly; the message names the argument and what is allowed."""
+
+
 def print_json(value: Any) -> None:
     """Print one line of JSON."""
-    line = orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE)
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    print(orjson.dumps(value, default=str).decode(), flush=True)
 
 
 def coloured(text: str, colour: str | None) -> str:

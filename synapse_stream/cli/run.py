@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.cli.output import WrongUse
+from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from types import ModuleType, TracebackType
+    from types import TracebackType
 
     from synapse_stream.action import BaseAction
     from synapse_stream.context import RuntimeContext
@@ -43,12 +44,11 @@ def run(
 
     action = _load_action(target)
     checked = _check_params(action, _read_params(params))
+    ctx = _open(action, checked, job_id)
     try:
-        run_action(action, checked, _open(action, checked, job_id))
+        run_action(action, checked, ctx)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except (ConfigError, LogUnavailable):
-        raise
     except Exception as error:  # noqa: BLE001 - whatever the plugin raises is its author's to read
         traceback.print_exception(type(error), error, _own_frames(error.__traceback__))
         raise typer.Exit(1) from None
@@ -62,7 +62,7 @@ def _open(action: type[BaseAction[Any]], params: Any, job_id: str | None) -> Run
     except ConfigError:
         raise
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise WrongUse(str(error)) from None
 
 
 def _load_action(target: str) -> type[BaseAction[Any]]:
@@ -72,14 +72,19 @@ def _load_action(target: str) -> type[BaseAction[Any]]:
     module_name, _, name = target.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     if not _exists(module_name):
-        msg = f"there is no module {module_name!r} here or among the installed packages"
-        raise typer.BadParameter(msg, param_hint="MODULE:ACTION")
+        msg = f"there is no module {module_name!r} in this directory or installed"
+        raise WrongUse(msg)
     module = import_module(module_name)
-    found = getattr(module, name, None)
-    if isclass(found) and issubclass(found, BaseAction):
-        return found
-    msg = f"{module_name!r} has no action {name!r}; it has {_actions(module) or 'none'}"
-    raise typer.BadParameter(msg, param_hint="MODULE:ACTION")
+    actions = {
+        found_name: found
+        for found_name, found in vars(module).items()
+        if isclass(found) and issubclass(found, BaseAction) and not isabstract(found)
+    }
+    if name in actions:
+        return actions[name]
+    has = ", ".join(f"{module_name}:{found}" for found in actions)
+    msg = f"{module_name!r} has no action {name!r}; it has {has or 'none'}"
+    raise WrongUse(msg)
 
 
 def _exists(module_name: str) -> bool:
@@ -89,26 +94,16 @@ def _exists(module_name: str) -> bool:
         return False
 
 
-def _actions(module: ModuleType) -> str:
-    from synapse_stream.action import BaseAction
-
-    return ", ".join(
-        f"{module.__name__}:{name}"
-        for name, value in vars(module).items()
-        if isclass(value) and issubclass(value, BaseAction) and not isabstract(value)
-    )
-
-
 def _read_params(given: str | None) -> Any:
     if given is None:
         return None
     try:
         return orjson.loads(Path(given[1:]).read_bytes() if given.startswith("@") else given)
     except OSError as error:
-        problem = f"{given[1:]}: {error.strerror}"
+        msg = f"--params {given}: {error.strerror}"
     except orjson.JSONDecodeError as error:
-        problem = f"no JSON: {error}"
-    raise typer.BadParameter(problem, param_hint="--params")
+        msg = f"--params {given} is no JSON: {error}"
+    raise WrongUse(msg)
 
 
 def _check_params(action: type[BaseAction[Any]], given: Any) -> Any:
@@ -121,7 +116,8 @@ def _check_params(action: type[BaseAction[Any]], given: Any) -> Any:
             f"{'.'.join(map(str, problem['loc'])) or 'all'}={problem['input']!r}: {problem['msg']}"
             for problem in error.errors()
         )
-    raise typer.BadParameter(problems, param_hint="--params")
+    msg = f"--params do not fit {action.__name__}: {problems}"
+    raise WrongUse(msg)
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:

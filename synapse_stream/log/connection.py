@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -76,20 +76,19 @@ class LazyClient:
 
 
 def connect(endpoint: Endpoint, *, connect_seconds: float, answer_seconds: float) -> Client:
-    """Return a client of `endpoint`; only that of a cluster asks it something at once: its nodes."""
+    """Return a client of `endpoint`; only a cluster is asked something at once: its nodes."""
     once = Retry(NoBackoff(), 0)
-    timeouts = {"socket_connect_timeout": connect_seconds, "socket_timeout": answer_seconds}
-    options: dict[str, Any] = {**timeouts, **endpoint.login, "protocol": 2}
+    common: dict[str, Any] = {"socket_connect_timeout": connect_seconds, "protocol": 2}
+    options = {**common, "socket_timeout": answer_seconds, **endpoint.login}
     if endpoint.is_cluster:
-        nodes = [ClusterNode(*node) for node in endpoint.nodes]  # type: ignore[no-untyped-call]
+        nodes = [ClusterNode(*at) for at in endpoint.nodes]  # type: ignore[no-untyped-call]
         return RedisCluster(startup_nodes=nodes, retry=once, **options)
-    options["retry"] = once
+    options["retry"] = common["retry"] = once
     if endpoint.is_sentinel:
-        asking = {**options, "socket_timeout": connect_seconds, **endpoint.sentinel_login}
-        for name in {"db", "username", "password"} - endpoint.sentinel_login.keys():
-            asking.pop(name, None)
-        sentinel = Sentinel(endpoint.nodes, sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
-        return sentinel.master_for(endpoint.service)  # type: ignore[no-any-return, no-untyped-call]
+        common |= {"socket_timeout": connect_seconds, **endpoint.sentinel_login}
+        make: Any = Sentinel  # untyped in redis-py
+        sentinels = make(endpoint.nodes, sentinel_kwargs=common, **options)
+        return cast("Client", sentinels.master_for(endpoint.service))
     if endpoint.path:
         return Redis(unix_socket_path=endpoint.path, **options)
     host, port = endpoint.nodes[0]

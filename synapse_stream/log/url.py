@@ -86,7 +86,7 @@ def _parse(url: str) -> Endpoint:
 def _logins(parts: SplitResult) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what logs in to the server, and what logs in to the sentinels."""
     options: dict[str, Any] = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-    allowed = _TLS_OPTIONS if parts.scheme.startswith("rediss") else ()
+    allowed: tuple[str, ...] = _TLS_OPTIONS if parts.scheme.startswith("rediss") else ()
     if parts.scheme.endswith("+sentinel"):
         allowed += _SENTINEL_OPTIONS
     for name in options:

@@ -1,1 +1,1 @@
-"""Where reports go: the job's stream, a terminal, several places at once, nowhere, or a foreign object."""
+"""Where reports go: the job's stream, a terminal, several places, nowhere, a foreign object."""

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sized
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +17,7 @@ from synapse_stream.loggers.endings import ending
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Mapping
 
 T = TypeVar("T")
@@ -26,19 +28,21 @@ _TRACK_SECONDS = 1.0
 _log = logging.getLogger("synapse_stream")
 
 # One variable for all loggers, keyed by the logger: a variable of its own would never be collected.
-_steps: ContextVar[dict[object, str]] = ContextVar("synapse_stream_steps", default={})  # noqa: B039 - never changed
+_steps: ContextVar[dict[object, str | None]] = ContextVar("synapse_stream_steps", default={})  # noqa: B039 - never changed
 
 
 class BaseLogger(ABC):
     """Base of all loggers; a subclass says in `record` where events go.
 
-    Report calls raise TypeError and ValueError for wrong arguments (`rules` decides, the same for every logger) and
-    RunEnded after `end_log`. Whatever else goes wrong is said once on the stdlib logger `synapse_stream` and never
-    reaches the plugin. Safe to use from several threads if `record` is.
+    Report calls raise TypeError and ValueError for wrong arguments (`rules` decides, the same for
+    every logger) and RunEnded after `end_log`. Whatever else goes wrong is said once on the stdlib
+    logger `synapse_stream` and never reaches the plugin. Safe to use from several threads if
+    `record` is.
     """
 
     def __init__(self, job_id: str | None = None) -> None:
         self.job_id = job_id
+        self.name = type(self).__name__
         self._ended = False
         self._end_lock = threading.RLock()
         self._has_complained = False
@@ -56,14 +60,14 @@ class BaseLogger(ABC):
         """
         return True
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to free
         """Free what the logger holds; called once, after the end was recorded."""
 
     def log(
         self,
         event: str,
         data: Mapping[str, Any],
-        file: str | None = None,
+        file: str | os.PathLike[str] | None = None,
         *,
         level: LogLevel | str = LogLevel.INFO,
         step: str | None = None,
@@ -75,20 +79,25 @@ class BaseLogger(ABC):
         """Report how far a step is, 0 to `total`."""
         self.report("progress", step, rules.progress(current, total))
 
-    def set_progress_failed(self, step: str | None = None, error: str | None = None) -> None:
+    def set_progress_failed(
+        self, step: str | None = None, error: str | BaseException | None = None
+    ) -> None:
         """Report that a step failed; it keeps its last percentage."""
         self.report("progress", step, rules.progress_failed(error))
 
     def set_metrics(
         self, value: Mapping[str, Any], step: str | None = None, *, x: float | None = None
     ) -> None:
-        """Record numbers by name; `x` is their place on the horizontal axis (epoch, global step)."""
+        """Record numbers by name; `x` is their place on the horizontal axis (epoch, step)."""
         self.report("metrics", step, rules.metrics(value, x))
 
     def log_message(
-        self, message: str | Mapping[str, str], context: LogLevel | str = LogLevel.INFO, **params: Any
+        self,
+        message: str | Mapping[str, str],
+        context: LogLevel | str = LogLevel.INFO,
+        **params: Any,
     ) -> None:
-        """Record a message for users; a mapping holds one template a language, filled from `params`."""
+        """Record a message for users; a mapping holds a template a language for `params`."""
         self.report("message", None, rules.message(message, context, params))
 
     def log_dev_event(self, message: str, data: Any = None) -> None:
@@ -97,13 +106,13 @@ class BaseLogger(ABC):
 
     def set_action(self, name: str, status: ActionStatus, error: str | None = None) -> None:
         """Record where one action of a pipeline stands."""
-        fields = {"name": rules.step_name(name), "status": status.value, "error": error}
+        fields = {"name": name, "status": status, "error": error}
         self.report("action", None, fields)
 
     def end_log(
         self,
         status: RunStatus | str = RunStatus.COMPLETED,
-        error: str | None = None,
+        error: str | BaseException | None = None,
         result: Any = None,
     ) -> None:
         """End the run; a second call changes nothing."""
@@ -128,7 +137,7 @@ class BaseLogger(ABC):
             except Exception as failure:  # noqa: BLE001 - as in `end_log`
                 self.complain(failure)
             except BaseException:
-                self._ended = False  # interrupted by Ctrl-C or SIGTERM, which is about to end the run itself
+                self._ended = False  # by Ctrl-C or SIGTERM, which is about to end the run itself
                 raise
             return True
 
@@ -141,10 +150,7 @@ class BaseLogger(ABC):
         if self._ended:
             msg = f"job {self.job_id!r} has ended, so this {kind} event was not recorded"
             raise RunEnded(msg)
-        if step is None:
-            step = _steps.get().get(self._step_key)
-        else:
-            rules.step_name(step)
+        step = _steps.get().get(self._step_key) if step is None else rules.step_name(step)
         try:
             self.record(kind, step, fields)
         except RunEnded:
@@ -158,22 +164,25 @@ class BaseLogger(ABC):
             self._has_complained = True
             _log.error(
                 "job %s: %s failed and its reports are lost; the run goes on: %s: %s",
-                *(self.job_id, type(self).__name__, type(failure).__name__, failure),
+                *(self.job_id, self.name, type(failure).__name__, failure),
             )
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Make `name` the step of every report in the block that names none, in this thread or asyncio task."""
+        """Make `name` the step of every report in the block that names none.
+
+        It holds in the thread or asyncio task of the block, and in tasks started there.
+        """
         token = _steps.set({**_steps.get(), self._step_key: rules.step_name(name)})
         try:
             yield
         finally:
-            with suppress(ValueError):  # a generator that was closed elsewhere; its own context is gone with it
+            with suppress(ValueError):  # a generator closed from elsewhere: its context is gone
                 _steps.reset(token)
 
     @contextmanager
     def action(self, name: str) -> Iterator[None]:
-        """Record RUNNING, then COMPLETED, or FAILED with the error that leaves the block (and goes on)."""
+        """Record RUNNING, then COMPLETED, or FAILED with the error that leaves the block."""
         self.set_action(name, ActionStatus.RUNNING)
         try:
             yield
@@ -193,11 +202,12 @@ class BaseLogger(ABC):
     ) -> Iterator[T]:
         """Yield the items and report progress after each.
 
-        The total is `len(iterable)` unless given; when there are more items than that, it grows. Of many items,
-        one in a thousandth of the total is reported, and at least one a second. Without a total nothing is known
-        to be a share of; the step is then reported once, as done, behind the last item.
+        The total is `len(iterable)` unless given; when there are more items than that, it grows. Of
+        many items, one in a thousandth of the total is reported, and at least one a second. Without
+        a total nothing is known to be a share of; the step is then reported once, as done, behind
+        the last item.
         """
-        if total is None and hasattr(iterable, "__len__"):
+        if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         if total:
             self.set_progress(0, total, step)

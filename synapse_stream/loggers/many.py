@@ -31,9 +31,10 @@ class ManyLogger(BaseLogger):
                 logger.complain(failure)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait for all of them, `timeout` seconds in all; True when each has everything in place."""
+        """Wait for all of them, `timeout` seconds in all; True when each has everything."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        return all([_flush(logger, deadline) for logger in self._loggers])
+        done = [_flush(logger, deadline) for logger in self._loggers]
+        return all(done)
 
     def close(self) -> None:
         """Close all of them."""

@@ -8,7 +8,7 @@ from synapse_stream.loggers.base import BaseLogger
 
 
 class NullLogger(BaseLogger):
-    """For runs that nobody watches: wrong arguments raise as with every logger, the rest vanishes."""
+    """For runs that nobody watches: wrong arguments still raise, the rest vanishes."""
 
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Keep nothing."""

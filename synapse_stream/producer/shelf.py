@@ -36,7 +36,7 @@ class Shelf:
         self._sent_at: dict[int, float] = {}
         self._last_index = -1
 
-    def reserve(self) -> int:
+    def reserve(self, acknowledged: int) -> int:
         """Return the index for one more segment, if the bounds allow it.
 
         Where shared memory is merely used up, the next segment does not go to disk: writing to a
@@ -47,7 +47,7 @@ class Shelf:
             OSError: memory is used up and the disk takes nothing.
         """
         used = sum(s.size for s in self.segments if s.is_mapped)
-        is_over = used >= self._memory_budget and not self._give_up_oldest_sent()
+        is_over = used >= self._memory_budget and not self._give_up_oldest_sent(acknowledged)
         if is_over and used >= 2 * self._memory_budget:
             msg = "the spool's memory is used up and its disk takes nothing"
             raise OSError(msg)
@@ -105,10 +105,11 @@ class Shelf:
         """Yield the homes that there are, hot before cold."""
         return (home for home in (self.hot, self.cold) if home is not None)
 
-    def _give_up_oldest_sent(self) -> bool:
+    def _give_up_oldest_sent(self, acknowledged: int) -> bool:
         """Drop the oldest of the rewind window from memory to make room."""
+        # Not by `_sent_at`: the keeper, who fills it, may be waiting for a disk that hangs.
         for segment in self.segments[:-1]:
-            if segment.is_mapped and segment.index in self._sent_at:
+            if segment.is_mapped and segment.last is not None and segment.last <= acknowledged:
                 self._forget(segment)
                 with contextlib.suppress(OSError):
                     segment.remove()
@@ -117,4 +118,4 @@ class Shelf:
 
     def _forget(self, segment: Segment) -> None:
         self.segments.remove(segment)
-        del self._sent_at[segment.index]
+        self._sent_at.pop(segment.index, None)

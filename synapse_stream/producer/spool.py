@@ -44,7 +44,7 @@ class Spool:
         self._spare: Segment | None = None
         self._tail = 0
         self._room = 0  # of the current segment, less one byte that stays zero
-        self._map = self._open(shelf.create(shelf.reserve()))
+        self._map = self._open(shelf.create(shelf.reserve(self.acknowledged)))
 
     def append(self, kind: str, body: bytes) -> None:
         """Accept one event: number it, stamp it, and make it survive this process.
@@ -143,7 +143,7 @@ class Spool:
             return
         try:
             with self._lock:
-                index = self._shelf.reserve()
+                index = self._shelf.reserve(self.acknowledged)
             spare = self._shelf.create(index)  # takes milliseconds: without the lock
         except OSError as error:
             self._shelf.trouble = error
@@ -210,7 +210,7 @@ class Spool:
         fresh = self._spare
         if fresh is None:
             try:
-                fresh = self._shelf.create(self._shelf.reserve())
+                fresh = self._shelf.create(self._shelf.reserve(self.acknowledged))
             except OSError as error:
                 self._shelf.trouble = error
                 self._shedding.count(kind)

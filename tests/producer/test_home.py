@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from synapse_stream.errors import DecodeError
 from synapse_stream.producer.home import Home, ProducerInfo, hot_root
+
+if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
 
 INFO = ProducerInfo("p1", "job-1", 0, "host", 1, "synapse", "redis://nowhere")
 

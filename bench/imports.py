@@ -1,0 +1,39 @@
+"""What importing us costs a plugin, against importing redis and pydantic."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from bench.figures import Bound, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.stage import Stage
+
+YARDSTICK = "import redis, pydantic"
+
+
+def rows(stage: Stage) -> Iterator[Row]:
+    """CPU time of the import statement alone, in fresh interpreters in turns."""
+    statements = ("import synapse_stream", "from synapse_stream import open_run", YARDSTICK)
+    took: dict[str, list[float]] = {statement: [] for statement in statements}
+    for _ in range(2 * stage.scale.rounds):
+        for statement in statements:
+            took[statement].append(_import_ms(statement))
+    for statement in statements[:-1]:
+        bound = Bound(1.0, on="ratio")
+        yield Row(statement, "ms CPU", took[statement], took[YARDSTICK], YARDSTICK, bound)
+
+
+def _import_ms(statement: str) -> float:
+    program = (
+        f"import time; start = time.process_time(); {statement}; "
+        "print((time.process_time() - start) * 1000)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    return float(ran.stdout)

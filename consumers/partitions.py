@@ -1,0 +1,28 @@
+"""How partitions are shared among the consumers of one projection: a pure rule that all of them follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+class Balance(NamedTuple):
+    """What one consumer should do about its partitions."""
+
+    release: list[int]
+    wanted: int
+    """How many more it may take."""
+
+
+def balance(owner: str, members: Sequence[str], held: Collection[int], partitions: int) -> Balance:
+    """Compare what `owner` holds with its fair share.
+
+    The members in order get equal shares, the first of them one partition more where it does not
+    divide evenly. So the shares add up to all partitions, and nobody waits for another's decision.
+    """
+    order = sorted(members)
+    small, extra = divmod(partitions, len(order))
+    share = small + (order.index(owner) < extra)
+    return Balance(sorted(held)[share:], max(0, share - len(held)))

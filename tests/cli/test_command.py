@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from synapse_stream import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Said
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [("typer", ["--help"]), ("rich", ["run", "tests.cli.plugin:Count"])],
+)
+def test_without_its_packages_the_command_names_what_to_install(
+    missing: str, arguments: list[str]
+) -> None:
+    said = python(
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"sys.argv = ['synapse-stream', *{arguments}]\n"
+        "from synapse_stream.cli import main\n"
+        "main()"
+    )
+
+    assert said.returncode == 2
+    assert "pip install 'synapse-stream[cli]'" in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_fault_of_ours_is_not_mistaken_for_a_missing_package() -> None:
+    said = python(
+        "import sys; sys.modules['synapse_stream.cli.run'] = None\n"
+        "from synapse_stream.cli import main\n"
+        "main()"
+    )
+
+    assert said.returncode == 1
+    assert "synapse_stream.cli.run" in said.stderr
+
+
+def test_starting_the_command_loads_nothing_that_only_a_command_needs() -> None:
+    said = python(
+        "import sys\n"
+        "import synapse_stream.cli.app\n"
+        "print([name for name in ('redis', 'pydantic', 'rich.console', 'zstandard')"
+        " if name in sys.modules])"
+    )
+
+    assert said.stdout == "[]\n", said.stderr
+
+
+def test_the_version_is_shown(command: Callable[..., Said]) -> None:
+    assert command("--version") == (0, f"synapse-stream {__version__}\n", "")
+
+
+def test_help_names_every_command(command: Callable[..., Said]) -> None:
+    said = command("--help")
+
+    assert said.code == 0
+    assert all(name in said.out for name in ("run", "events", "drain", "doctor"))
+
+
+def test_an_unknown_command_is_wrong_use(command: Callable[..., Said]) -> None:
+    said = command("dance")
+
+    assert said.code == 2
+    assert "dance" in said.err

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers import TestServer, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from synapse_stream.log.event_log import EventLog
+    from tests.cli.conftest import Said
+
+
+@pytest.fixture
+def careless_server(tmp_path: Path) -> Iterator[TestServer]:
+    config = {"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru", "appendonly": "no"}
+    with TestServer(tmp_path / "careless", config=config) as server:
+        yield server
+
+
+def verdicts(said: Said) -> dict[str, str]:
+    return {line.split()[1].rstrip(":"): line.split()[0] for line in said.lines}
+
+
+def test_all_is_well_on_a_good_server(command: Callable[..., Said]) -> None:
+    said = command("doctor")
+
+    assert said.code == 0, said
+    assert verdicts(said)["server"] == verdicts(said)["eviction"] == "ok"
+    assert "problem" not in verdicts(said).values()
+    assert "noeviction" in said.out
+
+
+def test_a_server_that_deletes_events_is_a_problem_with_a_way_out(
+    command: Callable[..., Said],
+    careless_server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", careless_server.url)
+
+    said = command("doctor")
+
+    assert said.code == 1
+    assert "problem  eviction: allkeys-lru" in said.out
+    assert "CONFIG SET maxmemory-policy noeviction" in said.out
+    assert "warning  persistence: append-only file off" in said.out
+
+
+def test_a_missing_append_only_file_alone_is_only_a_warning(
+    command: Callable[..., Said],
+    careless_server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", careless_server.url)
+    careless_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+    said = command("doctor")
+
+    assert said.code == 0
+    assert verdicts(said)["persistence"] == "warning"
+
+
+def test_a_nearly_full_server_is_a_warning(
+    command: Callable[..., Said],
+    careless_server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", careless_server.url)
+    careless_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    careless_server.command("SET", "filling", b"x" * 20_000_000)
+    careless_server.command("CONFIG", "SET", "maxmemory", "24mb")
+
+    said = command("doctor")
+
+    assert verdicts(said)["memory"] == "warning"
+    assert "of 24 MiB used → raise maxmemory" in said.out
+
+
+def test_a_server_that_is_away_is_a_problem_and_the_host_is_still_looked_at(
+    command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", f"redis://:secret@127.0.0.1:{free_port()}")
+
+    said = command("doctor")
+
+    assert said.code == 1
+    assert verdicts(said)["server"] == "problem"
+    assert verdicts(said)["spool"] == "ok"
+    assert "secret" not in said.out + said.err
+
+
+def test_another_number_of_partitions_is_a_problem_that_names_both(
+    command: Callable[..., Said], log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.check()
+    monkeypatch.setenv("SYNAPSE_STREAM_PARTITIONS", "5")
+
+    said = command("doctor")
+
+    assert said.code == 1
+    assert verdicts(said)["deployment"] == "problem"
+    assert "16 partitions" in said.out
+    assert "5" in said.out
+
+
+def test_a_spool_that_cannot_be_made_is_a_problem(
+    command: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SYNAPSE_STREAM_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+
+    said = command("doctor")
+
+    assert said.code == 1
+    assert verdicts(said)["spool"] == "problem"
+    assert "SYNAPSE_STREAM_SPOOL_DIR" in said.out
+
+
+def test_a_spool_on_disk_only_is_a_warning(command: Callable[..., Said]) -> None:
+    assert "warning  shared memory: not used" in command("doctor").out
+
+
+def test_findings_as_json_say_the_same(command: Callable[..., Said]) -> None:
+    said = command("doctor", "--json")
+
+    (report,) = said.objects
+    assert report["healthy"] is True
+    assert {"subject": "eviction", "verdict": "ok", "text": "noeviction", "advice": None} in report[
+        "findings"
+    ]
+
+
+def test_the_settings_are_shown_without_their_password(
+    command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", "redis://user:secret@host:6379/0")
+
+    said = command("doctor", "--print-config")
+
+    assert said.code == 0
+    assert "SYNAPSE_STREAM_REDIS_URL=redis://user:***@host:6379/0" in said.lines
+    assert "SYNAPSE_STREAM_PARTITIONS=16" in said.lines
+    (config,) = command("doctor", "--print-config", "--json").objects
+    assert config["SYNAPSE_STREAM_REDIS_URL"] == "redis://user:***@host:6379/0"
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_PARTITIONS", "many")
+
+    said = command("doctor")
+
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.startswith("synapse-stream: SYNAPSE_STREAM_PARTITIONS='many' is not allowed")
+    assert said.err.count("\n") == 1

@@ -1,0 +1,327 @@
+"""The log's promises, on every server program of this machine."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import fakeredis
+import pytest
+
+from synapse_stream.batch import GENESIS
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.keys import Keys
+from synapse_stream.log.event_log import EventLog, FeedPointer, Outcome, open_log
+from synapse_stream.position import BEGINNING, Position
+from synapse_stream.settings import Settings
+from tests.chains import Chain
+from tests.servers import Fault, FaultProxy, TestServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from synapse_stream.batch import Batch
+    from synapse_stream.log.event_log import RecordedBatch
+
+LOSSES = [
+    Fault.LOST_REQUEST,
+    Fault.TORN_REQUEST,
+    Fault.LOST_REPLY,
+    Fault.TORN_REPLY,
+    Fault.LATE_REQUEST,
+]
+
+
+@pytest.fixture(params=["server", "fake"])
+def any_log(request: pytest.FixtureRequest, log: EventLog) -> Iterator[EventLog]:
+    if request.param == "server":
+        yield log
+    else:
+        with fakeredis.FakeRedis() as client:
+            yield EventLog(client, Keys("fake", 16), "fake")
+
+
+def batches(log: EventLog, job_id: str = "job-1") -> list[Batch | None]:
+    return [recorded.batch for recorded in log.read_after(job_id, BEGINNING, limit=10_000)]
+
+
+def place(recorded: RecordedBatch) -> Position:
+    return Position(recorded.ms, recorded.seq)
+
+
+def append_for_ever(log: EventLog, chain: Chain) -> None:
+    while chain.last < 20_000:
+        log.append(chain.add({"type": "log", "event": "x" * 500}))
+
+
+def append_until_taken(log: EventLog, batch: Batch) -> list[str]:
+    failures: list[str] = []
+    while len(failures) < 20:
+        try:
+            log.append(batch)
+        except LogUnavailable as error:
+            failures.append(str(error))
+        else:
+            break
+    return failures
+
+
+def test_what_is_appended_is_read_back_in_order(any_log: EventLog) -> None:
+    chain = Chain()
+    acks = [any_log.append(chain.add({}, {}, {})) for _ in range(3)]
+
+    assert batches(any_log) == chain.batches
+    assert [ack.outcome for ack in acks] == [Outcome.APPENDED] * 3
+    assert [(ack.last, ack.hash) for ack in acks] == [(b.last, b.hash) for b in chain.batches]
+    assert [ack.entry for ack in acks] == [
+        (recorded.ms, recorded.seq) for recorded in any_log.read_after("job-1", BEGINNING)
+    ]
+
+
+def test_a_batch_sent_again_is_known_and_changes_nothing(any_log: EventLog) -> None:
+    chain = Chain()
+    for _ in range(3):
+        any_log.append(chain.add())
+
+    again = [any_log.append(batch) for batch in chain.batches * 33]
+
+    assert {ack.outcome for ack in again} == {Outcome.KNOWN}
+    assert {(ack.last, ack.hash) for ack in again} == {(2, chain.batches[-1].hash)}
+    assert batches(any_log) == chain.batches
+
+
+def test_a_batch_beyond_the_last_number_is_a_gap_and_changes_nothing(any_log: EventLog) -> None:
+    chain = Chain()
+    first, _, third = chain.add({}, {}), chain.add(), chain.add()
+    any_log.append(first)
+
+    ack = any_log.append(third)
+
+    assert ack == (Outcome.GAP, 1, first.hash, None)
+    assert batches(any_log) == [first]
+
+
+def test_a_new_producer_must_begin_at_zero(any_log: EventLog) -> None:
+    chain = Chain()
+    chain.add()
+
+    assert any_log.append(chain.add()) == (Outcome.GAP, -1, GENESIS, None)
+    assert batches(any_log) == []
+
+
+def test_producers_of_a_job_are_numbered_apart(any_log: EventLog) -> None:
+    one, two = Chain(producer="one"), Chain(producer="two")
+    for chain in (one, two, one):
+        any_log.append(chain.add({}, {}))
+
+    assert any_log.head("job-1", "one").last == 3
+    assert any_log.head("job-1", "two").last == 1
+    assert any_log.head("job-1", "three") == (Outcome.KNOWN, -1, GENESIS, None)
+    assert batches(any_log) == [one.batches[0], two.batches[0], one.batches[1]]
+
+
+@pytest.mark.parametrize("size", [256, 100_000])
+def test_any_bytes_survive(any_log: EventLog, size: int) -> None:
+    chain = Chain(job_id="Jöb {x} \x00 🚀", producer="p\n\r")
+    batch = chain.add_data((bytes(range(256)) * size)[:size], 1)
+    any_log.append(batch)
+
+    assert batches(any_log, chain.job_id) == [batch]
+    assert any_log.head(chain.job_id, chain.producer).hash == batch.hash
+    partition = any_log.keys.partition(chain.job_id)
+    assert [pointer.job_id for pointer in any_log.read_feed(partition)] == [chain.job_id]
+
+
+def test_the_feed_points_to_every_entry_of_its_partition_in_order(any_log: EventLog) -> None:
+    chains = [Chain(f"job-{n}") for n in range(40)]
+    acks = [(any_log.append(chain.add()), chain) for chain in chains * 2]
+
+    for partition in range(16):
+        expected = [
+            FeedPointer(ack.entry or (0, 0), chain.job_id)
+            for ack, chain in acks
+            if any_log.keys.partition(chain.job_id) == partition
+        ]
+        assert any_log.read_feed(partition) == expected
+        assert any_log.read_feed(partition, limit=1) == expected[:1]
+        assert any_log.read_feed(partition, expected[0].entry, block_ms=10) == expected[1:]
+
+
+def test_an_entry_that_is_no_batch_comes_back_in_its_place(
+    server: TestServer, log: EventLog
+) -> None:
+    chain = Chain()
+    log.append(chain.add())
+    with server.client() as client:
+        client.xadd(log.keys.job("job-1"), {"p": "x", "n": "zero"})
+    log.append(chain.add())
+
+    good, bad, late = log.read_after("job-1", BEGINNING)
+
+    assert (good.batch, late.batch) == tuple(chain.batches)
+    assert bad.batch is None
+    assert bad.raw == {b"p": b"x", b"n": b"zero"}
+    assert "'job-1'" in (bad.error or "")
+
+
+def test_reading_pages_by_position(log: EventLog) -> None:
+    chain = Chain()
+    for _ in range(5):
+        log.append(chain.add())
+    recorded = log.read_after("job-1", BEGINNING)
+
+    assert log.read_after("job-1", BEGINNING, limit=2) == recorded[:2]
+    assert log.read_after("job-1", place(recorded[2])) == recorded[2:]
+    assert log.read_after("job-1", BEGINNING, until=place(recorded[2])) == recorded[:3]
+    assert log.wait_after("job-1", place(recorded[2]), block_ms=1) == recorded[3:]
+    assert log.wait_after("job-1", place(recorded[4]), block_ms=1) == []
+    assert log.read_after("no-job", BEGINNING) == []
+
+
+def test_waiting_ends_as_soon_as_something_is_appended(log: EventLog) -> None:
+    chain = Chain()
+    ack = log.append(chain.add())
+    position = Position(*(ack.entry or (0, 0)))
+    seen: list[RecordedBatch] = []
+    waiting = threading.Thread(
+        target=lambda: seen.extend(log.wait_after("job-1", position, block_ms=5000))
+    )
+    waiting.start()
+    second = log.append(chain.add())
+    waiting.join()
+
+    assert [(r.ms, r.seq) for r in seen] == [second.entry]
+
+
+@pytest.mark.parametrize("fault", LOSSES)
+def test_a_lost_command_is_reported_once_and_leaves_one_entry(
+    server: TestServer, settings: Settings, fault: Fault
+) -> None:
+    # redis-py's own retries would send the command again unseen, and so twice after a lost reply
+    with FaultProxy(server.port) as proxy:
+        url = {"redis_url": proxy.url, "connect_seconds": 0.3}
+        log = open_log(settings.model_copy(update=url))
+        chain = Chain()
+        log.append(chain.add())
+        proxy.plan(fault)
+
+        failures = append_until_taken(log, chain.add())
+
+        assert proxy.happened == {fault: 1}
+        assert len(failures) == 1
+        assert proxy.url in failures[0]
+        assert "'job-1'" in failures[0]
+        assert batches(log) == chain.batches
+        log.close()
+
+
+def test_a_half_open_connection_is_given_up(server: TestServer, settings: Settings) -> None:
+    with FaultProxy(server.port) as proxy:
+        url = {"redis_url": proxy.url, "connect_seconds": 0.2}
+        log = open_log(settings.model_copy(update=url))
+        chain = Chain()
+        log.append(chain.add())
+        proxy.half_open(0.5)
+
+        failures = append_until_taken(log, chain.add())
+
+        assert failures
+        assert all("did not answer in time" in failure for failure in failures)
+        assert proxy.happened[Fault.HALF_OPEN] == len(failures)
+        assert batches(log) == chain.batches
+        log.close()
+
+
+def test_a_server_that_forgot_the_script_is_taught_it(server: TestServer, log: EventLog) -> None:
+    chain = Chain()
+    log.append(chain.add())
+    server.command("SCRIPT", "FLUSH")
+
+    assert log.append(chain.add()).outcome is Outcome.APPENDED
+    assert batches(log) == chain.batches
+
+
+def test_out_of_memory_leaves_all_three_writes_or_none(tmp_path: Path, binary: str) -> None:
+    with TestServer(tmp_path / "server", binary=binary) as server, server.client() as client:
+        log = EventLog(client, Keys("synapse", 1), server.url)
+        chain = Chain()
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + 2_000_000)
+
+        with pytest.raises(LogUnavailable, match="out of memory; raise its maxmemory"):
+            append_for_ever(log, chain)
+        refused = chain.batches.pop()
+
+        assert len(chain.batches) > 100
+        assert batches(log) == chain.batches
+        assert log.head("job-1", "producer-1").last == chain.last
+        assert len(log.read_feed(0, limit=20_000)) == len(chain.batches)
+        client.config_set("maxmemory", 0)
+        assert log.append(refused).outcome is Outcome.APPENDED
+
+
+@pytest.mark.parametrize("name", ["job", "producers", "feed"])
+def test_a_foreign_key_in_the_way_is_named_and_nothing_is_written(
+    server: TestServer, log: EventLog, name: str
+) -> None:
+    chain = Chain()
+    feed = log.keys.feed(log.keys.partition("job-1"))
+    key = {"job": log.keys.job("job-1"), "producers": log.keys.producers("job-1"), "feed": feed}[
+        name
+    ]
+    with server.client() as client:
+        client.set(key, "foreign")
+
+        with pytest.raises(LogUnavailable, match=r"key of another type .* job 'job-1'"):
+            log.append(chain.add())
+
+        client.delete(key)
+        assert [client.xlen(log.keys.job("job-1")), client.xlen(feed)] == [0, 0]
+    assert log.append(chain.batches[0]).outcome is Outcome.APPENDED
+
+
+def test_a_deleted_feed_goes_on_above_the_job_with_equal_ids(
+    server: TestServer, log: EventLog
+) -> None:
+    chain, partition = Chain(), log.keys.partition("job-1")
+    top = 1 << 45  # a job's top can only lie ahead of the clock when the clock went back
+    with server.client() as client:
+        client.xadd(log.keys.job("job-1"), {"p": "x"}, id=f"{top}-7")
+
+        acks = [log.append(chain.add()) for _ in range(3)]
+
+    assert [ack.entry for ack in acks] == [(top, 8), (top, 9), (top, 10)]
+    assert [pointer.entry for pointer in log.read_feed(partition)] == [ack.entry for ack in acks]
+
+
+def test_a_replica_refuses_and_says_so(tmp_path: Path, server: TestServer, log: EventLog) -> None:
+    config = {"replicaof": f"127.0.0.1 {server.port}"}
+    with TestServer(tmp_path / "replica", config=config) as replica:
+        replica_log = open_log(Settings(redis_url=replica.url, data_dir=tmp_path))
+
+        with pytest.raises(LogUnavailable, match="is a read-only replica; name the primary"):
+            replica_log.append(Chain().add())
+        replica_log.close()
+
+
+def test_the_login_is_refused_without_showing_the_password(tmp_path: Path, binary: str) -> None:
+    config = {"requirepass": "right"}
+    with TestServer(tmp_path / "server", binary=binary, config=config) as server:
+        for url in (server.url, f"redis://:wrong@127.0.0.1:{server.port}"):
+            log = open_log(Settings(redis_url=url, data_dir=tmp_path))
+            with pytest.raises(LogUnavailable, match="did not accept the login") as caught:
+                log.append(Chain().add())
+            assert "wrong" not in str(caught.value)
+            log.close()
+
+
+def test_a_batch_is_never_changed_on_its_way(log: EventLog) -> None:
+    chain = Chain()
+    log.append(chain.add({"event": "x" * 5000}))
+
+    (read,) = batches(log)
+
+    assert read is not None
+    assert read.is_linked_to(GENESIS)
+    assert not replace(read, data=read.data + b" ").is_linked_to(GENESIS)

@@ -1,0 +1,286 @@
+"""Every interleaving of reports, faults, crashes and adoptions, against a server in memory.
+
+The real spool, shipper, orphan and adopter run against the double of `memory_server`; a state
+machine decides what happens next. At the end of each story the faults cease, and the stream must
+hold exactly what was reported: numbers 0..n, in order, byte for byte, in an unbroken hash chain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import orjson
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from synapse_stream.batch import GENESIS
+from synapse_stream.encoding import encode
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.keys import Keys
+from synapse_stream.log.event_log import EventLog
+from synapse_stream.position import BEGINNING
+from synapse_stream.producer.adopt import adopt_all
+from synapse_stream.producer.doorbell import Doorbell
+from synapse_stream.producer.home import Home, ProducerInfo, hot_root
+from synapse_stream.producer.shelf import Shelf
+from synapse_stream.producer.shipper import Shipper
+from synapse_stream.producer.spool import Spool
+from synapse_stream.settings import Settings
+from tests.resilience.memory_server import Killed, Link, LinkFault, MemoryServer
+
+if TYPE_CHECKING:
+    from synapse_stream.batch import Batch
+    from tests.resilience.memory_server import State
+
+JOB = "job-1"
+SEGMENT_BYTES = 700
+
+TORN: dict[str, bytes] = {
+    "nothing": b"",
+    "half a line": b'{"seq":%d,"time":1,"type":"mess',
+    "a hole before the newline": b'{"seq":%d,"ti\0\0\0\0\0"message"}\n',
+    "no newline": b'{"seq":%d,"time":1,"type":"message","v":1,"content":"torn"}',
+}
+
+faults = st.sampled_from(
+    [None, LinkFault.LOST_REQUEST, LinkFault.LOST_REPLY, LinkFault.LATE_REQUEST, LinkFault.REFUSED]
+)
+deaths = st.sampled_from([LinkFault.KILLED_BEFORE, LinkFault.KILLED_AFTER])
+
+
+@dataclass
+class Plugin:
+    """One producer as a process has it, without its threads."""
+
+    id: str
+    shelf: Shelf
+    spool: Spool
+    shipper: Shipper
+    reported: dict[int, bytes] = field(default_factory=dict)
+    """Number → body, of what a report call accepted."""
+    offered: int = 0
+    """Report calls, accepted or not."""
+
+    def report(self, body: bytes) -> None:
+        """Report a message."""
+        number = self.spool.next
+        self.offered += 1
+        self.spool.append("message", body)
+        if self.spool.next > number:
+            self.reported[number] = body
+
+
+class AppendLaws(RuleBasedStateMachine):
+    """The window of what the spool keeps is larger than anything the server loses."""
+
+    options: ClassVar[dict[str, int]] = {}
+    memory_segments: ClassVar[int] = 1000
+
+    def __init__(self) -> None:
+        super().__init__()
+        logging.getLogger("synapse_stream").disabled = True
+        self.home = Path(tempfile.mkdtemp(prefix="append-laws-"))
+        self.settings = Settings(
+            redis_url="redis://in.memory", data_dir=self.home, **self.options
+        )
+        self.server = MemoryServer()
+        self.link = Link(self.server)
+        self.keys = Keys(self.settings.namespace, self.settings.partitions)
+        self.saved: list[State] = []
+        self.now = 0.0
+        self.gone: list[Plugin] = []
+        self.plugin: Plugin | None = None
+        self.count = 0
+
+    @initialize(in_memory=st.booleans())
+    def begin(self, in_memory: bool) -> None:
+        self.in_memory = in_memory
+        self.start_plugin()
+
+    @precondition(lambda self: self.plugin is None)
+    @rule()
+    def start_plugin(self) -> None:
+        producer = secrets.token_hex(8)
+        info = ProducerInfo(
+            producer, JOB, 0, "host", 1, self.settings.namespace, self.settings.server
+        )
+        hot = hot_root(self.settings.spool_root) if self.in_memory else None
+        shelf = Shelf(
+            self.settings,
+            hot=Home.create(hot, info) if hot else None,
+            cold=Home.create(self.settings.spool_root, info),
+        )
+        shelf.segment_bytes = SEGMENT_BYTES
+        shelf._memory_budget = self.memory_segments * SEGMENT_BYTES
+        spool = Spool(JOB, shelf, Doorbell())
+        self.plugin = Plugin(producer, shelf, spool, Shipper(spool, producer, self.open_log))
+
+    @precondition(lambda self: self.plugin is not None)
+    @rule(sizes=st.lists(st.sampled_from([1, 50, 300, 500]), min_size=1, max_size=8))
+    def report(self, sizes: list[int]) -> None:
+        assert self.plugin is not None
+        for size in sizes:
+            self.count += 1
+            (body,) = encode("message", None, {"content": f"{self.count} {'x' * size}"})
+            self.plugin.report(body)
+
+    @precondition(lambda self: self.plugin is not None)
+    @rule(planned=st.lists(faults, max_size=4), times=st.integers(1, 4))
+    def ship(self, planned: list[LinkFault | None], times: int) -> None:
+        assert self.plugin is not None
+        self.link.faults = list(planned)
+        for _ in range(times):
+            try:
+                self.plugin.shipper.ship()
+            except LogUnavailable as error:
+                self.plugin.shipper.fail(error)
+        self.link.faults = []
+
+    @precondition(lambda self: self.plugin is not None)
+    @rule(seconds=st.floats(0, 50))
+    def keep_house(self, seconds: float) -> None:
+        assert self.plugin is not None
+        self.now += seconds
+        self.plugin.spool.prepare()
+        self.plugin.spool.report_loss()
+        self.plugin.spool.tidy(self.now)
+
+    @rule()
+    def save_files(self) -> None:
+        self.saved.append(self.server.save())
+
+    @precondition(lambda self: self.saved)
+    @rule(data=st.data())
+    def lose_the_tail(self, data: st.DataObject) -> None:
+        self.server.put_back(data.draw(st.sampled_from(self.saved)))
+
+    @rule()
+    def flush_all(self) -> None:
+        self.server.put_back(MemoryServer().save())
+
+    @rule()
+    def deliver_late(self) -> None:
+        self.link.deliver_late()
+
+    @precondition(lambda self: self.plugin is not None)
+    @rule(torn=st.sampled_from(sorted(TORN)))
+    def kill_the_plugin(self, torn: str) -> None:
+        plugin = self.take_plugin()
+        plugin.spool.release()  # as the kernel does
+        tear(plugin, TORN[torn])
+
+    @precondition(lambda self: self.plugin is not None)
+    @rule(planned=st.lists(faults, max_size=4))
+    def end_the_plugin(self, planned: list[LinkFault | None]) -> None:
+        assert self.plugin is not None
+        (body,) = encode("end", None, {"status": "completed"})
+        self.plugin.spool.seal("end", body)
+        self.ship(planned, 3)
+        self.take_plugin().spool.park()
+
+    @precondition(lambda self: self.gone)
+    @rule(planned=st.lists(faults, max_size=9), death=st.none() | deaths)
+    def adopt(self, planned: list[LinkFault | None], death: LinkFault | None) -> None:
+        self.link.faults = [*planned, death]
+        with contextlib.suppress(Killed):
+            adopt_all(self.settings, self.open_log)
+        self.link.faults = []
+
+    def teardown(self) -> None:
+        try:
+            if self.plugin is not None:
+                self.end_the_plugin([])
+            for _ in range(2):  # whoever was adopted first may be needed again: nobody is
+                adoptions = adopt_all(self.settings, self.open_log)
+                assert [a for a in adoptions if a.trouble or a.waiting] == []
+            batches = self.batches()
+            assert {batch.producer for batch in batches} == {plugin.id for plugin in self.gone}
+            for plugin in self.gone:
+                self.check(plugin, [b for b in batches if b.producer == plugin.id])
+        finally:
+            self.clean_up()
+
+    def check(self, plugin: Plugin, batches: list[Batch]) -> None:
+        """The stream holds what `plugin` reported, all of it, and its last word."""
+        lines = linked_lines(batches)
+        events = [orjson.loads(line) for line in lines]
+        assert [event["seq"] for event in events] == list(range(len(plugin.reported) + 1))
+        assert events[-1]["type"] in {"end", "producer_lost"}
+        for number, body in plugin.reported.items():
+            assert body_of(lines[number]) == body
+
+    def take_plugin(self) -> Plugin:
+        plugin, self.plugin = self.plugin, None
+        assert plugin is not None
+        self.gone.append(plugin)
+        return plugin
+
+    def open_log(self) -> EventLog:
+        return EventLog(self.link, self.keys, "the double")
+
+    def batches(self) -> list[Batch]:
+        recorded = EventLog(self.server, self.keys, "").read_after(JOB, BEGINNING, limit=10**6)
+        assert all(r.batch for r in recorded)
+        return [r.batch for r in recorded if r.batch]
+
+    def clean_up(self) -> None:
+        logging.getLogger("synapse_stream").disabled = False
+        for root in (hot_root(self.settings.spool_root), self.home):
+            if root is not None:
+                shutil.rmtree(root, ignore_errors=True)
+
+
+class BoundedLaws(AppendLaws):
+    """A tiny rewind window and a tiny memory: what is missing is said, number by number."""
+
+    options: ClassVar[dict[str, int]] = {"rewind_bytes": 2 * SEGMENT_BYTES}
+    memory_segments: ClassVar[int] = 5
+
+    def check(self, plugin: Plugin, batches: list[Batch]) -> None:
+        following = 0
+        shed = 0
+        for line in linked_lines(batches):
+            event = orjson.loads(line)
+            if event["type"] == "loss" and event["first"] is not None:
+                assert event["first"] == following
+                following = event["last"]
+            if event["type"] == "loss" and event["first"] is None:
+                shed += event["counts"]["message"]
+            assert event["seq"] == following
+            assert event["type"] != "message" or body_of(line) == plugin.reported[following]
+            following += 1
+        assert following > max(plugin.reported, default=-1)
+        # TODO losses that were lost
+
+
+def linked_lines(batches: list[Batch]) -> list[bytes]:
+    """Return all lines of one producer after checking numbers and chain of its batches."""
+    link, following = GENESIS, 0
+    lines: list[bytes] = []
+    for batch in batches:
+        assert batch.first == following
+        assert batch.is_linked_to(link)
+        lines += batch.lines()
+        link, following = batch.hash, batch.last + 1
+    return lines
+
+
+def body_of(line: bytes) -> bytes:
+    """Return the line without its number and time."""
+    return line.split(b",", 2)[2]
+
+
+def tear(plugin: Plugin, torn: bytes) -> None:
+    """Leave what a report call that was killed in the middle of its copy leaves."""
+    spool = plugin.spool
+    line = torn % spool.next if torn else b""
+    end = spool._tail + len(line)
+    if end <= spool._room:
+        spool._map[spool._tail : end] = line

@@ -1,0 +1,147 @@
+"""The house rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import synapse_stream
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "synapse_stream"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_FILE = 300
+LARGEST_FILE_BYTES = 600_000
+
+# With a class of one letter each, so that this file is no finding of its own.
+PRIVATE = r"/wor[k]/|/roo[t]/|/hom[e]/|\.librar[y]|file:[/]{2}"
+REGISTRIES = r"pypi[.]org|python[h]osted|np[m]js"
+UNWANTED = re.compile(f"{PRIVATE}|{REGISTRIES}")
+
+
+def committed_files() -> list[Path]:
+    listing = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("this is no git checkout")
+    return [path for name in listing.stdout.splitlines() if (path := ROOT / name).is_file()]
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Return the top-level names that a module imports, at its top or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
+
+
+def test_no_module_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
+
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_only_the_log_speaks_redis() -> None:
+    speakers = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in MODULES
+        if imported_packages(path) & {"redis", "valkey", "hiredis"}
+    }
+
+    assert speakers == {"log"}
+
+
+def test_only_commands_and_the_console_know_the_terminal() -> None:
+    painters = {
+        str(path.relative_to(PACKAGE).parent)
+        for path in MODULES
+        if imported_packages(path) & {"rich", "typer"}
+    }
+
+    assert painters <= {"cli", "loggers"}
+
+
+def test_the_list_of_public_names_is_sorted_and_complete() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("synapse_stream.")
+        for alias in node.names
+    }
+
+    assert synapse_stream.__all__ == sorted(synapse_stream.__all__)
+    assert set(synapse_stream.__all__) == imported | {"__version__"}
+
+
+@pytest.mark.parametrize("name", sorted(set(synapse_stream.__all__) - {"__version__"}))
+def test_every_public_name_and_method_has_a_docstring(name: str) -> None:
+    public = getattr(synapse_stream, name)
+    silent = [
+        member
+        for member, value in inspect.getmembers(public)
+        if not member.startswith("_")
+        and (inspect.isroutine(value) or isinstance(value, property))
+        and not inspect.getdoc(value)
+    ]
+
+    assert inspect.getdoc(public)
+    assert silent == []
+
+
+def test_nothing_committed_names_a_private_path_or_a_registry() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in committed_files()
+        for match in UNWANTED.finditer(path.read_text(errors="replace"))
+    ]
+
+    assert found == []
+
+
+def test_every_committed_text_file_ends_with_one_newline_and_none_is_large() -> None:
+    contents = {str(path.relative_to(ROOT)): path.read_bytes() for path in committed_files()}
+
+    assert [name for name, text in contents.items() if len(text) > LARGEST_FILE_BYTES] == []
+    assert [name for name, text in contents.items() if b"\r\n" in text] == []
+    assert [name for name, text in contents.items() if text and not text.endswith(b"\n")] == []
+
+
+def test_the_lock_pins_every_dependency_with_its_hash() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    requirements = [Requirement(line) for line in chain.from_iterable(groups)]
+    pins = re.findall(
+        r"^([a-z0-9-]+)==(\S+)[^\n]*\\\n    --hash=sha256:",
+        (ROOT / "requirements.lock").read_text(),
+        re.MULTILINE,
+    )
+
+    for requirement in requirements:
+        if requirement.name != project["name"]:
+            pinned = [version for name, version in pins if name == requirement.name]
+            assert pinned, f"{requirement.name} is not in requirements.lock: run `make lock`"
+            assert all(version in requirement.specifier for version in pinned), requirement
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert synapse_stream.__version__ == project["version"]
+    assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,152 @@
+"""Batches: the fields of an entry, the chain hash, damage."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synapse_stream.batch import (
+    GENESIS,
+    Batch,
+    decode_events,
+    decode_fields,
+    encode_fields,
+    seal,
+)
+from synapse_stream.errors import DecodeError
+
+names = st.text(st.characters(codec="utf-8"), min_size=1)
+batches = st.builds(
+    seal,
+    previous=st.binary(min_size=32, max_size=32),
+    job_id=names,
+    producer=names,
+    first=st.integers(0, 2**53),
+    last=st.integers(0, 2**53),
+    data=st.one_of(st.binary(), st.binary(min_size=1, max_size=50).map(lambda part: part * 100)),
+)
+
+
+def as_stored(batch: Batch) -> dict[bytes, bytes]:
+    """Return the fields as a server gives them back."""
+    return {
+        name.encode(): value if isinstance(value, bytes) else str(value).encode()
+        for name, value in encode_fields(batch).items()
+    }
+
+
+@given(batch=batches)
+def test_a_batch_is_read_back_as_it_was_written(batch: Batch) -> None:
+    assert decode_fields(batch.job_id, as_stored(batch)) == batch
+
+
+def test_the_chain_hash_is_written_down() -> None:
+    data = b'{"seq":0}\n{"seq":1}\n'
+    header = b"synapse-stream 1\njob\nproducer\n0\n1\n"
+
+    batch = seal(GENESIS, "job", "producer", 0, 1, data)
+
+    assert batch.hash == sha256(bytes(32) + header + data).digest()
+    assert batch.is_linked_to(GENESIS)
+    assert not batch.is_linked_to(batch.hash)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"job_id": "x"},
+        {"producer": "x"},
+        {"first": 1},
+        {"last": 2},
+        {"data": b"x\n"},
+        {"hash": GENESIS},
+    ],
+)
+def test_any_changed_field_breaks_the_chain(change: dict[str, Any]) -> None:
+    batch = seal(GENESIS, "job", "producer", 0, 1, b"a\nb\n")
+
+    assert not replace(batch, **change).is_linked_to(GENESIS)
+
+
+def test_only_large_batches_are_compressed() -> None:
+    small = seal(GENESIS, "job", "p", 0, 0, b"x" * 1023)
+    large = seal(GENESIS, "job", "p", 0, 0, b"x" * 1024)
+
+    assert list(encode_fields(small)) == ["p", "n", "m", "h", "d"]
+    assert list(encode_fields(large)) == ["p", "n", "m", "h", "z"]
+    assert len(encode_fields(large)["z"]) < 100
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {b"p": None},
+        {b"p": b"\xff"},
+        {b"n": b"one"},
+        {b"h": None},
+        {b"z": None},
+        {b"z": b"no frame"},
+        {b"z": b""},
+    ],
+)
+def test_a_damaged_entry_is_a_decode_error_that_names_the_job(
+    damage: dict[bytes, bytes | None],
+) -> None:
+    fields = as_stored(seal(GENESIS, "job-7", "p", 0, 0, b"x" * 2000))
+    damaged = {**fields, **damage}
+
+    with pytest.raises(DecodeError, match="'job-7'"):
+        decode_fields("job-7", {key: value for key, value in damaged.items() if value is not None})
+
+
+def test_every_cut_of_a_compressed_batch_is_a_decode_error() -> None:
+    fields = as_stored(seal(GENESIS, "job", "p", 0, 0, bytes(range(256)) * 8))
+    frame = fields[b"z"]
+
+    for length in range(len(frame)):
+        with pytest.raises(DecodeError):
+            decode_fields("job", {**fields, b"z": frame[:length]})
+
+
+@pytest.mark.parametrize("size", [64 * 1024 * 1024 + 1, 2**40])
+def test_a_frame_that_claims_a_huge_size_is_refused_unread(size: int) -> None:
+    # magic number, descriptor "content size in 8 bytes, single segment", content size (RFC 8878)
+    header = b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little")
+    fields = as_stored(seal(GENESIS, "job", "p", 0, 0, b"x" * 2000))
+
+    with pytest.raises(DecodeError, match=f"{size} bytes"):
+        decode_fields("job", {**fields, b"z": header})
+
+
+def test_lines_come_without_newlines() -> None:
+    batch = seal(GENESIS, "job", "p", 0, 1, b'{"a":1}\n{"b":2}\n')
+
+    assert batch.lines() == [b'{"a":1}', b'{"b":2}']
+    assert decode_events(batch.data) == [{"a": 1}, {"b": 2}]
+
+
+def test_a_batch_with_a_damaged_line_is_a_decode_error() -> None:
+    with pytest.raises(DecodeError, match="JSON Lines"):
+        decode_events(b'{"a":1}\n{"b":\n')
+
+
+def test_threads_do_not_share_a_compressor() -> None:
+    made = [seal(GENESIS, "job", f"p{n}", 0, 0, bytes([n]) * 200_000) for n in range(8)]
+    failures: list[Batch] = []
+
+    def round_trips(batch: Batch) -> None:
+        read = [decode_fields("job", as_stored(batch)) for _ in range(50)]
+        failures.extend(other for other in read if other != batch)
+
+    threads = [threading.Thread(target=round_trips, args=(batch,)) for batch in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
