@@ -54,7 +54,6 @@ def rows(stage: Stage) -> Iterator[Row]:
             yield from _compare(stage, context, report, name, HALF if report is METRICS else None)
         name = f"set_metrics, a call each {PAUSE_SECONDS * 1000:g} ms"
         yield from _compare(stage, context, METRICS, name, None, PAUSE_SECONDS)
-    stage.forget()
 
 
 def _compare(

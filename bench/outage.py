@@ -27,7 +27,6 @@ def rows(stage: Stage) -> Iterator[Row]:
         yield _p99(stage, context, "tight loop", stage.scale.calls, 0.0, Bound(2.0, on="ratio"))
         name = f"a call each {PAUSE_SECONDS * 1000:g} ms"
         yield _p99(stage, context, name, stage.scale.paced, PAUSE_SECONDS, None)
-    stage.forget()
     yield _memory(stage)
 
 

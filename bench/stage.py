@@ -88,11 +88,6 @@ class Stage:
         finally:
             os.kill(self.pid(), signal.SIGCONT)
 
-    def forget(self) -> None:
-        """Empty the server, so that a long bench does not fill the memory."""
-        with self.redis() as client:
-            client.flushall()
-
     def keys(self, job_id: str) -> list[str]:
         """Return the keys that a job fills: its stream, its producers, its partition's feed."""
         settings = self.settings()

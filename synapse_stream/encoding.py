@@ -116,41 +116,43 @@ def _split(event: dict[str, Any], values: list[tuple[str, Any]]) -> Iterator[byt
 
 def _cut(event: dict[str, Any], body: bytes) -> bytes:
     """Cut the largest fields, so that every smaller one stays whole."""
-    sizes = {name: _size(value) for name, value in event.items()}
+    encoded = {name: _encoded(value) for name, value in event.items()}
     room = MAX_EVENT_BYTES - _MARK_BYTES - sum(len(dumps(name)) + 2 for name in event)
-    cut: dict[str, Any] = {}
-    for index, name in enumerate(sorted(sizes, key=sizes.__getitem__)):
-        share = room // (len(sizes) - index)
-        if sizes[name] > share:
-            cut[name] = _head_and_tail(event[name], share)
-        room -= min(sizes[name], share)
-    mark = {"field": ",".join(cut), "size": len(body), "sha256": sha256(body).hexdigest()}
-    short = dumps({**event, **cut, "truncated": mark}, None, _OPTIONS)[1:]
-    if len(short) > MAX_EVENT_BYTES:
-        msg = f"{len(event)} fields, more than an event of {MAX_EVENT_BYTES} bytes can hold"
+    short: dict[str, Any] = {}
+    for index, name in enumerate(sorted(encoded, key=lambda name: len(encoded[name]))):
+        share = room // (len(encoded) - index)
+        if len(encoded[name]) > share:
+            short[name] = _head_and_tail(event[name], encoded[name], share)
+        room -= min(len(encoded[name]), share)
+    mark = {"field": ",".join(short), "size": len(body), "sha256": sha256(body).hexdigest()}
+    cut = dumps({**event, **short, "truncated": mark}, None, _OPTIONS)[1:]
+    if len(cut) > MAX_EVENT_BYTES:
+        msg = f"{len(event)} fields are more than an event of {MAX_EVENT_BYTES} bytes can hold"
         raise ValueError(msg)
-    return short
+    return cut
 
 
-def _size(value: Any) -> int:
-    if type(value) is str and len(value) > MAX_EVENT_BYTES:
-        return len(value)  # too long in any case: spare it a second encoding
-    return len(dumps(value, None, _OPTIONS))
+def _encoded(value: Any) -> str | bytes:
+    if isinstance(value, str) and len(value) > MAX_EVENT_BYTES:
+        return value  # too long in any case: spare it a second encoding
+    return dumps(value, None, _OPTIONS)
 
 
-def _head_and_tail(value: Any, room: int) -> str | dict[str, str]:
-    text = value if isinstance(value, str) else dumps(value, None, _OPTIONS).decode()
+def _head_and_tail(value: Any, encoded: Any, room: int) -> str | dict[str, str]:
     half = (room - _CUT_BYTES) // 2
-    head = _fitting(text[:half], half, from_end=False)
-    tail = _fitting(text[-half:], half, from_end=True)
     if isinstance(value, str):
-        return f"{head}… <cut: {len(text)} characters> …{tail}"
-    return {"head": head, "tail": tail}
+        head, tail = _start(value[:half], half), _end(value[-half:], half)
+        return f"{head}… <cut: {len(value)} characters> …{tail}"
+    head, tail = (part.decode(errors="ignore") for part in (encoded[:half], encoded[-half:]))
+    return {"head": _start(head, half), "tail": _end(tail, half)}
 
 
-def _fitting(text: str, room: int, *, from_end: bool) -> str:
-    """Return as much of `text` as encodes to `room` bytes."""
+def _start(text: str, room: int) -> str:
+    """Return as much of the start of `text` as encodes to `room` bytes."""
     while (size := len(dumps(text)) - 2) > room:
-        keep = len(text) * room // size  # fewer than before; a character takes up to 6 bytes
-        text = text[-keep:] if from_end else text[:keep]
+        text = text[: len(text) * room // size]
     return text
+
+
+def _end(text: str, room: int) -> str:
+    return _start(text[::-1], room)[::-1]

@@ -49,7 +49,7 @@ class _Unordered(list[Any]):
 
 def plain(value: Any) -> Any:
     """Return `value` as exact str, int, float, bool, None, list and dict that orjson can write."""
-    return _Walk().convert(value, 0)
+    return _scalar(value) if type(value) in _EXACT else _Walk().convert(value, 0)
 
 
 def as_text(value: Any) -> str:
@@ -80,7 +80,7 @@ def clean(text: str) -> str:
 
 
 class _Walk:
-    """One walk over one value: the containers it is inside of, the number of values still allowed."""
+    """One walk over one value: the containers it is inside of, and how many values are left."""
 
     __slots__ = ("_inside", "_left")
 
@@ -90,14 +90,8 @@ class _Walk:
 
     def convert(self, value: Any, depth: int) -> Any:
         simple = self.simplify(value)
-        if isinstance(simple, str):
-            return clean(simple)
-        if isinstance(simple, float):
-            return tag_float(float.__float__(simple))
-        if isinstance(simple, int):
-            return simple if isinstance(simple, bool) else tag_int(int.__int__(simple))
-        if simple is None:
-            return None
+        if not isinstance(simple, (dict, list)):
+            return _scalar(simple)
         if id(value) in self._inside:
             return f"<cycle: {type(value).__name__}>"
         if depth >= MAX_DEPTH:
@@ -107,17 +101,17 @@ class _Walk:
         self._inside.discard(id(value))
         return _finish(simple)
 
-    def _convert_items(self, simple: dict[str, Any] | list[Any], depth: int) -> None:
-        keyed: Iterable[tuple[Any, Any]]
+    def _convert_items(self, simple: Any, depth: int) -> None:
         keyed = simple.items() if isinstance(simple, dict) else enumerate(simple)
         for key, item in keyed:
             try:
-                simple[key] = self.convert(item, depth)
+                exact = type(item) in _EXACT
+                simple[key] = _scalar(item) if exact else self.convert(item, depth)
             except RecursionError:  # a plugin may report with most of its stack used up
                 simple[key] = f"<cut: {type(item).__name__}, the recursion limit is reached>"
 
     def simplify(self, value: Any) -> Any:
-        """Take one step: to a JSON scalar, or to a fresh dict or list of items not yet converted."""
+        """Take one step: to a JSON scalar, or to a fresh dict or list of unconverted items."""
         try:
             if isinstance(value, Enum):  # first, because an IntEnum is an int as well
                 return self.simplify(value.value)
@@ -176,6 +170,16 @@ class _Walk:
         return taken
 
 
+def _scalar(simple: Any) -> Any:
+    if isinstance(simple, str):
+        return clean(simple)
+    if isinstance(simple, float):
+        return tag_float(float.__float__(simple))
+    if simple is None or isinstance(simple, bool):
+        return simple
+    return tag_int(int.__int__(simple))
+
+
 def _key_text(key: Any) -> str:
     if isinstance(key, str) and not isinstance(key, Enum):
         return clean(key)
@@ -215,6 +219,7 @@ def _itself(value: Any) -> Any:
     return value
 
 
+_EXACT = frozenset({str, int, float, bool, NoneType})
 _SCALARS: dict[type, Callable[[Any], Any]] = {
     str: _itself,
     int: _itself,
@@ -232,7 +237,7 @@ _SCALARS: dict[type, Callable[[Any], Any]] = {
     PurePath: str,
     BaseException: _exception_text,
 }
-# The base class's own iterators: what a subclass makes of them is foreign code; orjson ignores it too.
+# The base class's own iterators: a subclass's are foreign code, which orjson ignores as well.
 _CONTAINERS: dict[type, Callable[[_Walk, Any], Any]] = {
     dict: lambda walk, value: walk.pairs(dict.items(value)),
     list: lambda walk, value: walk.items(list.__iter__(value)),

@@ -1,10 +1,11 @@
 """What a report call accepts, and the fields of the event it becomes; the same for every logger.
 
-Each function either returns the fields or raises TypeError (not that kind of value) or ValueError (out of
-range), naming the parameter, the value and what is allowed. Nothing else is ever raised, whatever the data.
+Each function returns the fields, or raises TypeError (not that kind of value) or ValueError (out of
+range), naming the parameter, the value and what is allowed.
 
-Names of metrics and steps are kept up to 512 characters, because views index them. A longer one keeps its
-first 480, an ellipsis and 16 hexadecimal digits of its SHA-256: still one name for one series.
+Names of metrics and steps are kept up to 512 characters, because views index them. A longer one
+keeps its first 480, an ellipsis and 16 hexadecimal digits of its SHA-256: still one name for one
+series.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from synapse_stream.tags import SAFE_INTEGER, nearest_float
 MAX_NAME = 512
 
 _KEPT_OF_NAME = 480
-_CONTEXTS = (LogLevel.INFO, LogLevel.WARNING, LogLevel.SUCCESS, LogLevel.DANGER)
-_ENDINGS = tuple(status for status in RunStatus if status.is_terminal)
+_CONTEXTS = tuple(map(str, (LogLevel.INFO, LogLevel.WARNING, LogLevel.SUCCESS, LogLevel.DANGER)))
+_LEVELS = tuple(map(str, LogLevel))
+_ENDINGS = tuple(str(status) for status in RunStatus if status.is_terminal)
 
 
 def metrics(value: Any, x: Any = None) -> dict[str, Any]:
@@ -38,8 +40,10 @@ def metrics(value: Any, x: Any = None) -> dict[str, Any]:
     values = value.copy() if type(value) is dict else _items(value)
     for name, number in values.items():
         kind = type(number)
-        if type(name) is not str or (kind is not float and kind is not int) or len(name) > MAX_NAME:
-            values = {_metric_name(key): _number(item, key) for key, item in values.items()}
+        if (kind is not float and kind is not int) or type(name) is not str or len(name) > MAX_NAME:
+            values = {
+                _metric_name(key): _number(item, "value", key) for key, item in values.items()
+            }
             break
     return {"values": values} if x is None else {"values": values, "x": _number(x, "x")}
 
@@ -51,7 +55,7 @@ def progress(current: Any, total: Any) -> dict[str, Any]:
         TypeError: one of them is no number.
         ValueError: they are not in that range.
     """
-    if type(current) is int and type(total) is int and 0 <= current <= total <= SAFE_INTEGER and total:
+    if type(current) is type(total) is int and 0 <= current <= total <= SAFE_INTEGER and total:
         return {"current": current, "total": total}
     done, whole = _double(_number(current, "current")), _double(_number(total, "total"))
     if whole > 0 and 0 <= done <= whole and isfinite(whole):
@@ -71,16 +75,17 @@ def progress_failed(error: Any = None) -> dict[str, Any]:
 def message(message: Any, context: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     """Check `log_message` and render its content.
 
-    Templates are filled as `str.format` does, if there are params. One that cannot be filled is shown as it
-    is, because a typo in a message must not end a run. Of several languages English is rendered, else the
-    first; templates and params are kept for the others. A member of a str enum leaves its value as `key`.
+    Templates are filled as `str.format` does, if there are params. One that cannot be filled is
+    shown as it is, because a typo in a message must not end a run. Of several languages English is
+    rendered, else the first; templates and params are kept for the others. A message code (a member
+    of a str enum) is kept as `key`.
 
     Raises:
         TypeError: `message` is neither a text nor a mapping of language to template.
         ValueError: `context` is none of info, warning, success, danger, nor a LogLevel.
     """
-    level = context if isinstance(context, LogLevel) else _member(_CONTEXTS, context, "context")
-    fields: dict[str, Any] = {"content": "", "level": level}
+    allowed = _LEVELS if isinstance(context, LogLevel) else _CONTEXTS
+    fields: dict[str, Any] = {"content": "", "level": _choice(allowed, context, "context")}
     if isinstance(message, str):
         template = str.__str__(message)
     elif isinstance(message, Mapping):
@@ -116,7 +121,7 @@ def log(event: Any, data: Any, file: Any = None, level: Any = LogLevel.INFO) -> 
     if not isinstance(data, Mapping):
         msg = f"data of event {event!r} must be a mapping, not {_shown(data)}"
         raise TypeError(msg)
-    fields = {"event": event, "data": data, "level": _member(tuple(LogLevel), level, "level")}
+    fields = {"event": event, "data": data, "level": _choice(_LEVELS, level, "level")}
     if file is None:
         return fields
     if not isinstance(file, (str, os.PathLike)):
@@ -131,7 +136,7 @@ def end(status: Any, error: Any = None, result: Any = None) -> dict[str, Any]:
     Raises:
         ValueError: `status` is not completed, failed or cancelled.
     """
-    fields: dict[str, Any] = {"status": _member(_ENDINGS, status, "status")}
+    fields: dict[str, Any] = {"status": _choice(_ENDINGS, status, "status")}
     if error is not None:
         fields["error"] = as_text(error)
     if result is not None:
@@ -175,13 +180,14 @@ def _short_name(name: str) -> str:
     return f"{name[:_KEPT_OF_NAME]}…{digest[:16]}"
 
 
-def _number(value: Any, name: Any) -> int | float:
+def _number(value: Any, parameter: str, key: Any = None) -> int | float:
     try:
         number = _as_number(value)
     except Exception:  # noqa: BLE001 - an array of several elements, or any foreign code
         number = None
     if number is None:
-        msg = f"{describe(name)} must be a number, not {_shown(value)}"
+        name = parameter if key is None else f"{parameter}[{describe(key)}]"
+        msg = f"{name} must be a number, not {_shown(value)}"
         raise TypeError(msg)
     return number
 
@@ -204,11 +210,10 @@ def _double(number: float) -> int | float:
     return number if -SAFE_INTEGER <= number <= SAFE_INTEGER else nearest_float(number)
 
 
-def _member(allowed: tuple[Any, ...], value: Any, name: str) -> Any:
-    for member in allowed:
-        if value == member:
-            return member
-    msg = f"{name}={describe(value)} is not allowed; it must be one of {', '.join(allowed)}"
+def _choice(allowed: tuple[str, ...], value: Any, parameter: str) -> str:
+    if isinstance(value, str) and value in allowed:
+        return str.__str__(value)
+    msg = f"{parameter}={describe(value)} is not allowed; it must be one of {', '.join(allowed)}"
     raise ValueError(msg)
 
 

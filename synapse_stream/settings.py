@@ -22,6 +22,7 @@ MIB = 1024 * 1024
 URL_SCHEMES = (
     "redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"
 )  # fmt: skip
+STORE_SCHEMES = ("postgresql", "sqlite")
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -38,6 +39,9 @@ class Settings(BaseModel):
 
     redis_url: str | None = None
     """Server of the streams; None: the embedded server of `data_dir`."""
+    store_url: str | None = None
+    """Where the views are: `postgresql://…`, or a folder of SQLite files, `sqlite:///relative/path`
+    or `sqlite:////absolute/path`; None: `data_dir`/views."""
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "synapse"
     """Prefix of every key; deployments with different namespaces can share a server."""
     partitions: Annotated[int, Field(ge=1, le=4096)] = 16
@@ -70,6 +74,14 @@ class Settings(BaseModel):
     def _known_scheme(cls, url: str | None) -> str | None:
         if url is not None and urlsplit(url).scheme not in URL_SCHEMES:
             msg = f"the scheme must be one of {', '.join(URL_SCHEMES)}"
+            raise ValueError(msg)
+        return url
+
+    @field_validator("store_url")
+    @classmethod
+    def _known_store(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in STORE_SCHEMES:
+            msg = f"the scheme must be one of {', '.join(STORE_SCHEMES)}"
             raise ValueError(msg)
         return url
 
@@ -112,6 +124,7 @@ class Settings(BaseModel):
         """Return every setting as text, passwords replaced by `***`."""
         shown = {name: getattr(self, name) for name in type(self).model_fields}
         shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
+        shown["store_url"] = mask_url(self.store_url) if self.store_url else None
         return {name: None if value is None else str(value) for name, value in shown.items()}
 
 

@@ -4,8 +4,8 @@
     an integer beyond ±(2**53 - 1)    {"$int": "9007199254740993"}
     a user's own {"$float": …}        {"$$float": …}: one more "$", so that nothing is ambiguous
 
-`restore(tag(value)) == value` for every JSON-like value. Beyond ±(2**53 - 1) every parser that knows
-only doubles, JavaScript's first, would silently round.
+`restore(tag(value)) == value` for every JSON-like value. Beyond ±(2**53 - 1) every parser that
+knows only doubles, JavaScript's first, would silently round.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def wire_number(number: float) -> float | str:
     return number if isfinite(number) else name_of(number)
 
 
-def nearest_float(number: int) -> float:
+def nearest_float(number: Any) -> float:
     """Return the double nearest to `number`; beyond the largest one, that is an infinity."""
     try:
         return float(number)
@@ -55,7 +55,7 @@ def tag_float(number: float) -> float | dict[str, str]:
 
 
 def tag_int(number: int) -> int | dict[str, str]:
-    """Return an integer that any JSON reader holds as it is, else its tag (hexadecimal when long)."""
+    """Return an integer that any JSON reader holds as it is, else its tag (a long one in hex)."""
     if -SAFE_INTEGER <= number <= SAFE_INTEGER:
         return number
     return {"$int": str(number) if number.bit_length() <= _DECIMAL_BITS else hex(number)}

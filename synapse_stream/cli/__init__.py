@@ -17,8 +17,9 @@ def main() -> None:
 
         code = run_command()
     except ModuleNotFoundError as error:
-        if error.name not in {"rich", "typer"}:
+        package = (error.name or "").partition(".")[0]
+        if package not in {"rich", "typer"}:
             raise
-        print(_MISSING.format(error.name), file=sys.stderr)
+        print(_MISSING.format(package), file=sys.stderr)
         code = 2
     sys.exit(code)

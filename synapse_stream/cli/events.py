@@ -96,7 +96,7 @@ def _show_line(found: RecordedEvent) -> None:
 
 def _detail(event: Event) -> str:
     """Say what the event says, in one line."""
-    fields = event.model_dump(exclude=_ENVELOPE, exclude_none=True)
+    fields = {name: value for name, value in event if name not in _ENVELOPE and value is not None}
     match event.type:
         case "message":
             return f"[{fields['level']}] {fields['content']}"

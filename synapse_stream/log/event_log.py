@@ -125,7 +125,7 @@ class EventLog:
                 code, answer = self._client.execute_command("EVAL", _APPEND, *command)
         outcome = _OUTCOMES[code]
         if outcome is Outcome.APPENDED:
-            return Ack(outcome, batch.last, batch.hash, _entry_id(answer))
+            return Ack(outcome, batch.last, batch.hash, entry_id(answer))
         return _ack(outcome, answer)
 
     def head(self, job_id: str, producer: str) -> Ack:
@@ -151,7 +151,7 @@ class EventLog:
         """
         end = until.entry_id if until else "+"
         command = ("XRANGE", self.keys.job(job_id), position.entry_id, end, "COUNT", limit)
-        return _recorded(job_id, self._command(f"reading job {job_id!r}", *command))
+        return recorded_batches(job_id, self._command(f"reading job {job_id!r}", *command))
 
     def wait_after(
         self, job_id: str, position: Position, *, block_ms: int, limit: int = 100
@@ -162,7 +162,7 @@ class EventLog:
         """
         doing = f"following job {job_id!r}"
         key = self.keys.job(job_id)
-        return _recorded(job_id, self._wait(doing, key, position.entry_id, block_ms, limit))
+        return recorded_batches(job_id, self._wait(doing, key, position.entry_id, block_ms, limit))
 
     def read_feed(
         self,
@@ -179,7 +179,7 @@ class EventLog:
             entries = self._command(doing, "XRANGE", key, f"({start}", "+", "COUNT", limit)
         else:
             entries = self._wait(doing, key, start, block_ms, limit)
-        return [FeedPointer(_entry_id(entry), fields[b"j"].decode()) for entry, fields in entries]
+        return [FeedPointer(entry_id(entry), fields[b"j"].decode()) for entry, fields in entries]
 
     def server_report(self) -> ServerReport:
         """Return the state of the server, of one node if it is a cluster."""
@@ -246,8 +246,9 @@ def _ack(outcome: Outcome, state: bytes | None) -> Ack:
     return Ack(outcome, int(state[_HASH_BYTES:]), state[:_HASH_BYTES], None)
 
 
-def _recorded(job_id: str, entries: list[Any]) -> list[RecordedBatch]:
-    return [_recorded_batch(job_id, *_entry_id(entry), fields) for entry, fields in entries]
+def recorded_batches(job_id: str, entries: list[Any]) -> list[RecordedBatch]:
+    """Read entries of a job's stream, as a command returns them."""
+    return [_recorded_batch(job_id, *entry_id(entry), fields) for entry, fields in entries]
 
 
 def _recorded_batch(job_id: str, ms: int, seq: int, fields: Mapping[bytes, bytes]) -> RecordedBatch:
@@ -257,6 +258,7 @@ def _recorded_batch(job_id: str, ms: int, seq: int, fields: Mapping[bytes, bytes
         return RecordedBatch(ms, seq, None, str(error), fields)
 
 
-def _entry_id(entry: bytes) -> tuple[int, int]:
+def entry_id(entry: bytes) -> tuple[int, int]:
+    """Read the id of a stream entry."""
     ms, _, seq = entry.partition(b"-")
     return int(ms), int(seq)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from redis import exceptions
 
 from synapse_stream.errors import LogUnavailable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 FAILURES: tuple[type[Exception], ...] = (
-    exceptions.RedisError,
-    exceptions.RedisClusterException,
-    exceptions.ChildDeadlockedError,
-    exceptions.IncorrectPolicyType,
     OSError,
+    *(
+        kind
+        for kind in vars(exceptions).values()  # they have no common base
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ),
 )
 """Everything that a command of redis-py may raise."""
+
+_LOGIN = "did not accept the login; give it as in redis://USER:PASSWORD@host"
 
 _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (
@@ -32,12 +30,8 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.BusyLoadingError, "is still loading its data"),
     (exceptions.NoPermissionError, "does not permit this user what is needed; see its ACL"),
     (exceptions.AuthorizationError, "does not permit this user what is needed; see its ACL"),
-    (
-        exceptions.AuthenticationError,
-        "did not accept the login; user and password are given as in redis://USER:PASSWORD@host",
-    ),
+    (exceptions.AuthenticationError, _LOGIN),
     (exceptions.AuthenticationWrongNumberOfArgsError, "knows no user names; give only a password"),
-    (exceptions.ExternalAuthProviderError, "could not ask its own directory of users"),
     (exceptions.NoScriptError, "forgets scripts at once"),
     (exceptions.MasterDownError, "is a replica that has lost its primary"),
     (exceptions.ClusterDownError, "is a cluster without a primary for these keys just now"),
@@ -56,11 +50,12 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (OSError, "cannot be reached"),
 )
 
-_BY_CODE: Mapping[str, str] = {  # replies that redis-py has no class for
-    "BUSY": "is busy with a slow script of another client",
-    "MISCONF": "refuses writes because it cannot save to its disk; free space there, see its log",
-    "NOREPLICAS": "refuses writes because too few replicas follow it",
-    "WRONGTYPE": "has a key of another type in Synapse Stream's place; use another namespace",
+_BY_WORDS = {  # replies that redis-py has no class for, by their beginning
+    "BUSY ": "is busy with a slow script of another client",
+    "MISCONF ": "refuses writes because it cannot save to its disk; free space there, see its log",
+    "NOREPLICAS ": "refuses writes because too few replicas follow it",
+    "Protocol error: unauthenticated ": _LOGIN,  # before the login it refuses long commands
+    "WRONGTYPE ": "has a key of another type in Synapse Stream's place; use another namespace",
 }
 
 
@@ -71,11 +66,8 @@ def translate(error: Exception, address: str, doing: str) -> LogUnavailable:
     return LogUnavailable(f"the server {address} {_reason(error)} (while {doing}{said})")
 
 
-def error_code(error: BaseException | None) -> str:
-    """Return the first word of an error reply without a class in redis-py, such as WRONGTYPE."""
-    return str(error).partition(" ")[0] if isinstance(error, exceptions.ResponseError) else ""
-
-
 def _reason(error: Exception) -> str:
+    words = str(error)
+    by_words = (text for words_of, text in _BY_WORDS.items() if words.startswith(words_of))
     by_class = (text for kind, text in _BY_CLASS if isinstance(error, kind))
-    return _BY_CODE.get(error_code(error)) or next(by_class, "could not be asked")
+    return next(by_words, None) or next(by_class, "could not be asked")

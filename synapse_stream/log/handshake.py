@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.log.failures import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +48,7 @@ def agree(command: Callable[..., Any], keys: Keys, address: str) -> None:
     try:
         found = command(doing, "EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions)
     except LogUnavailable as error:
-        if error_code(error.__cause__) != "WRONGTYPE":
+        if not str(error.__cause__).startswith("WRONGTYPE"):
             raise
         raise foreign from error
     try:

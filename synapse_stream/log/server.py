@@ -103,7 +103,7 @@ class EmbeddedServer:
         while not _try_lock(lock):
             try:
                 url = running_url(self.data_dir)
-                _ping(url)
+                _pid(url)
             except BusyLoadingError:
                 deadline = time.monotonic() + _START_SECONDS
             except (LogUnavailable, RedisError) as error:
@@ -210,22 +210,25 @@ def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None:
         try:
-            _ping(url)
+            if _pid(url) == process.pid:  # and not of a stranger that was faster to take the port
+                return True
         except BusyLoadingError:
             deadline = time.monotonic() + _START_SECONDS
         except RedisError:
             if time.monotonic() > deadline:
                 process.kill()
                 process.wait()
-        else:
-            return True
         time.sleep(_POLL_SECONDS)
     return False
 
 
-def _ping(url: str) -> None:
-    with Redis.from_url(url, socket_timeout=_START_SECONDS, retry=Retry(NoBackoff(), 0)) as client:
-        client.ping()
+def _pid(url: str) -> int:
+    """Return the process id of the server at `url` as soon as it takes commands."""
+    with Redis.from_url(
+        url, socket_timeout=_START_SECONDS, retry=Retry(NoBackoff(), 0), protocol=2
+    ) as client:
+        client.ping()  # unlike INFO, not answered while loading
+        return int(client.info("server")["process_id"])
 
 
 def _try_lock(descriptor: int) -> bool:

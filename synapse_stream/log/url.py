@@ -123,6 +123,10 @@ def _nodes(netloc: str, scheme: str) -> tuple[tuple[str, int], ...]:
     if len(hosts) > 1 and "+" not in scheme:
         msg = "several hosts need redis+cluster:// or redis+sentinel://"
         raise ValueError(msg)
+    for host in hosts:
+        (host.hostname or "").encode(
+            "idna"
+        )  # as the socket will, but then it is too late to refuse
     return tuple((host.hostname or "localhost", host.port or default_port) for host in hosts)
 
 

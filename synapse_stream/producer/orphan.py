@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from synapse_stream.encoding import encode
+from synapse_stream.encoding import MAX_EVENT_BYTES, encode
 from synapse_stream.producer.segment import Chunk, Cursor, Segment, used_bytes
 
 if TYPE_CHECKING:
@@ -15,14 +17,17 @@ if TYPE_CHECKING:
     from synapse_stream.producer.home import Home, ProducerInfo
 
 _NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
-_LAST_WORD = re.compile(rb'\{"seq":\d+,"time":\d+,(?:"count":\d+,)?"type":"(?:end|producer_lost)"')
+_LAST_WORD = re.compile(
+    rb'\{"seq":(\d+),"time":\d+,(?:"count":\d+,)?"type":"(?:end|producer_lost)"'
+)
 
 
 class Orphan:
     """The spool of a process that is gone; a source for the shipper.
 
-    Opening it cuts torn tails and puts a `loss` event in the place of every line that cannot be
-    read.
+    Its segments are opened when they are needed: that cuts torn tails and puts a `loss` event in
+    the place of every line that cannot be read. A spool that was closed in order tells its last
+    number without, since every process on the host looks at those that stay for the rewind window.
     """
 
     def __init__(self, info: ProducerInfo, homes: list[Home]) -> None:
@@ -31,7 +36,8 @@ class Orphan:
         self.acknowledged = -1
         self._homes = homes
         self._cursor = Cursor()
-        self._segments = _open_segments(homes)
+        # A segment that was being moved may be in both homes; the later home has the finished copy.
+        self._paths = {int(path.stem): path for home in homes for path in home.segment_paths()}
 
     @property
     def place(self) -> str:
@@ -41,21 +47,24 @@ class Orphan:
     @property
     def last(self) -> int:
         """Number of the last event that is left; -1 when there is none."""
+        if self._last_word is not None:
+            return self._last_word
         return self._segments[-1].last or 0 if self._segments else -1
 
     @property
     def is_closed(self) -> bool:
         """True when the producer said its last word, or somebody did for it."""
+        if self._last_word is not None:
+            return True
         if not self._segments:
             return False
         segment = self._segments[-1]
-        content = segment.read(0, segment.used)
-        return _LAST_WORD.match(content, content.rfind(b"\n", 0, -1) + 1) is not None
+        return _find_last_word(segment.read(0, segment.used)) is not None
 
     @property
     def age_seconds(self) -> float:
         """Time since the last segment was written."""
-        newest = max((s.path.stat().st_mtime for s in self._segments if s.path), default=0.0)
+        newest = max((path.stat().st_mtime for path in self._paths.values()), default=0.0)
         return time.time() - newest
 
     def declare_lost(self, number: int) -> None:
@@ -78,12 +87,14 @@ class Orphan:
         (body,) = encode("producer_lost", None, fields)
         line = _line(number, body)
         index = self._segments[-1].index + 1 if self._segments else 0
-        path = self._homes[-1].segment_path(index)
+        path = self._paths[index] = self._homes[-1].segment_path(index)
         _write(path, line)
         self._segments.append(_segment(index, path, number, line))
 
     def read(self, number: int, max_bytes: int) -> Chunk | None:
         """Return lines from `number` on, or later ones where those are missing."""
+        if number > self.last:
+            return None
         segment = next((s for s in self._segments if s.last is not None and s.last >= number), None)
         return segment and self._cursor.read(segment, number, segment.used, max_bytes)
 
@@ -101,10 +112,32 @@ class Orphan:
         for home in self._homes:
             home.remove()
 
+    @cached_property
+    def _segments(self) -> list[Segment]:
+        return _open_segments(self._paths)
 
-def _open_segments(homes: list[Home]) -> list[Segment]:
-    # A segment that was being moved may be in both homes; the later home has the finished copy.
-    paths = {int(path.stem): path for home in homes for path in home.segment_paths()}
+    @cached_property
+    def _last_word(self) -> int | None:
+        return _find_last_word(_tail(self._paths[max(self._paths)])) if self._paths else None
+
+
+def _tail(path: Path) -> bytes:
+    """Return the end of a file, enough for its last line."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * MAX_EVENT_BYTES))
+        return file.read()
+
+
+def _find_last_word(lines: bytes) -> int | None:
+    """Return the number of the last line, if that is an event behind which none can follow."""
+    if not lines.endswith(b"\n"):
+        return None
+    found = _LAST_WORD.match(lines, lines.rfind(b"\n", 0, -1) + 1)
+    return int(found[1]) if found else None
+
+
+def _open_segments(paths: dict[int, Path]) -> list[Segment]:
     segments = []
     following = 0
     for index, path in sorted(paths.items()):
@@ -132,7 +165,7 @@ def mend(lines: bytes, following: int) -> bytes:
         not numbers or numbers == list(range(numbers[0], numbers[0] + count))
     ):
         return lines
-    mended = []
+    mended: list[bytes] = []
     number = following
     for line in lines.split(b"\n")[:-1]:
         found = _NUMBER.match(line)

@@ -35,8 +35,8 @@ class Pressure(IntEnum):
 class Shedding:
     """Decides over each event under pressure and counts what it refused, by type.
 
-    The newest refused progress and metrics are kept: `take` gives them back once there is room, so
-    that a bar does not stay at 97 %.
+    The newest refused progress and metrics are kept: `take_newest` gives them back once there is
+    room, so that a bar does not stay at 97 %.
     """
 
     def __init__(self) -> None:
@@ -64,19 +64,28 @@ class Shedding:
             self.count(kind)
         return admitted
 
-    def count(self, kind: str) -> None:
-        """Count one lost event."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
+    def count(self, kind: str, times: int = 1) -> None:
+        """Count lost events."""
+        self._counts[kind] = self._counts.get(kind, 0) + times
 
-    def take(self) -> tuple[dict[str, int], dict[str, bytes]]:
-        """Hand over the counts so far and, without pressure, the newest refused reports."""
-        newest: dict[str, bytes] = {}
-        if self.pressure is Pressure.NONE:
-            newest, self._newest = self._newest, {}
-        counts, self._counts = self._counts, {}
+    def take_newest(self, *, is_last: bool = False) -> dict[str, bytes]:
+        """Hand over the newest refused reports, no longer counted: there is room for them again.
+
+        Under pressure there is none, but `is_last` hands them over all the same.
+        """
+        if self.pressure is not Pressure.NONE and not is_last:
+            return {}
+        newest, self._newest = self._newest, {}
         for kind in newest:
-            counts[kind] = counts.get(kind, 1) - 1
-        return {kind: n for kind, n in counts.items() if n > 0}, newest
+            self._counts[kind] -= 1
+        return newest
+
+    def take_counts(self) -> dict[str, int]:
+        """Hand over the counts, but for the newest reports, which may yet be recorded."""
+        kept = dict.fromkeys(self._newest, 1)
+        counts = {kind: count - kept.get(kind, 0) for kind, count in self._counts.items()}
+        self._counts = kept
+        return {kind: count for kind, count in counts.items() if count}
 
     def _is_kept_when_thinned(self) -> bool:
         if self.pressure is Pressure.ESSENTIALS:

@@ -46,15 +46,18 @@ class Spool:
         self._room = 0  # of the current segment, less one byte that stays zero
         self._map = self._open(shelf.create(shelf.reserve(self.acknowledged)))
 
-    def append(self, kind: str, body: bytes) -> None:
+    def append(self, kind: str, body: bytes) -> bool:
         """Accept one event: number it, stamp it, and make it survive this process.
+
+        Returns:
+            False when there was no room for it, and that was counted.
 
         Raises:
             RunEnded: the spool is sealed.
         """
         with self._lock:
             if self._is_pressed and not self._shedding.admits(kind, body):
-                return
+                return False
             now = time.time_ns() // 1000
             while True:
                 number = self.next
@@ -64,7 +67,7 @@ class Spool:
                 end = start + size
                 if end > self._room:
                     if not self._roll(kind):
-                        return
+                        return False
                 elif number == self.next:
                     break  # else a signal handler reported something meanwhile
             # No call stands between these stores, so CPython runs no signal handler there: whatever
@@ -74,40 +77,37 @@ class Spool:
             self.next = number + 1
             if self._doorbell.is_armed:
                 self._doorbell.ring()
+            return True
 
     def seal(self, kind: str, body: bytes) -> None:
         """Accept the last event, with the count of all; then `append` raises. Twice is once."""
         with self._lock:
             if self.is_sealed:
                 return
-            self.report_loss()
+            self.report_loss(is_last=True)
             self._is_pressed = False  # the last event is never shed
             self.append(kind, b'"count":%d,%b' % (self.next + 1, body))
             self._shelf.segments[-1].used = self._tail
             self._room = -1  # sends every later append into `_roll`, off the hot path
             self.is_sealed = True
 
-    def report_loss(self) -> None:
+    def report_loss(self, *, is_last: bool = False) -> None:
         """Record what was shed since the last call as a `loss` event.
 
-        Where there is room again, the newest of what was shed is recorded after all.
+        Where there is room again, and behind them `is_last`, the newest of what was shed is
+        recorded after all.
         """
         with self._lock:
             if self.is_sealed or self._shedding.is_idle:
                 return
-            counts, newest = self._shedding.take()
-            self._is_pressed = not self._shedding.is_idle
-            for kind, body in newest.items():
+            for kind, body in self._shedding.take_newest(is_last=is_last).items():
+                self._is_pressed = False
                 self.append(kind, body)
-            if counts:
-                fields = {
-                    "counts": counts,
-                    "first": None,
-                    "last": None,
-                    "reason": "the spool is full",
-                }
-                (body,) = encode("loss", None, fields)
-                self.append("loss", body)
+            counts = self._shedding.take_counts()
+            self._is_pressed = not self._shedding.is_idle
+            if counts and not self._append_loss(counts):
+                for kind, count in counts.items():
+                    self._shedding.count(kind, count)
 
     def read(self, number: int, max_bytes: int) -> Chunk | None:
         """Return whole lines from `number` on, at most `max_bytes` of them; None if there are none.
@@ -202,6 +202,12 @@ class Spool:
         """Why the newest segment could not be made or moved; None when it could."""
         return self._shelf.trouble
 
+    def _append_loss(self, counts: dict[str, int]) -> bool:
+        reason = "the spool is full"
+        fields = {"counts": counts, "first": None, "last": None, "reason": reason}
+        (body,) = encode("loss", None, fields)
+        return self.append("loss", body)
+
     def _roll(self, kind: str) -> bool:
         """Go on in a fresh segment; False when there is none, and the event is counted as lost."""
         if self.is_sealed:
@@ -213,7 +219,8 @@ class Spool:
                 fresh = self._shelf.create(self._shelf.reserve(self.acknowledged))
             except OSError as error:
                 self._shelf.trouble = error
-                self._shedding.count(kind)
+                if kind != "loss":  # what it says is counted further
+                    self._shedding.count(kind)
                 self._is_pressed = True
                 return False
         self._map = self._open(fresh)

@@ -84,7 +84,7 @@ def test_another_spool_directory_can_be_named(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.delenv("SYNAPSE_STREAM_SPOOL_DIR")
+    monkeypatch.setenv("SYNAPSE_STREAM_SPOOL_DIR", str(tmp_path / "elsewhere"))
     with left_behind:
         elsewhere = command("drain")
         named = command("drain", "--spool-dir", str(tmp_path / "spool"))

@@ -129,20 +129,23 @@ def test_an_error_inside_the_module_is_shown_as_it_is(
         command("run", "broken_plugin:Action")
 
 
-def test_without_a_server_the_action_runs_and_its_events_are_sent_later(
+def test_without_a_server_the_action_runs_and_its_events_wait(
     process: Callable[..., subprocess.Popen[bytes]],
     command: Callable[..., Said],
+    environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", f"redis://127.0.0.1:{free_port()}")
-    monkeypatch.setenv("SYNAPSE_STREAM_SPOOL_DIR", str(tmp_path / "spool"))
+    away = f"redis://127.0.0.1:{free_port()}"
+    environment["SYNAPSE_STREAM_REDIS_URL"] = away
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", away)
 
-    said = command("run", "tests.cli.plugin:Count", "--job-id", "alone")
+    running = process("run", "tests.cli.plugin:Count", "--job-id", "alone", cwd=ROOT)
+    _, err = running.communicate(timeout=50)
     drained = command("drain")
 
-    assert said.code == 0, said
-    assert str(tmp_path / "spool") in said.err
+    assert running.returncode == 0, err
+    assert str(tmp_path / "spool") in err.decode()
     assert drained.code == 1
     assert "job alone: 0 events sent" in drained.out
     assert "9 still wait" in drained.out

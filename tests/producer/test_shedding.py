@@ -31,7 +31,7 @@ def test_essentials_are_never_shed(kind: str, pressure: Pressure) -> None:
     shedding.pressure = pressure
 
     assert all(shedding.admits(kind, b"") for _ in range(100))
-    assert shedding.take()[0] == {}
+    assert shedding.take_counts() == {}
 
 
 def test_dev_events_go_first() -> None:
@@ -41,7 +41,7 @@ def test_dev_events_go_first() -> None:
     assert not shedding.admits("dev_event", b"")
     assert shedding.admits("metrics", b"")
     assert shedding.admits("progress", b"")
-    assert shedding.take()[0] == {"dev_event": 1}
+    assert shedding.take_counts() == {"dev_event": 1}
 
 
 def test_progress_and_metrics_are_thinned_to_one_in_ten() -> None:
@@ -51,7 +51,7 @@ def test_progress_and_metrics_are_thinned_to_one_in_ten() -> None:
     admitted = [shedding.admits("metrics", b"") for _ in range(100)]
 
     assert admitted.count(True) == 10
-    assert shedding.take()[0] == {"metrics": 90}
+    assert shedding.take_counts() == {"metrics": 90}
 
 
 def test_the_newest_of_what_was_shed_comes_back_when_there_is_room() -> None:
@@ -60,12 +60,25 @@ def test_the_newest_of_what_was_shed_comes_back_when_there_is_room() -> None:
     for number in range(3):
         shedding.admits("progress", b"%d" % number)
 
-    assert shedding.take() == ({"progress": 3}, {})
+    assert shedding.take_newest() == {}
+    assert shedding.take_counts() == {"progress": 2}  # the third may come back
+    assert shedding.take_counts() == {}
 
     shedding.admits("progress", b"last")
     shedding.pressure = Pressure.NONE
-    assert shedding.take() == ({}, {"progress": b"last"})
+    assert shedding.take_newest() == {"progress": b"last"}
+    assert shedding.take_counts() == {"progress": 1}
     assert shedding.is_idle
+
+
+def test_the_newest_of_what_was_shed_is_recorded_at_the_end_even_under_pressure() -> None:
+    shedding = Shedding()
+    shedding.pressure = Pressure.ESSENTIALS
+    for number in range(3):
+        shedding.admits("metrics", b"%d" % number)
+
+    assert shedding.take_newest(is_last=True) == {"metrics": b"2"}
+    assert shedding.take_counts() == {"metrics": 2}
 
 
 def test_an_older_report_never_comes_back_after_a_newer_one() -> None:
@@ -75,4 +88,5 @@ def test_an_older_report_never_comes_back_after_a_newer_one() -> None:
     shedding.pressure = Pressure.NONE
     shedding.admits("progress", b"newer")
 
-    assert shedding.take() == ({"progress": 1}, {})
+    assert shedding.take_newest() == {}
+    assert shedding.take_counts() == {"progress": 1}

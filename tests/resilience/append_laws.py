@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import orjson
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from typing_extensions import override
 
 from synapse_stream.batch import GENESIS
 from synapse_stream.encoding import encode
@@ -32,7 +33,7 @@ from synapse_stream.producer.home import Home, ProducerInfo, hot_root
 from synapse_stream.producer.shelf import Shelf
 from synapse_stream.producer.shipper import Shipper
 from synapse_stream.producer.spool import Spool
-from synapse_stream.settings import Settings
+from synapse_stream.settings import MIB, Settings
 from tests.resilience.memory_server import Killed, Link, LinkFault, MemoryServer
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ class AppendLaws(RuleBasedStateMachine):
         super().__init__()
         logging.getLogger("synapse_stream").disabled = True
         self.home = Path(tempfile.mkdtemp(prefix="append-laws-"))
-        self.settings = Settings(
-            redis_url="redis://in.memory", data_dir=self.home, **self.options
-        )
+        self.settings = Settings(redis_url="redis://in.memory", data_dir=self.home, **self.options)
         self.server = MemoryServer()
         self.link = Link(self.server)
         self.keys = Keys(self.settings.namespace, self.settings.partitions)
@@ -147,10 +146,13 @@ class AppendLaws(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 50))
     def keep_house(self, seconds: float) -> None:
         assert self.plugin is not None
+        spool = self.plugin.spool
         self.now += seconds
-        self.plugin.spool.prepare()
-        self.plugin.spool.report_loss()
-        self.plugin.spool.tidy(self.now)
+        spool.prepare()
+        spool.report_loss()
+        unsent = spool.read(spool.acknowledged + 1, 1_000_000)
+        spool.tidy(self.now)
+        assert spool.read(spool.acknowledged + 1, 1_000_000) == unsent
 
     @rule()
     def save_files(self) -> None:
@@ -240,24 +242,33 @@ class AppendLaws(RuleBasedStateMachine):
 class BoundedLaws(AppendLaws):
     """A tiny rewind window and a tiny memory: what is missing is said, number by number."""
 
-    options: ClassVar[dict[str, int]] = {"rewind_bytes": 2 * SEGMENT_BYTES}
+    options: ClassVar[dict[str, int]] = {
+        "rewind_bytes": 2 * SEGMENT_BYTES,
+        "rewind_seconds": 100,
+        "spool_max_bytes": 16 * MIB,
+    }
     memory_segments: ClassVar[int] = 5
 
+    @override
     def check(self, plugin: Plugin, batches: list[Batch]) -> None:
-        following = 0
+        events = [(orjson.loads(line), body_of(line)) for line in linked_lines(batches)]
+        missing: set[int] = set()
         shed = 0
-        for line in linked_lines(batches):
-            event = orjson.loads(line)
+        following = 0
+        for event, body in events:
             if event["type"] == "loss" and event["first"] is not None:
                 assert event["first"] == following
+                missing |= set(range(following, event["last"] + 1))
                 following = event["last"]
-            if event["type"] == "loss" and event["first"] is None:
-                shed += event["counts"]["message"]
+            elif event["type"] == "loss":
+                shed += event["counts"].pop("message")
+                assert event["counts"] == {}
             assert event["seq"] == following
-            assert event["type"] != "message" or body_of(line) == plugin.reported[following]
+            assert event["type"] != "message" or body == plugin.reported[following]
             following += 1
         assert following > max(plugin.reported, default=-1)
-        # TODO losses that were lost
+        if events[-1][0]["type"] == "end" and not missing:
+            assert plugin.offered == len(plugin.reported) + shed
 
 
 def linked_lines(batches: list[Batch]) -> list[bytes]:

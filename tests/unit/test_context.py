@@ -247,9 +247,7 @@ def test_the_current_step_of_one_run_is_not_that_of_another(
     assert steps_of(other) == [None]
 
 
-def test_threads_have_their_own_current_step(
-    ctx: RuntimeContext, logger: RecordingLogger
-) -> None:
+def test_threads_have_their_own_current_step(ctx: RuntimeContext, logger: RecordingLogger) -> None:
     is_inside = threading.Event()
     may_leave = threading.Event()
 

@@ -1,0 +1,1 @@
+"""The processes that project the streams into views."""

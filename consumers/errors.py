@@ -1,0 +1,21 @@
+"""Errors of the consumers, beside those of `synapse_stream.errors`.
+
+SynapseStreamError
+├── LeaseLost         (also RuntimeError)     another consumer has taken over a partition
+└── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
+"""
+
+from __future__ import annotations
+
+from synapse_stream.errors import SynapseStreamError
+
+
+class LeaseLost(SynapseStreamError, RuntimeError):
+    """Another consumer has taken over the partition; nothing was written, nor may be again."""
+
+
+class StoreUnavailable(SynapseStreamError, ConnectionError):
+    """The database could not be reached, or refused the statement; later it may work.
+
+    Whether a commit that ended so took effect is unknown: load the folds again before the next.
+    """

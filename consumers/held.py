@@ -1,0 +1,116 @@
+"""One partition of one projection while this consumer holds its lease."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from consumers.errors import StoreUnavailable
+from consumers.fold import JobFold
+from consumers.store import JobWrite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from consumers.fold import Parked
+    from consumers.projections.base import JobView
+    from consumers.store import Lease, Store
+    from synapse_stream.log.event_log import FeedPointer, RecordedBatch
+    from synapse_stream.log.feeds import EntryId, FeedLog
+    from synapse_stream.settings import Settings
+
+_FOLDS_KEPT = 2_048
+_POINTERS_A_READ = 100
+_LINES_BYTES_A_COMMIT = 4 * 1024 * 1024
+
+
+class Held:
+    """Reads behind `position`, folds and commits. Not thread-safe."""
+
+    def __init__(self, view: type[JobView], store: Store, lease: Lease, settings: Settings) -> None:
+        self.lease = lease
+        self.position: EntryId = lease.position
+        self._view = view
+        self._store = store
+        self._settings = settings
+        self._committed: EntryId = lease.position
+        self._mirrored: EntryId | None = None
+        self._folds: OrderedDict[str, JobFold] = OrderedDict()
+
+    def begin(self, log: FeedLog) -> None:
+        """Set `position` to where reading must begin after this consumer or the server started.
+
+        A feed that ends before the checkpoint lost its tail by more than the clock tells: it is read
+        again from its beginning. Ledgers drop what is known, so this costs time and nothing else.
+        """
+        if log.feed_last(self.lease.partition) < self._committed:
+            self.position = (0, 0)
+            return
+        overlap_ms = int(self._settings.rewind_seconds * 1000)
+        self.position = (max(0, self._committed[0] - overlap_ms), 0)
+
+    def project(self, log: FeedLog, pointers: Sequence[FeedPointer]) -> None:
+        """Fold and commit what `pointers` point to, in one or more transactions.
+
+        Raises:
+            LeaseLost: another consumer has taken over; nothing was written.
+            LogUnavailable, StoreUnavailable: call `begin` and read again.
+        """
+        for upto, batches in _portions(log, pointers):
+            try:
+                self._commit(upto, batches)
+            except StoreUnavailable:
+                self.forget()
+                raise
+
+    def mirror(self, log: FeedLog) -> None:
+        """Show the committed position to Redis tools, if it moved."""
+        if self._committed != self._mirrored:
+            log.mirror(self._view.name, self.lease.partition, self._committed)
+            self._mirrored = self._committed
+
+    def forget(self) -> None:
+        """Drop folds that may hold more than was committed."""
+        self._folds.clear()
+
+    def _commit(self, upto: EntryId, batches: list[RecordedBatch]) -> None:
+        by_job: dict[str, list[RecordedBatch]] = {}
+        for batch in batches:
+            by_job.setdefault(batch.job_id, []).append(batch)
+        folds = self._load(list(by_job))
+        parked: list[Parked] = []
+        for job_id, mine in by_job.items():
+            fold = folds[job_id]
+            for batch in mine:
+                parked += fold.apply(batch)
+        changed = [JobWrite(job_id, fold) for job_id, fold in folds.items() if fold.has_changed]
+        committed = max(upto, self._committed)
+        self._store.commit(self.lease, committed, changed, parked, self._settings.lease_seconds)
+        self._committed = committed
+        self.position = upto
+        while len(self._folds) > _FOLDS_KEPT:
+            self._folds.popitem(last=False)
+
+    def _load(self, job_ids: list[str]) -> dict[str, JobFold]:
+        missing = [job_id for job_id in job_ids if job_id not in self._folds]
+        documents = self._store.load_folds(self._view.name, missing) if missing else {}
+        for job_id in missing:
+            self._folds[job_id] = JobFold(self._view, job_id, documents.get(job_id))
+        for job_id in job_ids:
+            self._folds.move_to_end(job_id)
+        return {job_id: self._folds[job_id] for job_id in job_ids}
+
+
+def _portions(
+    log: FeedLog, pointers: Sequence[FeedPointer]
+) -> Iterator[tuple[EntryId, list[RecordedBatch]]]:
+    """Yield batches in feed order, about as many lines at a time as one commit should hold."""
+    batches: list[RecordedBatch] = []
+    for start in range(0, len(pointers), _POINTERS_A_READ):
+        some = pointers[start : start + _POINTERS_A_READ]
+        batches += log.read_entries(some)
+        size = sum(len(batch.batch.data) for batch in batches if batch.batch)
+        is_last = start + _POINTERS_A_READ >= len(pointers)
+        if is_last or size >= _LINES_BYTES_A_COMMIT:
+            yield some[-1].entry, batches
+            batches = []

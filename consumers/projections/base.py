@@ -1,0 +1,132 @@
+"""What every projection is: deliveries in, a document and rows out.
+
+The document is all that a projection must remember of a job to go on; rows are what its writer adds
+to its tables. Both depend on the events only, not on how they were cut into batches; positions
+and server times of the entries aside, which are facts of the batches.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from array import array
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Consecutive events of one producer that were not folded before, from one stream entry."""
+
+    ms: int
+    """With `seq` the id of the stream entry; `ms` is the server's clock."""
+    seq: int
+    producer: str
+    rank: int
+    """The producer's rank; a forked child, which has none of its own, counts as rank 0."""
+    attempt: int
+    start: int
+    """Index in the entry of `events[0]`; event i stands at index `start` + i."""
+    events: list[dict[str, Any]]
+    """Decoded lines; `$float` and `$int` tags and the names of non-finite metrics still in."""
+
+
+class CannotApply(Exception):
+    """The event at `index` of a delivery cannot be applied.
+
+    Everything before it was applied, nothing of it and nothing behind it.
+    """
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(reason)
+        self.index = index
+        self.reason = reason
+
+
+class JobView(ABC):
+    """Working state of one job in one projection."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised when the same events give another document or other rows: stored folds are rebuilt."""
+
+    def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
+        """Go on from `document`, which becomes this view's own, or begin a new job."""
+        self.job_id = job_id
+
+    @abstractmethod
+    def apply(self, delivery: Delivery) -> None:
+        """Fold the events in order.
+
+        Raises:
+            CannotApply: at the first event that is not what its type promises.
+        """
+
+    @abstractmethod
+    def document(self) -> dict[str, Any]:
+        """Return the state as JSON-able dict; it is the view's own, so do not change it."""
+
+    @abstractmethod
+    def take_rows(self) -> Any:
+        """Return what the writer has to add since the last call.
+
+        run-state: None (its document is the view); metric-history: dict[SeriesKey, Points];
+        message-feed: list[MessageRow].
+        """
+
+
+@dataclass(slots=True)
+class Points:
+    """New points of one series, as columns of equal length, in the order in which they were folded.
+
+    `number` orders the chunks of a series: it grows with the fold, from chunk to chunk of a series
+    and from commit to commit. Positions do not when a server lost its tail and its clock went back.
+    """
+
+    number: int
+    ms: array[int]
+    """Typecode q, like `seq` and `index`: the position of each point's event."""
+    seq: array[int]
+    index: array[int]
+    times: array[int]
+    """Typecode q: µs since the epoch, the producer's clock."""
+    values: array[float]
+    """Typecode d; NaN and infinities among them."""
+    xs: array[float] | None
+    """Typecode d; NaN for points without x. None when no point has one."""
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.values)
+
+
+class MessageRow(NamedTuple):
+    """One line of a job's message feed.
+
+    `number` counts the rows of a job from 0 in the order of the fold: with the job it is the key
+    and the order of the feed. Positions are unique and ordered too, unless a server lost its tail
+    and its clock went back.
+    """
+
+    number: int
+    ms: int
+    seq: int
+    index: int
+    time: int
+    """µs since the epoch, the producer's clock."""
+    kind: str
+    """`message`, `dev_event` or `log`."""
+    level: str
+    """A LogLevel as a rule; `debug` for dev events."""
+    step: str | None
+    rank: int
+    attempt: int
+    content: str
+    """The message as it was rendered; of a dev event its message, of a log entry its event name."""
+    key: str | None
+    """Message code, if the message has one."""
+    file: str | None
+    details: str | None
+    """JSON object with what the event has of `template` ({lang: text}), `params`, `data`, and
+    `truncated`; None when it has none of them."""

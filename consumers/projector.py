@@ -1,0 +1,168 @@
+"""The projector: drives one projection over the partitions that this consumer holds a lease on.
+
+One turn: read the feeds behind the checkpoints, read the entries they point to, fold them, and
+commit views, job documents, parked events, checkpoint and lease in one transaction, guarded by the
+lease's epoch. A crash anywhere repeats a turn; the ledgers' high-water marks drop what is known.
+
+Reading does not begin at the checkpoint but an overlap before it, at the start and after every
+fault of the server: a server that lost its tail, and whose clock went back too, may have put new
+entries there.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
+
+from consumers.errors import LeaseLost, StoreUnavailable
+from consumers.held import Held
+from consumers.partitions import balance
+from synapse_stream.errors import LogUnavailable
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from consumers.projections.base import JobView
+    from consumers.store import Store
+    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.settings import Settings
+
+_logger = logging.getLogger("synapse_stream.consumers")
+
+_POINTERS_A_TURN = 1_000
+_BLOCK_MS = 1_000
+_MIRROR_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Projector:
+    """One projection in one consumer process; `run` returns when `stop` is set."""
+
+    def __init__(
+        self,
+        view: type[JobView],
+        store: Store,
+        open_log: Callable[[], FeedLog],
+        settings: Settings,
+        *,
+        owner: str,
+    ) -> None:
+        self._view = view
+        self._store = store
+        self._open_log = open_log
+        self._settings = settings
+        self._owner = owner
+        self._log: FeedLog | None = None
+        self._held: dict[int, Held] = {}
+        self._balance_at = 0.0
+        self._mirror_at = 0.0
+        self._failures = 0
+        self._said: str | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Project until `stop` is set, then finish the turn and give the leases back."""
+        while not stop.is_set():
+            try:
+                self._turn(stop)
+            except (LogUnavailable, StoreUnavailable) as error:
+                stop.wait(self._fail(error))
+            else:
+                self._succeed()
+        self._leave()
+
+    def _turn(self, stop: threading.Event) -> None:
+        log = self._connected()
+        if time.monotonic() >= self._balance_at:
+            self._balance()
+        if not self._held:
+            stop.wait(self._settings.lease_seconds / 3)
+            return
+        after = {partition: held.position for partition, held in self._held.items()}
+        found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=_BLOCK_MS)
+        for partition, pointers in found.items():
+            try:
+                self._held[partition].project(log, pointers)
+            except LeaseLost as error:
+                _logger.warning("%s", error)
+                del self._held[partition]
+        if not found:
+            self._store.compact(self._view.name, list(self._held))
+        self._mirror(log, is_due=not found)
+
+    def _connected(self) -> FeedLog:
+        """Connect, and begin to read an overlap before the checkpoints."""
+        if self._log is None:
+            log = self._open_log()
+            log.check()
+            for held in self._held.values():
+                held.begin(log)
+            self._log = log
+        return self._log
+
+    def _balance(self) -> None:
+        """Renew what is held, give back what exceeds the fair share, and take what is free."""
+        self._balance_at = time.monotonic() + self._settings.lease_seconds / 3
+        name, seconds = self._view.name, self._settings.lease_seconds
+        members = self._store.join(name, self._owner, seconds)
+        for partition, held in list(self._held.items()):
+            if not self._store.renew(held.lease, seconds):
+                _logger.warning("%s lost its lease on partition %d", name, partition)
+                del self._held[partition]
+        plan = balance(self._owner, members, list(self._held), self._settings.partitions)
+        for partition in plan.release:
+            self._store.release(self._held.pop(partition).lease)
+        self._take(plan.wanted)
+
+    def _take(self, wanted: int) -> None:
+        free = [p for p in range(self._settings.partitions) if p not in self._held]
+        random.shuffle(free)  # so that consumers that start together do not race for the same ones
+        for partition in free:
+            if wanted == 0:
+                return
+            lease = self._store.acquire(
+                self._view.name, partition, self._owner, self._settings.lease_seconds
+            )
+            if lease is not None:
+                held = Held(self._view, self._store, lease, self._settings)
+                held.begin(self._connected())
+                self._held[partition] = held
+                wanted -= 1
+
+    def _mirror(self, log: FeedLog, *, is_due: bool) -> None:
+        if is_due or time.monotonic() >= self._mirror_at:
+            self._mirror_at = time.monotonic() + _MIRROR_SECONDS
+            for held in self._held.values():
+                held.mirror(log)
+
+    def _fail(self, error: Exception) -> float:
+        """Say a new fault once and return the seconds to pause; every position is in doubt now."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+        for held in self._held.values():
+            held.forget()
+        if str(error) != self._said:
+            self._said = str(error)
+            _logger.warning("%s waits: %s", self._view.name, error)
+        longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
+        self._failures += 1
+        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads the attempts
+
+    def _succeed(self) -> None:
+        if self._said is not None:
+            _logger.warning("%s goes on", self._view.name)
+        self._failures = 0
+        self._said = None
+
+    def _leave(self) -> None:
+        try:
+            for held in self._held.values():
+                self._store.release(held.lease)
+            self._store.leave(self._view.name, self._owner)
+        except StoreUnavailable as error:
+            _logger.warning("%s leaves its leases to lapse: %s", self._view.name, error)
+        if self._log is not None:
+            self._log.close()

@@ -1,0 +1,133 @@
+"""A database of views: where it is, how its transactions begin, what its errors mean.
+
+SQLite files are in WAL mode with `synchronous=NORMAL`: a commit outlives the death of its process,
+but a power cut may take the last ones away. View and checkpoint go together, so what was taken is
+projected again from the stream, as long as the stream has it: trim the stream only up to a position
+that a WAL checkpoint has made durable.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from consumers.store.failures import translate
+from synapse_stream.errors import ConfigError
+from synapse_stream.settings import mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+_BUSY_SECONDS = 5.0
+_CONNECT_SECONDS = 5
+_SQLITE_PRAGMAS = (
+    "PRAGMA synchronous=NORMAL",
+    "PRAGMA cache_size=-65536",
+    "PRAGMA wal_autocheckpoint=4000",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA secure_delete=OFF",
+    "PRAGMA temp_store=MEMORY",
+)
+# A consumer that is stopped in the middle of a transaction must not hold its rows for ever.
+_POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10000"
+
+
+class Database:
+    """One SQLite file or one PostgreSQL database. Methods may be called from several threads.
+
+    Errors of SQLAlchemy and of the driver leave its transactions as StoreUnavailable.
+    """
+
+    def __init__(self, engine: Engine, address: str) -> None:
+        """Speak through `engine`; `address` names the database in messages, without password."""
+        self.engine = engine
+        self.address = address
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        driver = engine.dialect.loaded_dbapi
+        self._failures = (SQLAlchemyError, driver.Error, OSError)
+
+    @contextmanager
+    def write(self, doing: str) -> Iterator[Connection]:
+        """Open a transaction that is committed at the end, and rolled back by any error."""
+        with self.translated(doing), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self, doing: str) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the database and locks no writer out."""
+        with self.translated(doing), self.engine.connect() as connection:
+            connection.execution_options(**_SNAPSHOT[self.engine.dialect.name])
+            yield connection
+
+    @contextmanager
+    def translated(self, doing: str) -> Iterator[None]:
+        """Raise StoreUnavailable for an error of SQLAlchemy or of the driver."""
+        try:
+            yield
+        except self._failures as error:
+            raise translate(error, self.address, doing) from error
+
+    def close(self) -> None:
+        """Disconnect. A later call would connect again."""
+        self.engine.dispose()
+
+
+_SNAPSHOT: dict[str, dict[str, Any]] = {
+    "sqlite": {"begin": "BEGIN"},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
+
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection, for statements where SQLAlchemy's cost shows.
+
+    What it does belongs to the transaction of `connection`.
+    """
+    connection.get_transaction()
+    return connection.connection.driver_connection
+
+
+def open_sqlite(file: Path) -> Database:
+    """Return the database in `file`, whose folder is made if need be; nothing is opened yet.
+
+    Raises:
+        ConfigError: the folder cannot be made.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"the store cannot use the folder {file.parent}: {error}"
+        raise ConfigError(msg) from error
+    engine = create_engine(
+        f"sqlite:///{file.resolve()}", connect_args={"timeout": _BUSY_SECONDS}, pool_size=8
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return Database(engine, str(file))
+
+
+def open_postgres(url: str) -> Database:
+    """Return the database of `url`; nothing is connected yet.
+
+    Raises:
+        ConfigError: the URL is wrong, or the driver is not installed.
+    """
+    try:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+        defaults = {"connect_timeout": str(_CONNECT_SECONDS), "options": _POSTGRES_OPTIONS}
+        query = {**defaults, **parsed.query}
+        engine = create_engine(parsed.set(query=query), pool_pre_ping=True)
+    except (ArgumentError, ValueError) as error:
+        msg = f"SYNAPSE_STREAM_STORE_URL={mask_url(url)!r} is no PostgreSQL URL: {error}"
+        raise ConfigError(msg) from None
+    except ModuleNotFoundError as error:
+        msg = f"a store on PostgreSQL needs {error.name}: pip install synapse-stream[postgres]"
+        raise ConfigError(msg) from error
+    return Database(engine, mask_url(url))

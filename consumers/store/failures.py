@@ -1,0 +1,78 @@
+"""Turn every failure of a database into one sentence of ours: what happened, where, what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy import exc
+
+from consumers.errors import StoreUnavailable
+
+_BY_SQLITE_NAME = (
+    ("SQLITE_BUSY", "is locked by another program for longer than 5 s"),
+    ("SQLITE_LOCKED", "is locked by another program for longer than 5 s"),
+    ("SQLITE_FULL", "has no room left on its disk"),
+    ("SQLITE_READONLY", "may not be written by this user"),
+    ("SQLITE_PERM", "may not be used by this user"),
+    ("SQLITE_AUTH", "may not be used by this user"),
+    ("SQLITE_CANTOPEN", "cannot be opened; does its folder exist, and may this user write there?"),
+    ("SQLITE_NOTADB", "is no SQLite database"),
+    ("SQLITE_CORRUPT", "is damaged; delete it, and its view is built again"),
+    ("SQLITE_IOERR", "cannot be read or written: its disk failed"),
+    ("SQLITE_NOMEM", "needs more memory than there is"),
+)
+_BY_SQLSTATE = (
+    ("08", "cannot be reached"),
+    ("25006", "is a read-only replica; name the primary"),
+    ("28", "did not accept the login; it is given as in postgresql://USER:PASSWORD@host/database"),
+    ("3D000", "has no such database; create it first"),
+    ("40", "could not serialise this transaction with another"),
+    ("42501", "does not permit this user what is needed"),
+    ("53100", "has no room left on its disk"),
+    ("53200", "needs more memory than there is"),
+    ("53300", "has too many connections open"),
+    ("55P03", "is locked by another program"),
+    ("57014", "cancelled the statement"),
+    ("57P", "is stopping or starting"),
+    ("58", "cannot read or write its files"),
+    ("XX", "is damaged, see its log"),
+)
+
+
+def translate(error: BaseException, address: str, doing: str) -> StoreUnavailable:
+    """Return what to raise for `error`: it names the database, the purpose and, if any, a way out.
+
+    Args:
+        error: of SQLAlchemy or of the driver.
+        address: the database, without its password.
+        doing: what was being done, as in "committing partition 3 of run-state".
+    """
+    cause = _driver_error(error)
+    words = " ".join(str(cause).split())
+    said = f": {words}" if words else ""
+    return StoreUnavailable(f"the store {address} {_reason(cause)} (while {doing}{said})")
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """Unpack SQLAlchemy's wrapper: its text repeats the statement and all that was written."""
+    if isinstance(error, exc.DBAPIError) and error.orig is not None:
+        return error.orig
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", None) or ""
+        return _first(_BY_SQLITE_NAME, name, "refused the statement")
+    if isinstance(error, exc.TimeoutError):
+        return "has too many statements at work in this process"
+    if isinstance(error, OSError):
+        return "cannot be reached"
+    state = getattr(error, "sqlstate", None)
+    if state is None and type(error).__name__ in {"OperationalError", "ConnectionTimeout"}:
+        return "cannot be reached"
+    return _first(_BY_SQLSTATE, state or "", "refused the statement")
+
+
+def _first(reasons: tuple[tuple[str, str], ...], code: str, otherwise: str) -> str:
+    return next((reason for prefix, reason in reasons if code.startswith(prefix)), otherwise)

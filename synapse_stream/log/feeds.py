@@ -1,0 +1,126 @@
+"""The feeds, several at a time, with the entries they point to: what a projector reads."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from synapse_stream.log.event_log import (
+    EventLog,
+    FeedPointer,
+    RecordedBatch,
+    entry_id,
+    recorded_batches,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
+
+EntryId = tuple[int, int]
+
+
+class FeedEnd(NamedTuple):
+    """Where a feed ends now."""
+
+    last: EntryId
+    """Id of the newest entry ever added; (0, 0) when there was none."""
+
+
+class FeedLog(EventLog):
+    """An event log that also reads many feeds in one call."""
+
+    def wait_feeds(
+        self, after: Mapping[int, EntryId], *, limit: int, block_ms: int
+    ) -> dict[int, list[FeedPointer]]:
+        """Read the feeds of several partitions, each behind its own position, oldest first.
+
+        Waits up to `block_ms` for the first pointer. Partitions without news are left out.
+
+        Args:
+            limit: most pointers of one partition.
+        """
+        if self.is_cluster:
+            return self._poll_feeds(after, limit, block_ms)
+        keys = {self.keys.feed(partition).encode(): partition for partition in after}
+        starts = [f"{ms}-{seq}" for ms, seq in after.values()]
+        command = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", *keys, *starts)
+        with self._translated("reading the feeds"):
+            reply = self._blocking.execute_command(*command) or ()
+        return {keys[key]: _pointers(entries) for key, entries in reply}
+
+    def read_entries(self, pointers: Sequence[FeedPointer]) -> list[RecordedBatch]:
+        """Read the entries that `pointers` of one feed point to, in the feed's order.
+
+        One round trip. An entry that is no longer in its stream is left out.
+        """
+        spans: dict[str, tuple[EntryId, EntryId]] = {}
+        for entry, job_id in pointers:
+            first, _ = spans.get(job_id, (entry, entry))
+            spans[job_id] = (first, entry)
+        commands = [
+            ("XRANGE", self.keys.job(job_id), "{}-{}".format(*first), "{}-{}".format(*last))
+            for job_id, (first, last) in spans.items()
+        ]
+        with self._translated("reading the entries of a feed"):
+            replies = self._client.execute_many(commands)
+        batches = [
+            batch
+            for job_id, entries in zip(spans, replies, strict=True)
+            for batch in recorded_batches(job_id, entries)
+        ]
+        batches.sort(key=lambda batch: (batch.ms, batch.seq))
+        return batches
+
+    def feed_last(self, partition: int) -> EntryId:
+        """Return the id of the newest entry that was ever added to a feed; (0, 0) for none."""
+        command = ("XINFO", "STREAM", self.keys.feed(partition))
+        with self._translated(f"looking at feed {partition}"):
+            try:
+                return entry_id(self._client.execute_command(*command)["last-generated-id"])
+            except ResponseError as error:
+                if "no such key" in str(error):
+                    return (0, 0)
+                raise
+
+    def mirror(self, group: str, partition: int, position: EntryId) -> None:
+        """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""
+        key, at = self.keys.feed(partition), "{}-{}".format(*position)
+        with self._translated(f"mirroring a position to feed {partition}"):
+            try:
+                self._client.execute_command("XGROUP", "SETID", key, group, at)
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                self._client.execute_command("XGROUP", "CREATE", key, group, at, "MKSTREAM")
+
+    def now_ms(self) -> int:
+        """Return the server's clock, in milliseconds since the epoch."""
+        with self._translated("asking for the time"):
+            seconds, micros = self._client.execute_command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def _poll_feeds(
+        self, after: Mapping[int, EntryId], limit: int, block_ms: int
+    ) -> dict[int, list[FeedPointer]]:
+        commands = [
+            ("XRANGE", self.keys.feed(partition), f"({ms}-{seq}", "+", "COUNT", limit)
+            for partition, (ms, seq) in after.items()
+        ]
+        deadline = time.monotonic() + block_ms / 1000
+        while True:
+            with self._translated("reading the feeds"):
+                replies = self._client.execute_many(commands)
+            found = {
+                p: _pointers(entries) for p, entries in zip(after, replies, strict=True) if entries
+            }
+            if found or time.monotonic() >= deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
+
+
+def _pointers(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[FeedPointer]:
+    return [FeedPointer(entry_id(entry), fields[b"j"].decode()) for entry, fields in entries]

@@ -1,0 +1,205 @@
+"""Read a job: all that is recorded, or what is recorded while it runs."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from synapse_stream.errors import DecodeError, LogUnavailable
+from synapse_stream.events import RecordedEvent, Undecodable, parse
+from synapse_stream.log.event_log import open_log
+from synapse_stream.position import BEGINNING, Position
+from synapse_stream.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from synapse_stream.events import Event
+    from synapse_stream.log.event_log import EventLog, RecordedBatch
+
+_PAGE = 20  # entries; one may hold some megabytes
+_BLOCK_MS = 5_000
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 2.0
+_NEVER = Position(2**64, 0)
+_TURNS = (b'"type":"run_started"', b'"type":"end"', b'"type":"producer_lost"')
+
+_T = TypeVar("_T")
+_logger = logging.getLogger(__name__)
+
+
+class JobStream:
+    """The stream of one job.
+
+    What cannot be decoded comes as an `Undecodable` event in its place: nothing is left out.
+    Each `read` and `tail` has its own connection, given up when its iterator ends or is closed.
+    """
+
+    def __init__(
+        self, job_id: str, settings: Settings | None = None, *, log: EventLog | None = None
+    ) -> None:
+        """Name the job; `settings` are those of the environment. A given `log` stays open."""
+        self.job_id = job_id
+        self._settings = settings
+        self._log = log
+
+    def read(
+        self, after: Position | None = None, until: Position | None = None
+    ) -> Iterator[RecordedEvent]:
+        """Read what is recorded behind `after`, up to and with `until`; an unknown job is empty.
+
+        Memory is bounded: the stream is read page by page.
+
+        Raises:
+            LogUnavailable: the server did not answer.
+        """
+        begin, end = after or BEGINNING, until or _NEVER
+        with self._opened() as log:
+            for entry in self._entries(log, begin, until):
+                for recorded in _events(entry):
+                    if begin < recorded.position <= end:
+                        yield recorded
+
+    def tail(self, after: Position | None = None) -> Iterator[RecordedEvent]:
+        """Read what is recorded behind `after`, then wait for more, until the run has ended.
+
+        The run has ended with the `end` or `producer_lost` of rank 0; what stood in the stream
+        behind it is delivered still, and if a new attempt stands there, it goes on with that. No
+        gap and no repeat, also when the server restarts, is away for a while or, having lost its
+        tail, gets it again from the producers; an outage is logged as a warning.
+
+        Raises:
+            LogUnavailable: the server did not answer the first time.
+        """
+        with self._opened() as log:
+            delivered: dict[str, int] = {}
+            is_over: bool | None = None if after else False
+            for entry in self._follow(log, after or BEGINNING):
+                for recorded in _unknown(entry, delivered) if entry else ():
+                    if recorded.position > (after or BEGINNING):
+                        is_over = _is_over(recorded.event, is_over)
+                        yield recorded
+                if entry is None and is_over is None:
+                    is_over = _patiently(lambda: self._was_over(log, after or BEGINNING))
+                if entry is None and is_over:
+                    return
+
+    @contextmanager
+    def _opened(self) -> Iterator[EventLog]:
+        if self._log is not None:
+            yield self._log
+            return
+        log = open_log(self._settings or Settings.load())
+        try:
+            yield log
+        finally:
+            log.close()
+
+    def _entries(
+        self, log: EventLog, place: Position, until: Position | None
+    ) -> Iterator[RecordedBatch]:
+        while True:
+            entries = log.read_after(self.job_id, place, limit=_PAGE, until=until)
+            yield from entries
+            if len(entries) < _PAGE:
+                return
+            place = Position(entries[-1].ms, entries[-1].seq + 1)
+
+    def _follow(self, log: EventLog, place: Position) -> Iterator[RecordedBatch | None]:
+        """Yield every entry from that of `place` on, and None whenever all have been yielded."""
+        entries = log.read_after(self.job_id, place, limit=_PAGE)
+        while True:
+            yield from entries
+            if entries:
+                place = Position(entries[-1].ms, entries[-1].seq)
+            if len(entries) < _PAGE:
+                yield None
+            entries = _patiently(self._waiter(log, place))
+
+    def _waiter(self, log: EventLog, place: Position) -> Callable[[], list[RecordedBatch]]:
+        return lambda: log.wait_after(self.job_id, place, block_ms=_BLOCK_MS, limit=_PAGE)
+
+    def _was_over(self, log: EventLog, at: Position) -> bool:
+        """Tell whether the run had ended at a position, from the few entries that can say so."""
+        is_over: bool | None = False
+        for entry in self._entries(log, BEGINNING, at):
+            if entry.batch and any(mark in entry.batch.data for mark in _TURNS):
+                for recorded in _events(entry):
+                    if recorded.position <= at:
+                        is_over = _is_over(recorded.event, is_over)
+        return bool(is_over)
+
+
+def _patiently(read: Callable[[], _T]) -> _T:
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return read()
+        except LogUnavailable as error:
+            if pause == _FIRST_PAUSE_SECONDS:
+                _logger.warning("reading is interrupted: %s", error)
+        # with jitter, so that the readers of a restarted server do not all come at once
+        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _is_over(event: Event, before: bool | None) -> bool | None:  # noqa: FBT001 - a state, no flag
+    if getattr(event, "rank", None) != 0:
+        return before
+    if event.type == "run_started":
+        return False
+    if event.type == "producer_lost" or (event.type == "end" and getattr(event, "status", None)):
+        return True
+    return before
+
+
+def _unknown(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[RecordedEvent]:
+    """Yield the events of an entry that were not delivered before the server lost its tail."""
+    events, batch = list(_events(entry)), entry.batch
+    if batch is None:
+        yield from events
+        return
+    known = delivered.get(batch.producer, -1)
+    delivered[batch.producer] = max(known, batch.last)
+    for index, recorded in enumerate(events, 1 - len(events)):
+        # counted from the back, since a loss is one line for all the numbers of its batch
+        if batch.last + index > known:
+            yield recorded
+
+
+def _events(entry: RecordedBatch) -> Iterator[RecordedEvent]:
+    place = Position(entry.ms, entry.seq)
+    producer, events = _decoded(entry)
+    for index, event in enumerate(events):
+        yield RecordedEvent(place._replace(index=index), producer, event)
+
+
+def _decoded(entry: RecordedBatch) -> tuple[str, list[Event]]:
+    batch, time_us = entry.batch, entry.ms * 1000
+    if batch is None:
+        fields = entry.raw or {}
+        raw = b" ".join(name + b"=" + value for name, value in fields.items())
+        producer = fields.get(b"p", b"").decode(errors="replace")
+        return producer, [_undecodable(0, time_us, raw, entry.error or "")]
+    lines, count = batch.lines(), batch.last - batch.first + 1
+    events = [
+        _event(line, number, time_us)
+        for number, line in enumerate(lines, 1 + batch.last - len(lines))
+    ]
+    if len(events) != count and [event.type for event in events] != ["loss"]:
+        reason = f"{len(lines)} lines for the numbers {batch.first} to {batch.last}"
+        events = [_undecodable(batch.last, time_us, batch.data, reason)]
+    return batch.producer, events
+
+
+def _event(line: bytes, number: int, time_us: int) -> Event:
+    try:
+        return parse(line)
+    except DecodeError as error:
+        return _undecodable(number, time_us, line, str(error))
+
+
+def _undecodable(number: int, time_us: int, raw: bytes, reason: str) -> Event:
+    return Undecodable(seq=number, time=time_us, raw=raw, reason=reason)

