@@ -11,6 +11,7 @@ from redis import Redis
 
 from bench.figures import Row, percentile
 from bench.stage import STEP, Stage, metric_texts, metric_values
+from synapse_stream import JobStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,8 +61,6 @@ def _paced(items: Iterator[Any]) -> Iterator[Any]:
 
 def _tail(settings: Settings, job_id: str, count: int) -> Iterator[int]:
     """Yield the time of each metrics event when it is read, in microseconds since the epoch."""
-    from synapse_stream import JobStream
-
     for recorded in JobStream(job_id, settings).tail():
         if recorded.event.type == "metrics":
             yield recorded.event.time

@@ -19,3 +19,7 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
 
     Whether a commit that ended so took effect is unknown: load the folds again before the next.
     """
+
+
+class OutdatedFold(SynapseStreamError, ValueError):
+    """Another version of the projection wrote this job's document; its job must be folded anew."""

@@ -1,16 +1,32 @@
-"""One job in one projection: ledger and view, folded together."""
+"""One job in one projection: ledger and view, folded together.
+
+The same fold serves the projector, replay and verification.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
+from consumers.errors import OutdatedFold
+from consumers.ledger import LARGEST_NUMBER, Ledger, stands_for_range
+from consumers.projections.base import CannotApply
+from synapse_stream.batch import decode_events
+from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from consumers.projections.base import JobView
+    from consumers.projections.base import Delivery, JobView
+    from synapse_stream.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
+
+_LONGEST_PRODUCER = 200
+_LARGEST_RAW = 256 * 1024
+_EMPTY: dict[str, Any] = {}
 
 
 class Parked(NamedTuple):
@@ -20,38 +36,177 @@ class Parked(NamedTuple):
     position: Position
     reason: str
     raw: bytes
-    """The event's line; of an entry that is no batch, the `repr` of its fields."""
+    """The event's line; of an entry that is no batch, the `repr` of its fields, cut at 256 KiB."""
     producer: str | None
     number: int | None
-    """The producer's number of the event; both None for an entry that is no batch."""
+    """The producer's number of the event; both are None for an entry that is no batch."""
 
 
 class JobFold:
-    """Ledger and view of one job in one projection."""
+    """Ledger and view of one job in one projection.
+
+    `has_changed` is True when something was folded since `rows` was called last.
+    """
 
     def __init__(self, view: type[JobView], job_id: str, document: bytes | None) -> None:
         """Go on from `document`, as `document` returned it, or begin a new job.
 
-        A document of another version of the projection is not used: fold the job from its start.
+        Raises:
+            OutdatedFold: another version of the projection wrote the document; fold the job anew.
         """
-        raise NotImplementedError
-
-    has_changed: bool
-    """True when something was folded since `rows` was called."""
+        self.job_id = job_id
+        self.has_changed = False
+        self._version = view.version
+        content = _EMPTY if document is None else orjson.loads(document)
+        if content and content["v"] != view.version:
+            msg = (
+                f"the {view.name} fold of job {job_id!r} is of version {content['v']}, "
+                f"not {view.version}; fold the job from its start"
+            )
+            raise OutdatedFold(msg)
+        self._ledger = Ledger(content.get("ledger"))
+        self._view = view(job_id, content.get("view"))
 
     def apply(self, recorded: RecordedBatch) -> list[Parked]:
-        """Fold what is fresh of one stream entry; return what could not be."""
-        raise NotImplementedError
+        """Fold what is fresh of one stream entry; return what could not be folded.
+
+        Whatever the entry holds, nothing is raised. What is parked counts as known from then on.
+        """
+        batch = recorded.batch
+        if batch is None or not _is_sane(batch):
+            return [_park_entry(self.job_id, recorded)]
+        known = self._ledger.last(batch.producer)
+        if batch.last <= known:
+            return []
+        self.has_changed = True
+        events, faults = _decode(batch)
+        for delivery in self._ledger.admit(recorded.ms, recorded.seq, batch, events):
+            for part in _readable(delivery, faults) if faults else (delivery,):
+                self._apply(part, faults)
+        return self._park(recorded, batch, events, faults, known) if faults else []
 
     def document(self) -> bytes:
         """Return `{"v": version, "ledger": …, "view": …}` as JSON with sorted keys."""
-        raise NotImplementedError
+        content = {
+            "v": self._version,
+            "ledger": self._ledger.document(),
+            "view": self._view.document(),
+        }
+        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
     def rows(self) -> Any:
         """Return what the writer has to add since the last call, as the view's `take_rows`."""
-        raise NotImplementedError
+        self.has_changed = False
+        return self._view.take_rows()
+
+    def _apply(self, delivery: Delivery, faults: dict[int, str]) -> None:
+        while delivery.events:
+            try:
+                self._view.apply(delivery)
+            except CannotApply as fault:
+                faults[delivery.start + fault.index] = fault.reason
+                delivery = _part(delivery, fault.index + 1, len(delivery.events))
+            else:
+                return
+
+    def _park(
+        self,
+        recorded: RecordedBatch,
+        batch: Batch,
+        events: list[dict[str, Any]],
+        faults: Mapping[int, str],
+        known: int,
+    ) -> list[Parked]:
+        first = batch.last if stands_for_range(batch, events) else batch.first
+        lines = _lines(batch.data)
+        return [
+            Parked(
+                self.job_id,
+                Position(recorded.ms, recorded.seq, index),
+                reason,
+                lines[index],
+                batch.producer,
+                first + index if first + index <= batch.last else None,
+            )
+            for index, reason in sorted(faults.items())
+            if first + index > known
+        ]
 
 
 def fold_job(view: type[JobView], job_id: str, batches: Iterable[RecordedBatch]) -> JobFold:
-    """Fold a whole run."""
-    raise NotImplementedError
+    """Fold a whole run; what cannot be folded is left out."""
+    fold = JobFold(view, job_id, None)
+    for recorded in batches:
+        fold.apply(recorded)
+    return fold
+
+
+def _is_sane(batch: Batch) -> bool:
+    return (
+        0 <= batch.first <= batch.last < LARGEST_NUMBER and len(batch.producer) <= _LONGEST_PRODUCER
+    )
+
+
+def _decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """Return an event a line, and why lines cannot be read; those have an empty event."""
+    try:
+        events = decode_events(batch.data)
+    except DecodeError:
+        return _decode_lines(batch)
+    if set(map(type, events)) != {dict}:
+        return _decode_lines(batch)
+    if len(events) != batch.last - batch.first + 1 and not stands_for_range(batch, events):
+        return _decode_lines(batch)
+    return events, {}
+
+
+def _decode_lines(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    events: list[dict[str, Any]] = []
+    faults: dict[int, str] = {}
+    numbers = batch.last - batch.first + 1
+    for index, line in enumerate(_lines(batch.data)):
+        event: Any = None
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            faults[index] = f"not JSON: {error}"
+        if index >= numbers:
+            faults[index] = f"the batch has only {numbers} numbers"
+        elif isinstance(event, dict):
+            events.append(event)
+        else:
+            faults.setdefault(index, f"not a JSON object but {type(event).__name__}")
+            events.append({})
+    return events, faults
+
+
+def _lines(data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _readable(delivery: Delivery, faults: Mapping[int, str]) -> list[Delivery]:
+    """Return the parts of a delivery between its unreadable lines."""
+    stop = delivery.start + len(delivery.events)
+    bad = [index - delivery.start for index in sorted(faults) if delivery.start <= index < stop]
+    begins = [0, *(index + 1 for index in bad)]
+    return [
+        _part(delivery, begin, end)
+        for begin, end in zip(begins, [*bad, len(delivery.events)], strict=True)
+        if begin < end
+    ]
+
+
+def _part(delivery: Delivery, begin: int, end: int) -> Delivery:
+    return replace(delivery, start=delivery.start + begin, events=delivery.events[begin:end])
+
+
+def _park_entry(job_id: str, recorded: RecordedBatch) -> Parked:
+    if recorded.batch is None:
+        reason, raw = recorded.error or "no batch", repr(dict(recorded.raw or {}))
+    else:
+        batch = recorded.batch
+        reason = f"numbers {batch.first} to {batch.last} of producer {batch.producer[:50]!r}"
+        raw = repr(batch.data)
+    position = Position(recorded.ms, recorded.seq, 0)
+    return Parked(job_id, position, reason, raw.encode()[:_LARGEST_RAW], None, None)

@@ -37,8 +37,8 @@ def main() -> int:
     print(f"Starting the embedded server in {given.data_dir}", flush=True)
     with EmbeddedServer(given.data_dir):
         code = _train(job, given.epochs, given.data_dir)
-        _read_back(job)
-    return code
+        is_whole = _read_back(job)
+    return code if is_whole else 1
 
 
 def _train(job: str, epochs: int, data_dir: Path) -> int:
@@ -52,35 +52,37 @@ def _train(job: str, epochs: int, data_dir: Path) -> int:
     return training.wait()
 
 
-def _read_back(job: str) -> None:
-    """Print the job's stream: what is in it, how it begins and ends, and whether it is whole."""
+def _read_back(job: str) -> bool:
+    """Print the job's stream: how it begins and ends, what is in it; tell whether it is whole."""
     recorded = [json.loads(line) for line in _ask("events", job, "--json")]
     lines = _ask("events", job)
     print(f"\nsynapse-stream events {job}\n")
-    width = shutil.get_terminal_size((150, 24)).columns
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print("\n".join(line[:width] for line in lines[:_SHOWN]))
     print(f"… {len(lines) - 2 * _SHOWN} more …")
     print("\n".join(line[:width] for line in lines[-_SHOWN:]))
     counts = Counter(found["event"]["type"] for found in recorded)
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
     print(f"\nRead back from the stream: {len(recorded)} events: {kinds}")
-    print(_wholeness(recorded))
+    return _check(recorded)
 
 
-def _wholeness(recorded: list[dict[str, Any]]) -> str:
-    """Check that every producer's numbers run from 0 to its last, each once and in order."""
+def _check(recorded: list[dict[str, Any]]) -> bool:
+    """Tell whether every producer's numbers run from 0 to its last, each once and in order."""
     numbers = defaultdict(list)
     for found in recorded:
         numbers[found["producer"]].append(found["event"]["seq"])
-    broken = [name for name, seen in numbers.items() if seen != list(range(len(seen)))]
-    if broken:
-        return f"Check: NOT whole: numbers are missing, double or out of order in {broken}"
-    ranges = ", ".join(f"0 to {seen[-1]}" for seen in numbers.values())
-    return f"Check: every number from {ranges} is there once and in order"
+    is_whole = all(seen == list(range(len(seen))) for seen in numbers.values())
+    ranges = ", ".join(f"0 to {max(seen)}" for seen in numbers.values())
+    verdict = "is there once and in order" if is_whole else "should be there, but is NOT"
+    print(f"Check: every number from {ranges} {verdict}")
+    return is_whole
 
 
 def _ask(*arguments: str) -> list[str]:
-    answer = subprocess.run([*_COMMAND, *arguments], capture_output=True, text=True, check=True)
+    answer = subprocess.run([*_COMMAND, *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    if answer.returncode:
+        sys.exit(answer.returncode)
     return answer.stdout.splitlines()
 
 

@@ -117,7 +117,11 @@ def _split(event: dict[str, Any], values: list[tuple[str, Any]]) -> Iterator[byt
 def _cut(event: dict[str, Any], body: bytes) -> bytes:
     """Cut the largest fields, so that every smaller one stays whole."""
     encoded = {name: _encoded(value) for name, value in event.items()}
-    room = MAX_EVENT_BYTES - _MARK_BYTES - sum(len(dumps(name)) + 2 for name in event)
+    names = sum(2 * len(dumps(name)) + 2 for name in event)  # of a cut field twice: in the mark too
+    room = MAX_EVENT_BYTES - _MARK_BYTES - names
+    if room < 2 * _CUT_BYTES * len(event):
+        msg = f"{len(event)} fields are more than an event of {MAX_EVENT_BYTES} bytes can hold"
+        raise ValueError(msg)
     short: dict[str, Any] = {}
     for index, name in enumerate(sorted(encoded, key=lambda name: len(encoded[name]))):
         share = room // (len(encoded) - index)
@@ -125,11 +129,7 @@ def _cut(event: dict[str, Any], body: bytes) -> bytes:
             short[name] = _head_and_tail(event[name], encoded[name], share)
         room -= min(len(encoded[name]), share)
     mark = {"field": ",".join(short), "size": len(body), "sha256": sha256(body).hexdigest()}
-    cut = dumps({**event, **short, "truncated": mark}, None, _OPTIONS)[1:]
-    if len(cut) > MAX_EVENT_BYTES:
-        msg = f"{len(event)} fields are more than an event of {MAX_EVENT_BYTES} bytes can hold"
-        raise ValueError(msg)
-    return cut
+    return dumps({**event, **short, "truncated": mark}, None, _OPTIONS)[1:]
 
 
 def _encoded(value: Any) -> str | bytes:

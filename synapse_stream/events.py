@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
 from synapse_stream.errors import DecodeError
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 from synapse_stream.plain import describe
-from synapse_stream.wire import Count, FreeData, FreeMapping, Number, Templates, Truncated
+from synapse_stream.wire import Count, FreeData, FreeMapping, Number, Templates, Truncated, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 Level = Annotated[LogLevel, Field(strict=False)]
 
 
-class Event(BaseModel):
+class Event(Wire):
     """What every event has; fields of newer producers are kept as extra ones."""
-
-    model_config = ConfigDict(
-        strict=True, frozen=True, extra="allow", use_attribute_docstrings=True
-    )
 
     seq: Count
     """Number of the event among those of its producer, from 0."""
@@ -61,11 +57,11 @@ class RunStarted(Event):
     attempt: int | None = None
     """None: the next attempt of the job, as its stream tells."""
     python: str | None = None
-    sdk: dict[str, str] = {}
+    sdk: dict[str, str] = Field(default_factory=dict)
     """Versions of the libraries that were there, by name."""
     params: FreeData = None
     """Parameters of the action, secrets redacted."""
-    labels: FreeMapping = {}
+    labels: FreeMapping = Field(default_factory=dict)
 
 
 class Progress(Event):
@@ -216,9 +212,7 @@ _MODELS: tuple[type[Event], ...] = (
     *(RunStarted, Progress, Metrics, Message, DevEvent, Log),
     *(Action, Heartbeat, ProducerLost, Loss, End),
 )
-EVENT_TYPES: dict[str, type[Event]] = {
-    model.model_fields["type"].default: model for model in _MODELS
-}
+EVENT_TYPES = {model.model_fields["type"].default: model for model in _MODELS}
 """Wire name → model; the version that it reads is the default of its `v`."""
 
 

@@ -49,7 +49,11 @@ class _Unordered(list[Any]):
 
 def plain(value: Any) -> Any:
     """Return `value` as exact str, int, float, bool, None, list and dict that orjson can write."""
-    return _scalar(value) if type(value) in _EXACT else _Walk().convert(value, 0)
+    if type(value) in _EXACT:
+        return _scalar(value)
+    holder = [value]
+    _Walk().convert_items(holder, 0)
+    return holder[0]
 
 
 def as_text(value: Any) -> str:
@@ -88,7 +92,7 @@ class _Walk:
         self._inside: set[int] = set()
         self._left = MAX_VALUES
 
-    def convert(self, value: Any, depth: int) -> Any:
+    def _convert(self, value: Any, depth: int) -> Any:
         simple = self.simplify(value)
         if not isinstance(simple, (dict, list)):
             return _scalar(simple)
@@ -97,16 +101,17 @@ class _Walk:
         if depth >= MAX_DEPTH:
             return f"<cut: {type(value).__name__} deeper than {MAX_DEPTH} levels>"
         self._inside.add(id(value))
-        self._convert_items(simple, depth + 1)
+        self.convert_items(simple, depth + 1)
         self._inside.discard(id(value))
         return _finish(simple)
 
-    def _convert_items(self, simple: Any, depth: int) -> None:
+    def convert_items(self, simple: Any, depth: int) -> None:
+        """Replace the items of a dict or list by plain ones, all at `depth`."""
         keyed = simple.items() if isinstance(simple, dict) else enumerate(simple)
         for key, item in keyed:
             try:
                 exact = type(item) in _EXACT
-                simple[key] = _scalar(item) if exact else self.convert(item, depth)
+                simple[key] = _scalar(item) if exact else self._convert(item, depth)
             except RecursionError:  # a plugin may report with most of its stack used up
                 simple[key] = f"<cut: {type(item).__name__}, the recursion limit is reached>"
 
@@ -121,6 +126,8 @@ class _Walk:
                 if base in _CONTAINERS:
                     return _CONTAINERS[base](self, value)
             return self._by_ability(value)
+        except RecursionError:
+            raise  # whoever has room on the stack describes it
         except Exception:  # noqa: BLE001 - foreign code may raise anything
             return describe(value)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import platform
 import re
 import secrets
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -27,10 +27,7 @@ from synapse_stream.redact import redact
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from synapse_stream.loggers.base import BaseLogger
-    from synapse_stream.loggers.stream import StreamLogger
 
 LONGEST_JOB_ID = 200
 
@@ -42,8 +39,6 @@ _NOT_IN_JOB_ID = re.compile(
     r"[\s{}/\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 _BASE_32 = "0123456789abcdefghjkmnpqrstvwxyz"
-
-_log = logging.getLogger("synapse_stream")
 
 
 def open_run(
@@ -89,6 +84,7 @@ def open_run(
     _check("on_unavailable", on_unavailable, on_unavailable in _CHOICES, " or ".join(_CHOICES))
     _check("rank", rank, rank >= 0, "a number from 0")
     _check("attempt", attempt, attempt is None or attempt >= 1, "a number from 1, or None")
+    _check("labels", labels, labels is None or isinstance(labels, Mapping), "a mapping")
     settings = settings or Settings.load()
     job_id = job_id if job_id is not None else settings.job_id
     if job_id is None:
@@ -155,7 +151,7 @@ class OpenRun(RuntimeContext):
     ) -> None:
         """Record `run_started`."""
         fields = {
-            "action": getattr(action, "action_name", action),
+            "action": None if action is None else str(getattr(action, "action_name", action)),
             "plugin": _plugin_of(action),
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -196,23 +192,13 @@ def _open_loggers(
 
     stream = StreamLogger(job_id, settings, rank=rank)
     try:
-        _reach_server(stream, settings, on_unavailable)
-    except BaseException:
-        stream.close()
-        raise
-    return ManyLogger(stream, *beside) if beside else stream
-
-
-def _reach_server(stream: StreamLogger, settings: Settings, on_unavailable: str) -> None:
-    try:
         stream.wait_ready(settings.connect_seconds)
-    except LogUnavailable as error:
-        if on_unavailable == "raise":
+    except BaseException as error:
+        may_wait = isinstance(error, LogUnavailable) and on_unavailable == "spool"
+        if not may_wait:  # else the shipper has said what is wrong and where events wait
+            stream.close()
             raise
-        _log.warning(
-            "job %s starts without its server: %s; events wait in %s until it answers",
-            *(stream.job_id, error, stream.spool_path),
-        )
+    return ManyLogger(stream, *beside) if beside else stream
 
 
 def _console(job_id: str, env: PluginEnvironment) -> list[BaseLogger]:

@@ -9,8 +9,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from synapse_stream.errors import DecodeError, LogUnavailable
-from synapse_stream.events import RecordedEvent, Undecodable, parse
+from synapse_stream.events import (
+    End,
+    ProducerLost,
+    RecordedEvent,
+    RunStarted,
+    Undecodable,
+    parse,
+)
 from synapse_stream.log.event_log import open_log
+from synapse_stream.models import RunStatus
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 
@@ -54,6 +62,7 @@ class JobStream:
 
         Raises:
             LogUnavailable: the server did not answer.
+            ConfigError: the settings are not those of the deployment.
         """
         begin, end = after or BEGINNING, until or _NEVER
         with self._opened() as log:
@@ -72,6 +81,7 @@ class JobStream:
 
         Raises:
             LogUnavailable: the server did not answer the first time.
+            ConfigError: the settings are not those of the deployment.
         """
         with self._opened() as log:
             delivered: dict[str, int] = {}
@@ -93,6 +103,7 @@ class JobStream:
             return
         log = open_log(self._settings or Settings.load())
         try:
+            log.check(found=False)  # another number of partitions would make every job look empty
             yield log
         finally:
             log.close()
@@ -146,12 +157,11 @@ def _patiently(read: Callable[[], _T]) -> _T:
 
 
 def _is_over(event: Event, before: bool | None) -> bool | None:  # noqa: FBT001 - a state, no flag
-    if getattr(event, "rank", None) != 0:
-        return before
-    if event.type == "run_started":
-        return False
-    if event.type == "producer_lost" or (event.type == "end" and getattr(event, "status", None)):
-        return True
+    match event:
+        case RunStarted(rank=0):
+            return False
+        case ProducerLost(rank=0) | End(rank=0, status=RunStatus()):
+            return True
     return before
 
 
@@ -182,7 +192,7 @@ def _decoded(entry: RecordedBatch) -> tuple[str, list[Event]]:
         fields = entry.raw or {}
         raw = b" ".join(name + b"=" + value for name, value in fields.items())
         producer = fields.get(b"p", b"").decode(errors="replace")
-        return producer, [_undecodable(0, time_us, raw, entry.error or "")]
+        return producer, [_undecodable(-1, time_us, raw, entry.error or "")]
     lines, count = batch.lines(), batch.last - batch.first + 1
     events = [
         _event(line, number, time_us)

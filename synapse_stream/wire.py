@@ -41,10 +41,16 @@ Templates = Annotated[dict[str, str], BeforeValidator(restore), _tagging]
 Count = Annotated[int, Field(ge=0)]
 
 
-class Truncated(BaseModel):
-    """What an event that was too large looked like."""
+class Wire(BaseModel):
+    """What comes over the wire: not changed, not converted, and nothing of it dropped."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="allow", use_attribute_docstrings=True
+    )
+
+
+class Truncated(Wire):
+    """What an event that was too large looked like."""
 
     field: str
     """Names of the fields that hold only head and tail, separated by commas."""

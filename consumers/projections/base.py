@@ -54,6 +54,11 @@ class JobView(ABC):
     def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
         """Go on from `document`, which becomes this view's own, or begin a new job."""
         self.job_id = job_id
+        self._document = self.begin() if document is None else document
+
+    @abstractmethod
+    def begin(self) -> dict[str, Any]:
+        """Return the document of a job of which nothing is known."""
 
     @abstractmethod
     def apply(self, delivery: Delivery) -> None:
@@ -63,9 +68,9 @@ class JobView(ABC):
             CannotApply: at the first event that is not what its type promises.
         """
 
-    @abstractmethod
     def document(self) -> dict[str, Any]:
         """Return the state as JSON-able dict; it is the view's own, so do not change it."""
+        return self._document
 
     @abstractmethod
     def take_rows(self) -> Any:
@@ -112,7 +117,8 @@ class MessageRow(NamedTuple):
     number: int
     ms: int
     seq: int
-    index: int
+    line: int
+    """With `ms` and `seq` the position: the index of the event in its entry."""
     time: int
     """µs since the epoch, the producer's clock."""
     kind: str

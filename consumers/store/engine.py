@@ -90,7 +90,6 @@ def driver_of(connection: Connection) -> Any:
 
     What it does belongs to the transaction of `connection`.
     """
-    connection.get_transaction()
     return connection.connection.driver_connection
 
 
@@ -131,3 +130,14 @@ def open_postgres(url: str) -> Database:
         msg = f"a store on PostgreSQL needs {error.name}: pip install synapse-stream[postgres]"
         raise ConfigError(msg) from error
     return Database(engine, mask_url(url))
+
+
+def _prepare_sqlite(driver_connection: Any, _record: Any) -> None:
+    driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
+    for pragma in _SQLITE_PRAGMAS:
+        driver_connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another writes in between.
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))

@@ -88,7 +88,7 @@ def _show_line(found: RecordedEvent) -> None:
     when = datetime.fromtimestamp(event.time / 1e6, UTC).astimezone()
     colour = _COLOURS.get(getattr(event, "level", None) or event.type)
     print(
-        f"{found.position!s:>19}  {when:%Y-%m-%d %H:%M:%S.%f}  {one_line(event.type):<11}  "
+        f"{found.position!s:<19}  {when:%Y-%m-%d %H:%M:%S.%f}  {one_line(event.type):<13}  "
         f"{one_line(event.step or ''):<12}  {coloured(one_line(_detail(event)), colour)}",
         flush=True,
     )

@@ -95,14 +95,16 @@ class EventLog:
         self._client = client
         self._blocking = blocking or client
 
-    def check(self) -> None:
-        """Compare the deployment with what the server has, or found it there if it is new.
+    def check(self, *, found: bool = True) -> None:
+        """Compare the deployment with how it was founded; found it if it is new.
+
+        A reader sets `found` to False: it writes nothing, and a deployment to come suits it.
 
         Raises:
             ConfigError: the namespace is another program's, has another number of partitions or a
                 newer format, or the server is too old.
         """
-        agree(self._command, self.keys, self.address)
+        agree(self._command, self.keys, self.address, found=found)
 
     def append(self, batch: Batch) -> Ack:
         """Append `batch` if it follows the producer's last number; else say what the server has."""

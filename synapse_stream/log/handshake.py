@@ -33,8 +33,8 @@ class ServerReport(NamedTuple):
     """0: no limit."""
 
 
-def agree(command: Callable[..., Any], keys: Keys, address: str) -> None:
-    """Found the deployment on the server, or compare it with how it was founded.
+def agree(command: Callable[..., Any], keys: Keys, address: str, *, found: bool) -> None:
+    """Compare the deployment with how it was founded; with `found`, found it if it was not.
 
     Raises:
         ConfigError: they differ; the message names both sides and what to set.
@@ -44,15 +44,23 @@ def agree(command: Callable[..., Any], keys: Keys, address: str) -> None:
         f"the key {keys.config!r} on {address} is another program's; "
         "set SYNAPSE_STREAM_NAMESPACE to a name that is free"
     )
-    doing = f"checking the namespace {keys.namespace!r}"
+    founding = ("EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions)
+    looking = ("HMGET", keys.config, "format", "partitions")
     try:
-        found = command(doing, "EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions)
+        there = command(
+            f"checking the namespace {keys.namespace!r}", *(founding if found else looking)
+        )
     except LogUnavailable as error:
         if not str(error.__cause__).startswith("WRONGTYPE"):
             raise
         raise foreign from error
+    if found or there != [None, None]:
+        _compare(there, keys, address, foreign)
+
+
+def _compare(there: list[Any], keys: Keys, address: str, foreign: ConfigError) -> None:
     try:
-        founded_format, partitions = (int(value) for value in found)
+        founded_format, partitions = (int(value) for value in there)
     except (TypeError, ValueError):
         raise foreign from None
     if founded_format > FORMAT:

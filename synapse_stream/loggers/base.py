@@ -15,6 +15,7 @@ from synapse_stream import rules
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import ending
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
+from synapse_stream.plain import describe
 
 if TYPE_CHECKING:
     import os
@@ -104,10 +105,17 @@ class BaseLogger(ABC):
         """Record an event for the plugin's developers."""
         self.report("dev_event", None, rules.dev_event(message, data))
 
-    def set_action(self, name: str, status: ActionStatus, error: str | None = None) -> None:
-        """Record where one action of a pipeline stands."""
-        fields = {"name": name, "status": status, "error": error}
-        self.report("action", None, fields)
+    def set_action(self, name: object, status: ActionStatus, error: str | None = None) -> None:
+        """Record where one action of a pipeline stands.
+
+        Raises:
+            TypeError: `name` is no text.
+        """
+        if not isinstance(name, str):
+            msg = f"the name of an action must be a text, not {describe(name)}"
+            raise TypeError(msg)
+        fields: dict[str, Any] = {"name": name, "status": status}
+        self.report("action", None, fields if error is None else {**fields, "error": error})
 
     def end_log(
         self,

@@ -36,8 +36,8 @@ class Shelf:
         self._sent_at: dict[int, float] = {}
         self._last_index = -1
 
-    def reserve(self, acknowledged: int) -> int:
-        """Return the index for one more segment, if the bounds allow it.
+    def reserve(self, acknowledged: int, *, is_last: bool = False) -> int:
+        """Return the index for one more segment, if the bounds allow it or it `is_last`.
 
         Where shared memory is merely used up, the next segment does not go to disk: writing to a
         file that is mapped there can wait for the disk. What may not be shed then overdraws the
@@ -48,7 +48,7 @@ class Shelf:
         """
         used = sum(s.size for s in self.segments if s.is_mapped)
         is_over = used >= self._memory_budget and not self._give_up_oldest_sent(acknowledged)
-        if is_over and used >= 2 * self._memory_budget:
+        if is_over and used >= 2 * self._memory_budget and not is_last:
             msg = "the spool's memory is used up and its disk takes nothing"
             raise OSError(msg)
         self._last_index += 1

@@ -38,6 +38,7 @@ class Spool:
         self._doorbell = doorbell
         self._shedding = Shedding()
         self._is_pressed = False
+        self._is_ending = False
         # Reentrant: a signal handler of the plugin may report while a report is being accepted.
         self._lock = threading.RLock()
         self._cursor = Cursor()
@@ -84,23 +85,24 @@ class Spool:
         with self._lock:
             if self.is_sealed:
                 return
-            self.report_loss(is_last=True)
-            self._is_pressed = False  # the last event is never shed
+            self._is_ending = True  # what follows finds room in any case
+            self.report_loss()
+            self._is_pressed = False
             self.append(kind, b'"count":%d,%b' % (self.next + 1, body))
             self._shelf.segments[-1].used = self._tail
             self._room = -1  # sends every later append into `_roll`, off the hot path
             self.is_sealed = True
 
-    def report_loss(self, *, is_last: bool = False) -> None:
+    def report_loss(self) -> None:
         """Record what was shed since the last call as a `loss` event.
 
-        Where there is room again, and behind them `is_last`, the newest of what was shed is
-        recorded after all.
+        Where there is room again, and at the end, the newest of what was shed is recorded after
+        all.
         """
         with self._lock:
             if self.is_sealed or self._shedding.is_idle:
                 return
-            for kind, body in self._shedding.take_newest(is_last=is_last).items():
+            for kind, body in self._shedding.take_newest(is_last=self._is_ending).items():
                 self._is_pressed = False
                 self.append(kind, body)
             counts = self._shedding.take_counts()
@@ -216,7 +218,8 @@ class Spool:
         fresh = self._spare
         if fresh is None:
             try:
-                fresh = self._shelf.create(self._shelf.reserve(self.acknowledged))
+                index = self._shelf.reserve(self.acknowledged, is_last=self._is_ending)
+                fresh = self._shelf.create(index)
             except OSError as error:
                 self._shelf.trouble = error
                 if kind != "loss":  # what it says is counted further

@@ -40,6 +40,21 @@ def test_the_first_check_founds_the_deployment_and_later_ones_agree(
         assert client.hgetall(log.keys.config) == {b"format": b"1", b"partitions": b"16"}
 
 
+def test_a_reader_founds_nothing_and_refuses_the_same(
+    server: TestServer, log: EventLog, settings: Settings
+) -> None:
+    log.check(found=False)
+    with server.client() as client:
+        assert client.exists(log.keys.config) == 0
+    log.check()
+    other = open_log(settings.model_copy(update={"partitions": 8}))
+
+    with pytest.raises(ConfigError, match="has 16 partitions"):
+        other.check(found=False)
+    log.check(found=False)
+    other.close()
+
+
 def test_another_partition_count_is_refused_with_both_numbers(
     log: EventLog, settings: Settings
 ) -> None:

@@ -72,7 +72,7 @@ def test_ctrl_c_ends_the_demo_with_its_run_recorded(tmp_path: Path) -> None:
     said, _ = demo.communicate(timeout=50)
 
     assert demo.returncode == 130, said
-    assert "status=cancelled" in said
+    assert "status=cancelled error=KeyboardInterrupt" in said
     assert "is there once and in order" in said
     assert "Traceback" not in said
     assert not (tmp_path / "server.json").exists()

@@ -77,7 +77,10 @@ class TrainAction(BaseAction[TrainParams]):
         self.ctx.log_message("Training completed!", context="success")
         self.ctx.end_log()
 
-        return {"final_loss": loss, "epochs_trained": total_epochs}
+        return {
+            "final_loss": loss,  # type: ignore[possibly-undefined]  # there is an epoch at least
+            "epochs_trained": total_epochs,
+        }
 
 
 @pytest.fixture

@@ -143,6 +143,15 @@ class AppendLaws(RuleBasedStateMachine):
         self.link.faults = []
 
     @precondition(lambda self: self.plugin is not None)
+    @rule(rounds=st.integers(1, 10), is_kept_house=st.booleans())
+    def work_undisturbed(self, rounds: int, is_kept_house: bool) -> None:
+        for _ in range(rounds):
+            self.report([300, 300, 300])
+            self.ship([], 3)
+            if is_kept_house:
+                self.keep_house(1.0)
+
+    @precondition(lambda self: self.plugin is not None)
     @rule(seconds=st.floats(0, 50))
     def keep_house(self, seconds: float) -> None:
         assert self.plugin is not None

@@ -5,10 +5,12 @@ import math
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import suppress
 from typing import IO, Any
 
 import pytest
@@ -40,20 +42,25 @@ def on_a_terminal(code: str) -> str:
         stdout=follower,
         stderr=follower,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
+        start_new_session=True,
     )
     os.close(follower)
-    written = []
-    while True:
-        try:
-            written.append(os.read(leader, 65536))
-        except OSError:  # the last process at the other end has gone
-            break
-        if not written[-1]:
-            break
-    os.close(leader)
-    text = b"".join(written).decode()
-    assert process.wait() == 0, text
+    try:
+        text = b"".join(iter(lambda: read(leader), b"")).decode()
+        assert process.wait() == 0, text
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(leader)
     return text
+
+
+def read(leader: int) -> bytes:
+    try:
+        return os.read(leader, 65536)
+    except OSError:  # the last process at the other end has gone
+        return b""
 
 
 def test_without_a_terminal_there_are_plain_lines() -> None:

@@ -40,12 +40,12 @@ class Params(BaseModel):
 @pytest.mark.parametrize(
     "name",
     [
-        "password", "Password", "db_password", "dbPassword", "DBPASSWORD", "PASSWD", "pwd", "userpwd",
-        "secret", "client-secret", "client.secret", "token", "auth_token", "authToken", "access_tokens",
-        "HF_TOKEN", "apitoken", "api_key", "apikey", "API-KEY", "APIKey", "x-api-key", "access_key",
-        "AWS_SECRET_ACCESS_KEY", "credential", "credentials", "authorization", "Authorization",
-        "private_key", "PrivateKey", "cookie", "set-cookie", "auth", "jwt", "passphrase", "pass",
-        "connectionString", "ssh_key", "비밀번호",
+        "password", "Password", "db_password", "dbPassword", "DBPASSWORD", "PASSWD", "pwd", "pass",
+        "userpwd", "secret", "client-secret", "client.secret", "token", "auth_token", "authToken",
+        "access_tokens", "HF_TOKEN", "apitoken", "api_key", "apikey", "API-KEY", "APIKey", "cookie",
+        "x-api-key", "access_key", "AWS_SECRET_ACCESS_KEY", "credential", "credentials", "jwt",
+        "authorization", "Authorization", "private_key", "PrivateKey", "set-cookie", "auth",
+        "passphrase", "connectionString", "ssh_key", "비밀번호",
     ],
 )  # fmt: skip
 def test_a_name_that_looks_secret_hides_its_value(name: str) -> None:

@@ -1,0 +1,141 @@
+"""The tables: one schema for SQLite and PostgreSQL, and the same in every SQLite file.
+
+Changed only together with a new file in `migrations/versions`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from consumers.store.texts import AnyText
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+HEAD = "0001"
+"""The newest migration; what this program knows."""
+
+metadata = MetaData(
+    naming_convention={"pk": "%(table_name)s_pkey", "uq": "%(table_name)s_%(column_0_N_name)s_key"}
+)
+
+# SQLite numbers the rows of a table by itself if the key is an INTEGER, and of no other type.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False, **options)
+
+
+def _number() -> Column[Any]:
+    return Column("no", _Number, Identity(), primary_key=True)
+
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("no", Integer, primary_key=True, autoincrement=False),
+    _required("namespace", Text),
+    _required("partitions", Integer),
+)
+"""One row: whose streams these views are of."""
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("projection", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("owner", Text),
+    _required("epoch", BigInteger),
+    _required("lease_until", BigInteger),
+    _required("ms", BigInteger),
+    _required("seq", BigInteger),
+    Column("committed", BigInteger),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("projection", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _required("alive_until", BigInteger),
+)
+
+job = Table(
+    "job",
+    metadata,
+    _number(),
+    _required("projection", Text),
+    _required("job_id", AnyText),
+    _required("partition", Integer),
+    _required("document", LargeBinary),
+    UniqueConstraint("projection", "job_id"),
+)
+"""What a projection must remember of a job to go on."""
+
+message = Table(
+    "message",
+    metadata,
+    _required("job_no", BigInteger),
+    _required("lane", SmallInteger),
+    _required("ms", BigInteger),
+    _required("seq", BigInteger),
+    _required("index", Integer),
+    _required("number", BigInteger),
+    _required("time", BigInteger),
+    _required("rank", Integer),
+    _required("attempt", Integer),
+    Column("level", AnyText),
+    Column("step", AnyText),
+    _required("content", AnyText),
+    Column("key", AnyText),
+    Column("file", AnyText),
+    Column("details", Text),
+    Index("message_place", "job_no", "lane", "ms", "seq", "index", "number", unique=True),
+)
+"""`lane` is kind and level in one number, so that the index serves every choice of them."""
+
+parked = Table(
+    "parked",
+    metadata,
+    _number(),
+    _required("projection", Text),
+    _required("partition", Integer),
+    _required("job_id", AnyText),
+    _required("ms", BigInteger),
+    _required("seq", BigInteger),
+    _required("index", Integer),
+    Column("producer", AnyText),
+    Column("number", BigInteger),
+    _required("reason", AnyText),
+    _required("raw", LargeBinary),
+    _required("attempts", Integer),
+    _required("is_marked", Boolean, server_default=false()),
+    _required("time", BigInteger),
+    Index("parked_job", "job_id"),
+)
+
+
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that knows ON CONFLICT."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)

@@ -1,0 +1,46 @@
+"""The views of a job that user interfaces read: their shapes, and the port they come through."""
+
+from __future__ import annotations
+
+from synapse_stream.views.messages import Message, MessagePage
+from synapse_stream.views.metrics import Axis, Bucket, Overview, Series, SeriesKey, SeriesSummary
+from synapse_stream.views.port import Views, open_views
+from synapse_stream.views.run_state import (
+    LOST_AFTER_MS,
+    SILENT_AFTER_MS,
+    ActionState,
+    Attempt,
+    Completeness,
+    CompletenessStatus,
+    Health,
+    LostProcess,
+    RankState,
+    RunState,
+    StepState,
+    health,
+)
+
+__all__ = [
+    "LOST_AFTER_MS",
+    "SILENT_AFTER_MS",
+    "ActionState",
+    "Attempt",
+    "Axis",
+    "Bucket",
+    "Completeness",
+    "CompletenessStatus",
+    "Health",
+    "LostProcess",
+    "Message",
+    "MessagePage",
+    "Overview",
+    "RankState",
+    "RunState",
+    "Series",
+    "SeriesKey",
+    "SeriesSummary",
+    "StepState",
+    "Views",
+    "health",
+    "open_views",
+]

@@ -1,0 +1,98 @@
+"""The port through which views are read.
+
+`synapse_stream` knows no database: who does is found through an entry point.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Protocol
+
+from synapse_stream.errors import ConfigError
+from synapse_stream.views.metrics import Axis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synapse_stream.models import RunStatus
+    from synapse_stream.position import Position
+    from synapse_stream.settings import Settings
+    from synapse_stream.views.messages import MessagePage
+    from synapse_stream.views.metrics import Overview, Series, SeriesKey, SeriesSummary
+    from synapse_stream.views.run_state import RunState
+
+_GROUP = "synapse_stream.views"
+
+
+class Views(Protocol):
+    """Where views are read. Every answer is what was last committed; nothing is locked."""
+
+    def jobs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        action: str | None = None,
+        text: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[RunState]:
+        """Return jobs, the newest first; `after` is the last job id of the page before."""
+
+    def state(self, job_id: str) -> RunState | None:
+        """Return a job's run state; None for a job that is not known."""
+
+    def series(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+    ) -> Sequence[SeriesSummary]:
+        """Return the job's series that match, by key; `attempt` None means all."""
+
+    def points(self, job_id: str, key: SeriesKey) -> Series:
+        """Return every point of a series; an unknown series is an empty one."""
+
+    def overview(
+        self,
+        job_id: str,
+        key: SeriesKey,
+        *,
+        buckets: int = 1000,
+        axis: Axis = Axis.INDEX,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> Overview:
+        """Return a series from `start` to `stop` of the axis, in at most so many buckets."""
+
+    def messages(
+        self,
+        job_id: str,
+        *,
+        kinds: Sequence[str] = ("message",),
+        levels: Sequence[str] | None = None,
+        step: str | None = None,
+        text: str | None = None,
+        after: Position | None = None,
+        before: Position | None = None,
+        limit: int = 100,
+        language: str | None = None,
+    ) -> MessagePage:
+        """Return messages behind `after`, or the last ones before `before`; both exclusive."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+def open_views(settings: Settings) -> Views:
+    """Open the views of a deployment.
+
+    Raises:
+        ConfigError: what serves them is not installed.
+    """
+    for entry_point in entry_points(group=_GROUP):
+        return entry_point.load()(settings)  # type: ignore[no-any-return]
+    msg = "there are no views to read: nothing installed serves the entry point group " + _GROUP
+    raise ConfigError(msg)
