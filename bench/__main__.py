@@ -42,11 +42,13 @@ def main() -> int:
     with Stage.opened(QUICK if options.quick else FULL) as stage:
         machine = _machine(stage)
         print(f"# {machine}", flush=True)
-        for name in options.groups or GROUPS:
-            start = time.monotonic()
-            rows += GROUPS[name](stage)
-            print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    print(table(rows))
+        try:
+            for name in options.groups or GROUPS:
+                start = time.monotonic()
+                rows += GROUPS[name](stage)
+                print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        finally:
+            print(table(rows), flush=True)
     if options.json:
         report = {"machine": machine, "rows": [row.as_json() for row in rows]}
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The longest report call while the disk of the spool is frozen.
 
-The spool's directory is on a small ext4 of its own, frozen by `fsfreeze`: what a hanging network disk,
-an exhausted cloud volume or a snapshot does. The server's disk is another one.
+The spool's directory is on a small ext4 of its own, frozen by `fsfreeze`: what a hanging network
+disk, an exhausted cloud volume or a snapshot does. The server's disk is another one.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RATE = 1_000
 WARM_UP = 500
+PATIENCE_SECONDS = 30.0
 
 
 def rows(stage: Stage) -> Iterator[Row]:
@@ -87,16 +88,22 @@ def _reader(read: Callable[..., Iterator[int]], *where: Any) -> Iterator[Callabl
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
     process = spawn.Process(target=_measure, args=(read, where, there), daemon=True)
+
+    def hear() -> list[float]:
+        assert here.poll(PATIENCE_SECONDS), "the reader does not answer"
+        heard: list[float] = here.recv()
+        return heard
+
     process.start()
-    here.recv()  # it is about to read
+    hear()  # it is about to read
     try:
-        yield here.recv
+        yield hear
     finally:
         process.join(10)
         process.kill()
 
 
 def _measure(read: Callable[..., Iterator[int]], where: tuple[Any, ...], there: Connection) -> None:
-    there.send("ready")
+    there.send([])
     delays = [time.time_ns() / 1e6 - reported / 1e3 for reported in read(*where)]
     there.send(delays[WARM_UP:])

@@ -207,6 +207,6 @@ def _park_entry(job_id: str, recorded: RecordedBatch) -> Parked:
     else:
         batch = recorded.batch
         reason = f"numbers {batch.first} to {batch.last} of producer {batch.producer[:50]!r}"
-        raw = repr(batch.data)
+        raw = repr(batch.data[:_LARGEST_RAW])
     position = Position(recorded.ms, recorded.seq, 0)
     return Parked(job_id, position, reason, raw.encode()[:_LARGEST_RAW], None, None)

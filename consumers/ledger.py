@@ -49,11 +49,8 @@ class Ledger:
         it decides about rank and attempt. A producer without one, a forked child, belongs to the
         latest attempt of rank 0 when it is first met.
 
-        Args:
-            ms: with `seq` the id of the entry.
-            batch: its numbers must be below LARGEST_NUMBER.
-            events: one a line of the batch, no more than it has numbers. A line that is lacking
-                makes its number a missing one.
+        There is one event a line of the batch, no more than it has numbers; a line that is lacking
+        makes its number a missing one. Numbers must be below LARGEST_NUMBER.
         """
         producer = batch.producer
         mark = self._marks.get(producer)

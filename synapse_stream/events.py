@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
 from synapse_stream.errors import DecodeError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from synapse_stream.position import Position
 
 Level = Annotated[LogLevel, Field(strict=False)]
+_REPORTED: JsonValue = {"required": ["current", "total"]}
+_FAILED: JsonValue = {"required": ["failed"], "properties": {"failed": {"const": True}}}
 
 
 class Event(Wire):
@@ -66,6 +68,8 @@ class RunStarted(Event):
 
 class Progress(Event):
     """How far a step is, or that it failed (then with its last percentage)."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_REPORTED, _FAILED]})
 
     type: Literal["progress"] = "progress"
     v: Literal[1] = 1

@@ -58,8 +58,8 @@ def plain(value: Any) -> Any:
 
 def as_text(value: Any) -> str:
     """Return a text as it is, an exception as "ValueError: message", all else as text or `repr`."""
-    simple = _Walk().simplify(value)
-    return str.__str__(simple) if isinstance(simple, str) else describe(value)
+    simple = plain(value)
+    return simple if isinstance(simple, str) else describe(value)
 
 
 def describe(value: Any) -> str:

@@ -171,9 +171,12 @@ class OpenRun(RuntimeContext):
         result: Any = None,
     ) -> None:
         """End the run; a second call changes nothing. Later reports raise RunEnded."""
-        super().end_log(status, error, result)
-        atexit.unregister(self._end_at_exit)
-        TERMINATION.release(self)
+        try:
+            super().end_log(status, error, result)
+        finally:  # Ctrl-C may cut the wait for the server short
+            if self._logger.has_ended:
+                atexit.unregister(self._end_at_exit)
+                TERMINATION.release(self)
 
     def _end_at_exit(self) -> None:
         error = _last_error()

@@ -22,8 +22,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import override
-
 from synapse_stream.models import LogLevel, ProgressData, RunStatus
 
 if TYPE_CHECKING:
@@ -96,7 +94,6 @@ class RecordedRun:
             (event.status for event in self.events("end") if event.status), RunStatus.RUNNING
         )
 
-    @override
     def __str__(self) -> str:
         """Show what was reported, an event a line."""
         events = self.events()

@@ -6,7 +6,9 @@ import ast
 import inspect
 import re
 import subprocess
+import sys
 import tomllib
+import zipfile
 from itertools import chain
 from pathlib import Path
 
@@ -140,6 +142,24 @@ def test_the_lock_pins_every_dependency_with_its_hash() -> None:
             pinned = [version for name, version in pins if name == requirement.name]
             assert pinned, f"{requirement.name} is not in requirements.lock: run `make lock`"
             assert all(version in requirement.specifier for version in pinned), requirement
+
+
+def test_the_wheel_holds_what_runs_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {Path(name) for name in archive.namelist()}
+
+    shipped = {path.relative_to(ROOT) for path in PACKAGE.rglob("*") if path.suffix != ".pyc"}
+    files = {path for path in shipped if (ROOT / path).is_file()}
+    assert {path for path in held if "dist-info" not in path.parts[0]} == files
+    assert Path("synapse_stream/py.typed") in held
+    assert Path("synapse_stream/log/append.lua") in held
 
 
 def test_the_version_is_the_same_everywhere() -> None:

@@ -8,11 +8,11 @@ and server times of the entries aside, which are facts of the batches.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-if TYPE_CHECKING:
-    from array import array
+from consumers.projections import checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,46 @@ class CannotApply(Exception):
         super().__init__(reason)
         self.index = index
         self.reason = reason
+
+
+def refusal(error: Exception) -> str:
+    """Return why an event is refused; for an error that no rule foresaw, with its type."""
+    return str(error) if isinstance(error, checks.Unfit) else f"{type(error).__name__}: {error}"
+
+
+def headers(events: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
+    """Return types and times of the events, up to the first that lacks a valid one."""
+    try:
+        kinds = [event["type"] for event in events]
+        times = [event["time"] for event in events]
+        if (
+            set(map(type, times)) == {int}
+            and min(times) >= 0
+            and max(times) < checks.LATEST_TIME
+            and set(map(type, kinds)) == {str}
+            and max(map(len, set(kinds))) <= checks.LONGEST_NAME
+        ):
+            return kinds, times
+    except KeyError:
+        pass
+    valid = []
+    for event in events:
+        try:
+            checks.name(event, "type")
+            valid.append((event["type"], checks.time(event)))
+        except checks.Unfit:
+            break
+    return [kind for kind, _ in valid], [time for _, time in valid]
+
+
+def refuse_header(events: list[dict[str, Any]], index: int) -> CannotApply:
+    """Return why `headers` stopped at the event `index`."""
+    try:
+        checks.name(events[index], "type")
+        checks.time(events[index])
+    except checks.Unfit as error:
+        return CannotApply(index, str(error))
+    return CannotApply(index, "no event")
 
 
 class JobView(ABC):
@@ -104,6 +144,13 @@ class Points:
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.values)
+
+
+def begin_points(number: int) -> Points:
+    """Return no points, to be extended."""
+    return Points(
+        number, array("q"), array("q"), array("q"), array("q"), values=array("d"), xs=None
+    )
 
 
 class MessageRow(NamedTuple):

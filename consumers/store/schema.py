@@ -25,7 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from consumers.store.texts import AnyText
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -84,12 +83,26 @@ job = Table(
     metadata,
     _number(),
     _required("projection", Text),
-    _required("job_id", AnyText),
+    _required("job_id", Text),
     _required("partition", Integer),
     _required("document", LargeBinary),
     UniqueConstraint("projection", "job_id"),
 )
 """What a projection must remember of a job to go on."""
+
+run = Table(
+    "run",
+    metadata,
+    Column("job_no", BigInteger, primary_key=True, autoincrement=False),
+    _required("job_id", Text),
+    _required("ms", BigInteger),
+    _required("seq", BigInteger),
+    _required("status", Text),
+    Column("action", Text),
+    Index("run_age", "ms", "seq", "job_no"),
+    Index("run_status", "status", "ms", "seq", "job_no"),
+)
+"""What jobs are listed by; their documents are in `job`."""
 
 message = Table(
     "message",
@@ -98,20 +111,16 @@ message = Table(
     _required("lane", SmallInteger),
     _required("ms", BigInteger),
     _required("seq", BigInteger),
-    _required("index", Integer),
+    _required("line", Integer),
     _required("number", BigInteger),
     _required("time", BigInteger),
-    _required("rank", Integer),
-    _required("attempt", Integer),
-    Column("level", AnyText),
-    Column("step", AnyText),
-    _required("content", AnyText),
-    Column("key", AnyText),
-    Column("file", AnyText),
-    Column("details", Text),
-    Index("message_place", "job_no", "lane", "ms", "seq", "index", "number", unique=True),
+    Column("step", Text),
+    _required("content", Text),
+    Column("rest", Text),
+    Index("message_place", "job_no", "lane", "ms", "seq", "line", "number", unique=True),
 )
-"""`lane` is kind and level in one number, so that the index serves every choice of them."""
+"""`lane` is kind and level in one number, so that the index serves every choice of them; `rest` is
+JSON with what most messages do not have."""
 
 parked = Table(
     "parked",
@@ -119,13 +128,13 @@ parked = Table(
     _number(),
     _required("projection", Text),
     _required("partition", Integer),
-    _required("job_id", AnyText),
+    _required("job_id", Text),
     _required("ms", BigInteger),
     _required("seq", BigInteger),
-    _required("index", Integer),
-    Column("producer", AnyText),
+    _required("line", Integer),
+    Column("producer", Text),
     Column("number", BigInteger),
-    _required("reason", AnyText),
+    _required("reason", Text),
     _required("raw", LargeBinary),
     _required("attempts", Integer),
     _required("is_marked", Boolean, server_default=false()),

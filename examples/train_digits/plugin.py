@@ -21,7 +21,6 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from typing_extensions import override
 
 from synapse_stream import BaseAction
 
@@ -74,7 +73,6 @@ class TrainDigits(BaseAction[TrainParams]):
     action_name = "train_digits"
     params_model = TrainParams
 
-    @override
     def execute(self) -> dict[str, Any]:
         """Train and return where the best model is and how good it is."""
         self.ctx.log_message(f"Training on handwritten digits for {self.params.epochs} epochs")

@@ -53,6 +53,11 @@ class BaseLogger(ABC):
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Take one event: its type, its step and its fields, checked and complete."""
 
+    @property
+    def has_ended(self) -> bool:
+        """True when the end was recorded."""
+        return self._ended
+
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - for subclasses
         """Wait until everything accepted so far is where it belongs, at most `timeout` seconds.
 

@@ -67,6 +67,15 @@ class Shelf:
                 self.trouble = error
         return Segment.create(index, None, self.segment_bytes)
 
+    def find(self, number: int) -> Segment:
+        """Return the segment of an event, or the next one where that is no longer kept."""
+        found = self.segments[-1]
+        for segment in reversed(self.segments):
+            if segment.last is not None and segment.last < number:
+                break
+            found = segment
+        return found
+
     def filled_share(self, acknowledged: int) -> float:
         """Return how full the spool is with events that the server does not have; 1 is full."""
         unsent = [s for s in self.segments if s.last is None or s.last > acknowledged]
@@ -79,6 +88,8 @@ class Shelf:
         for segment in self.segments[:-1]:
             if segment.last is not None and segment.last <= acknowledged:
                 self._sent_at.setdefault(segment.index, now)
+            else:
+                self._sent_at.pop(segment.index, None)  # the server has lost it meanwhile
 
     def take_outlived(self, now: float) -> list[Segment]:
         """Take the sent segments out that the rewind window does not cover, to be removed."""

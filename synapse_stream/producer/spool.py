@@ -122,9 +122,8 @@ class Spool:
         with self._lock:
             if number >= self.next:
                 return None
-            segments = self._shelf.segments
-            segment = next((s for s in reversed(segments) if s.first <= number), segments[0])
-            used = segment.used if segment is not segments[-1] else self._tail
+            segment = self._shelf.find(number)
+            used = segment.used if segment.last is not None else self._tail
         return self._cursor.read(segment, number, used, max_bytes)
 
     def acknowledge(self, number: int) -> None:

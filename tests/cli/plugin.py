@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from pydantic import BaseModel
-from typing_extensions import override
 
 from synapse_stream import BaseAction
 
@@ -17,7 +16,6 @@ class CountParams(BaseModel):
 class Count(BaseAction[CountParams]):
     action_name = "count"
 
-    @override
     def execute(self) -> dict[str, int]:
         self.ctx.log_message("Counting [bold]up[/bold] \x1b[31m")
         for number in range(1, self.params.to + 1):
@@ -27,14 +25,12 @@ class Count(BaseAction[CountParams]):
 
 
 class Fail(BaseAction[CountParams]):
-    @override
     def execute(self) -> None:
         msg = "the data are gone"
         raise LookupError(msg)
 
 
 class Wait(BaseAction[CountParams]):
-    @override
     def execute(self) -> None:
         self.ctx.log_message("waiting")
         self.ctx.flush()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream import JobStream
-from tests.servers import TestServer, wait_until
+from tests.servers import TestServer
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,7 +34,7 @@ def left_behind(
         monkeypatch.setenv(name, value)
     plugin = process("run", "tests.cli.plugin:Wait", "--job-id", "killed", cwd=ROOT)
     assert plugin.stderr is not None
-    wait_until(lambda: b"waiting" in plugin.stderr.readline())
+    assert any(b"waiting" in line for line in plugin.stderr)
     plugin.kill()
     plugin.communicate()
     return server

@@ -54,8 +54,8 @@ def test_a_job_id_may_be_any_visible_text(job_id: str) -> None:
 
 @pytest.mark.parametrize(
     "job_id",
-    ["", "x" * 201, "a b", "a\nb", "a\x00b", "a\x1b[2J", "a/b", "a\\b", "{a}", ".", "..", "a\u200bb",
-     "\ud800", "a\u202eb", "\u3000", 5, b"job"],
+    ["", "x" * 201, "a b", "a\nb", "a\x00b", "a\x1b[2J", "a/b", "a\\b", "{a}", ".", "..",
+     "a\u200bb", "\ud800", "a\u202eb", "\u3000", 5, b"job"],
 )  # fmt: skip
 def test_a_job_id_that_would_break_a_key_or_path_is_refused(job_id: Any) -> None:
     with pytest.raises(ValueError, match="1 to 200 visible characters") as raised:
@@ -141,6 +141,30 @@ def test_an_explicit_end_gives_sigterm_back_as_well() -> None:
     assert handler() is not signal.SIG_DFL
     run.end_log()
     assert handler() is signal.SIG_DFL
+
+
+def test_an_end_whose_wait_is_interrupted_gives_sigterm_back_as_well() -> None:
+    class Interrupted(RecordingLogger):
+        def close(self) -> None:
+            raise KeyboardInterrupt
+
+    logger = Interrupted()
+    with pytest.raises(KeyboardInterrupt), OpenRun(logger):
+        pass
+
+    assert logger.of("end") == [{"status": "completed"}]
+    assert handler() is signal.SIG_DFL
+
+
+def test_a_wrong_status_ends_nothing_and_keeps_sigterm() -> None:
+    run, logger = open_recorded()
+
+    with pytest.raises(ValueError, match="done"):
+        run.end_log("done")
+    assert handler() is not signal.SIG_DFL
+    run.end_log()
+
+    assert logger.of("end") == [{"status": "completed"}]
 
 
 def test_of_runs_within_each_other_the_last_to_end_gives_sigterm_back() -> None:

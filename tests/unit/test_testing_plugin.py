@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
-from typing_extensions import override
 
 from synapse_stream import BaseAction, RunStatus, run_action
 from synapse_stream.testing import RecordedRun, record_run
@@ -25,7 +24,6 @@ class Params(BaseModel):
 
 
 class Train(BaseAction[Params]):
-    @override
     def execute(self) -> dict[str, float]:
         for epoch in range(1, self.params.epochs + 1):
             self.ctx.set_progress(epoch, self.params.epochs, step="training")

@@ -1,0 +1,197 @@
+"""Metric history: every point of every metric.
+
+A series is (attempt, rank, step, name). Its points keep the order in which they were folded, each
+with its own time, position and x, whatever order x comes in. The document only counts `metrics`
+events, which orders the chunks of a series.
+
+The events of a delivery are turned into columns shape by shape (same step, same names): that is
+several times as fast as point by point. Where this fails, the events are taken one by one, and the
+one that is at fault is refused.
+"""
+
+from __future__ import annotations
+
+from array import array
+from math import nan
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from consumers.projections import checks
+from consumers.projections.base import CannotApply, JobView, Points, begin_points, refusal
+from synapse_stream.tags import NON_FINITE
+from synapse_stream.views import SeriesKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from consumers.projections.base import Delivery
+
+Event = dict[str, Any]
+
+_NO_FIT = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
+"""What makes the quick way give up; the careful way then finds the event at fault."""
+
+
+class _Table(NamedTuple):
+    """Points of events of one shape: a column a metric beside what they share."""
+
+    step: str | None
+    lines: array[int]
+    times: array[int]
+    xs: array[float] | None
+    columns: list[tuple[str, array[float]]]
+
+
+class MetricHistoryView(JobView):
+    """Collects the points of a job by series."""
+
+    name: ClassVar[str] = "metric-history"
+    version: ClassVar[int] = 1
+
+    def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
+        super().__init__(job_id, document)
+        self._series: dict[SeriesKey, Points] = {}
+
+    def begin(self) -> dict[str, Any]:
+        """Return the document of a job without events."""
+        return {"events": 0}
+
+    def apply(self, delivery: Delivery) -> None:
+        """Fold the events in order."""
+        events = delivery.events
+        chosen = [i for i, event in enumerate(events) if event.get("type") == "metrics"]
+        if not chosen:
+            return
+        metrics = events if len(chosen) == len(events) else [events[i] for i in chosen]
+        try:
+            tables = _tabulate(metrics, chosen)
+        except _NO_FIT:
+            self._apply_singly(delivery, chosen)
+        else:
+            self._append(delivery, tables, len(metrics))
+
+    def take_rows(self) -> dict[SeriesKey, Points]:
+        """Return the points that came since the last call."""
+        series, self._series = self._series, {}
+        return series
+
+    def _apply_singly(self, delivery: Delivery, chosen: list[int]) -> None:
+        index = 0
+        try:
+            for index in chosen:
+                self._append(delivery, [_tabulate_one(delivery.events[index], index)], 1)
+        except Exception as error:
+            raise CannotApply(index, refusal(error)) from error
+
+    def _append(self, delivery: Delivery, tables: Iterable[_Table], count: int) -> None:
+        for table in tables:
+            size = len(table.times)
+            ms = array("q", [delivery.ms]) * size
+            seq = array("q", [delivery.seq]) * size
+            lines = table.lines
+            if delivery.start:
+                lines = array("q", [delivery.start + i for i in lines])
+            for name, values in table.columns:
+                points = self._points(SeriesKey(delivery.attempt, delivery.rank, table.step, name))
+                _extend_xs(points, table.xs, size)
+                points.ms.extend(ms)
+                points.seq.extend(seq)
+                points.index.extend(lines)
+                points.times.extend(table.times)
+                points.values.extend(values)
+        self._document["events"] += count
+
+    def _points(self, key: SeriesKey) -> Points:
+        points = self._series.get(key)
+        if points is None:
+            points = begin_points(self._document["events"])
+            self._series[key] = points
+        return points
+
+
+def _extend_xs(points: Points, xs: array[float] | None, size: int) -> None:
+    if points.xs is None:
+        if xs is None:
+            return
+        points.xs = array("d", [nan]) * len(points)
+    points.xs.extend(array("d", [nan]) * size if xs is None else xs)
+
+
+def _tabulate(events: list[Event], indexes: Sequence[int]) -> list[_Table]:
+    """Return a table a shape.
+
+    Raises:
+        TypeError, ValueError, KeyError, AttributeError, OverflowError: an event is not plain, or
+            two shapes share a series.
+    """
+    values = [event["values"] for event in events]
+    steps = [event.get("step") for event in events]
+    if steps.count(steps[0]) == len(steps) and len(set(map(len, values))) == 1:
+        try:
+            return [_table(events, values, steps[0], tuple(values[0]), indexes)]
+        except KeyError:
+            pass  # as many names, but not the same
+    shapes: dict[tuple[Any, tuple[str, ...]], list[int]] = {}
+    for i, names in enumerate(map(tuple, values)):
+        shapes.setdefault((steps[i], names), []).append(i)
+    series = [(step, name) for step, names in shapes for name in names]
+    if len(set(series)) < len(series):
+        msg = "a series in two shapes: its points must stay in order"
+        raise ValueError(msg)
+    return [
+        _table(
+            [events[i] for i in places],
+            [values[i] for i in places],
+            step,
+            names,
+            [indexes[i] for i in places],
+        )
+        for (step, names), places in shapes.items()
+    ]
+
+
+def _table(
+    events: list[Event],
+    values: list[dict[str, Any]],
+    step: str | None,
+    names: tuple[str, ...],
+    indexes: Sequence[int],
+) -> _Table:
+    times = [event["time"] for event in events]
+    if set(map(type, times)) != {int} or min(times) < 0 or max(times) >= checks.LATEST_TIME:
+        raise ValueError(times)
+    if [event.get("v", 1) for event in events].count(1) < len(events):
+        raise ValueError(events)
+    for text in names if step is None else (*names, step):
+        if len(text) > checks.LONGEST_NAME or checks.visible(text) is not text:
+            raise ValueError(text)
+    xs = [event.get("x") for event in events]
+    return _Table(
+        step or None,
+        array("q", indexes),
+        array("q", times),
+        None if xs.count(None) == len(xs) else _numbers([nan if x is None else x for x in xs]),
+        [(name, _numbers([value[name] for value in values])) for name in names],
+    )
+
+
+def _numbers(values: list[Any]) -> array[float]:
+    try:
+        return array("d", values)
+    except TypeError:  # names of non-finite numbers among them
+        return array("d", [NON_FINITE[v] if type(v) is str else v for v in values])
+
+
+def _tabulate_one(event: Event, index: int) -> _Table:
+    checks.version_one(event)
+    values = checks.mapping(event, "values")
+    x = event.get("x")
+    return _Table(
+        checks.step(event) or None,
+        array("q", [index]),
+        array("q", [checks.time(event)]),
+        None if x is None else array("d", [checks.metric("x", x)]),
+        [
+            (checks.name({"name": name}, "name"), array("d", [checks.metric(name, value)]))
+            for name, value in values.items()
+        ],
+    )

@@ -1,0 +1,85 @@
+"""Run state: where a job stands. Its document is its view; `reading` makes a RunState of it.
+
+Document: `position` of the last event in it (null before the first), and `attempts`: number → an
+attempt as `run_events.begin_run` lays it out.
+
+Status: PENDING until rank 0, or a process that names no rank, shows up; then RUNNING; the `end` of
+rank 0 with a status, or its loss, is final for the attempt. Everything else goes on: late events of
+other processes are counted and shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from consumers.projections.base import CannotApply, JobView, headers, refusal, refuse_header
+from consumers.projections.run_events import HANDLERS, Part, begin_run, part_of_rank, tally
+
+if TYPE_CHECKING:
+    from consumers.projections.base import Delivery
+
+_MOST_KINDS = 100
+
+
+class RunStateView(JobView):
+    """Folds the events of a job into its condition."""
+
+    name: ClassVar[str] = "run-state"
+    version: ClassVar[int] = 1
+
+    def begin(self) -> dict[str, Any]:
+        """Return the document of a job without events."""
+        return {"position": None, "attempts": {}}
+
+    def apply(self, delivery: Delivery) -> None:
+        """Fold the events in order."""
+        events = delivery.events
+        kinds, times = headers(events)
+        fault = None if len(kinds) == len(events) else refuse_header(events, len(kinds))
+        if kinds:
+            run, rank = self._parts(delivery, times[0])
+            if not HANDLERS.keys().isdisjoint(kinds):
+                fault = _handle(run, rank, delivery, kinds) or fault
+            if kinds:
+                self._account(run, rank, delivery, kinds, times[: len(kinds)])
+        if fault is not None:
+            raise fault
+
+    def take_rows(self) -> None:
+        """Return nothing: the document is the view."""
+
+    def _parts(self, delivery: Delivery, time: int) -> tuple[Part, Part]:
+        attempts = self._document["attempts"]
+        run = attempts.get(str(delivery.attempt))
+        if run is None:
+            run = attempts[str(delivery.attempt)] = begin_run(time)
+        return run, part_of_rank(run, delivery.rank)
+
+    def _account(
+        self, run: Part, rank: Part, delivery: Delivery, kinds: list[str], times: list[int]
+    ) -> None:
+        """Note what every event says, whatever its type."""
+        run["first"] = min(run["first"], *times)
+        run["last"] = max(run["last"], *times)
+        for kind, count in Counter(kinds).items():
+            tally(run["counts"], kind, count, _MOST_KINDS)
+        run["sign"] = rank["sign"] = delivery.ms
+        for part in (run, rank) if delivery.rank == 0 else (rank,):
+            if part["status"] == "pending":
+                part["status"] = "running"
+        last = delivery.start + len(kinds) - 1
+        self._document["position"] = [delivery.ms, delivery.seq, last]
+
+
+def _handle(run: Part, rank: Part, delivery: Delivery, kinds: list[str]) -> CannotApply | None:
+    """Apply the rules of all events; at one that is refused, cut `kinds` there and return why."""
+    index = 0
+    try:
+        for index, kind in enumerate(kinds):
+            if kind in HANDLERS:
+                HANDLERS[kind](run, rank, delivery.rank, delivery.events[index])
+    except Exception as error:  # noqa: BLE001 - also what a rule did not foresee is parked
+        del kinds[index:]
+        return CannotApply(index, refusal(error))
+    return None

@@ -1,0 +1,79 @@
+"""Which database holds a projection's views: a SQLite file each, or one PostgreSQL for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from consumers.store.engine import open_postgres, open_sqlite
+from consumers.store.migrate import prepare
+from synapse_stream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.store.engine import Database
+    from synapse_stream.settings import Settings
+
+
+class Databases:
+    """The databases of a deployment; each is opened, and migrated if need be, when first asked for.
+
+    May be used from several threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise ConfigError if the URL of the store is wrong."""
+        self._settings = settings
+        self._opened: dict[str, Database] = {}
+        self._lock = Lock()
+        url = settings.store_url
+        self._shared = open_postgres(url) if url and url.startswith("postgresql:") else None
+        self._folder = _folder(settings)
+
+    def of(self, projection: str) -> Database:
+        """Return the database of a projection.
+
+        Raises:
+            ConfigError: its schema is newer than this program, or its views are of other streams.
+            StoreUnavailable: it cannot be reached.
+        """
+        with self._lock:
+            place = "" if self._shared else projection
+            database = self._opened.get(place)
+            if database is None:
+                database = self._shared or open_sqlite(self._folder / f"{projection}.db")
+                prepare(database, self._settings)
+                self._opened[place] = database
+            return database
+
+    def all_of(self, projections: Sequence[str]) -> list[Database]:
+        """Return the databases of these projections, each once."""
+        return list(dict.fromkeys(self.of(projection) for projection in projections))
+
+    def close(self) -> None:
+        """Disconnect."""
+        with self._lock:
+            for database in self._opened.values():
+                database.close()
+            self._opened.clear()
+
+
+def _folder(settings: Settings) -> Path:
+    if settings.store_url is None:
+        return settings.data_dir / "views"
+    try:
+        path = make_url(settings.store_url).database
+    except (ArgumentError, ValueError):
+        path = None
+    if settings.store_url.startswith("sqlite:") and not path:
+        msg = (
+            f"SYNAPSE_STREAM_STORE_URL={settings.store_url!r} names no folder; expected "
+            "sqlite:///relative/path or sqlite:////absolute/path"
+        )
+        raise ConfigError(msg)
+    return Path(path or ".")

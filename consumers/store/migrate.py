@@ -1,0 +1,127 @@
+"""Bring a database to the schema of this program, by itself and under a lock.
+
+Several processes may open a store at once: one of them migrates, the others wait for it. A database
+that is up to date costs one read. Alembic is imported only when there is something to do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import inspect, select, text
+
+from consumers.store.schema import HEAD, deployment, insert_into
+from synapse_stream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from consumers.store.engine import Database
+    from synapse_stream.settings import Settings
+
+_SCRIPTS = Path(__file__).with_name("migrations")
+_VERSION_TABLE = "alembic_version"
+_ADVISORY_LOCK = 0x53594E41505345  # "SYNAPSE"; one a PostgreSQL database
+
+
+def prepare(database: Database, settings: Settings) -> None:
+    """Migrate `database` if need be, and see that it holds the views of this deployment.
+
+    Raises:
+        ConfigError: its schema is newer than this program, or its views are of other streams.
+    """
+    with database.read("reading the schema's version") as connection:
+        is_ready = _version(connection) == HEAD and _is_wal(connection)
+    if not is_ready:
+        with _alone(database):
+            _migrate(database)
+    _check_deployment(database, settings)
+
+
+def _migrate(database: Database) -> None:
+    with database.write("migrating the schema") as connection:
+        if not database.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        version = _version(connection)
+        if version != HEAD:
+            _upgrade(connection, version, database.address)
+
+
+def _upgrade(connection: Connection, version: str | None, address: str) -> None:
+    from alembic import command  # noqa: PLC0415 - 0.2 s that a database up to date need not pay
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    if version is not None and version not in known:
+        msg = (
+            f"the store {address} has schema {version}, this program knows up to {HEAD}; "
+            "install a newer synapse-stream"
+        )
+        raise ConfigError(msg)
+    command.upgrade(config, HEAD)
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    """Keep other processes from preparing the same SQLite file.
+
+    Only one connection may switch a file to WAL; SQLite does not wait with that for the others.
+    """
+    if not database.is_sqlite:
+        yield
+        return
+    folder = os.open(Path(database.address).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with database.translated("switching to WAL"), database.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            driver.execute("PRAGMA journal_mode=WAL")
+        yield
+    finally:
+        os.close(folder)
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+def _is_wal(connection: Connection) -> bool:
+    if connection.dialect.name != "sqlite":
+        return True
+    return bool(connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal")
+
+
+def _check_deployment(database: Database, settings: Settings) -> None:
+    ours = (settings.namespace, settings.partitions)
+    query = select(deployment.c.namespace, deployment.c.partitions)
+    with database.read("reading whose views these are") as connection:
+        found = connection.execute(query).first()
+    if found is None:
+        with database.write("founding the store") as connection:
+            row = insert_into(connection, deployment).values(
+                no=1, namespace=settings.namespace, partitions=settings.partitions
+            )
+            connection.execute(row.on_conflict_do_nothing())
+            found = connection.execute(query).first()
+    if found is not None and tuple(found) != ours:
+        namespace, partitions = found
+        msg = (
+            f"the store {database.address} has the views of namespace {namespace!r} with "
+            f"{partitions} partitions, this program is set to {settings.namespace!r} with "
+            f"{settings.partitions}; set SYNAPSE_STREAM_STORE_URL to another store, or "
+            "SYNAPSE_STREAM_NAMESPACE and SYNAPSE_STREAM_PARTITIONS to these"
+        )
+        raise ConfigError(msg)

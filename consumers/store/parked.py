@@ -1,0 +1,173 @@
+"""Parked events: what could not be folded, why, and how often that was tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Select, delete, func, insert, select, update
+
+from consumers.store.clock import now_ms
+from consumers.store.schema import parked
+from synapse_stream.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from consumers.fold import Parked
+    from consumers.store.checkpoints import Lease
+    from consumers.store.engine import Database
+
+
+class ParkedEvent(NamedTuple):
+    """One event, or whole stream entry, that could not be folded."""
+
+    projection: str
+    no: int
+    """What it is called in the commands; numbers are not used again."""
+    partition: int
+    job_id: str
+    position: Position
+    producer: str | None
+    number: int | None
+    """The producer's number of the event; both are None for an entry that is no batch."""
+    reason: str
+    """Of the last attempt."""
+    raw: bytes
+    attempts: int
+    is_marked: bool
+    """True when the projector shall try again."""
+    parked_ms: int
+    """When it was parked, by the database's clock."""
+
+
+class Retried(NamedTuple):
+    """What became of a parked event that was tried again."""
+
+    no: int
+    reason: str | None
+    """Why it failed again; None when it was folded."""
+
+
+def add(connection: Connection, lease: Lease, events: Sequence[Parked]) -> None:
+    """Park events, in the transaction that moves the checkpoint past them."""
+    if not events:
+        return
+    rows = [
+        {
+            "projection": lease.projection,
+            "partition": lease.partition,
+            "job_id": event.job_id,
+            "ms": event.position.ms,
+            "seq": event.position.seq,
+            "line": event.position.index,
+            "producer": event.producer,
+            "number": event.number,
+            "reason": event.reason,
+            "raw": event.raw,
+            "attempts": 1,
+        }
+        for event in events
+    ]
+    connection.execute(insert(parked).values(time=now_ms()), rows)
+
+
+def settle(connection: Connection, lease: Lease, retried: Sequence[Retried]) -> None:
+    """Note the outcome of retries, in the transaction that writes what they gave."""
+    mine = parked.c.projection == lease.projection
+    folded = [outcome.no for outcome in retried if outcome.reason is None]
+    if folded:
+        connection.execute(delete(parked).where(mine, parked.c.no.in_(folded)))
+    for no, reason in retried:
+        if reason is not None:
+            again = update(parked).where(mine, parked.c.no == no)
+            connection.execute(
+                again.values(reason=reason, attempts=parked.c.attempts + 1, is_marked=False)
+            )
+
+
+def list_parked(
+    database: Database,
+    projection: str,
+    *,
+    job_id: str | None = None,
+    partition: int | None = None,
+    only_marked: bool = False,
+    after: int = 0,
+    limit: int = 100,
+) -> list[ParkedEvent]:
+    """Return parked events of a projection in the order in which they were parked.
+
+    Args:
+        database: where that projection's views are.
+        projection: its name.
+        job_id: only of this job.
+        partition: only of this partition.
+        only_marked: only those that shall be tried again.
+        after: number of the last one of the page before.
+        limit: most to return.
+    """
+    query = select(parked).where(parked.c.projection == projection, parked.c.no > after)
+    if job_id is not None:
+        query = query.where(parked.c.job_id == job_id)
+    if partition is not None:
+        query = query.where(parked.c.partition == partition)
+    if only_marked:
+        query = query.where(parked.c.is_marked)
+    return _events(database, query.order_by(parked.c.no).limit(limit))
+
+
+def find(database: Database, projection: str, no: int) -> ParkedEvent | None:
+    """Return one parked event, None if there is none of that number."""
+    query = select(parked).where(parked.c.projection == projection, parked.c.no == no)
+    return next(iter(_events(database, query)), None)
+
+
+def mark(database: Database, projection: str, numbers: Collection[int]) -> int:
+    """Have events tried again by the projector; return how many there were."""
+    change = update(parked).values(is_marked=True)
+    with database.write("marking parked events") as connection:
+        return connection.execute(change.where(*_among(projection, numbers))).rowcount
+
+
+def drop(database: Database, projection: str, numbers: Collection[int]) -> int:
+    """Forget events for good; return how many there were."""
+    with database.write("dropping parked events") as connection:
+        return connection.execute(delete(parked).where(*_among(projection, numbers))).rowcount
+
+
+def count(connection: Connection, job_ids: Collection[str]) -> dict[str, int]:
+    """Return how many events of these jobs are parked in this database; jobs without are left out."""
+    query = (
+        select(parked.c.job_id, func.count())
+        .where(parked.c.job_id.in_(job_ids))
+        .group_by(parked.c.job_id)
+    )
+    return {job_id: number for job_id, number in connection.execute(query)}
+
+
+def _events(database: Database, query: Select[Any]) -> list[ParkedEvent]:
+    with database.read("reading parked events") as connection:
+        return [_event(row) for row in connection.execute(query)]
+
+
+def _event(row: Row[Any]) -> ParkedEvent:
+    return ParkedEvent(
+        row.projection,
+        row.no,
+        row.partition,
+        row.job_id,
+        Position(row.ms, row.seq, row.line),
+        row.producer,
+        row.number,
+        row.reason,
+        bytes(row.raw),
+        row.attempts,
+        row.is_marked,
+        row.time,
+    )
+
+
+def _among(projection: str, numbers: Collection[int]) -> tuple[Any, ...]:
+    return parked.c.projection == projection, parked.c.no.in_(numbers)

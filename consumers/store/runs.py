@@ -1,0 +1,99 @@
+"""Run states: what jobs are listed by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import or_, select, tuple_
+
+from consumers.store.engine import driver_of
+from consumers.store.schema import job, run
+from consumers.store.search import contains
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from consumers.store.store import JobWrite
+    from synapse_stream.models import RunStatus
+
+PROJECTION = "run-state"
+
+_UPDATE = """
+ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
+WHERE (run.status, run.action) IS DISTINCT FROM (excluded.status, excluded.action)"""
+_ON_SQLITE = f"INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) {_UPDATE}"
+_ON_POSTGRES = f"""
+INSERT INTO run SELECT * FROM unnest(
+    %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[]
+) {_UPDATE}"""
+
+_age = (run.c.ms, run.c.seq, run.c.job_no)
+
+
+def write(connection: Connection, jobs: Iterable[tuple[int, JobWrite]]) -> None:
+    """List jobs, which are given with their numbers, or note their new status and action."""
+    records = [_record(job_no, written) for job_no, written in jobs]
+    if not records:
+        return
+    driver = driver_of(connection)
+    if connection.dialect.name == "sqlite":
+        driver.executemany(_ON_SQLITE, records)
+    else:
+        driver.execute(_ON_POSTGRES, [list(column) for column in zip(*records, strict=True)])
+
+
+def read_page(
+    connection: Connection,
+    *,
+    status: RunStatus | None,
+    action: str | None,
+    text: str | None,
+    after: str | None,
+    limit: int,
+) -> list[tuple[str, bytes]]:
+    """Return job ids and documents, newest first, behind the job `after`.
+
+    A job's place never changes, so paging skips and repeats none, whatever is written meanwhile.
+
+    Raises:
+        ValueError: there is no job `after`.
+    """
+    filters: list[ColumnElement[bool]] = []
+    if status is not None:
+        filters.append(run.c.status == str(status))
+    if action is not None:
+        filters.append(run.c.action == action)
+    if text:
+        filters.append(or_(contains(run.c.job_id, text), contains(run.c.action, text)))
+    if after is not None:
+        filters.append(tuple_(*_age) < tuple_(*_place(connection, after)))
+    newest_first = [column.desc() for column in _age]
+    listed = select(run).where(*filters).order_by(*newest_first).limit(limit).subquery()
+    query = (
+        select(job.c.job_id, job.c.document)
+        .join(listed, listed.c.job_no == job.c.no)
+        .order_by(listed.c.ms.desc(), listed.c.seq.desc(), listed.c.job_no.desc())
+    )
+    return [(job_id, bytes(document)) for job_id, document in connection.execute(query)]
+
+
+def _place(connection: Connection, job_id: str) -> Sequence[int]:
+    query = (
+        select(*_age)
+        .join(job, job.c.no == run.c.job_no)
+        .where(job.c.projection == PROJECTION, job.c.job_id == job_id)
+    )
+    found = connection.execute(query).first()
+    if found is None:
+        msg = f"after={job_id!r}: there is no such job"
+        raise ValueError(msg)
+    return tuple(found)
+
+
+def _record(job_no: int, written: JobWrite) -> tuple[Any, ...]:
+    view = orjson.loads(written.document)["view"]
+    status, action = _latest(view)
+    return (job_no, written.job_id, *written.entry, status, action)
