@@ -75,15 +75,16 @@ class PostgresServer:
     def start(self) -> Self:
         """Start on the same files; return when it answers."""
         options = [f"--{name}={value}" for name, value in _SUFFICIENT_FOR_TESTS.items()]
-        self._process = subprocess.Popen(
-            [self._programs / "postgres", "-D", self._data, "-k", self._home, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._home / "log").open("ab"),
-            cwd=self._home,
-            start_new_session=True,
-            **self._as_user,
-        )
+        with (self._home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, "-k", self._home, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                cwd=self._home,
+                start_new_session=True,
+                **self._as_user,
+            )
         wait_until(self._is_answering)
         return self
 

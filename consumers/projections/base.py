@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from dataclasses import dataclass
+from math import nan
 from typing import Any, ClassVar, NamedTuple
 
 from consumers.projections import checks
@@ -144,6 +145,18 @@ class Points:
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.values)
+
+    def extend(self, others: Points) -> None:
+        """Add the points of `others` behind these; `number` stays."""
+        if self.xs is None and others.xs is not None:
+            self.xs = array("d", [nan]) * len(self)
+        if self.xs is not None:
+            self.xs.extend(others.xs or array("d", [nan]) * len(others))
+        self.ms.extend(others.ms)
+        self.seq.extend(others.seq)
+        self.index.extend(others.index)
+        self.times.extend(others.times)
+        self.values.extend(others.values)
 
 
 def begin_points(number: int) -> Points:

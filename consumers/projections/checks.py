@@ -35,13 +35,13 @@ def version_one(event: Mapping[str, Any]) -> None:
 
 
 def name(event: Mapping[str, Any], field: str) -> str:
-    """Return a text that may be a key in an index: not too long, NUL made visible."""
+    """Return a text that may be a key in an index: not too long, no NUL."""
     value = event.get(field)
     if type(value) is not str:
         raise _unfit(field, value, "a text")
-    if len(value) > LONGEST_NAME:
-        raise _unfit(field, value, f"at most {LONGEST_NAME} characters")
-    return visible(value)
+    if len(value) > LONGEST_NAME or "\0" in value:
+        raise _unfit(field, value, f"at most {LONGEST_NAME} characters, none of them NUL")
+    return value
 
 
 def step(event: Mapping[str, Any]) -> str:

@@ -91,13 +91,9 @@ class MetricHistoryView(JobView):
             if delivery.start:
                 lines = array("q", [delivery.start + i for i in lines])
             for name, values in table.columns:
-                points = self._points(SeriesKey(delivery.attempt, delivery.rank, table.step, name))
-                _extend_xs(points, table.xs, size)
-                points.ms.extend(ms)
-                points.seq.extend(seq)
-                points.index.extend(lines)
-                points.times.extend(table.times)
-                points.values.extend(values)
+                key = SeriesKey(delivery.attempt, delivery.rank, table.step, name)
+                new = Points(0, ms, seq, lines, table.times, values, table.xs)
+                self._points(key).extend(new)
         self._document["events"] += count
 
     def _points(self, key: SeriesKey) -> Points:
@@ -106,14 +102,6 @@ class MetricHistoryView(JobView):
             points = begin_points(self._document["events"])
             self._series[key] = points
         return points
-
-
-def _extend_xs(points: Points, xs: array[float] | None, size: int) -> None:
-    if points.xs is None:
-        if xs is None:
-            return
-        points.xs = array("d", [nan]) * len(points)
-    points.xs.extend(array("d", [nan]) * size if xs is None else xs)
 
 
 def _tabulate(events: list[Event], indexes: Sequence[int]) -> list[_Table]:
@@ -162,7 +150,7 @@ def _table(
     if [event.get("v", 1) for event in events].count(1) < len(events):
         raise ValueError(events)
     for text in names if step is None else (*names, step):
-        if len(text) > checks.LONGEST_NAME or checks.visible(text) is not text:
+        if len(text) > checks.LONGEST_NAME or "\0" in text:
             raise ValueError(text)
     xs = [event.get("x") for event in events]
     return _Table(

@@ -1,0 +1,32 @@
+"""The store of the views: the only folder that speaks SQL.
+
+No error of SQLAlchemy or of a driver leaves it: a database that cannot take or answer a statement
+is StoreUnavailable, a lease that another has taken is LeaseLost, a setting that is wrong is
+ConfigError.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumers.store.checkpoints import Checkpoint, Lease
+from consumers.store.databases import Databases
+from consumers.store.parked import ParkedEvent, Retried
+from consumers.store.store import JobWrite, Store
+
+if TYPE_CHECKING:
+    from synapse_stream.settings import Settings
+
+__all__ = ["Checkpoint", "JobWrite", "Lease", "ParkedEvent", "Retried", "Store", "open_store"]
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store of a deployment. A database is opened when it is first needed.
+
+    Then it is migrated if need be: StoreUnavailable while it cannot be reached, ConfigError if its
+    schema is newer than this program or its views are of another deployment.
+
+    Raises:
+        ConfigError: the store's URL is wrong, or its driver is not installed.
+    """
+    return Store(Databases(settings))

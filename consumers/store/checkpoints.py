@@ -149,7 +149,6 @@ def checkpoints(database: Database, projection: str) -> list[Checkpoint]:
 def join(database: Database, projection: str, name: str, seconds: float) -> list[str]:
     """Count `name` among the members for so long; return all that are alive, in order."""
     until = now_ms() + _ms(seconds)
-    entry = insert_into(None, member)
     with database.write(f"joining the members of {projection}") as connection:
         entry = insert_into(connection, member).values(
             projection=projection, name=name, alive_until=until

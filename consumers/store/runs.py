@@ -23,12 +23,14 @@ PROJECTION = "run-state"
 
 _UPDATE = """
 ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
-WHERE (run.status, run.action) IS DISTINCT FROM (excluded.status, excluded.action)"""
+WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
 _ON_SQLITE = f"INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) {_UPDATE}"
 _ON_POSTGRES = f"""
 INSERT INTO run SELECT * FROM unnest(
     %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[]
 ) {_UPDATE}"""
+
+_UNKNOWN = {"status": "pending", "action": None}
 
 _age = (run.c.ms, run.c.seq, run.c.job_no)
 
@@ -94,6 +96,6 @@ def _place(connection: Connection, job_id: str) -> Sequence[int]:
 
 
 def _record(job_no: int, written: JobWrite) -> tuple[Any, ...]:
-    view = orjson.loads(written.document)["view"]
-    status, action = _latest(view)
-    return (job_no, written.job_id, *written.entry, status, action)
+    attempts = orjson.loads(written.document)["view"]["attempts"]
+    latest = attempts[max(attempts, key=int)] if attempts else _UNKNOWN
+    return (job_no, written.job_id, *written.entry, latest["status"], latest["action"])

@@ -122,6 +122,52 @@ message = Table(
 """`lane` is kind and level in one number, so that the index serves every choice of them; `rest` is
 JSON with what most messages do not have."""
 
+series = Table(
+    "series",
+    metadata,
+    _number(),
+    _required("job_no", BigInteger),
+    _required("partition", Integer),
+    _required("attempt", Integer),
+    _required("rank", Integer),
+    Column("step", Text),
+    _required("name", Text),
+    _required("is_loose", Boolean, server_default=false()),
+    Index("series_job", "job_no"),
+)
+"""`is_loose`: small chunks have come that can be merged."""
+
+Index(
+    "series_loose",
+    series.c.partition,
+    sqlite_where=series.c.is_loose,
+    postgresql_where=series.c.is_loose,
+)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    _required("series_no", BigInteger),
+    _required("number", BigInteger),
+    *(_required(name, BigInteger) for name in ("first_ms", "first_seq", "first_line")),
+    *(_required(name, BigInteger) for name in ("last_ms", "last_seq", "last_line")),
+    Column("v_sum", Double),
+    _required("points", Integer),
+    _required("v_min", Double),
+    _required("v_max", Double),
+    Column("v_last", Double),
+    *(_required(name, Integer) for name in ("nans", "positive", "negative")),
+    *(_required(name, BigInteger) for name in ("t_min", "t_max")),
+    _required("xs", Integer),
+    _required("x_min", Double),
+    _required("x_max", Double),
+    _required("outline", LargeBinary),
+    _required("body", LargeBinary),
+    Index("chunk_place", "series_no", "number", unique=True),
+)
+"""NaN is NULL here, on PostgreSQL too: SQLite knows no NaN. What is large stands last, so that
+reading the numbers does not touch it."""
+
 parked = Table(
     "parked",
     metadata,

@@ -1,18 +1,18 @@
-"""The store: what projectors write through."""
+"""The store: what projectors write through, and what operators ask."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumers.store import checkpoints, folds, messages, parked, runs
-from consumers.store.databases import Databases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from consumers.fold import Parked
-    from consumers.store.checkpoints import Lease
-    from synapse_stream.settings import Settings
+    from consumers.store.checkpoints import Checkpoint, Lease
+    from consumers.store.databases import Databases
+    from consumers.store.parked import ParkedEvent, Retried
 
 
 class JobWrite(NamedTuple):
@@ -24,16 +24,125 @@ class JobWrite(NamedTuple):
     rows: Any
     """As `JobFold.rows` returns them."""
     entry: tuple[int, int]
-    """Id of the job's first entry in this commit. A job's first commit keeps it: jobs are listed by
-    their age."""
+    """Id of the job's first stream entry in this commit. What the first commit of a job says here
+    stays: jobs are listed by their age."""
 
 
 class Store:
-    """Views, job documents, parked events, checkpoints and leases of a deployment.
+    """Checkpoints and leases, views, job documents and parked events of a deployment.
 
-    Every method is one transaction and raises StoreUnavailable when the database did not take or
+    Every method is one transaction, and raises StoreUnavailable when the database did not take or
     answer it. Methods may be called from several threads, those with a lease by one at a time.
     """
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+
+    def acquire(
+        self, projection: str, partition: int, owner: str, seconds: float
+    ) -> Lease | None:
+        """Take the lease if it is free, lapsed or `owner`'s own; None when another holds it.
+
+        `owner` must be a name that no other process ever has. An acquired lease has a new epoch:
+        whoever held it before can write nothing any more.
+        """
+        database = self._databases.of(projection)
+        return checkpoints.acquire(database, projection, partition, owner, seconds)
+
+    def renew(self, lease: Lease, seconds: float) -> bool:
+        """Extend the lease; False when another has taken over."""
+        return checkpoints.renew(self._databases.of(lease.projection), lease, seconds)
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back at once; nothing happens when another has taken over."""
+        checkpoints.release(self._databases.of(lease.projection), lease)
+
+    def join(self, projection: str, name: str, seconds: float) -> list[str]:
+        """Count `name` among the members for so long; return all that are alive, in order."""
+        return checkpoints.join(self._databases.of(projection), projection, name, seconds)
+
+    def leave(self, projection: str, name: str) -> None:
+        """Count `name` among the members no more."""
+        checkpoints.leave(self._databases.of(projection), projection, name)
+
+    def checkpoints(self, projection: str) -> list[Checkpoint]:
+        """Return where the partitions of a projection stand, by number."""
+        return checkpoints.checkpoints(self._databases.of(projection), projection)
+
+    def load_folds(self, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the documents of those jobs that have one."""
+        return folds.load(self._databases.of(projection), projection, job_ids)
+
+    def commit(
+        self,
+        lease: Lease,
+        position: tuple[int, int],
+        writes: Sequence[JobWrite],
+        parked_events: Sequence[Parked],
+        seconds: float,
+        *,
+        retried: Sequence[Retried] = (),
+    ) -> None:
+        """Write views, documents and parked events, move the checkpoint and extend the lease.
+
+        All of it or nothing. After StoreUnavailable it is unknown which: load the folds again.
+
+        Args:
+            lease: under which the events were read.
+            position: id of the last feed entry that `writes` hold.
+            writes: one a job.
+            parked_events: what could not be folded.
+            seconds: how long the lease is extended.
+            retried: outcomes of parked events that were tried again.
+
+        Raises:
+            LeaseLost: another has taken over; nothing was written.
+        """
+        database = self._databases.of(lease.projection)
+        with database.write(f"committing {checkpoints.describe(lease)}") as connection:
+            checkpoints.advance(connection, lease, position, seconds)
+            numbers = folds.save(connection, lease, [write[:2] for write in writes])
+            numbered = [(numbers[write.job_id], write) for write in writes]
+            if lease.projection == runs.PROJECTION:
+                runs.write(connection, numbered)
+            elif lease.projection == messages.PROJECTION:
+                messages.write(connection, [(no, write.rows) for no, write in numbered])
+            parked.add(connection, lease, parked_events)
+            parked.settle(connection, lease, retried)
+
+    def list_parked(
+        self,
+        projection: str,
+        *,
+        job_id: str | None = None,
+        partition: int | None = None,
+        only_marked: bool = False,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[ParkedEvent]:
+        """Return parked events of a projection, by number; `after` is the last one seen."""
+        return parked.list_parked(
+            self._databases.of(projection),
+            projection,
+            job_id=job_id,
+            partition=partition,
+            only_marked=only_marked,
+            after=after,
+            limit=limit,
+        )
+
+    def find_parked(self, projection: str, no: int) -> ParkedEvent | None:
+        """Return one parked event, None if there is none of that number."""
+        return parked.find(self._databases.of(projection), projection, no)
+
+    def retry_parked(self, projection: str, numbers: Collection[int]) -> int:
+        """Have events tried again by the projector; return how many there were."""
+        return parked.mark(self._databases.of(projection), projection, numbers)
+
+    def drop_parked(self, projection: str, numbers: Collection[int]) -> int:
+        """Forget events for good; return how many there were."""
+        return parked.drop(self._databases.of(projection), projection, numbers)
+
+    def close(self) -> None:
+        """Disconnect. A later call would connect again."""
+        self._databases.close()

@@ -75,11 +75,11 @@ class StreamLogger(BaseLogger):
     def close(self) -> None:
         """Record the last event and wait a bounded time until the server has everything.
 
-        Without an `end` before, the producer leaves and the run goes on. Calling it again does
-        nothing.
+        Without an `end` before, the producer leaves and the run goes on, and where nothing was
+        reported, nothing is left. Calling it again does nothing.
         """
         producer = self._producer
-        if producer is None:
+        if producer is None or (self._last_word is None and producer.discard()):
             return
         last_word = {"error": None, "result": None, **(self._last_word or {}), "rank": self._rank}
         if self._is_child or self._last_word is None:

@@ -110,11 +110,7 @@ class Producer:
             return
         self._spool.seal(kind, body)
         is_sent = self._wait_for_the_end()
-        self._stop.set()
-        self._hurry.set()
-        self._doorbell.ring()
-        for thread in self._threads:
-            thread.join(self._settings.connect_seconds)
+        self._halt()
         if not is_sent:
             waiting = self._spool.next - 1 - self._spool.acknowledged
             _logger.warning(
@@ -126,9 +122,24 @@ class Producer:
             )
         self._spool.park()
 
+    def discard(self) -> bool:
+        """Leave no trace, if nothing was accepted; False when something was."""
+        if self._spool.next > 0:
+            return False
+        self._halt()
+        self._spool.remove()
+        return True
+
     def abandon(self) -> None:
         """Let go of everything in a forked child: spool and threads are the parent's."""
         self._spool.release()
+
+    def _halt(self) -> None:
+        self._stop.set()
+        self._hurry.set()
+        self._doorbell.ring()
+        for thread in self._threads:
+            thread.join(self._settings.connect_seconds)
 
     def _wait_for_the_end(self) -> bool:
         """Wait for the last acknowledgement; not long for a server that never answered."""

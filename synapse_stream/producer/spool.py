@@ -187,6 +187,11 @@ class Spool:
             shelf.hot.remove()
         self.release()
 
+    def remove(self) -> None:
+        """Delete everything and give the locks back."""
+        for home in self._shelf.homes():
+            home.remove()
+
     def release(self) -> None:
         """Give the locks back without touching a file."""
         for home in self._shelf.homes():

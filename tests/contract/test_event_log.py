@@ -146,6 +146,7 @@ def test_the_feed_points_to_every_entry_of_its_partition_in_order(any_log: Event
         ]
         assert any_log.read_feed(partition) == expected
         assert any_log.read_feed(partition, limit=1) == expected[:1]
+        assert any_log.read_feed(partition, expected[0].entry) == expected[1:]
         assert any_log.read_feed(partition, expected[0].entry, block_ms=10) == expected[1:]
 
 

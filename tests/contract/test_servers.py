@@ -82,12 +82,13 @@ def is_taken(log: EventLog, chain: Chain) -> bool:
         return False
 
 
-def test_a_stopped_server_leaves_no_address_and_no_process(tmp_path: Path) -> None:
+def test_a_stopped_server_ends_in_order_and_leaves_no_address(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path).start()
     pid = pid_of(tmp_path)
     server.stop()
     server.stop()
 
+    assert "ready to exit, bye bye" in (tmp_path / "server" / "server.log").read_text()
     assert not psutil.pid_exists(pid)
     assert not (tmp_path / "server.json").exists()
 

@@ -30,7 +30,7 @@ def make(context: RuntimeContext, voice: str, number: int, weight: int) -> None:
         case "message":
             context.log_message(f"{voice} {number} {padding}")
         case "metrics":
-            context.set_metrics({"n": number, "loss": 1 / (number + 1), padding: 0.5}, step=voice)
+            context.set_metrics({"n": number, "loss": 1 / (number + 1)}, step=voice)
         case "progress":
             context.set_progress(number, number + 1, step=voice)
         case "dev_event":
@@ -48,7 +48,7 @@ def expected(voice: str, number: int, weight: int) -> dict[str, Any]:
         case "message":
             return event | {"content": f"{voice} {number} {padding}", "level": "info"}
         case "metrics":
-            values = {"n": number, "loss": 1 / (number + 1), padding: 0.5}
+            values = {"n": number, "loss": 1 / (number + 1)}
             return event | {"step": voice, "values": values}
         case "progress":
             return event | {"step": voice, "current": number, "total": number + 1}

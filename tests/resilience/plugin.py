@@ -95,9 +95,10 @@ class Plugin:
     def speak(self, voice: int) -> None:
         """Make the calls of one voice."""
         name = self._role.voices[voice]
+        limit = self._role.limit or sys.maxsize
         number = 0
         try:
-            while number != self._role.limit and not self._witness.is_stopping:
+            while number < limit and not self._witness.is_stopping:
                 self._witness.begin(voice, number)
                 calls.make(self._context, name, number, self._role.weight)
                 self._witness.finish(voice, number)

@@ -1,0 +1,157 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def _number() -> sa.Column[int]:
+    kind = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    return sa.Column("no", kind, sa.Identity(), nullable=False)
+
+
+def upgrade() -> None:
+    """Make every table."""
+    _projectors()
+    _views()
+    _metrics()
+    _parked()
+
+
+def _projectors() -> None:
+    op.create_table(
+        "deployment",
+        sa.Column("no", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("partitions", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("no", name="deployment_pkey"),
+    )
+    op.create_table(
+        "checkpoint",
+        sa.Column("projection", sa.Text, nullable=False),
+        sa.Column("partition", sa.Integer, autoincrement=False, nullable=False),
+        sa.Column("owner", sa.Text),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("lease_until", sa.BigInteger, nullable=False),
+        sa.Column("ms", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("committed", sa.BigInteger),
+        sa.PrimaryKeyConstraint("projection", "partition", name="checkpoint_pkey"),
+    )
+    op.create_table(
+        "member",
+        sa.Column("projection", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("alive_until", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("projection", "name", name="member_pkey"),
+    )
+    op.create_table(
+        "job",
+        _number(),
+        sa.Column("projection", sa.Text, nullable=False),
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("no", name="job_pkey"),
+        sa.UniqueConstraint("projection", "job_id", name="job_projection_job_id_key"),
+    )
+
+
+def _views() -> None:
+    op.create_table(
+        "run",
+        sa.Column("job_no", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("ms", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("action", sa.Text),
+        sa.PrimaryKeyConstraint("job_no", name="run_pkey"),
+    )
+    op.create_index("run_age", "run", ["ms", "seq", "job_no"])
+    op.create_index("run_status", "run", ["status", "ms", "seq", "job_no"])
+    op.create_table(
+        "message",
+        sa.Column("job_no", sa.BigInteger, nullable=False),
+        sa.Column("lane", sa.SmallInteger, nullable=False),
+        sa.Column("ms", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("line", sa.Integer, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("step", sa.Text),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.Column("rest", sa.Text),
+    )
+    place = ["job_no", "lane", "ms", "seq", "line", "number"]
+    op.create_index("message_place", "message", place, unique=True)
+
+
+def _metrics() -> None:
+    op.create_table(
+        "series",
+        _number(),
+        sa.Column("job_no", sa.BigInteger, nullable=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("rank", sa.Integer, nullable=False),
+        sa.Column("step", sa.Text),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("is_loose", sa.Boolean, server_default=sa.false(), nullable=False),
+        sa.PrimaryKeyConstraint("no", name="series_pkey"),
+    )
+    op.create_index("series_job", "series", ["job_no"])
+    loose = sa.column("is_loose")
+    op.create_index(
+        "series_loose", "series", ["partition"], sqlite_where=loose, postgresql_where=loose
+    )
+    whole = [
+        *("series_no", "number", "first_ms", "first_seq", "first_line"),
+        *("last_ms", "last_seq", "last_line"),
+    ]
+    op.create_table(
+        "chunk",
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in whole),
+        sa.Column("v_sum", sa.Double),
+        sa.Column("points", sa.Integer, nullable=False),
+        sa.Column("v_min", sa.Double, nullable=False),
+        sa.Column("v_max", sa.Double, nullable=False),
+        sa.Column("v_last", sa.Double),
+        sa.Column("nans", sa.Integer, nullable=False),
+        sa.Column("positive", sa.Integer, nullable=False),
+        sa.Column("negative", sa.Integer, nullable=False),
+        sa.Column("t_min", sa.BigInteger, nullable=False),
+        sa.Column("t_max", sa.BigInteger, nullable=False),
+        sa.Column("xs", sa.Integer, nullable=False),
+        sa.Column("x_min", sa.Double, nullable=False),
+        sa.Column("x_max", sa.Double, nullable=False),
+        sa.Column("outline", sa.LargeBinary, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("chunk_place", "chunk", ["series_no", "number"], unique=True)
+
+
+def _parked() -> None:
+    op.create_table(
+        "parked",
+        _number(),
+        sa.Column("projection", sa.Text, nullable=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("ms", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("line", sa.Integer, nullable=False),
+        sa.Column("producer", sa.Text),
+        sa.Column("number", sa.BigInteger),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("raw", sa.LargeBinary, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("is_marked", sa.Boolean, server_default=sa.false(), nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("no", name="parked_pkey"),
+    )
+    op.create_index("parked_job", "parked", ["job_id"])

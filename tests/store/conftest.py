@@ -1,0 +1,47 @@
+"""Every contract of the store holds on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumers.store import open_store
+from synapse_stream.settings import Settings
+from tests.postgres import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from consumers.store import Store
+
+__all__ = ["postgres"]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Name a store that no other test uses."""
+    if request.param == "sqlite":
+        return Settings(data_dir=tmp_path)
+    return Settings(data_dir=tmp_path, store_url=request.getfixturevalue("postgres").new_database())
+
+
+@pytest.fixture
+def new_store(settings: Settings) -> Iterator[Callable[[], Store]]:
+    """Open the store of `settings` as often as it is called: each is another process's."""
+    opened: list[Store] = []
+
+    def open_another() -> Store:
+        opened.append(open_store(settings))
+        return opened[-1]
+
+    yield open_another
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(new_store: Callable[[], Store]) -> Store:
+    """Open the store of `settings`."""
+    return new_store()

@@ -1,0 +1,161 @@
+"""One owner a partition, and nobody writes under an old lease."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumers.errors import LeaseLost
+from consumers.store import JobWrite
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumers.store import Lease, Store
+
+NEVER = 3600.0
+AT_ONCE = 0.0
+
+
+def acquired(store: Store, owner: str, seconds: float = NEVER, partition: int = 3) -> Lease:
+    lease = store.acquire("run-state", partition, owner, seconds)
+    assert lease is not None
+    return lease
+
+
+def test_a_new_partition_begins_at_the_beginning(store: Store) -> None:
+    lease = acquired(store, "a")
+
+    assert (lease.projection, lease.partition, lease.position) == ("run-state", 3, (0, 0))
+
+
+def test_a_held_lease_is_not_given_to_another(store: Store, new_store: Callable[[], Store]) -> None:
+    acquired(store, "a")
+
+    assert new_store().acquire("run-state", 3, "b", NEVER) is None
+    assert new_store().acquire("run-state", 4, "b", NEVER) is not None
+    assert new_store().acquire("message-feed", 3, "b", NEVER) is not None
+
+
+def test_a_lapsed_lease_is_taken_over_with_a_higher_epoch(store: Store) -> None:
+    first = acquired(store, "a", AT_ONCE)
+    second = acquired(store, "b")
+
+    assert second.epoch > first.epoch
+    assert not store.renew(first, NEVER)
+    assert store.renew(second, NEVER)
+
+
+def test_its_own_owner_may_acquire_a_lease_again_and_the_older_one_is_void(store: Store) -> None:
+    first = acquired(store, "a")
+    second = acquired(store, "a")
+
+    assert not store.renew(first, NEVER)
+    assert store.renew(second, NEVER)
+
+
+def test_a_released_lease_is_free_at_once_and_keeps_its_position(store: Store) -> None:
+    lease = acquired(store, "a")
+    store.commit(lease, (7, 2), [], [], NEVER)
+    store.release(lease)
+
+    assert acquired(store, "b").position == (7, 2)
+
+
+def test_releasing_a_lost_lease_does_not_free_it(store: Store) -> None:
+    old = acquired(store, "a", AT_ONCE)
+    acquired(store, "b")
+    store.release(old)
+
+    assert store.acquire("run-state", 3, "c", NEVER) is None
+
+
+def test_renewing_and_committing_extend_the_lease(store: Store) -> None:
+    lease = acquired(store, "a", AT_ONCE)
+    assert store.renew(lease, NEVER)
+    assert store.acquire("run-state", 3, "b", NEVER) is None
+    assert store.renew(lease, AT_ONCE)
+    store.commit(lease, (1, 0), [], [], NEVER)
+
+    assert store.acquire("run-state", 3, "b", NEVER) is None
+
+
+def test_a_stalled_owner_writes_nothing(store: Store) -> None:
+    stalled = acquired(store, "a", AT_ONCE)
+    owner = acquired(store, "b")
+    store.commit(owner, (5, 0), [], [], NEVER)
+
+    with pytest.raises(LeaseLost, match="partition 3 of run-state"):
+        store.commit(stalled, (9, 0), [JobWrite("job", b"{}", None, (9, 0))], [], NEVER)
+
+    assert store.load_folds("run-state", ["job"]) == {}
+    (checkpoint,) = store.checkpoints("run-state")
+    assert (checkpoint.position, checkpoint.owner) == ((5, 0), "b")
+
+
+def test_of_many_that_race_for_a_lease_exactly_one_wins(new_store: Callable[[], Store]) -> None:
+    stores = [new_store() for _ in range(6)]
+    for store in stores:
+        store.checkpoints("run-state")
+    won: list[Lease] = []
+    barrier = threading.Barrier(len(stores))
+
+    def race(store: Store, owner: str, partition: int) -> None:
+        barrier.wait()
+        lease = store.acquire("run-state", partition, owner, NEVER)
+        if lease is not None:
+            won.append(lease)
+
+    for partition in range(10):
+        threads = [
+            threading.Thread(target=race, args=(store, f"owner {n}", partition))
+            for n, store in enumerate(stores)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert sorted(lease.partition for lease in won) == list(range(10))
+
+
+def test_a_lease_lapses_by_the_database_clock(store: Store) -> None:
+    acquired(store, "a", 0.3)
+    assert store.acquire("run-state", 3, "b", NEVER) is None
+
+    taken = wait_until(lambda: store.acquire("run-state", 3, "b", NEVER), 10)
+
+    assert taken.owner == "b"
+
+
+def test_checkpoints_show_position_owner_and_age(store: Store) -> None:
+    assert store.checkpoints("run-state") == []
+    lapsed, held = acquired(store, "a", AT_ONCE, 2), acquired(store, "b", NEVER, 1)
+    store.commit(held, (8, 1), [], [], NEVER)
+
+    one, two = store.checkpoints("run-state")
+
+    assert (one.partition, one.position, one.owner) == (1, (8, 1), "b")
+    assert one.age_seconds is not None
+    assert 0 <= one.age_seconds < 60
+    assert (two.partition, two.position, two.owner, two.age_seconds) == (
+        2,
+        lapsed.position,
+        None,
+        None,
+    )
+
+
+def test_members_are_those_that_joined_and_are_alive(store: Store) -> None:
+    assert store.join("run-state", "b", NEVER) == ["b"]
+    assert store.join("run-state", "a", NEVER) == ["a", "b"]
+    assert store.join("message-feed", "c", NEVER) == ["c"]
+    assert store.join("run-state", "b", AT_ONCE) == ["a"]
+    assert store.join("run-state", "b", NEVER) == ["a", "b"]
+    store.leave("run-state", "a")
+    store.leave("run-state", "a")
+
+    assert store.join("run-state", "b", NEVER) == ["b"]
