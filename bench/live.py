@@ -48,8 +48,9 @@ def _theirs(stage: Stage, count: int) -> list[float]:
     with stage.redis() as redis, _reader(_xread, stage.server.url, count) as delays:
         for text in _paced(metric_texts(count)):
             redis.xadd("yardstick", {"event": text, "time": time.time_ns() // 1_000})
+        heard = delays()
         redis.delete("yardstick")
-        return delays()
+    return heard
 
 
 def _paced(items: Iterator[Any]) -> Iterator[Any]:

@@ -137,7 +137,8 @@ def _places(points: Points, known: Sequence[_Places]) -> list[_Places]:
 
 def _encode(points: Points, number: int, piece: _Places) -> Chunk:
     values = points.values[piece.start : piece.start + MOST_POINTS]
-    columns = stats.value_columns(values) + piece.columns
+    columns, total = stats.value_columns(values)
+    columns += piece.columns
     layout = len(piece.raw) - _TIMES
     head = _BODY.pack(layout, len(values), len(piece.frame))
     ms, seq, index, _ = piece.positions
@@ -145,7 +146,7 @@ def _encode(points: Points, number: int, piece: _Places) -> Chunk:
         number + piece.start,
         Position(ms[0], seq[0], index[0]),
         Position(ms[-1], seq[-1], index[-1]),
-        stats.finite_sum(values),
+        total,
         stats.join(columns),
         stats.pack(columns) if len(columns[0]) > 1 else b"",
         head + piece.frame + packing.compress([packing.transpose(values.tobytes())]),

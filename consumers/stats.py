@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 from math import fsum, inf, isfinite, isnan, nan
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -59,16 +60,21 @@ _JOIN: tuple[Callable[[Any], Any], ...] = (
 )
 
 
-def value_columns(values: array[float]) -> Columns:
-    """Return the fields `points` to `negative` of each block."""
+def value_columns(values: array[float]) -> tuple[Columns, float]:
+    """Return the fields `points` to `negative` of each block, and the sum of the finite values.
+
+    The sum is rounded once; it is NaN when it is beyond any double.
+    """
     blocks = _blocks(values.tolist())
+    sizes = list(map(len, blocks))
     last = [block[-1] for block in blocks]
-    sizes = [len(block) for block in blocks]
     none = [0] * len(blocks)
-    if is_finite(values):
-        return [sizes, list(map(min, blocks)), list(map(max, blocks)), last, none, none, none]
+    total = _sum(values)
+    if isfinite(total):
+        lowest, highest = list(map(min, blocks)), list(map(max, blocks))
+        return [sizes, lowest, highest, last, none, none, none], total
     finite = [list(filter(isfinite, block)) for block in blocks]
-    return [
+    columns: Columns = [
         sizes,
         [min(block, default=inf) for block in finite],
         [max(block, default=-inf) for block in finite],
@@ -77,16 +83,17 @@ def value_columns(values: array[float]) -> Columns:
         [block.count(inf) for block in blocks],
         [block.count(-inf) for block in blocks],
     ]
+    return columns, _sum(chain.from_iterable(finite))
 
 
 def place_columns(times: array[int], xs: array[float] | None) -> Columns:
     """Return the fields `t_min` to `x_max` of each block."""
     blocks = _blocks(times.tolist())
-    columns = [list(map(min, blocks)), list(map(max, blocks))]
+    columns: Columns = [list(map(min, blocks)), list(map(max, blocks))]
     if xs is None:
         return [*columns, [0] * len(blocks), [inf] * len(blocks), [-inf] * len(blocks)]
     finite = _blocks(xs.tolist())
-    if not is_finite(xs):
+    if not isfinite(_sum(xs)):
         finite = [list(filter(isfinite, block)) for block in finite]
     return [
         *columns,
@@ -94,25 +101,6 @@ def place_columns(times: array[int], xs: array[float] | None) -> Columns:
         [min(block, default=inf) for block in finite],
         [max(block, default=-inf) for block in finite],
     ]
-
-
-def is_finite(numbers: Iterable[float]) -> bool:
-    """Return True when all numbers are surely finite; sums that overflow are not sure."""
-    try:
-        return isfinite(fsum(numbers))
-    except (OverflowError, ValueError):
-        return False
-
-
-def finite_sum(values: array[float]) -> float:
-    """Return the sum of the finite values, rounded once; NaN when it is beyond any double."""
-    try:
-        total = fsum(values)
-        return total if isfinite(total) else fsum(filter(isfinite, values))
-    except ValueError:  # both infinities
-        return finite_sum(array("d", filter(isfinite, values)))
-    except OverflowError:
-        return nan
 
 
 def join(columns: Sequence[Sequence[Any]]) -> Stats:
@@ -136,6 +124,14 @@ def unpack(outline: bytes) -> list[Stats]:
     """
     columns = packing.split(packing.decompress(outline), _TYPECODES)
     return list(map(Stats._make, zip(*columns, strict=True)))
+
+
+def _sum(numbers: Iterable[float]) -> float:
+    """Return the sum, rounded once; NaN or an infinity unless all numbers are surely finite."""
+    try:
+        return fsum(numbers)
+    except (OverflowError, ValueError):  # too large, or both infinities among them
+        return nan
 
 
 def _blocks(items: list[Any]) -> list[list[Any]]:

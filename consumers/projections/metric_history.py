@@ -57,11 +57,14 @@ class MetricHistoryView(JobView):
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
-        events = delivery.events
-        chosen = [i for i, event in enumerate(events) if event.get("type") == "metrics"]
-        if not chosen:
-            return
-        metrics = events if len(chosen) == len(events) else [events[i] for i in chosen]
+        events = metrics = delivery.events
+        kinds = [event.get("type") for event in events]
+        chosen: Sequence[int] = range(len(events))
+        if kinds.count("metrics") < len(kinds):
+            chosen = [i for i, kind in enumerate(kinds) if kind == "metrics"]
+            if not chosen:
+                return
+            metrics = [events[i] for i in chosen]
         try:
             tables = _tabulate(metrics, chosen)
         except _NO_FIT:
@@ -74,7 +77,7 @@ class MetricHistoryView(JobView):
         series, self._series = self._series, {}
         return series
 
-    def _apply_singly(self, delivery: Delivery, chosen: list[int]) -> None:
+    def _apply_singly(self, delivery: Delivery, chosen: Sequence[int]) -> None:
         index = 0
         try:
             for index in chosen:

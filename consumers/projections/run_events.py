@@ -117,7 +117,7 @@ def _action(_run: Part, rank: Part, _number: int, event: Mapping[str, Any]) -> N
     if name not in actions and len(actions) >= _MOST_ACTIONS:
         return
     time = event["time"]
-    action = actions.setdefault(name, {"first": time, "started": None})
+    action = actions.setdefault(name, {"first": time, "place": len(actions), "started": None})
     if status == ActionStatus.PENDING or (
         status == ActionStatus.RUNNING and action.get("ended") is not None
     ):

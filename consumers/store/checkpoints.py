@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 
 from consumers.errors import LeaseLost
 from consumers.store.clock import now_ms
 from consumers.store.schema import checkpoint, insert_into, member
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import Connection, Update
 
     from consumers.store.engine import Database
 
@@ -45,6 +45,40 @@ class Checkpoint(NamedTuple):
     """Since the last commit; None before the first."""
 
 
+# Made once: building a statement costs more than executing it. Their parameters are named so that
+# none is taken for a column's new value.
+_here = (checkpoint.c.projection == bindparam("of")) & (checkpoint.c.partition == bindparam("at"))
+_held = _here & (checkpoint.c.epoch == bindparam("mine"))
+_lease_end = now_ms() + bindparam("duration")
+_is_free = or_(
+    checkpoint.c.owner.is_(None),
+    checkpoint.c.lease_until <= now_ms(),
+    checkpoint.c.owner == bindparam("candidate"),
+)
+# An owner that commits just now holds the row: it is alive, so there is nothing to wait for.
+_unlocked = select(checkpoint.c.partition).where(_here, _is_free).with_for_update(skip_locked=True)
+_TAKE = (
+    update(checkpoint)
+    .where(_here, checkpoint.c.partition.in_(_unlocked))
+    .values(owner=bindparam("candidate"), epoch=checkpoint.c.epoch + 1, lease_until=_lease_end)
+    .returning(checkpoint.c.epoch, checkpoint.c.ms, checkpoint.c.seq)
+)
+_IS_HELD = select(~_is_free).where(_here)
+_RENEW = update(checkpoint).where(_held).values(lease_until=_lease_end)
+_RELEASE = update(checkpoint).where(_held).values(owner=None, lease_until=0)
+_FENCE = update(checkpoint).where(_held).values(epoch=checkpoint.c.epoch)
+_ADVANCE = (
+    update(checkpoint)
+    .where(_held)
+    .values(
+        ms=bindparam("to_ms"),
+        seq=bindparam("to_seq"),
+        committed=now_ms(),
+        lease_until=_lease_end,
+    )
+)
+
+
 def acquire(
     database: Database, projection: str, partition: int, owner: str, seconds: float
 ) -> Lease | None:
@@ -53,46 +87,33 @@ def acquire(
     `owner` must be a name that no other process ever has. An acquired lease has a new epoch.
     """
     doing = f"acquiring partition {partition} of {projection}"
-    here = _at(projection, partition)
-    is_free = or_(
-        checkpoint.c.owner.is_(None),
-        checkpoint.c.lease_until <= now_ms(),
-        checkpoint.c.owner == owner,
-    )
+    of = {"of": projection, "at": partition, "candidate": owner}
     with database.read(doing) as connection:
-        is_held = connection.execute(select(~is_free).where(here)).scalar()
+        is_held = connection.execute(_IS_HELD, of).scalar()
     if is_held:
         return None
-    # An owner that commits just now holds the row: it is alive, so there is nothing to wait for.
-    unlocked = select(checkpoint.c.partition).where(here, is_free).with_for_update(skip_locked=True)
-    take = (
-        update(checkpoint)
-        .where(checkpoint.c.projection == projection, checkpoint.c.partition.in_(unlocked))
-        .values(owner=owner, epoch=checkpoint.c.epoch + 1, lease_until=now_ms() + _ms(seconds))
-        .returning(checkpoint.c.epoch, checkpoint.c.ms, checkpoint.c.seq)
-    )
     with database.write(doing) as connection:
         if is_held is None:
             first = insert_into(connection, checkpoint).values(
                 projection=projection, partition=partition, epoch=0, ms=0, seq=0, lease_until=0
             )
             connection.execute(first.on_conflict_do_nothing())
-        taken = connection.execute(take).first()
-    return taken and Lease(projection, partition, owner, taken.epoch, (taken.ms, taken.seq))
+        taken = connection.execute(_TAKE, {**of, "duration": _ms(seconds)}).first()
+    if taken is None:
+        return None
+    return Lease(projection, partition, owner, taken.epoch, (taken.ms, taken.seq))
 
 
 def renew(database: Database, lease: Lease, seconds: float) -> bool:
     """Extend the lease; False when another has taken over."""
-    longer = update(checkpoint).where(_held(lease)).values(lease_until=now_ms() + _ms(seconds))
     with database.write(f"renewing {describe(lease)}") as connection:
-        return connection.execute(longer).rowcount == 1
+        return _change(connection, _RENEW, lease, duration=_ms(seconds))
 
 
 def release(database: Database, lease: Lease) -> None:
     """Give the lease back at once; nothing happens when another has taken over."""
-    free = update(checkpoint).where(_held(lease)).values(owner=None, lease_until=0)
     with database.write(f"releasing {describe(lease)}") as connection:
-        connection.execute(free)
+        _change(connection, _RELEASE, lease)
 
 
 def advance(
@@ -106,12 +127,8 @@ def advance(
         LeaseLost: another has taken over.
     """
     ms, seq = position
-    move = (
-        update(checkpoint)
-        .where(_held(lease))
-        .values(ms=ms, seq=seq, committed=now_ms(), lease_until=now_ms() + _ms(seconds))
-    )
-    _require(connection, lease, move)
+    if not _change(connection, _ADVANCE, lease, to_ms=ms, to_seq=seq, duration=_ms(seconds)):
+        raise _lost(lease)
 
 
 def fence(connection: Connection, lease: Lease) -> None:
@@ -120,7 +137,8 @@ def fence(connection: Connection, lease: Lease) -> None:
     Raises:
         LeaseLost: another has taken over.
     """
-    _require(connection, lease, update(checkpoint).where(_held(lease)).values(epoch=lease.epoch))
+    if not _change(connection, _FENCE, lease):
+        raise _lost(lease)
 
 
 def checkpoints(database: Database, projection: str) -> list[Checkpoint]:
@@ -153,7 +171,7 @@ def join(database: Database, projection: str, name: str, seconds: float) -> list
         entry = insert_into(connection, member).values(
             projection=projection, name=name, alive_until=until
         )
-        key = [member.c.projection, member.c.name]
+        key = member.primary_key
         connection.execute(entry.on_conflict_do_update(key, set_={"alive_until": until}))
         long_ago = member.c.alive_until < now_ms() - _FORGET_MEMBERS_MS
         connection.execute(delete(member).where(long_ago))
@@ -177,21 +195,16 @@ def describe(lease: Lease) -> str:
     return f"partition {lease.partition} of {lease.projection}"
 
 
-def _require(connection: Connection, lease: Lease, change: object) -> None:
-    if connection.execute(change).rowcount != 1:  # type: ignore[call-overload]
-        msg = (
-            f"{lease.owner} has lost {describe(lease)}: another consumer has taken over since "
-            f"epoch {lease.epoch}; nothing was written"
-        )
-        raise LeaseLost(msg)
+def _change(connection: Connection, statement: Update, lease: Lease, **values: int) -> bool:
+    of = {"of": lease.projection, "at": lease.partition, "mine": lease.epoch}
+    return connection.execute(statement, {**of, **values}).rowcount == 1
 
 
-def _at(projection: str, partition: int) -> ColumnElement[bool]:
-    return (checkpoint.c.projection == projection) & (checkpoint.c.partition == partition)
-
-
-def _held(lease: Lease) -> ColumnElement[bool]:
-    return _at(lease.projection, lease.partition) & (checkpoint.c.epoch == lease.epoch)
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(
+        f"{lease.owner} has lost {describe(lease)}: another consumer has taken over since "
+        f"epoch {lease.epoch}; nothing was written"
+    )
 
 
 def _ms(seconds: float) -> int:

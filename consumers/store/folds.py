@@ -40,7 +40,9 @@ def load(database: Database, projection: str, job_ids: Sequence[str]) -> dict[st
                 job.c.projection == projection,
                 job.c.job_id.in_(job_ids[start : start + _AT_ONCE]),
             )
-            found.update((job_id, bytes(document)) for job_id, document in connection.execute(query))
+            found.update(
+                (job_id, bytes(document)) for job_id, document in connection.execute(query)
+            )
     return found
 
 
@@ -57,8 +59,8 @@ def save(
         }
     job_ids = [job_id for job_id, _ in documents]
     bodies = [document for _, document in documents]
-    place = (lease.projection, lease.partition, job_ids, bodies)
-    return dict(driver.execute(_SAVE_ON_POSTGRES, place).fetchall())
+    columns = (lease.projection, lease.partition, job_ids, bodies)
+    return dict(driver.execute(_SAVE_ON_POSTGRES, columns).fetchall())
 
 
 def number(connection: Connection, projection: str, job_id: str) -> int | None:

@@ -9,28 +9,27 @@ import orjson
 from sqlalchemy import ColumnElement, select, tuple_, union_all
 
 from consumers.projections.base import MessageRow
-from consumers.store.engine import driver_of
+from consumers.store.bulk import RowWriter
 from consumers.store.schema import message
 from consumers.store.search import contains
 from synapse_stream.models import LogLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row
 
     from synapse_stream.position import Position
+
+PROJECTION = "message-feed"
 
 _LANES = {
     place: lane
     for lane, place in enumerate(product(("message", "dev_event", "log"), map(str, LogLevel)))
 }
 _PLACES = tuple(_LANES)
-_USUAL = (0, 1, None, None, None)
-_COLUMNS = tuple(column.name for column in message.columns)
-_TYPES = ("int8", "int2", "int8", "int8", "int4", "int8", "int8", "text", "text", "text")
-_INSERT = f"INSERT INTO message VALUES ({', '.join('?' * len(_COLUMNS))})"
-_COPY = f"COPY message ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+_NO_TEXTS = [None, None, None]  # key, file and details
+_writer = RowWriter(message)
 
 _position = tuple_(message.c.ms, message.c.seq, message.c.line)
 _order = (message.c.ms, message.c.seq, message.c.line, message.c.number)
@@ -38,17 +37,9 @@ _order = (message.c.ms, message.c.seq, message.c.line, message.c.number)
 
 def write(connection: Connection, rows_of: Iterable[tuple[int, Sequence[MessageRow]]]) -> None:
     """Add rows to the feeds of jobs, which are given by their numbers."""
-    records = [record for job_no, rows in rows_of for record in _records(job_no, rows)]
-    if not records:
-        return
-    driver = driver_of(connection)
-    if connection.dialect.name == "sqlite":
-        driver.executemany(_INSERT, records)
-        return
-    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(_TYPES)
-        for record in records:
-            copy.write_row(record)
+    _writer.write(
+        connection, [record for job_no, rows in rows_of for record in _records(job_no, rows)]
+    )
 
 
 def read_page(
@@ -95,26 +86,19 @@ def read_all(connection: Connection, job_no: int) -> list[MessageRow]:
     return [_row(found) for found in connection.execute(query)]
 
 
-def _records(job_no: int, rows: Sequence[MessageRow]) -> Iterable[tuple[Any, ...]]:
-    for number, ms, seq, line, time, kind, level, step, *rest, content, key, file, details in rows:
-        rare = (*rest, key, file, details)
-        yield (
-            job_no,
-            _LANES[kind, level],
-            ms,
-            seq,
-            line,
-            number,
-            time,
-            step,
-            content,
-            None if rare == _USUAL else orjson.dumps(rare).decode(),
-        )
+def _records(job_no: int, rows: Sequence[MessageRow]) -> Iterator[tuple[Any, ...]]:
+    for number, ms, seq, line, time, kind, level, step, rank, attempt, content, *texts in rows:
+        is_usual = rank == 0 and attempt == 1 and texts == _NO_TEXTS
+        rest = None if is_usual else orjson.dumps([rank, attempt, *texts]).decode()
+        lane = _LANES[kind, level]
+        yield (job_no, lane, ms, seq, line, number, time, step, content, rest)
 
 
 def _row(found: Row[Any]) -> MessageRow:
     kind, level = _PLACES[found.lane]
-    rank, attempt, key, file, details = orjson.loads(found.rest) if found.rest else _USUAL
+    rank, attempt, key, file, details = (
+        orjson.loads(found.rest) if found.rest else (0, 1, *_NO_TEXTS)
+    )
     return MessageRow(
         found.number,
         found.ms,

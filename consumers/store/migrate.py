@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select, text
 
+from consumers.store.engine import driver_of
 from consumers.store.schema import HEAD, deployment, insert_into
 from synapse_stream.errors import ConfigError
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 _SCRIPTS = Path(__file__).with_name("migrations")
-_VERSION_TABLE = "alembic_version"
 _ADVISORY_LOCK = 0x53594E41505345  # "SYNAPSE"; one a PostgreSQL database
 
 
@@ -84,17 +84,18 @@ def _alone(database: Database) -> Iterator[None]:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         with database.translated("switching to WAL"), database.engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            driver.execute("PRAGMA journal_mode=WAL")
+            driver_of(connection).execute("PRAGMA journal_mode=WAL")
         yield
     finally:
         os.close(folder)
 
 
 def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table("alembic_version"):
         return None
-    version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    version: str | None = connection.execute(
+        text("SELECT version_num FROM alembic_version")
+    ).scalar()
     return version
 
 

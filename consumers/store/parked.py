@@ -138,13 +138,13 @@ def drop(database: Database, projection: str, numbers: Collection[int]) -> int:
 
 
 def count(connection: Connection, job_ids: Collection[str]) -> dict[str, int]:
-    """Return how many events of these jobs are parked in this database; jobs without are left out."""
+    """Return how many events of jobs are parked in this database; jobs without are left out."""
     query = (
         select(parked.c.job_id, func.count())
         .where(parked.c.job_id.in_(job_ids))
         .group_by(parked.c.job_id)
     )
-    return {job_id: number for job_id, number in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _events(database: Database, query: Select[Any]) -> list[ParkedEvent]:

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 PROJECTION = "run-state"
 
-_UPDATE = """
+_SAVE_ON_SQLITE = """
+INSERT INTO run (job_no, job_id, ms, seq, status, action) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
 WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
-_ON_SQLITE = f"INSERT INTO run VALUES (?, ?, ?, ?, ?, ?) {_UPDATE}"
-_ON_POSTGRES = f"""
-INSERT INTO run SELECT * FROM unnest(
-    %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[]
-) {_UPDATE}"""
+
+_SAVE_ON_POSTGRES = """
+INSERT INTO run (job_no, job_id, ms, seq, status, action)
+SELECT * FROM unnest(
+    %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[])
+ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
+WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
 
 _UNKNOWN = {"status": "pending", "action": None}
 
@@ -42,9 +45,9 @@ def write(connection: Connection, jobs: Iterable[tuple[int, JobWrite]]) -> None:
         return
     driver = driver_of(connection)
     if connection.dialect.name == "sqlite":
-        driver.executemany(_ON_SQLITE, records)
+        driver.executemany(_SAVE_ON_SQLITE, records)
     else:
-        driver.execute(_ON_POSTGRES, [list(column) for column in zip(*records, strict=True)])
+        driver.execute(_SAVE_ON_POSTGRES, [list(column) for column in zip(*records, strict=True)])
 
 
 def read_page(

@@ -25,7 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 

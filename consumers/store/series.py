@@ -18,26 +18,17 @@ from consumers.store.schema import series
 from synapse_stream.views import SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
 _MOST_KEPT = 200_000
-_JOBS_AT_ONCE = 1_000
-
-
-@dataclass(slots=True)
-class KnownSeries:
-    """A series that has a row."""
-
-    no: int
-    is_loose: bool
-    """As the row says."""
+_AT_ONCE = 1_000
 
 
 @dataclass(slots=True)
 class Loose:
-    """A series whose small chunks can be merged."""
+    """A series that has small chunks to be merged."""
 
     chunks: int
     """How many have come since it was merged last."""
@@ -45,78 +36,71 @@ class Loose:
 
 
 class Book:
-    """The series of one lease."""
+    """The series of one lease, by job and key, and those of them that are loose, by number."""
 
-    def __init__(self, partition: int, epoch: int) -> None:
+    def __init__(self, connection: Connection, partition: int, epoch: int) -> None:
+        """Read which series are loose; the others are read job by job when they are needed."""
         self.epoch = epoch
-        self.loose: dict[int, Loose] | None = None
-        """By number; None until they are read."""
+        is_loose = select(series.c.no).where(series.c.partition == partition, series.c.is_loose)
+        self.loose = {no: Loose(_AT_ONCE) for no in connection.execute(is_loose).scalars()}
         self._partition = partition
-        self._jobs: OrderedDict[int, dict[SeriesKey, KnownSeries]] = OrderedDict()
+        self._jobs: OrderedDict[int, dict[SeriesKey, int]] = OrderedDict()
         self._kept = 0
 
     def find(
         self, connection: Connection, keys_of: Mapping[int, Collection[SeriesKey]]
-    ) -> dict[int, dict[SeriesKey, KnownSeries]]:
-        """Return the series of jobs, given by number; those that are new are made."""
+    ) -> tuple[dict[int, dict[SeriesKey, int]], set[int]]:
+        """Return the numbers of series by job and key, and which of them are new.
+
+        Args:
+            connection: in whose transaction new series get their rows.
+            keys_of: the keys that are wanted, by number of the job.
+        """
         self._load(connection, [job_no for job_no in keys_of if job_no not in self._jobs])
-        new = [
-            (job_no, key)
-            for job_no, keys in keys_of.items()
-            for key in keys
-            if key not in self._jobs[job_no]
-        ]
-        if new:
-            self._make(connection, new)
+        wanted = [(job_no, key) for job_no, keys in keys_of.items() for key in keys]
+        new = [(job_no, key) for job_no, key in wanted if key not in self._jobs[job_no]]
+        made = self._make(connection, new) if new else set()
+        found = {job_no: self._jobs[job_no] for job_no in keys_of}
         for job_no in keys_of:
             self._jobs.move_to_end(job_no)
-        found = {job_no: self._jobs[job_no] for job_no in keys_of}
-        self._shrink()
-        return found
-
-    def loosen(self, connection: Connection, grown: Mapping[int, tuple[KnownSeries, int]]) -> None:
-        """Note that so many chunks have come to series that had some."""
-        changed = [known for known, _ in grown.values() if not known.is_loose]
-        if changed:
-            set_loose(connection, [known.no for known in changed], is_loose=True)
-        for known in changed:
-            known.is_loose = True
-        if self.loose is not None:
-            now = time.monotonic()
-            for no, (_, chunks) in grown.items():
-                loose = self.loose.setdefault(no, Loose(0))
-                loose.chunks += chunks
-                loose.grown_at = now
-
-    def _load(self, connection: Connection, job_nos: list[int]) -> None:
-        for job_no in job_nos:
-            self._jobs[job_no] = {}
-        for start in range(0, len(job_nos), _JOBS_AT_ONCE):
-            some = job_nos[start : start + _JOBS_AT_ONCE]
-            for row in connection.execute(select(series).where(series.c.job_no.in_(some))):
-                key = SeriesKey(row.attempt, row.rank, row.step, row.name)
-                self._jobs[row.job_no][key] = KnownSeries(row.no, row.is_loose)
-                self._kept += 1
-
-    def _make(self, connection: Connection, new: Iterable[tuple[int, SeriesKey]]) -> None:
-        rows = [
-            {"job_no": job_no, "partition": self._partition, **key._asdict()}
-            for job_no, key in new
-        ]
-        made = insert(series).returning(series.c.no, sort_by_parameter_order=True)
-        numbers = connection.execute(made, rows).scalars()
-        for (job_no, key), no in zip(new, numbers, strict=True):
-            self._jobs[job_no][key] = KnownSeries(no, is_loose=False)
-            self._kept += 1
-
-    def _shrink(self) -> None:
         while self._kept > _MOST_KEPT and len(self._jobs) > 1:
             _, dropped = self._jobs.popitem(last=False)
             self._kept -= len(dropped)
+        return found, made
+
+    def loosen(self, connection: Connection, grown: Mapping[int, int]) -> None:
+        """Note how many chunks have come to series that have others."""
+        set_loose(connection, [no for no in grown if no not in self.loose], is_loose=True)
+        now = time.monotonic()
+        for no, chunks in grown.items():
+            loose = self.loose.setdefault(no, Loose(0))
+            loose.chunks += chunks
+            loose.grown_at = now
+
+    def _load(self, connection: Connection, job_nos: Sequence[int]) -> None:
+        for job_no in job_nos:
+            self._jobs[job_no] = {}
+        for start in range(0, len(job_nos), _AT_ONCE):
+            of_jobs = series.c.job_no.in_(job_nos[start : start + _AT_ONCE])
+            for row in connection.execute(select(series).where(of_jobs)):
+                key = SeriesKey(row.attempt, row.rank, row.step, row.name)
+                self._jobs[row.job_no][key] = row.no
+                self._kept += 1
+
+    def _make(self, connection: Connection, new: Sequence[tuple[int, SeriesKey]]) -> set[int]:
+        rows = [
+            {"job_no": job_no, "partition": self._partition, **key._asdict()} for job_no, key in new
+        ]
+        make = insert(series).returning(series.c.no, sort_by_parameter_order=True)
+        numbers = connection.execute(make, rows).scalars().all()
+        for (job_no, key), no in zip(new, numbers, strict=True):
+            self._jobs[job_no][key] = no
+        self._kept += len(new)
+        return set(numbers)
 
 
-def set_loose(connection: Connection, numbers: Collection[int], *, is_loose: bool) -> None:
-    """Note whether series have small chunks that can be merged."""
-    connection.execute(
-        update(series).where(series.c.no.in_(numbers)).values(is_loose=is_loose)
-    )
+def set_loose(connection: Connection, numbers: Sequence[int], *, is_loose: bool) -> None:
+    """Note whether series have small chunks to be merged."""
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = series.c.no.in_(numbers[start : start + _AT_ONCE])
+        connection.execute(update(series).where(some).values(is_loose=is_loose))

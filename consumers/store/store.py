@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers.store import checkpoints, folds, messages, parked, runs
+from consumers.store import checkpoints, compaction, folds, messages, metrics, parked, runs
+from consumers.store.series import Book
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sqlalchemy import Connection
 
     from consumers.fold import Parked
     from consumers.store.checkpoints import Checkpoint, Lease
@@ -37,10 +41,9 @@ class Store:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self._books: dict[int, Book] = {}
 
-    def acquire(
-        self, projection: str, partition: int, owner: str, seconds: float
-    ) -> Lease | None:
+    def acquire(self, projection: str, partition: int, owner: str, seconds: float) -> Lease | None:
         """Take the lease if it is free, lapsed or `owner`'s own; None when another holds it.
 
         `owner` must be a name that no other process ever has. An acquired lease has a new epoch:
@@ -99,16 +102,43 @@ class Store:
             LeaseLost: another has taken over; nothing was written.
         """
         database = self._databases.of(lease.projection)
-        with database.write(f"committing {checkpoints.describe(lease)}") as connection:
+        is_metrics = lease.projection == metrics.PROJECTION
+        chunks = [(write.job_id, metrics.encode(write.rows)) for write in writes if is_metrics]
+        with (
+            self._book_in_doubt(lease),
+            database.write(f"committing {checkpoints.describe(lease)}") as connection,
+        ):
             checkpoints.advance(connection, lease, position, seconds)
             numbers = folds.save(connection, lease, [write[:2] for write in writes])
             numbered = [(numbers[write.job_id], write) for write in writes]
-            if lease.projection == runs.PROJECTION:
+            if is_metrics:
+                book = self._book(connection, lease)
+                metrics.write(connection, book, {numbers[job_id]: new for job_id, new in chunks})
+            elif lease.projection == runs.PROJECTION:
                 runs.write(connection, numbered)
             elif lease.projection == messages.PROJECTION:
                 messages.write(connection, [(no, write.rows) for no, write in numbered])
             parked.add(connection, lease, parked_events)
             parked.settle(connection, lease, retried)
+
+    def compact(self, lease: Lease, *, most_series: int = 64, rested_seconds: float = 60.0) -> int:
+        """Merge small metric chunks of series that have many, or have rested for so long.
+
+        Returns:
+            How many series were looked at; 0 when there is nothing to do now.
+
+        Raises:
+            LeaseLost: another has taken over; nothing was changed.
+        """
+        if lease.projection != metrics.PROJECTION:
+            return 0
+        database = self._databases.of(lease.projection)
+        with self._book_in_doubt(lease):
+            with database.read(f"compacting {checkpoints.describe(lease)}") as connection:
+                book = self._book(connection, lease)
+            return compaction.compact(
+                database, book, lease, most_series=most_series, rested_seconds=rested_seconds
+            )
 
     def list_parked(
         self,
@@ -146,3 +176,18 @@ class Store:
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
         self._databases.close()
+
+    def _book(self, connection: Connection, lease: Lease) -> Book:
+        book = self._books.get(lease.partition)
+        if book is None or book.epoch != lease.epoch:
+            book = self._books[lease.partition] = Book(connection, lease.partition, lease.epoch)
+        return book
+
+    @contextmanager
+    def _book_in_doubt(self, lease: Lease) -> Iterator[None]:
+        """Throw the lease's book away if anything goes wrong: it may name what was rolled back."""
+        try:
+            yield
+        except BaseException:
+            self._books.pop(lease.partition, None)
+            raise

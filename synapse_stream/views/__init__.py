@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synapse_stream.views.messages import Message, MessagePage
+from synapse_stream.views.messages import Message, MessagePage, render
 from synapse_stream.views.metrics import Axis, Bucket, Overview, Series, SeriesKey, SeriesSummary
 from synapse_stream.views.port import Views, open_views
 from synapse_stream.views.run_state import (
@@ -43,4 +43,5 @@ __all__ = [
     "Views",
     "health",
     "open_views",
+    "render",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -37,3 +39,41 @@ class MessagePage(NamedTuple):
     messages: Sequence[Message]
     has_more: bool
     """True when there are more in the direction that was asked for."""
+
+
+def render(content: str, template: Any, params: Any, language: str | None) -> str:
+    """Return a message's text in `language`; as it was logged when that is not to be had.
+
+    `ko-KR` finds the template `ko` as well. Templates and params are a plugin's: a template may
+    name params and format them, but not reach into their attributes nor make a text long by a
+    width. What cannot be filled is shown as it is, as it is when a message is logged.
+    """
+    if language is None or not isinstance(template, dict):
+        return content
+    chosen = template.get(language, template.get(language.partition("-")[0]))
+    if not isinstance(chosen, str):
+        return content
+    if not isinstance(params, dict) or not params:
+        return chosen
+    try:
+        return _formatter.vformat(chosen, (), params)
+    except Exception:  # noqa: BLE001 - the template and the params are the plugin's
+        return chosen
+
+
+class _PlainFormatter(Formatter):
+    """`str.format` without attributes and without large widths."""
+
+    def get_field(self, field_name: str, _args: Any, kwargs: Any) -> tuple[Any, str]:
+        if "." in field_name or "[_" in field_name:
+            raise ValueError(field_name)
+        return super().get_field(field_name, (), kwargs)
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        if _LARGE.search(format_spec):
+            raise ValueError(format_spec)
+        return super().format_field(value, format_spec)
+
+
+_LARGE = re.compile(r"[0-9]{4}")
+_formatter = _PlainFormatter()

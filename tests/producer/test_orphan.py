@@ -75,6 +75,19 @@ def test_the_last_word_is_recognised(tmp_path: Path, last_line: bytes, *, is_clo
     assert left_behind(tmp_path, line(0) + last_line).is_closed is is_closed
 
 
+def test_a_spool_closed_in_order_tells_its_end_without_opening_the_rest(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, INFO)
+    home.segment_path(0).mkdir()  # opening it would be an error
+    home.segment_path(1).write_bytes(line(4) + line(5, "end"))
+    orphan = Orphan(INFO, [home])
+
+    assert orphan.last == 5
+    assert orphan.is_closed
+    assert orphan.read(6, 1000) is None
+    with pytest.raises(IsADirectoryError):
+        orphan.read(5, 1000)
+
+
 def test_a_lost_producer_is_declared_once_and_the_same_after_a_second_crash(tmp_path: Path) -> None:
     orphan = left_behind(tmp_path, line(0) + line(1))
     orphan.declare_lost(2)

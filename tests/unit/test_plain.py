@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict, UserDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from itertools import count
 from math import inf, nan
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, SimpleNamespace
@@ -301,6 +302,11 @@ class Hostile(Mapping[str, Any]):
         raise OSError("no length")
 
 
+class Endless(UserDict[str, Any]):
+    def items(self) -> Any:
+        return ((f"k{n}", n) for n in count())
+
+
 class BadClass:
     __class__ = property(lambda self: 1 / 0)
 
@@ -326,6 +332,12 @@ class HalfMade:
 @pytest.mark.parametrize("kind", [Hostile, BadClass, BadArray, EndlessDump, HalfMade])
 def test_what_cannot_be_walked_is_described(kind: type) -> None:
     assert kind.__name__ in data_of(kind())
+
+
+def test_a_mapping_without_end_is_cut() -> None:
+    (body,) = encode("dev_event", None, {"message": "m", "data": Endless()})
+    assert line(body)["data"]["head"].startswith('{"k0":0,"k1":1,')
+    assert line(body)["data"]["tail"].endswith('"<cut>":"<cut: more than 131072 values>"}')
 
 
 def test_generators_are_described_and_not_consumed() -> None:

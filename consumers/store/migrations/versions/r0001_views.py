@@ -105,7 +105,7 @@ def _metrics() -> None:
         sa.PrimaryKeyConstraint("no", name="series_pkey"),
     )
     op.create_index("series_job", "series", ["job_no"])
-    loose = sa.column("is_loose")
+    loose: sa.ColumnClause[bool] = sa.column("is_loose")
     op.create_index(
         "series_loose", "series", ["partition"], sqlite_where=loose, postgresql_where=loose
     )

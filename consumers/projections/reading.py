@@ -1,0 +1,218 @@
+"""From documents and rows to what readers get: pure, and the only place that knows both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from consumers.projections.progress import WHOLE
+from synapse_stream.models import ActionStatus, RunStatus
+from synapse_stream.position import BEGINNING, Position
+from synapse_stream.tags import restore
+from synapse_stream.views import (
+    ActionState,
+    Attempt,
+    Completeness,
+    CompletenessStatus,
+    LostProcess,
+    Message,
+    RankState,
+    RunState,
+    StepState,
+    render,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from consumers.projections.base import MessageRow
+
+
+def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
+    """Return the run state in a fold's document; None while nothing was folded.
+
+    Args:
+        job_id: whose it is.
+        document: as `JobFold.document` of the projection run-state returned it.
+        parked: how many of the job's events are parked, in all projections.
+    """
+    content = orjson.loads(document)
+    view, producers = content["view"], content["ledger"]["producers"]
+    number = latest_attempt(view)
+    if number is None:
+        return None
+    attempts = {n: _attempt(n, run, producers) for n, run in view["attempts"].items()}
+    return RunState(
+        job_id=job_id,
+        position=Position(*view["position"]) if view["position"] else BEGINNING,
+        attempts=[attempts[n] for n in sorted(attempts, key=int, reverse=True)],
+        latest=attempts[number],
+        parked=parked,
+    )
+
+
+def latest_attempt(view: Mapping[str, Any]) -> str | None:
+    """Return the number of the attempt that stands for the job: the latest that rank 0 has begun.
+
+    Another rank may be ahead: it was started first, or it alone was started again.
+    """
+    numbers = sorted(view["attempts"], key=int, reverse=True)
+    begun = [n for n in numbers if view["attempts"][n]["status"] != RunStatus.PENDING]
+    return next(iter(begun or numbers), None)
+
+
+def message(job_row: MessageRow, language: str | None = None) -> Message:
+    """Return a row of the feed, its text in `language` if it came from a template that has it."""
+    details = orjson.loads(job_row.details) if job_row.details else {}
+    params = restore(details.get("params"))
+    return Message(
+        position=Position(job_row.ms, job_row.seq, job_row.line),
+        time=job_row.time,
+        kind=job_row.kind,
+        level=job_row.level,
+        step=job_row.step,
+        rank=job_row.rank,
+        attempt=job_row.attempt,
+        content=render(job_row.content, details.get("template"), params, language),
+        key=job_row.key,
+        file=job_row.file,
+        params=params if isinstance(params, dict) else {},
+        data=restore(details.get("data")),
+    )
+
+
+def completeness(producers: Iterable[tuple[str, Mapping[str, Any]]]) -> Completeness:
+    """Judge over the producers of an attempt by their marks in the ledger.
+
+    What is missing for good comes first, then what was shed. Without both it is complete when every
+    producer has ended, which its own count of events or the record of its death tells.
+    """
+    missing: dict[str, list[tuple[int, int]]] = {}
+    shed: dict[str, int] = {}
+    is_open = False
+    for name, mark in producers:
+        following, sealed = mark["last"] + 1, mark.get("sealed")
+        is_open |= sealed is None
+        ranges = [(first, last) for first, last in mark.get("missing", ())]
+        if sealed is not None and sealed > following:
+            ranges.append((following, sealed - 1))
+        if ranges:
+            missing[name] = ranges
+        for kind, count in mark.get("shed", {}).items():
+            shed[kind] = shed.get(kind, 0) + count
+    if missing:
+        status = CompletenessStatus.INCOMPLETE
+    elif shed:
+        status = CompletenessStatus.SHED
+    else:
+        status = CompletenessStatus.OPEN if is_open else CompletenessStatus.COMPLETE
+    return Completeness(status, missing, shed)
+
+
+def _attempt(number: str, run: Mapping[str, Any], producers: Mapping[str, Any]) -> Attempt:
+    ranks = [(int(rank), part) for rank, part in run["ranks"].items()]
+    ranks.sort(key=lambda rank: rank[0])
+    steps = _steps([part["bars"] for _, part in ranks])
+    mine = ((name, m) for name, m in sorted(producers.items()) if str(m["attempt"]) == number)
+    return Attempt(
+        number=int(number),
+        status=RunStatus(run["status"]),
+        error=run["error"],
+        result=restore(run["result"]),
+        action=run["action"],
+        plugin=run["plugin"],
+        params=restore(run["params"]),
+        labels=restore(run["labels"]),
+        started=run["first"] if run["started"] is None else run["started"],
+        ended=run["ended"],
+        first_time=run["first"],
+        last_time=run["last"],
+        last_sign_ms=run["sign"],
+        overall_percent=_overall(run, steps),
+        steps=steps,
+        steps_left_out=run["overall"]["left_out"],
+        actions=_actions([part["actions"] for _, part in ranks]),
+        ranks=[_rank(rank, part) for rank, part in ranks],
+        lost=[LostProcess(**lost) for lost in run["lost"]],
+        counts=run["counts"],
+        levels=run["levels"],
+        completeness=completeness(mine),
+    )
+
+
+def _overall(run: Mapping[str, Any], steps: Sequence[StepState]) -> float | None:
+    """Return the mean of the steps; 100 for a run that completed and in which no step failed.
+
+    What a completed run did not report as done it has left out or did not need to report.
+    """
+    if run["status"] == RunStatus.COMPLETED and not any(step.is_failed for step in steps):
+        return 100.0
+    overall = run["overall"]
+    return 100.0 * overall["shown"] / WHOLE if overall["steps"] else None
+
+
+def _rank(rank: int, part: Mapping[str, Any]) -> RankState:
+    return RankState(
+        rank=rank,
+        status=RunStatus(part["status"]),
+        is_lost=part["is_lost"],
+        error=part["error"],
+        started=part["started"],
+        ended=part["ended"],
+        host=part["host"],
+        pid=part["pid"],
+        python=part["python"],
+        sdk=part["sdk"],
+        last_sign_ms=part["sign"],
+        steps=_steps([part["bars"]]),
+        actions=_actions([part["actions"]]),
+    )
+
+
+def _steps(ranks: Sequence[Mapping[str, Any]]) -> list[StepState]:
+    """Join the bars of ranks by step, in the order in which the steps began."""
+    bars: dict[str, list[dict[str, Any]]] = {}
+    for rank in ranks:
+        for name, bar in rank.items():
+            bars.setdefault(name, []).append(bar)
+    order = sorted(bars, key=lambda name: (min(bar["first"] for bar in bars[name]), name))
+    return [_step(name, bars[name]) for name in order]
+
+
+def _step(name: str, bars: Sequence[Mapping[str, Any]]) -> StepState:
+    read = [bar for bar in bars if bar["current"] is not None]
+    timed = [bar for bar in read if bar["seconds"] > 0]
+    left = [(bar["total"] - bar["current"], bar["units"] / bar["seconds"]) for bar in timed]
+    is_known = len(timed) == len(bars) and all(rate > 0 or rest == 0 for rest, rate in left)
+    return StepState(
+        name=name or None,
+        current=sum(bar["current"] for bar in read) if read else None,
+        total=sum(bar["total"] for bar in read) if read else None,
+        percent=sum(100.0 * bar["current"] / bar["total"] for bar in read) / len(bars),
+        started=min(bar["started"] for bar in bars),
+        updated=max(bar["updated"] for bar in bars),
+        rate=sum(rate for _, rate in left) if left else None,
+        eta_seconds=max(rest / rate if rest else 0.0 for rest, rate in left) if is_known else None,
+        is_failed=any(bar["failed"] for bar in bars),
+        error=next((bar["error"] for bar in bars if bar["error"] is not None), None),
+    )
+
+
+def _actions(ranks: Sequence[Mapping[str, Any]]) -> list[ActionState]:
+    """Return each action as the lowest rank has it that reported it, in the order they were named."""
+    actions: dict[str, Mapping[str, Any]] = {}
+    for rank in ranks:
+        for name, action in rank.items():
+            actions.setdefault(name, action)
+    order = sorted(actions, key=lambda name: (actions[name]["first"], actions[name]["place"]))
+    return [
+        ActionState(
+            name,
+            ActionStatus(actions[name]["status"]),
+            actions[name]["started"],
+            actions[name]["ended"],
+            actions[name]["error"],
+        )
+        for name in order
+    ]

@@ -1,0 +1,67 @@
+"""Connections that are cut, and connections that nobody tells are dead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.resilience.report import Result
+from tests.resilience.scene import Scene
+from tests.servers import Fault, FaultProxy, TestServer, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+_CUTS = (
+    Fault.LOST_REQUEST,
+    Fault.TORN_REQUEST,
+    Fault.LOST_REPLY,
+    Fault.TORN_REPLY,
+    Fault.LATE_REQUEST,
+)
+
+
+def cut_connections(home: Path, count: int, random: Random) -> Result:
+    """Cut appends before, in the middle of and after their execution, up to three in a row."""
+    result = Result("connection cut", count)
+    with (
+        TestServer(home / "server") as server,
+        FaultProxy(server.port) as proxy,
+        Scene(home / "plugin", proxy.url, connect_seconds=0.3) as scene,
+    ):
+        actor = scene.enter(threads=2, pause=0.002)
+        actor.wait_for(20)
+        planned = 0
+        while planned < count:
+            fault = _CUTS[planned % len(_CUTS)]
+            times = min(random.randint(1, 3), count - planned)
+            planned += times
+            proxy.plan(fault, times=times)
+            wait_until(lambda enough=planned: proxy.happened.total() >= enough)
+        actor.stop()
+        result.happened = proxy.happened.total()
+        result.tally = scene.audit(server.url)
+    result.notes.append(", ".join(f"{n} × {fault}" for fault, n in proxy.happened.items()))
+    return result
+
+
+def half_open(home: Path, count: int, random: Random) -> Result:
+    """Swallow for `count` seconds all that is sent, without closing anything."""
+    result = Result(f"half-open for {count} s", 1)
+    with (
+        TestServer(home / "server") as server,
+        FaultProxy(server.port) as proxy,
+        Scene(home / "plugin", proxy.url, connect_seconds=0.5) as scene,
+    ):
+        actor = scene.enter(threads=2, pause=0.002)
+        actor.wait_for(random.randint(20, 100))
+        before = actor.witness.total
+        proxy.half_open(count)
+        wait_until(lambda: actor.said("takes events again"), count + 30)
+        during = actor.witness.total - before
+        actor.stop()
+        result.happened = int(proxy.happened[Fault.HALF_OPEN] > 0)
+        result.tally = scene.audit(server.url)
+    result.notes.append(f"{during} calls returned meanwhile")
+    result.require(during > 50 * count, "the plugin waited for the network")
+    return result

@@ -1,0 +1,129 @@
+"""The server dies, loses its tail, or loses everything, while a plugin reports."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from synapse_stream.settings import MIB
+from tests.resilience.audit import read_all
+from tests.resilience.report import Result
+from tests.resilience.scene import Scene
+from tests.servers import TestServer, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from synapse_stream.log.event_log import EventLog
+    from tests.resilience.scene import Actor
+
+_AGAIN = "takes events again"
+
+
+def kill_the_server(home: Path, count: int, random: Random) -> Result:
+    """SIGKILL, a moment of absence, and a start on the same files."""
+    result = Result("server killed and restarted", count)
+    with TestServer(home / "server") as server, Scene(home / "plugin", server.url) as scene:
+        actor = scene.enter(threads=2, pause=0.002)
+        actor.wait_for(20)
+        for _ in range(count):
+            time.sleep(random.uniform(0, 0.15))
+            outages = actor.said(_AGAIN)
+            server.kill()
+            time.sleep(random.uniform(0, 0.1))
+            server.start()
+            result.happened += _is_over(actor, outages)
+        actor.stop()
+        result.tally = scene.audit()
+    return result
+
+
+def put_back_the_server(home: Path, count: int, random: Random) -> Result:
+    """An older copy of its files: what it had acknowledged since is gone, and must come again."""
+    result = Result("server put back to an older AOF", count)
+    lost = 0
+    with TestServer(home / "server") as server, Scene(home / "plugin", server.url) as scene:
+        log = scene.open_log()
+        actor = scene.enter(threads=2, pause=0.002)
+        actor.wait_for(20)
+        for number in range(count):
+            server.save_files(home / str(number))
+            kept = _entries(log)
+            more = random.randint(1, 60)
+            wait_until(lambda enough=kept + more: _entries(log) >= enough)
+            outages = actor.said(_AGAIN)
+            server.put_back(home / str(number))
+            lost += more
+            result.happened += _is_over(actor, outages)
+        actor.stop()
+        result.tally = scene.audit()
+    result.notes.append(f"at least {lost} acknowledged entries were taken away")
+    return result
+
+
+def flush_within_the_window(home: Path, count: int, random: Random) -> Result:
+    """FLUSHALL, of a run that goes on and of one that has ended: both come again, completely."""
+    result = Result("FLUSHALL, within the rewind window", count)
+    with TestServer(home / "server") as server, Scene(home / "plugin", server.url) as scene:
+        log = scene.open_log()
+        scene.enter(limit=100).join()
+        actor = scene.enter(threads=2, pause=0.001)
+        for _ in range(count):
+            actor.wait_for_more(random.randint(200, 800))
+            server.command("FLUSHALL")
+            result.happened += server.command("EXISTS", log.keys.config) == 0 or _entries(log) == 0
+            wait_until(lambda: _entries(log) > 0)
+            founded = server.command("HGET", log.keys.config, "partitions")
+            result.require(founded == b"16", f"the deployment was not founded again: {founded!r}")
+        actor.stop()
+        scene.adopt()
+        result.tally = scene.audit()
+    return result
+
+
+def flush_beyond_the_window(home: Path, count: int, random: Random) -> Result:
+    """FLUSHALL, after the spool has let go of its first segments: the gap is said, exactly."""
+    result = Result("FLUSHALL, beyond the rewind window", count)
+    tiny = {"spool_max_bytes": 16 * MIB, "rewind_bytes": 0}
+    for number in range(count):
+        with (
+            TestServer(home / f"server-{number}") as server,
+            Scene(home / str(number), server.url, **tiny) as scene,
+        ):
+            actor = scene.enter(pause=0.0005, weight=4000)
+            wait_until(lambda: actor.witness.total > 0 and int(scene.segments()[0].stem) > 1)
+            actor.wait_for_more(random.randint(1, 100))
+            server.command("FLUSHALL")
+            actor.wait_for_more(300)
+            actor.stop()
+            _judge_gap(scene, result)
+    return result
+
+
+def _judge_gap(scene: Scene, result: Result) -> None:
+    """See that exactly the calls are missing that the `loss` event stands for.
+
+    A single voice's call n is event n + 1, behind `run_started`.
+    """
+    tally = scene.audit(may_lose=True)
+    (story,) = tally.stories.values()
+    said = {("0.0", number - 1) for gap in story.ranges for number in gap if number > 0}
+    result.happened += len(said) > 0
+    if tally.missing != said:
+        unsaid = tally.missing ^ said
+        tally.blame("lost", f"{len(unsaid)} calls differ from what the loss says", len(unsaid))
+    if [gap.start for gap in story.ranges] != [0]:
+        tally.blame("unknown", f"a gap elsewhere than at the beginning: {story.ranges}")
+    result.notes.append(f"{len(said)} events recorded as missing, the first {story.ranges} numbers")
+    result.tally.add(tally)
+
+
+def _is_over(actor: Actor, outages: int) -> bool:
+    """Wait until the plugin has noticed one more outage, and its end."""
+    wait_until(lambda: actor.said(_AGAIN) > outages)
+    return True
+
+
+def _entries(log: EventLog) -> int:
+    return sum(1 for _ in read_all(log, "job"))
