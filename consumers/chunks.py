@@ -49,7 +49,7 @@ class Chunk:
     """Sum of the finite values."""
     stats: Stats
     outline: bytes
-    """Stats of each block, for `stats.unpack`; empty when there is only one."""
+    """What `stats.blocks` reads; empty when there is only one block."""
     body: bytes
 
 
@@ -138,8 +138,9 @@ def _places(points: Points, known: Sequence[_Places]) -> list[_Places]:
 def _encode(points: Points, number: int, piece: _Places) -> Chunk:
     values = points.values[piece.start : piece.start + MOST_POINTS]
     columns, total = stats.value_columns(values)
-    columns += piece.columns
+    columns = [*columns, *piece.columns]
     layout = len(piece.raw) - _TIMES
+    whole = stats.join(columns)
     head = _BODY.pack(layout, len(values), len(piece.frame))
     ms, seq, index, _ = piece.positions
     return Chunk(
@@ -147,8 +148,8 @@ def _encode(points: Points, number: int, piece: _Places) -> Chunk:
         Position(ms[0], seq[0], index[0]),
         Position(ms[-1], seq[-1], index[-1]),
         total,
-        stats.join(columns),
-        stats.pack(columns) if len(columns[0]) > 1 else b"",
+        whole,
+        stats.outline(whole, columns),
         head + piece.frame + packing.compress([packing.transpose(values.tobytes())]),
     )
 

@@ -1,27 +1,26 @@
 """A series in buckets: every extreme stays, and the true count stands beside.
 
-A chunk that is narrower than a bucket counts by its stats, one that is wider by the stats of its
-blocks, and only one whose blocks are too wide too, or that sticks out of the view, by its points. What counts by
-stats goes into the bucket that its middle lies in. When no more points are in view than there are
+A chunk that is narrower than a bucket counts as a whole, one that is wider by its blocks, and only
+one whose blocks are too wide as well, or that sticks out of the view, by its points. Chunks and
+blocks go into the bucket in which their middle lies. When there are no more points in view than
 buckets, each point is a bucket of its own.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from itertools import accumulate, pairwise
-from math import inf, isfinite
-from operator import le
+from itertools import accumulate, islice
+from math import inf, isfinite, isnan
+from operator import itemgetter, le
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumers import chunks, stats
 from synapse_stream.views import Axis, Bucket
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from consumers.stats import Columns, Stats
+    from consumers.stats import Stats
 
 
 class Sketch(NamedTuple):
@@ -32,18 +31,33 @@ class Sketch(NamedTuple):
     outline: bytes
 
 
-class _Piece(NamedTuple):
-    """Points that are counted together."""
+class _Group(NamedTuple):
+    """Points that count together; the fields are those of Bucket."""
 
     start: float
     stop: float
-    count: int
-    """How many of them have a place on the axis."""
-    stats: Stats
+    points: int
+    v_min: float
+    """inf when no value is finite; then `v_max` is -inf."""
+    v_max: float
+    v_last: float
+    nans: int
+    positive: int
+    negative: int
 
 
-class Overview:
-    """Buckets of one series: `wanted` names the bodies that `build` needs."""
+class _Part(NamedTuple):
+    """A chunk in view."""
+
+    number: int
+    begin: int
+    """How many points of the series come before it."""
+    groups: list[_Group] | None
+    """What it counts by, in the order of arrival; None: its points."""
+
+
+class Bucketing:
+    """Cuts a series into buckets; `wanted` has the numbers of the chunks whose bodies it needs."""
 
     def __init__(
         self,
@@ -53,27 +67,175 @@ class Overview:
         start: float | None = None,
         stop: float | None = None,
     ) -> None:
-        """Decide what counts how.
+        """Look at all chunks of the series, which come in the order of their numbers.
 
-        Args:
-            sketches: all chunks of the series in the order of their numbers.
-            axis: what to cut into buckets.
-            buckets: into how many, 1 or more.
-            start: the view's first place on the axis, and
-            stop: its last; None for the first and last that there is.
+        The view goes from `start` to `stop`, both included; None is the first or last place that a
+        point has. It is cut into `buckets`, 1 or more, of equal width.
         """
         self._axis = axis
         self._buckets = buckets
         begins = accumulate((sketch.stats.points for sketch in sketches), initial=0)
         wholes = [
-            (begin, sketch, _piece(sketch.stats, axis, begin))
-            for begin, sketch in zip(begins, sketches, strict=False)
+            (sketch, begin, _whole(sketch.stats, axis, begin))
+            for sketch, begin in zip(sketches, begins, strict=False)
         ]
-        wholes = [whole for whole in wholes if whole[2].count]
-        self._start = min((w.start for _, _, w in wholes), default=0) if start is None else start
-        self._stop = max((w.stop for _, _, w in wholes), default=0) if stop is None else stop
+        wholes = [whole for whole in wholes if whole[2].points]
+        self._start = min((g.start for *_, g in wholes), default=0) if start is None else start
+        self._stop = max((g.stop for *_, g in wholes), default=0) if stop is None else stop
         self._width = (self._stop - self._start) / buckets
         seen = [w for w in wholes if w[2].start <= self._stop and w[2].stop >= self._start]
-        self._is_exact = sum(whole.count for _, _, whole in seen) <= buckets
-        self._parts = [self._part(begin, sketch, whole) for begin, sketch, whole in seen]
-        self.wanted = [part[1] for part in self._parts if isinstance(part, tuple)]
+        self._is_exact = sum(group.points for *_, group in seen) <= buckets
+        self._parts = [self._part(*whole) for whole in seen]
+        self.wanted = [part.number for part in self._parts if part.groups is None]
+
+    def build(self, bodies: Mapping[int, bytes]) -> list[Bucket]:
+        """Return the buckets that are not empty, in the order of the axis.
+
+        Args:
+            bodies: of the chunks that are `wanted`, by number.
+
+        Raises:
+            DecodeError: a body is damaged.
+        """
+        places: dict[int, _Group] = {}
+        exact: list[_Group] = []
+        for part in self._parts:
+            groups = self._read(bodies, part) if part.groups is None else part.groups
+            if self._is_exact:
+                exact += groups
+                continue
+            for group in groups:
+                place = self._place((group.start + group.stop) / 2)
+                before = places.get(place)
+                places[place] = group if before is None else _join(before, group)
+        ordered = sorted(exact, key=itemgetter(0)) or [places[place] for place in sorted(places)]
+        return [_bucket(group) for group in ordered]
+
+    def _part(self, sketch: Sketch, begin: int, whole: _Group) -> _Part:
+        is_inside = self._start <= whole.start and whole.stop <= self._stop
+        # Where some points have no x, the chunk's values are not those of the points in view.
+        if self._is_exact or not is_inside or whole.points < sketch.stats.points:
+            return _Part(sketch.number, begin, None)
+        if whole.stop - whole.start <= self._width:
+            return _Part(sketch.number, begin, [whole])
+        return _Part(sketch.number, begin, self._outlined(sketch, begin, whole))
+
+    def _outlined(self, sketch: Sketch, begin: int, whole: _Group) -> list[_Group] | None:
+        """Return the chunk's blocks, joined as far as they are narrower than a bucket; else None.
+
+        Raises:
+            DecodeError: the outline is damaged.
+        """
+        if not sketch.outline:
+            return None
+        columns = stats.blocks(sketch.stats, sketch.outline)
+        count = len(columns["v_min"])
+        on_average = int(count * self._width / (whole.stop - whole.start))
+        for together in (on_average, 1):
+            if together:
+                groups = _groups(sketch.stats, columns, together, self._axis, begin)
+                if all(group.stop - group.start <= self._width for group in groups):
+                    return groups
+        return None
+
+    def _read(self, bodies: Mapping[int, bytes], part: _Part) -> list[_Group]:
+        """Return the points of a chunk that are in view, in one group a bucket, or a point."""
+        places, values = chunks.decode_axis(bodies[part.number], self._axis)
+        if self._axis is Axis.INDEX:
+            places = range(part.begin, part.begin + len(values))
+        if all(map(le, places, islice(places, 1, None))):
+            return list(self._read_ordered(places, values))
+        runs: dict[int, tuple[list[float], list[float]]] = {}
+        for count, (place, value) in enumerate(zip(places, values, strict=True)):
+            if self._start <= place <= self._stop and isfinite(place):
+                run = runs.setdefault(count if self._is_exact else self._place(place), ([], []))
+                run[0].append(place)
+                run[1].append(value)
+        return [_group(*run) for run in runs.values()]
+
+    def _read_ordered(self, places: Sequence[float], values: Sequence[float]) -> Iterator[_Group]:
+        begin = bisect_left(places, self._start)
+        end = bisect_right(places, self._stop)
+        while begin < end:
+            stop = begin + 1
+            if not self._is_exact:
+                edge = self._start + (self._place(places[begin]) + 1) * self._width
+                stop = max(stop, bisect_left(places, edge, begin, end))
+            yield _group(places[begin:stop], values[begin:stop])
+            begin = stop
+
+    def _place(self, place: float) -> int:
+        """Return the number of the bucket that a place on the axis lies in."""
+        if self._width == 0:
+            return 0
+        return min(self._buckets - 1, int((place - self._start) / self._width))
+
+
+def _whole(one: Stats, axis: Axis, begin: int) -> _Group:
+    span: tuple[float, float, int] = (begin, begin + one.points - 1, one.points)
+    if axis is Axis.TIME:
+        span = (one.t_min, one.t_max, one.points)
+    elif axis is Axis.X:
+        span = (one.x_min, one.x_max, one.xs)
+    start, stop, points = span
+    return _Group(start, stop, points, *one[1:7])
+
+
+def _groups(
+    one: Stats, blocks: Mapping[str, Sequence[Any]], together: int, axis: Axis, begin: int
+) -> list[_Group]:
+    """Return so many neighbouring blocks of a chunk at a time as groups."""
+    size = stats.BLOCK * together
+    begins = range(0, one.points, size)
+    count = len(blocks["v_min"])
+
+    def joined(name: str) -> Sequence[Any]:
+        column = blocks.get(name)
+        if column is None:
+            return [0] * len(begins)
+        join = stats.JOIN[name]
+        return (
+            column
+            if together == 1
+            else [join(column[i : i + together]) for i in range(0, count, together)]
+        )
+
+    places: Sequence[Sequence[float]] = (joined("t_min"), joined("t_max"))
+    if axis is Axis.X:
+        places = (joined("x_min"), joined("x_max"))
+    elif axis is Axis.INDEX:
+        ends = [min(i + size, one.points) - 1 for i in begins]
+        places = [[begin + i for i in begins], [begin + i for i in ends]]
+    sizes = [min(size, one.points - i) for i in begins]
+    names = ("v_min", "v_max", "v_last", "nans", "positive", "negative")
+    return list(map(_Group._make, zip(*places, sizes, *map(joined, names), strict=True)))
+
+
+def _group(places: Sequence[float], values: Sequence[float]) -> _Group:
+    finite = values if isfinite(sum(values)) else list(filter(isfinite, values))
+    lowest, highest = (min(finite), max(finite)) if finite else (inf, -inf)
+    nans = positive = 0
+    if len(finite) < len(values):
+        nans, positive = sum(map(isnan, values)), sum(value == inf for value in values)
+    negative = len(values) - len(finite) - nans - positive
+    span = min(places), max(places), len(places)
+    return _Group(*span, lowest, highest, values[-1], nans, positive, negative)
+
+
+def _join(one: _Group, later: _Group) -> _Group:
+    return _Group(
+        min(one.start, later.start),
+        max(one.stop, later.stop),
+        one.points + later.points,
+        min(one.v_min, later.v_min),
+        max(one.v_max, later.v_max),
+        later.v_last,
+        one.nans + later.nans,
+        one.positive + later.positive,
+        one.negative + later.negative,
+    )
+
+
+def _bucket(group: _Group) -> Bucket:
+    has_finite = group.points > group.nans + group.positive + group.negative
+    return Bucket(*group) if has_finite else Bucket(*group)._replace(minimum=None, maximum=None)

@@ -28,6 +28,23 @@ _LARGEST_BYTES = 64 * 1024 * 1024  # a damaged frame must not fill the memory
 _local = threading.local()  # zstd contexts are costly to make and must not be shared by threads
 
 
+def to_bytes(column: array[Any]) -> bytes:
+    """Return the items as they are, lowest byte first."""
+    if byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
+
+
+def from_bytes(typecode: str, data: bytes) -> array[Any]:
+    """Undo `to_bytes`."""
+    column = array(typecode)
+    column.frombytes(data)
+    if byteorder == "big":
+        column.byteswap()
+    return column
+
+
 def transpose(data: bytes) -> bytes:
     """Return the bytes of 8-byte items by significance."""
     return b"".join([data[i::ITEM] for i in _BY_SIGNIFICANCE])

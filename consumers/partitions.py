@@ -1,4 +1,4 @@
-"""How partitions are shared among the consumers of one projection: a pure rule that all of them follow."""
+"""How the consumers of one projection share its partitions: a pure rule that all follow."""
 
 from __future__ import annotations
 

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 PREFIX = "SYNAPSE_STREAM_"
 MIB = 1024 * 1024
 URL_SCHEMES = (
-    "redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"
-)  # fmt: skip
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+)
 STORE_SCHEMES = ("postgresql", "sqlite")
 
 Positive = Annotated[float, Field(gt=0)]

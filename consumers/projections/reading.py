@@ -200,7 +200,7 @@ def _step(name: str, bars: Sequence[Mapping[str, Any]]) -> StepState:
 
 
 def _actions(ranks: Sequence[Mapping[str, Any]]) -> list[ActionState]:
-    """Return each action as the lowest rank has it that reported it, in the order they were named."""
+    """Return each action as the lowest rank that reported it has it, in the order of naming."""
     actions: dict[str, Mapping[str, Any]] = {}
     for rank in ranks:
         for name, action in rank.items():

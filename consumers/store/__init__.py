@@ -13,11 +13,22 @@ from consumers.store.checkpoints import Checkpoint, Lease
 from consumers.store.databases import Databases
 from consumers.store.parked import ParkedEvent, Retried
 from consumers.store.store import JobWrite, Store
+from consumers.store.views import StoredViews, open_views
 
 if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
-__all__ = ["Checkpoint", "JobWrite", "Lease", "ParkedEvent", "Retried", "Store", "open_store"]
+__all__ = [
+    "Checkpoint",
+    "JobWrite",
+    "Lease",
+    "ParkedEvent",
+    "Retried",
+    "Store",
+    "StoredViews",
+    "open_store",
+    "open_views",
+]
 
 
 def open_store(settings: Settings) -> Store:

@@ -28,7 +28,7 @@ _LANES = {
     for lane, place in enumerate(product(("message", "dev_event", "log"), map(str, LogLevel)))
 }
 _PLACES = tuple(_LANES)
-_NO_TEXTS = [None, None, None]  # key, file and details
+_NO_TEXTS: list[Any] = [None, None, None]  # key, file and details
 _writer = RowWriter(message)
 
 _position = tuple_(message.c.ms, message.c.seq, message.c.line)
@@ -44,7 +44,7 @@ def write(connection: Connection, rows_of: Iterable[tuple[int, Sequence[MessageR
 
 def read_page(
     connection: Connection,
-    job_no: int,
+    job_no: int | None,
     *,
     kinds: Sequence[str],
     levels: Sequence[str] | None,
@@ -96,24 +96,23 @@ def _records(job_no: int, rows: Sequence[MessageRow]) -> Iterator[tuple[Any, ...
 
 def _row(found: Row[Any]) -> MessageRow:
     kind, level = _PLACES[found.lane]
-    rank, attempt, key, file, details = (
-        orjson.loads(found.rest) if found.rest else (0, 1, *_NO_TEXTS)
-    )
+    rest = orjson.loads(found.rest) if found.rest else (0, 1, *_NO_TEXTS)
+    rank, attempt, key, file, details = rest
     return MessageRow(
-        found.number,
-        found.ms,
-        found.seq,
-        found.line,
-        found.time,
-        kind,
-        level,
-        found.step,
-        rank,
-        attempt,
-        found.content,
-        key,
-        file,
-        details,
+        number=found.number,
+        ms=found.ms,
+        seq=found.seq,
+        line=found.line,
+        time=found.time,
+        kind=kind,
+        level=level,
+        step=found.step,
+        rank=rank,
+        attempt=attempt,
+        content=found.content,
+        key=key,
+        file=file,
+        details=details,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import or_, select, tuple_
 
+from consumers.projections.reading import latest_attempt
 from consumers.store.engine import driver_of
 from consumers.store.schema import job, run
 from consumers.store.search import contains
@@ -33,14 +34,15 @@ SELECT * FROM unnest(
 ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
 WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
 
-_UNKNOWN = {"status": "pending", "action": None}
-
 _age = (run.c.ms, run.c.seq, run.c.job_no)
 
 
 def write(connection: Connection, jobs: Iterable[tuple[int, JobWrite]]) -> None:
-    """List jobs, which are given with their numbers, or note their new status and action."""
-    records = [_record(job_no, written) for job_no, written in jobs]
+    """List jobs, which are given with their numbers, or note their new status and action.
+
+    A job of which no event could be folded yet is not listed.
+    """
+    records = [record for no, written in jobs if (record := _record(no, written)) is not None]
     if not records:
         return
     driver = driver_of(connection)
@@ -98,7 +100,10 @@ def _place(connection: Connection, job_id: str) -> Sequence[int]:
     return tuple(found)
 
 
-def _record(job_no: int, written: JobWrite) -> tuple[Any, ...]:
-    attempts = orjson.loads(written.document)["view"]["attempts"]
-    latest = attempts[max(attempts, key=int)] if attempts else _UNKNOWN
+def _record(job_no: int, written: JobWrite) -> tuple[Any, ...] | None:
+    view = orjson.loads(written.document)["view"]
+    number = latest_attempt(view)
+    if number is None:
+        return None
+    latest = view["attempts"][number]
     return (job_no, written.job_id, *written.entry, latest["status"], latest["action"])

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 import weakref
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.encoding import encode
@@ -123,9 +124,7 @@ class StreamLogger(BaseLogger):
 
 def _close_with_multiprocessing(logger: StreamLogger) -> None:
     """See that a `multiprocessing` child, which runs no atexit hooks, closes its logger."""
-    from multiprocessing import util  # needed in forked children only
-
-    util.Finalize(logger, logger.close, exitpriority=100)
+    Finalize(logger, logger.close, exitpriority=100)
 
 
 def _after_fork_in_child() -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from synapse_stream.position import Position
 
 
+_LARGE = re.compile(r"\d{4}")
+_LONGEST_TEXT = 256 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One line of the message feed."""
@@ -56,24 +60,27 @@ def render(content: str, template: Any, params: Any, language: str | None) -> st
     if not isinstance(params, dict) or not params:
         return chosen
     try:
-        return _formatter.vformat(chosen, (), params)
+        return _Filling().vformat(chosen, (), params)
     except Exception:  # noqa: BLE001 - the template and the params are the plugin's
         return chosen
 
 
-class _PlainFormatter(Formatter):
-    """`str.format` without attributes and without large widths."""
+class _Filling(Formatter):
+    """`str.format` for one text, without attributes, large widths and endless repetition."""
 
-    def get_field(self, field_name: str, _args: Any, kwargs: Any) -> tuple[Any, str]:
-        if "." in field_name or "[_" in field_name:
+    def __init__(self) -> None:
+        self._left = _LONGEST_TEXT
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if "." in field_name:
             raise ValueError(field_name)
-        return super().get_field(field_name, (), kwargs)
+        return super().get_field(field_name, args, kwargs)
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         if _LARGE.search(format_spec):
             raise ValueError(format_spec)
-        return super().format_field(value, format_spec)
-
-
-_LARGE = re.compile(r"[0-9]{4}")
-_formatter = _PlainFormatter()
+        text = super().format_field(value, format_spec)
+        self._left -= len(text)
+        if self._left < 0:
+            raise ValueError(self._left)
+        return text

@@ -73,22 +73,21 @@ class Series:
         return points
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """What lies in one piece of the axis."""
 
     start: float
-    """Smallest and largest place on the axis that a point of the bucket has."""
+    """First and last place on the axis that a point of the bucket has."""
     stop: float
-    count: int
+    points: int
     minimum: float | None
     """Of the finite values; None when there is none."""
     maximum: float | None
     last: float
     """Value of the point that arrived last."""
-    nan: int = 0
-    positive_infinite: int = 0
-    negative_infinite: int = 0
+    nans: int
+    positive_infinite: int
+    negative_infinite: int
 
 
 @dataclass(frozen=True, slots=True)

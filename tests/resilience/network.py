@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.resilience.report import Result
-from tests.resilience.scene import Scene
+from tests.resilience.scene import AGAIN, Scene
 from tests.servers import Fault, FaultProxy, TestServer, wait_until
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ def cut_connections(home: Path, count: int, random: Random) -> Result:
             fault = _CUTS[planned % len(_CUTS)]
             times = min(random.randint(1, 3), count - planned)
             planned += times
+            outages = actor.said(AGAIN)
             proxy.plan(fault, times=times)
             wait_until(lambda enough=planned: proxy.happened.total() >= enough)
+            wait_until(lambda before=outages: actor.said(AGAIN) > before)
         actor.stop()
         result.happened = proxy.happened.total()
         result.tally = scene.audit(server.url)
@@ -57,7 +59,7 @@ def half_open(home: Path, count: int, random: Random) -> Result:
         actor.wait_for(random.randint(20, 100))
         before = actor.witness.total
         proxy.half_open(count)
-        wait_until(lambda: actor.said("takes events again"), count + 30)
+        wait_until(lambda: actor.said(AGAIN), count + 30)
         during = actor.witness.total - before
         actor.stop()
         result.happened = int(proxy.happened[Fault.HALF_OPEN] > 0)

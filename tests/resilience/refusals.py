@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.settings import MIB
 from tests.resilience.report import Result
-from tests.resilience.scene import Scene
+from tests.resilience.scene import AGAIN, Scene
 from tests.servers import TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from tests.resilience.scene import Actor
 
-_AGAIN = "takes events again"
 _TRIES = 3
 _ON_DISK_ONLY = {"spool_memory_bytes": 0, "spool_max_bytes": 256 * MIB}
 _NO_MOUNT = "only root may mount a file system to fill or to write-protect"
@@ -180,7 +179,7 @@ def _refuse(
         wait_until(lambda: actor.said(said))
         if code == "LOADING":
             lift()
-            wait_until(lambda: actor.said(_AGAIN))
+            wait_until(lambda: actor.said(AGAIN))
         else:
             if code != "WRONGPASS":
                 wait_until(lambda: _refusals(server, code) >= _TRIES)
@@ -194,7 +193,7 @@ def _refuse(
 
 def _settle(result: Result, scene: Scene, actor: Actor, said: str) -> None:
     """With the server back: all is there, and the reason was said once."""
-    wait_until(lambda: actor.said(_AGAIN))
+    wait_until(lambda: actor.said(AGAIN))
     actor.stop()
     result.tally.add(scene.audit())
     lines = actor.log_lines

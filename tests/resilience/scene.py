@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.adopt import Adoption
 
+AGAIN = "takes events again"
+"""What the library logs when an outage is over."""
+
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 60.0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store import open_store
+from consumers.store import open_store, open_views
 from synapse_stream.settings import Settings
 from tests.postgres import postgres
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from consumers.store import Store
+    from consumers.store import Store, StoredViews
 
 __all__ = ["postgres"]
 
@@ -45,3 +45,11 @@ def new_store(settings: Settings) -> Iterator[Callable[[], Store]]:
 def store(new_store: Callable[[], Store]) -> Store:
     """Open the store of `settings`."""
     return new_store()
+
+
+@pytest.fixture
+def views(settings: Settings) -> Iterator[StoredViews]:
+    """Read the views of `settings`."""
+    opened = open_views(settings)
+    yield opened
+    opened.close()

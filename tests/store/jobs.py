@@ -1,0 +1,106 @@
+"""Jobs whose events are folded and committed as a projector would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from consumers.fold import JobFold
+from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.metric_history import MetricHistoryView
+from consumers.projections.run_state import RunStateView
+from consumers.store import JobWrite
+from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.log.event_log import RecordedBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumers.fold import Parked
+    from consumers.store import Lease, Store
+
+RUN_STATE = RunStateView
+METRICS = MetricHistoryView
+MESSAGES = MessageFeedView
+SECONDS = 3600.0
+FIRST_MS = 1_763_880_000_000
+
+
+class Committer:
+    """Projects one partition of one projection."""
+
+    def __init__(self, store: Store, view: Any, owner: str = "owner", partition: int = 0) -> None:
+        self.store = store
+        self.view = view
+        lease = store.acquire(view.name, partition, owner, SECONDS)
+        assert lease is not None
+        self.lease: Lease = lease
+        self.folds: dict[str, JobFold] = {}
+        self._numbers: dict[str, int] = {}
+        self._ms = FIRST_MS
+
+    def commit(self, events_of: dict[str, list[dict[str, Any]]]) -> None:
+        """Commit one batch of events a job, all with a new entry id."""
+        writes, parked = self.fold(events_of)
+        self.store.commit(self.lease, (self._ms, 0), writes, parked, SECONDS)
+
+    def fold(
+        self, events_of: dict[str, list[dict[str, Any]]]
+    ) -> tuple[list[JobWrite], list[Parked]]:
+        """Return what `commit` would write."""
+        writes, parked = [], []
+        for job_id, events in events_of.items():
+            self._ms += 1
+            recorded = self._recorded(job_id, events)
+            fold = self.folds.get(job_id)
+            if fold is None:
+                document = self.store.load_folds(self.view.name, [job_id]).get(job_id)
+                fold = self.folds[job_id] = JobFold(self.view, job_id, document)
+            parked += fold.apply(recorded)
+            writes.append(JobWrite(job_id, fold.document(), fold.rows(), (self._ms, 0)))
+        return writes, parked
+
+    def _recorded(self, job_id: str, events: list[dict[str, Any]]) -> RecordedBatch:
+        first = self._numbers.get(job_id, 0)
+        self._numbers[job_id] = first + len(events)
+        lines = [
+            orjson.dumps({"seq": first + i, "time": self._ms * 1000 + i, "v": 1, **event})
+            for i, event in enumerate(events)
+        ]
+        data = b"".join(line + b"\n" for line in lines)
+        batch = Batch(job_id, "producer", first, first + len(events) - 1, GENESIS, data)
+        return RecordedBatch(self._ms, 0, batch)
+
+
+def started(action: str | None = None) -> dict[str, Any]:
+    """Return the event of a run's start."""
+    return {"type": "run_started", "action": action, "rank": 0}
+
+
+def ended(status: str) -> dict[str, Any]:
+    """Return the event of a run's end."""
+    return {"type": "end", "status": status, "rank": 0}
+
+
+def message(content: str, level: str = "info", **fields: Any) -> dict[str, Any]:
+    """Return a message for users."""
+    return {"type": "message", "content": content, "level": level, **fields}
+
+
+def metrics(step: str | None = None, x: float | None = None, **values: Any) -> dict[str, Any]:
+    """Return a report of metrics."""
+    event: dict[str, Any] = {"type": "metrics", "values": values}
+    if step is not None:
+        event["step"] = step
+    if x is not None:
+        event["x"] = x
+    return event
+
+
+def project(store: Store, view: Any, job_id: str, commits: Iterable[list[dict[str, Any]]]) -> None:
+    """Commit the events of one job."""
+    committer = Committer(store, view)
+    for events in commits:
+        committer.commit({job_id: events})
+    store.release(committer.lease)

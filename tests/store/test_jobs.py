@@ -1,0 +1,129 @@
+"""Run states: listed by age, filtered, paged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumers.fold import Parked
+from synapse_stream.models import RunStatus
+from synapse_stream.position import Position
+from tests.store.jobs import (
+    MESSAGES,
+    METRICS,
+    RUN_STATE,
+    SECONDS,
+    Committer,
+    ended,
+    message,
+    metrics,
+    started,
+)
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from consumers.store import Store, StoredViews
+
+
+@pytest.fixture
+def committer(store: Store) -> Committer:
+    """Commit 30 jobs: every third has ended, odd ones export, the others train."""
+    made = Committer(store, RUN_STATE)
+    for n in range(30):
+        made.commit({f"job-{n:02}": [started("export" if n % 2 else "train")]})
+    made.commit({f"job-{n:02}": [ended("completed")] for n in range(0, 30, 3)})
+    return made
+
+
+def listed(views: StoredViews, **filters: Any) -> list[str]:
+    return [state.job_id for state in views.jobs(limit=1000, **filters)]
+
+
+def newest_first(numbers: Any) -> list[str]:
+    return [f"job-{n:02}" for n in sorted(numbers, reverse=True)]
+
+
+def test_jobs_are_listed_newest_first(committer: Committer, views: StoredViews) -> None:
+    assert listed(views) == newest_first(range(30))
+
+
+def test_filters_choose_by_status_action_and_text(committer: Committer, views: StoredViews) -> None:
+    over, odd = set(range(0, 30, 3)), set(range(1, 30, 2))
+
+    assert listed(views, status=RunStatus.COMPLETED) == newest_first(over)
+    assert listed(views, status=RunStatus.FAILED) == []
+    assert listed(views, action="export") == newest_first(odd)
+    assert listed(views, action="exp") == []
+    assert listed(views, text="JOB-1") == newest_first(range(10, 20))
+    assert listed(views, text="xpor") == newest_first(odd)
+    assert listed(views, text="_") == []
+    assert listed(views, status=RunStatus.RUNNING, action="train", text="2") == newest_first(
+        n for n in {2, 12, *range(20, 30)} - over - odd
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 7, 30, 31])
+def test_paging_meets_every_job_once_though_others_come_and_change(
+    committer: Committer, views: StoredViews, limit: int
+) -> None:
+    met: list[str] = []
+    after = None
+    while page := views.jobs(after=after, limit=limit):
+        met += [state.job_id for state in page]
+        after = met[-1]
+        committer.commit({f"new {len(met)}": [started()], after: [ended("failed")]})
+
+    assert met == newest_first(range(30))
+
+
+def test_paging_behind_an_unknown_job_is_refused_by_name(
+    committer: Committer, views: StoredViews
+) -> None:
+    with pytest.raises(ValueError, match="after='job-99'"):
+        views.jobs(after="job-99")
+
+
+def test_a_state_has_what_was_folded(committer: Committer, views: StoredViews) -> None:
+    state = views.state("job-03")
+
+    assert state is not None
+    assert (state.status, state.latest.action) == (RunStatus.COMPLETED, "export")
+    assert views.jobs(text="job-03") == [state]
+    assert views.state("job-99") is None
+
+
+def test_a_job_keeps_its_place_when_it_runs_again(committer: Committer, views: StoredViews) -> None:
+    committer.commit({"job-00": [started("again") | {"attempt": 2}]})
+
+    assert listed(views)[-1] == "job-00"
+    assert listed(views, action="again") == ["job-00"]
+    assert listed(views, status=RunStatus.RUNNING)[-1] == "job-00"
+
+
+def test_a_job_of_which_nothing_could_be_folded_is_not_listed(
+    store: Store, views: StoredViews
+) -> None:
+    committer = Committer(store, RUN_STATE)
+    committer.commit({"job": [{"type": 1}]})
+
+    assert listed(views) == []
+    assert views.state("job") is None
+    committer.commit({"job": [started()]})
+    assert listed(views) == ["job"]
+
+
+def test_parked_events_of_every_projection_count_on_the_job(
+    store: Store, views: StoredViews
+) -> None:
+    for view, count in ((RUN_STATE, 1), (MESSAGES, 2), (METRICS, 3)):
+        committer = Committer(store, view)
+        writes, _ = committer.fold({"job": [started(), message("a"), metrics(a=1)]})
+        bad = [Parked("job", Position(1, n), "why", b"", None, None) for n in range(count)]
+        store.commit(committer.lease, (1, 1), writes, bad, SECONDS)
+
+    (listed_state,) = views.jobs()
+
+    assert listed_state.parked == 6
+    assert views.state("job") == listed_state
