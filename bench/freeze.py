@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from bench.calls import PAUSE_SECONDS
 from bench.figures import Bound, Row
-from bench.stage import STEP, Stage, file_logger, metric_values, time_calls
+from bench.stage import (
+    STEP,
+    Stage,
+    clear_shared_memory,
+    file_logger,
+    metric_values,
+    time_calls,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +70,7 @@ def _round(stage: Stage, pause: float) -> tuple[float, float]:
             victim.join()
             assert context.flush(120)
             job_id = context.job_id
+        clear_shared_memory(disk / "spool")
         assert yardstick[0] > 0.9e6 * FROZEN_SECONDS, "the disk was not frozen"
         assert job_id is not None
         numbers = stage.numbers(job_id)

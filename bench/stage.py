@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -21,6 +22,7 @@ from synapse_stream.keys import Keys
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.server import EmbeddedServer
 from synapse_stream.position import BEGINNING, Position
+from synapse_stream.producer.home import hot_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,7 +61,10 @@ class Stage:
             tempfile.TemporaryDirectory(prefix="synapse-bench-") as root,
             EmbeddedServer(Path(root)) as server,
         ):
-            yield cls(Path(root), scale, server)
+            try:
+                yield cls(Path(root), scale, server)
+            finally:
+                clear_shared_memory(Path(root, "spool"))
 
     def new_job(self) -> str:
         return f"bench-{next(self._jobs)}"
@@ -107,6 +112,13 @@ class Stage:
             position = Position(batches[-1].ms, batches[-1].seq + 1, 0)
         log.close()
         return found
+
+
+def clear_shared_memory(spool_root: Path) -> None:
+    """Remove the hot side of a spool root that is about to be removed itself."""
+    hot = hot_root(spool_root)
+    if hot is not None:
+        shutil.rmtree(hot, ignore_errors=True)
 
 
 def metric_values(count: int) -> Iterator[dict[str, float]]:

@@ -73,32 +73,40 @@ class Held:
         """Drop folds that may hold more than was committed."""
         self._folds.clear()
 
+    def compact(self) -> None:
+        """Merge what is stored in small pieces; for when there is nothing else to do."""
+        self._store.compact(self.lease)
+
     def _commit(self, upto: EntryId, batches: list[RecordedBatch]) -> None:
         by_job: dict[str, list[RecordedBatch]] = {}
         for batch in batches:
             by_job.setdefault(batch.job_id, []).append(batch)
-        folds = self._load(list(by_job))
+        self._load(list(by_job))
+        writes: list[JobWrite] = []
         parked: list[Parked] = []
         for job_id, mine in by_job.items():
-            fold = folds[job_id]
+            fold = self._folds[job_id]
             for batch in mine:
                 parked += fold.apply(batch)
-        changed = [JobWrite(job_id, fold) for job_id, fold in folds.items() if fold.has_changed]
+            if fold.has_changed:
+                entry = (mine[0].ms, mine[0].seq)
+                writes.append(JobWrite(job_id, fold.document(), fold.rows(), entry))
         committed = max(upto, self._committed)
-        self._store.commit(self.lease, committed, changed, parked, self._settings.lease_seconds)
+        if writes or parked or committed != self._committed:
+            seconds = self._settings.lease_seconds
+            self._store.commit(self.lease, committed, writes, parked, seconds)
         self._committed = committed
         self.position = upto
         while len(self._folds) > _FOLDS_KEPT:
             self._folds.popitem(last=False)
 
-    def _load(self, job_ids: list[str]) -> dict[str, JobFold]:
+    def _load(self, job_ids: list[str]) -> None:
         missing = [job_id for job_id in job_ids if job_id not in self._folds]
         documents = self._store.load_folds(self._view.name, missing) if missing else {}
         for job_id in missing:
             self._folds[job_id] = JobFold(self._view, job_id, documents.get(job_id))
         for job_id in job_ids:
             self._folds.move_to_end(job_id)
-        return {job_id: self._folds[job_id] for job_id in job_ids}
 
 
 def _portions(

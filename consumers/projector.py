@@ -82,14 +82,15 @@ class Projector:
             return
         after = {partition: held.position for partition, held in self._held.items()}
         found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=_BLOCK_MS)
-        for partition, pointers in found.items():
+        for partition, held in list(self._held.items()):
             try:
-                self._held[partition].project(log, pointers)
+                if partition in found:
+                    held.project(log, found[partition])
+                elif not found:
+                    held.compact()
             except LeaseLost as error:
                 _logger.warning("%s", error)
                 del self._held[partition]
-        if not found:
-            self._store.compact(self._view.name, list(self._held))
         self._mirror(log, is_due=not found)
 
     def _connected(self) -> FeedLog:

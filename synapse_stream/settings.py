@@ -75,6 +75,9 @@ class Settings(BaseModel):
     heartbeat_seconds: Positive = 15.0
     """A run that reports nothing for that long gives a sign of life."""
 
+    lease_seconds: Positive = 10.0
+    """How long a consumer that is not heard of keeps its partitions."""
+
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
@@ -97,8 +100,7 @@ class Settings(BaseModel):
 
         Raises:
             ConfigError: a value is not allowed; the message names the variable. An unknown variable
-                with
-                our prefix is left alone: other versions and the server have their own.
+                with our prefix is left alone: other versions and the server have their own.
         """
         environ = os.environ if environ is None else environ
         found: dict[str, Any] = {

@@ -180,10 +180,9 @@ def _unknown(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[Record
 
 
 def _events(entry: RecordedBatch) -> Iterator[RecordedEvent]:
-    place = Position(entry.ms, entry.seq)
     producer, events = _decoded(entry)
     for index, event in enumerate(events):
-        yield RecordedEvent(place._replace(index=index), producer, event)
+        yield RecordedEvent(Position(entry.ms, entry.seq, index), producer, event)
 
 
 def _decoded(entry: RecordedBatch) -> tuple[str, list[Event]]:

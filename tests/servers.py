@@ -12,11 +12,13 @@ with TestServer(tmp_path / "server") as server:     # a Valkey of its own files 
 
 from __future__ import annotations
 
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from redis import Redis
@@ -48,10 +50,16 @@ def wait_until(condition: Callable[[], Any], seconds: float = _DEADLINE_SECONDS)
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that nobody listens on.
+
+    It lies below the ports that the system gives to outgoing connections, so that none of those can
+    take it while a server is down.
+    """
+    while True:
+        port = random.SystemRandom().randint(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class TestServer:

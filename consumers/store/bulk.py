@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 _POSTGRES_TYPES = {
-    "SMALLINT": "int2",
     "INTEGER": "int4",
     "BIGINT": "int8",
     "DOUBLE": "float8",

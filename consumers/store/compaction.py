@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from consumers.chunks import Chunk
     from consumers.store.checkpoints import Lease
     from consumers.store.engine import Database
-    from consumers.store.series import Book
+    from consumers.store.series import SeriesBook
 
 SMALL_POINTS = MOST_POINTS // 2
 _ENOUGH_CHUNKS = 8
@@ -54,7 +54,7 @@ class _Merged(NamedTuple):
 
 
 def compact(
-    database: Database, book: Book, lease: Lease, *, most_series: int, rested_seconds: float
+    database: Database, book: SeriesBook, lease: Lease, *, most_series: int, rested_seconds: float
 ) -> int:
     """Merge small chunks of series that have enough of them or have rested; return how many had.
 
@@ -82,7 +82,7 @@ def compact(
     return len(plans)
 
 
-def _due(book: Book, rested_seconds: float) -> list[tuple[int, bool]]:
+def _due(book: SeriesBook, rested_seconds: float) -> list[tuple[int, bool]]:
     """Return the numbers of series to be merged, and whether as a whole."""
     rested = time.monotonic() - rested_seconds
     return [

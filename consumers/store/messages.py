@@ -1,21 +1,25 @@
-"""Message feeds: rows in, pages out."""
+"""Message feeds: rows in, pages out.
+
+The rows of a job lie in lanes, one for each kind, level and step that it has. So a page reads only
+what it shows, whatever the filter.
+"""
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, select, tuple_, union_all
+from sqlalchemy import ColumnElement, select, tuple_
 
 from consumers.projections.base import MessageRow
 from consumers.store.bulk import RowWriter
-from consumers.store.schema import message
+from consumers.store.directory import Directory
+from consumers.store.schema import lane, message
 from consumers.store.search import contains
-from synapse_stream.models import LogLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -23,109 +27,152 @@ if TYPE_CHECKING:
 
 PROJECTION = "message-feed"
 
-_LANES = {
-    place: lane
-    for lane, place in enumerate(product(("message", "dev_event", "log"), map(str, LogLevel)))
-}
-_PLACES = tuple(_LANES)
 _NO_TEXTS: list[Any] = [None, None, None]  # key, file and details
+
 _writer = RowWriter(message)
+_place = (message.c.ms, message.c.seq, message.c.line)
+_in_order = attrgetter("ms", "seq", "line", "number")
 
-_position = tuple_(message.c.ms, message.c.seq, message.c.line)
-_order = (message.c.ms, message.c.seq, message.c.line, message.c.number)
+
+class LaneKey(NamedTuple):
+    """What the rows of a lane have in common."""
+
+    kind: str
+    level: str
+    step: str | None
 
 
-def write(connection: Connection, rows_of: Iterable[tuple[int, Sequence[MessageRow]]]) -> None:
+class Filter(NamedTuple):
+    """Which rows of a job are wanted; None means all."""
+
+    kinds: Collection[str]
+    levels: Collection[str] | None = None
+    step: str | None = None
+    text: str | None = None
+    after: Position | None = None
+    before: Position | None = None
+
+    @property
+    def is_backward(self) -> bool:
+        """True when the last rows are wanted, not the first."""
+        return self.after is None and self.before is not None
+
+
+def new_directory() -> Directory[LaneKey]:
+    """Return the lanes of a lease."""
+    return Directory(lane, LaneKey._fields)
+
+
+def write(
+    connection: Connection,
+    directory: Directory[LaneKey],
+    jobs: Mapping[int, Sequence[MessageRow]],
+) -> None:
     """Add rows to the feeds of jobs, which are given by their numbers."""
+    keys = {
+        job_no: {LaneKey(row.kind, row.level, row.step) for row in rows}
+        for job_no, rows in jobs.items()
+        if rows
+    }
+    lanes, _ = directory.find(connection, keys)
     _writer.write(
-        connection, [record for job_no, rows in rows_of for record in _records(job_no, rows)]
+        connection, [record for job_no in keys for record in _records(lanes[job_no], jobs[job_no])]
     )
 
 
 def read_page(
-    connection: Connection,
-    job_no: int | None,
-    *,
-    kinds: Sequence[str],
-    levels: Sequence[str] | None,
-    step: str | None,
-    text: str | None,
-    after: Position | None,
-    before: Position | None,
-    limit: int,
+    connection: Connection, job_no: int | None, wanted: Filter, limit: int
 ) -> list[MessageRow]:
-    """Return rows in order: the first behind `after`, or if only `before` is given the last before.
+    """Return rows in order: the first that match, or the last if only `before` is given.
 
-    Each kind and level is one range of the index, so what is filtered out by them is never read.
+    The first row of each lane tells which lanes can have a part in the page, and how far it goes.
     """
-    is_backward = after is None and before is not None
-    order = [column.desc() if is_backward else column for column in _order]
-    filters = _filters(step, text, after, before)
-    lanes = [
-        select(message)
-        .where(message.c.job_no == job_no, message.c.lane == lane, *filters)
-        .order_by(*order)
-        .limit(limit)
-        .subquery()
-        for lane, (kind, level) in enumerate(_PLACES)
-        if kind in kinds and (levels is None or level in levels)
-    ]
-    if not lanes:
-        return []
-    merged = union_all(*(select(lane) for lane in lanes)).subquery()
-    names = ("ms", "seq", "line", "number")
-    columns = [merged.c[name] for name in names]
-    ordered = select(merged).order_by(*(c.desc() if is_backward else c for c in columns))
-    rows = [_row(found) for found in connection.execute(ordered.limit(limit))]
-    return rows[::-1] if is_backward else rows
+    conditions = _conditions(connection, wanted)
+    is_backward = wanted.is_backward
+    order = [column.desc() if is_backward else column for column in (*_place, message.c.number)]
+    heads = _heads(connection, job_no, wanted, conditions, order)
+    heads.sort(key=lambda head: head.ms, reverse=is_backward)
+    if len(heads) > limit:
+        farthest = heads[limit - 1].ms
+        del heads[limit:]
+        conditions.append(message.c.ms >= farthest if is_backward else message.c.ms <= farthest)
+    rows: list[MessageRow] = []
+    for head in heads:
+        query = select(message).where(message.c.lane_no == head.no, *conditions)
+        found = connection.execute(query.order_by(*order).limit(limit))
+        rows += [_row(head, record) for record in found]
+    rows.sort(key=_in_order)
+    return rows[-limit:] if is_backward else rows[:limit]
 
 
-def read_all(connection: Connection, job_no: int) -> list[MessageRow]:
+def read_all(connection: Connection, job_no: int | None) -> list[MessageRow]:
     """Return every row of a job in the order of the fold."""
-    query = select(message).where(message.c.job_no == job_no).order_by(message.c.number)
-    return [_row(found) for found in connection.execute(query)]
+    query = select(message, lane).join(lane, lane.c.no == message.c.lane_no)
+    in_order = query.where(lane.c.job_no == job_no).order_by(message.c.number)
+    return [_row(record, record) for record in connection.execute(in_order)]
 
 
-def _records(job_no: int, rows: Sequence[MessageRow]) -> Iterator[tuple[Any, ...]]:
+def _records(
+    lanes: Mapping[LaneKey, int], rows: Sequence[MessageRow]
+) -> Iterator[tuple[Any, ...]]:
+    numbers: Mapping[tuple[Any, ...], int] = lanes
     for number, ms, seq, line, time, kind, level, step, rank, attempt, content, *texts in rows:
         is_usual = rank == 0 and attempt == 1 and texts == _NO_TEXTS
         rest = None if is_usual else orjson.dumps([rank, attempt, *texts]).decode()
-        lane = _LANES[kind, level]
-        yield (job_no, lane, ms, seq, line, number, time, step, content, rest)
+        yield (numbers[kind, level, step], ms, seq, line, number, time, content, rest)
 
 
-def _row(found: Row[Any]) -> MessageRow:
-    kind, level = _PLACES[found.lane]
-    rest = orjson.loads(found.rest) if found.rest else (0, 1, *_NO_TEXTS)
+def _heads(
+    connection: Connection,
+    job_no: int | None,
+    wanted: Filter,
+    conditions: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]],
+) -> list[Row[Any]]:
+    first = (
+        select(message.c.ms)
+        .where(message.c.lane_no == lane.c.no, *conditions)
+        .order_by(*order)
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(lane, first.label("ms")).where(
+        lane.c.job_no == job_no, lane.c.kind.in_(wanted.kinds)
+    )
+    if wanted.levels is not None:
+        query = query.where(lane.c.level.in_(wanted.levels))
+    if wanted.step is not None:
+        query = query.where(lane.c.step == wanted.step)
+    return [head for head in connection.execute(query) if head.ms is not None]
+
+
+def _conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.text:
+        conditions.append(contains(connection, message.c.content, wanted.text))
+    if wanted.after is not None:
+        conditions.append(tuple_(*_place) > tuple_(*wanted.after))
+    if wanted.before is not None:
+        conditions.append(tuple_(*_place) < tuple_(*wanted.before))
+    return conditions
+
+
+def _row(of_lane: Row[Any], record: Row[Any]) -> MessageRow:
+    rest = orjson.loads(record.rest) if record.rest else (0, 1, *_NO_TEXTS)
     rank, attempt, key, file, details = rest
     return MessageRow(
-        number=found.number,
-        ms=found.ms,
-        seq=found.seq,
-        line=found.line,
-        time=found.time,
-        kind=kind,
-        level=level,
-        step=found.step,
+        number=record.number,
+        ms=record.ms,
+        seq=record.seq,
+        line=record.line,
+        time=record.time,
+        kind=of_lane.kind,
+        level=of_lane.level,
+        step=of_lane.step,
         rank=rank,
         attempt=attempt,
-        content=found.content,
+        content=record.content,
         key=key,
         file=file,
         details=details,
     )
-
-
-def _filters(
-    step: str | None, text: str | None, after: Position | None, before: Position | None
-) -> list[ColumnElement[bool]]:
-    filters: list[ColumnElement[bool]] = []
-    if step is not None:
-        filters.append(message.c.step == step)
-    if text:
-        filters.append(contains(message.c.content, text))
-    if after is not None:
-        filters.append(_position > tuple_(*after))
-    if before is not None:
-        filters.append(_position < tuple_(*before))
-    return filters

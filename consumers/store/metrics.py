@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from consumers.chunks import Chunk
     from consumers.projections.base import Points
-    from consumers.store.series import Book
+    from consumers.store.series import SeriesBook
     from synapse_stream.views import SeriesKey
 
 PROJECTION = "metric-history"
@@ -31,9 +31,9 @@ def encode(rows: Mapping[SeriesKey, Points]) -> Encoded:
     return dict(encode_all(rows))
 
 
-def write(connection: Connection, book: Book, jobs: Mapping[int, Encoded]) -> None:
+def write(connection: Connection, book: SeriesBook, jobs: Mapping[int, Encoded]) -> None:
     """Add chunks to the series of jobs, which are given by their numbers."""
-    numbers, made = book.find(connection, jobs)
+    numbers, made = book.directory.find(connection, jobs)
     placed = [
         (numbers[job_no][key], chunks)
         for job_no, encoded in jobs.items()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Select, delete, func, insert, select, update
 
+from consumers.projections.checks import visible
 from consumers.store.clock import now_ms
 from consumers.store.schema import parked
 from synapse_stream.position import Position
@@ -58,13 +59,13 @@ def add(connection: Connection, lease: Lease, events: Sequence[Parked]) -> None:
         {
             "projection": lease.projection,
             "partition": lease.partition,
-            "job_id": event.job_id,
+            "job_id": visible(event.job_id),
             "ms": event.position.ms,
             "seq": event.position.seq,
             "line": event.position.index,
-            "producer": event.producer,
+            "producer": None if event.producer is None else visible(event.producer),
             "number": event.number,
-            "reason": event.reason,
+            "reason": visible(event.reason),
             "raw": event.raw,
             "attempts": 1,
         }

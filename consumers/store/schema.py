@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -103,23 +102,32 @@ run = Table(
 )
 """What jobs are listed by; their documents are in `job`."""
 
+lane = Table(
+    "lane",
+    metadata,
+    _number(),
+    _required("job_no", BigInteger),
+    _required("kind", Text),
+    _required("level", Text),
+    Column("step", Text),
+    Index("lane_job", "job_no"),
+)
+"""What messages of a job have in common."""
+
 message = Table(
     "message",
     metadata,
-    _required("job_no", BigInteger),
-    _required("lane", SmallInteger),
+    _required("lane_no", BigInteger),
     _required("ms", BigInteger),
     _required("seq", BigInteger),
     _required("line", Integer),
     _required("number", BigInteger),
     _required("time", BigInteger),
-    Column("step", Text),
     _required("content", Text),
     Column("rest", Text),
-    Index("message_place", "job_no", "lane", "ms", "seq", "line", "number", unique=True),
+    Index("message_place", "lane_no", "ms", "seq", "line", "number", unique=True),
 )
-"""`lane` is kind and level in one number, so that the index serves every choice of them; `rest` is
-JSON with what most messages do not have."""
+"""`rest` is JSON with what most messages do not have."""
 
 series = Table(
     "series",

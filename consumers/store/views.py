@@ -128,22 +128,13 @@ class StoredViews:
 
         Without both it is the first ones, and with both the first ones between them.
         """
+        wanted = messages.Filter(kinds, levels, step, text, after, before)
         with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
             job_no = folds.number(connection, messages.PROJECTION, job_id)
-            rows = messages.read_page(
-                connection,
-                job_no,
-                kinds=kinds,
-                levels=levels,
-                step=step,
-                text=text,
-                after=after,
-                before=before,
-                limit=limit + 1,
-            )
+            rows = messages.read_page(connection, job_no, wanted, limit + 1)
         has_more = len(rows) > limit
         if has_more:
-            rows = rows[1:] if after is None and before is not None else rows[:-1]
+            rows = rows[1:] if wanted.is_backward else rows[:-1]
         return MessagePage([reading.message(row, language) for row in rows], has_more)
 
     def close(self) -> None:

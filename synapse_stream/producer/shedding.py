@@ -43,7 +43,7 @@ class Shedding:
         self.pressure = Pressure.NONE
         self._counts: dict[str, int] = {}
         self._newest: dict[str, bytes] = {}
-        self._thinning = 0
+        self._thinned = dict.fromkeys(_THINNED_KINDS, 0)
 
     @property
     def is_idle(self) -> bool:
@@ -53,7 +53,7 @@ class Shedding:
     def admits(self, kind: str, body: bytes) -> bool:
         """Decide over one event; a refused one is counted."""
         if kind in _THINNED_KINDS:
-            admitted = self.pressure < Pressure.THINNED or self._is_kept_when_thinned()
+            admitted = self.pressure < Pressure.THINNED or self._is_kept_when_thinned(kind)
             if admitted:
                 self._newest.pop(kind, None)  # what was refused before is older now
             else:
@@ -87,8 +87,8 @@ class Shedding:
         self._counts = kept
         return {kind: count for kind, count in counts.items() if count}
 
-    def _is_kept_when_thinned(self) -> bool:
+    def _is_kept_when_thinned(self, kind: str) -> bool:
         if self.pressure is Pressure.ESSENTIALS:
             return False
-        self._thinning += 1
-        return self._thinning % _KEEP_ONE_IN == 0
+        self._thinned[kind] += 1  # each type by itself: of two that take turns, both are kept
+        return self._thinned[kind] % _KEEP_ONE_IN == 0

@@ -16,7 +16,7 @@ from synapse_stream.log.event_log import EventLog, FeedPointer, Outcome, open_lo
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 from tests.chains import Chain
-from tests.servers import Fault, FaultProxy, TestServer
+from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
     from synapse_stream.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
-
-LOSSES = [
-    Fault.LOST_REQUEST,
-    Fault.TORN_REQUEST,
-    Fault.LOST_REPLY,
-    Fault.TORN_REPLY,
-    Fault.LATE_REQUEST,
-]
 
 
 @pytest.fixture(params=["server", "fake"])
@@ -54,18 +46,6 @@ def place(recorded: RecordedBatch) -> Position:
 def append_for_ever(log: EventLog, chain: Chain) -> None:
     while chain.last < 20_000:
         log.append(chain.add({"type": "log", "event": "x" * 500}))
-
-
-def append_until_taken(log: EventLog, batch: Batch) -> list[str]:
-    failures: list[str] = []
-    while len(failures) < 20:
-        try:
-            log.append(batch)
-        except LogUnavailable as error:
-            failures.append(str(error))
-        else:
-            break
-    return failures
 
 
 def test_what_is_appended_is_read_back_in_order(any_log: EventLog) -> None:
@@ -194,45 +174,6 @@ def test_waiting_ends_as_soon_as_something_is_appended(log: EventLog) -> None:
     waiting.join()
 
     assert [(r.ms, r.seq) for r in seen] == [second.entry]
-
-
-@pytest.mark.parametrize("fault", LOSSES)
-def test_a_lost_command_is_reported_once_and_leaves_one_entry(
-    server: TestServer, settings: Settings, fault: Fault
-) -> None:
-    # redis-py's own retries would send the command again unseen, and so twice after a lost reply
-    with FaultProxy(server.port) as proxy:
-        url = {"redis_url": proxy.url, "connect_seconds": 0.3}
-        log = open_log(settings.model_copy(update=url))
-        chain = Chain()
-        log.append(chain.add())
-        proxy.plan(fault)
-
-        failures = append_until_taken(log, chain.add())
-
-        assert proxy.happened == {fault: 1}
-        assert len(failures) == 1
-        assert proxy.url in failures[0]
-        assert "'job-1'" in failures[0]
-        assert batches(log) == chain.batches
-        log.close()
-
-
-def test_a_half_open_connection_is_given_up(server: TestServer, settings: Settings) -> None:
-    with FaultProxy(server.port) as proxy:
-        url = {"redis_url": proxy.url, "connect_seconds": 0.2}
-        log = open_log(settings.model_copy(update=url))
-        chain = Chain()
-        log.append(chain.add())
-        proxy.half_open(0.5)
-
-        failures = append_until_taken(log, chain.add())
-
-        assert failures
-        assert all("did not answer in time" in failure for failure in failures)
-        assert proxy.happened[Fault.HALF_OPEN] == len(failures)
-        assert batches(log) == chain.batches
-        log.close()
 
 
 def test_a_server_that_forgot_the_script_is_taught_it(server: TestServer, log: EventLog) -> None:

@@ -54,6 +54,15 @@ def test_progress_and_metrics_are_thinned_to_one_in_ten() -> None:
     assert shedding.take_counts() == {"metrics": 90}
 
 
+def test_of_progress_and_metrics_that_take_turns_both_are_kept() -> None:
+    shedding = Shedding()
+    shedding.pressure = Pressure.THINNED
+
+    kept = [kind for _ in range(100) for kind in ("metrics", "progress") if shedding.admits(kind, b"")]
+
+    assert kept == ["metrics", "progress"] * 10
+
+
 def test_the_newest_of_what_was_shed_comes_back_when_there_is_room() -> None:
     shedding = Shedding()
     shedding.pressure = Pressure.ESSENTIALS

@@ -48,6 +48,8 @@ class Role:
     """Size of the events' padding, see `calls`."""
     forks: tuple[str, ...] = ()
     """How each forked child ends: `_exit`, `exit` or `multiprocessing`."""
+    fork_limit: int = 200
+    """Calls of each forked child."""
 
     @property
     def voices(self) -> list[str]:
@@ -82,7 +84,8 @@ class Plugin:
     def run(self) -> None:
         """Make all calls, those of forked children too."""
         threads = [
-            threading.Thread(target=self.speak, args=(voice,)) for voice in range(self._role.threads)
+            threading.Thread(target=self.speak, args=(voice, self._role.limit))
+            for voice in range(self._role.threads)
         ]
         for thread in threads:
             thread.start()
@@ -92,13 +95,12 @@ class Plugin:
             thread.join()
         self._witness.end()
 
-    def speak(self, voice: int) -> None:
+    def speak(self, voice: int, limit: int) -> None:
         """Make the calls of one voice."""
         name = self._role.voices[voice]
-        limit = self._role.limit or sys.maxsize
         number = 0
         try:
-            while number < limit and not self._witness.is_stopping:
+            while number < (limit or sys.maxsize) and not self._witness.is_stopping:
                 self._witness.begin(voice, number)
                 calls.make(self._context, name, number, self._role.weight)
                 self._witness.finish(voice, number)
@@ -111,14 +113,15 @@ class Plugin:
 
     def _fork(self, voice: int, ending: str) -> None:
         if ending == "multiprocessing":
-            process = multiprocessing.get_context("fork").Process(target=self.speak, args=(voice,))
+            fork = multiprocessing.get_context("fork")
+            process = fork.Process(target=self.speak, args=(voice, self._role.fork_limit))
             process.start()
             process.join()
             self.has_failed |= process.exitcode != 0
             return
         child = os.fork()
         if child == 0:
-            self.speak(voice)
+            self.speak(voice, self._role.fork_limit)
             if ending == "_exit":
                 os._exit(EXCEPTION if self.has_failed else 0)
             sys.exit(EXCEPTION if self.has_failed else 0)

@@ -63,7 +63,7 @@ def loading(home: Path, count: int, random: Random) -> Result:
     result = Result("refused: LOADING", count)
     with TestServer(home / "server", config={"key-load-delay": "40"}) as server:
         with server.client() as client, client.pipeline(transaction=False) as pipeline:
-            for number in range(40_000):
+            for number in range(20_000):
                 pipeline.set(f"other:{number}", 1)
             pipeline.execute()
         for number in range(count):

@@ -145,8 +145,9 @@ class Scene:
     ) -> Tally:
         """Compare the job's stream with what its plugins reported."""
         plugins = [(actor.role, actor.witness) for actor in self.actors]
+        job = self.actors[0].role.job
         log = self.open_log(url)
-        return Audit(log, "job", plugins, may_lose=may_lose, by_kind=by_kind).run()
+        return Audit(log, job, plugins, may_lose=may_lose, by_kind=by_kind).run()
 
     def segments(self) -> list[Path]:
         """Return all segments of the spools, hot and cold."""

@@ -9,6 +9,7 @@ import pytest
 from redis import Redis, exceptions
 from redis.cluster import RedisCluster
 from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
+from redis.utils import HIREDIS_AVAILABLE
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.keys import Keys
@@ -150,6 +151,10 @@ def test_a_cluster_client_retries_nothing_either(monkeypatch: pytest.MonkeyPatch
 
     assert asked["retry"].get_retries() == 0
     assert (asked["socket_timeout"], asked["socket_connect_timeout"]) == (7, 2)
+
+
+def test_replies_are_parsed_by_hiredis() -> None:
+    assert HIREDIS_AVAILABLE
 
 
 def test_blocking_reads_wait_longer_for_an_answer_than_they_block(tmp_path: Path) -> None:

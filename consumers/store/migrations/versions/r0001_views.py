@@ -75,19 +75,27 @@ def _views() -> None:
     op.create_index("run_age", "run", ["ms", "seq", "job_no"])
     op.create_index("run_status", "run", ["status", "ms", "seq", "job_no"])
     op.create_table(
-        "message",
+        "lane",
+        _number(),
         sa.Column("job_no", sa.BigInteger, nullable=False),
-        sa.Column("lane", sa.SmallInteger, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("level", sa.Text, nullable=False),
+        sa.Column("step", sa.Text),
+        sa.PrimaryKeyConstraint("no", name="lane_pkey"),
+    )
+    op.create_index("lane_job", "lane", ["job_no"])
+    op.create_table(
+        "message",
+        sa.Column("lane_no", sa.BigInteger, nullable=False),
         sa.Column("ms", sa.BigInteger, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("line", sa.Integer, nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("time", sa.BigInteger, nullable=False),
-        sa.Column("step", sa.Text),
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("rest", sa.Text),
     )
-    place = ["job_no", "lane", "ms", "seq", "line", "number"]
+    place = ["lane_no", "ms", "seq", "line", "number"]
     op.create_index("message_place", "message", place, unique=True)
 
 

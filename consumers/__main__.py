@@ -1,0 +1,80 @@
+"""The consumer processes: `python -m consumers run-state|metric-history|message-feed|all`.
+
+Any number of each, on any number of machines: they share the partitions among them. SIGTERM and
+Ctrl-C finish the turn and give the leases back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from consumers.projections import PROJECTIONS
+from consumers.projector import Projector
+from consumers.store import open_store
+from synapse_stream.errors import ConfigError
+from synapse_stream.log.feeds import open_feed_log
+from synapse_stream.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.projections.base import JobView
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the projections named on the command line until a signal comes.
+
+    Returns:
+        Exit status: 0 after a signal, 2 when the settings are wrong.
+    """
+    parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
+    parser.add_argument("projection", choices=[*PROJECTIONS, "all"])
+    chosen = parser.parse_args(arguments).projection
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings = Settings.load()
+        views = list(PROJECTIONS.values()) if chosen == "all" else [PROJECTIONS[chosen]]
+        _run(views, settings, stop)
+    except ConfigError as error:
+        print(f"python -m consumers: {error}", file=sys.stderr)  # noqa: T201 - our own output
+        return 2
+    return 0
+
+
+def _run(views: list[type[JobView]], settings: Settings, stop: threading.Event) -> None:
+    """Drive each projection in a thread of its own; the first that fails stops all."""
+    store = open_store(settings)
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    failures: list[BaseException] = []
+
+    def drive(view: type[JobView]) -> None:
+        projector = Projector(view, store, lambda: open_feed_log(settings), settings, owner=owner)
+        try:
+            projector.run(stop)
+        except BaseException as failure:  # noqa: BLE001 - raised again by the main thread
+            failures.append(failure)
+            stop.set()
+
+    threads = [threading.Thread(target=drive, args=(view,), name=view.name) for view in views]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    store.close()
+    if failures:
+        raise failures[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

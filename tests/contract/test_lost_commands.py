@@ -1,0 +1,80 @@
+"""Commands that get lost on the way: reported once, and never taken twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.log.event_log import EventLog, open_log
+from synapse_stream.position import BEGINNING
+from tests.chains import Chain
+from tests.servers import Fault, FaultProxy, TestServer
+
+if TYPE_CHECKING:
+    from synapse_stream.batch import Batch
+    from synapse_stream.settings import Settings
+
+LOSSES = [
+    Fault.LOST_REQUEST,
+    Fault.TORN_REQUEST,
+    Fault.LOST_REPLY,
+    Fault.TORN_REPLY,
+    Fault.LATE_REQUEST,
+]
+
+
+def batches(log: EventLog) -> list[Batch | None]:
+    return [recorded.batch for recorded in log.read_after("job-1", BEGINNING)]
+
+
+def append_until_taken(log: EventLog, batch: Batch) -> list[str]:
+    failures: list[str] = []
+    while len(failures) < 20:
+        try:
+            log.append(batch)
+        except LogUnavailable as error:
+            failures.append(str(error))
+        else:
+            break
+    return failures
+
+
+@pytest.mark.parametrize("fault", LOSSES)
+def test_a_lost_command_is_reported_once_and_leaves_one_entry(
+    server: TestServer, settings: Settings, fault: Fault
+) -> None:
+    # redis-py's own retries would send the command again unseen, and so twice after a lost reply
+    with FaultProxy(server.port) as proxy:
+        url = {"redis_url": proxy.url, "connect_seconds": 0.3}
+        log = open_log(settings.model_copy(update=url))
+        chain = Chain()
+        log.append(chain.add())
+        proxy.plan(fault)
+
+        failures = append_until_taken(log, chain.add())
+
+        assert proxy.happened == {fault: 1}
+        assert len(failures) == 1
+        assert proxy.url in failures[0]
+        assert "'job-1'" in failures[0]
+        assert batches(log) == chain.batches
+        log.close()
+
+
+def test_a_half_open_connection_is_given_up(server: TestServer, settings: Settings) -> None:
+    with FaultProxy(server.port) as proxy:
+        url = {"redis_url": proxy.url, "connect_seconds": 0.2}
+        log = open_log(settings.model_copy(update=url))
+        chain = Chain()
+        log.append(chain.add())
+        proxy.half_open(0.5)
+
+        failures = append_until_taken(log, chain.add())
+
+        assert failures
+        assert all("did not answer in time" in failure for failure in failures)
+        assert proxy.happened[Fault.HALF_OPEN] == len(failures)
+        assert batches(log) == chain.batches
+        log.close()
