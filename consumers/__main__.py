@@ -20,7 +20,7 @@ from consumers.projections import PROJECTIONS
 from consumers.projector import Projector
 from consumers.store import open_store
 from synapse_stream.errors import ConfigError
-from synapse_stream.log.feeds import open_feed_log
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _run(views: list[type[JobView]], settings: Settings, stop: threading.Event) 
     failures: list[BaseException] = []
 
     def drive(view: type[JobView]) -> None:
-        projector = Projector(view, store, lambda: open_feed_log(settings), settings, owner=owner)
+        projector = Projector(view, store, lambda: FeedLog.open(settings), settings, owner=owner)
         try:
             projector.run(stop)
         except BaseException as failure:  # noqa: BLE001 - raised again by the main thread

@@ -40,8 +40,8 @@ class Held:
     def begin(self, log: FeedLog) -> None:
         """Set `position` to where reading must begin after this consumer or the server started.
 
-        A feed that ends before the checkpoint lost its tail by more than the clock tells: it is read
-        again from its beginning. Ledgers drop what is known, so this costs time and nothing else.
+        A feed that ends before the checkpoint lost its tail, and its clock went back too: it is
+        read again from its beginning. Ledgers drop what is known, so this costs time, nothing else.
         """
         if log.feed_last(self.lease.partition) < self._committed:
             self.position = (0, 0)
@@ -77,10 +77,10 @@ class Held:
         """Merge what is stored in small pieces; for when there is nothing else to do."""
         self._store.compact(self.lease)
 
-    def _commit(self, upto: EntryId, batches: list[RecordedBatch]) -> None:
+    def _commit(self, upto: EntryId, batches: list[tuple[str, RecordedBatch]]) -> None:
         by_job: dict[str, list[RecordedBatch]] = {}
-        for batch in batches:
-            by_job.setdefault(batch.job_id, []).append(batch)
+        for job_id, batch in batches:
+            by_job.setdefault(job_id, []).append(batch)
         self._load(list(by_job))
         writes: list[JobWrite] = []
         parked: list[Parked] = []
@@ -111,13 +111,13 @@ class Held:
 
 def _portions(
     log: FeedLog, pointers: Sequence[FeedPointer]
-) -> Iterator[tuple[EntryId, list[RecordedBatch]]]:
+) -> Iterator[tuple[EntryId, list[tuple[str, RecordedBatch]]]]:
     """Yield batches in feed order, about as many lines at a time as one commit should hold."""
-    batches: list[RecordedBatch] = []
+    batches: list[tuple[str, RecordedBatch]] = []
     for start in range(0, len(pointers), _POINTERS_A_READ):
         some = pointers[start : start + _POINTERS_A_READ]
         batches += log.read_entries(some)
-        size = sum(len(batch.batch.data) for batch in batches if batch.batch)
+        size = sum(len(recorded.batch.data) for _, recorded in batches if recorded.batch)
         is_last = start + _POINTERS_A_READ >= len(pointers)
         if is_last or size >= _LINES_BYTES_A_COMMIT:
             yield some[-1].entry, batches

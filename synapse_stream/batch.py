@@ -124,8 +124,8 @@ def _compressor() -> zstandard.ZstdCompressor:
     try:
         return _local.compressor  # type: ignore[no-any-return]
     except AttributeError:
-        _local.compressor = zstandard.ZstdCompressor(level=1)
-        return _local.compressor
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
+        return compressor
 
 
 def _decompress(frame: bytes) -> bytes:

@@ -18,7 +18,7 @@ class Position(NamedTuple):
 
     ms: int
     seq: int
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # hides tuple.index, which nobody wants here
 
     @classmethod
     def parse(cls, text: str) -> Position:

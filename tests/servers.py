@@ -135,10 +135,10 @@ class TestServer:
         """End it the orderly way: everything is on disk afterwards."""
         self._end(signal.SIGTERM)
 
-    def restart(self) -> None:
+    def restart(self, *, wait: bool = True) -> None:
         """SIGKILL, then start on the same files and port."""
         self.kill()
-        self.start()
+        self.start(wait=wait)
 
     def freeze(self) -> None:
         """Stop the process with SIGSTOP: connections stay open and nothing answers."""

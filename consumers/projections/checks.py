@@ -26,6 +26,11 @@ class Unfit(ValueError):
     """A field is not what its type promises; the message names it and what is allowed."""
 
 
+def unfit(field: str, value: Any, allowed: str) -> Unfit:
+    """Return the refusal of a field."""
+    return Unfit(f"{field}={_shown(value)} is not allowed; expected {allowed}")
+
+
 def version_one(event: Mapping[str, Any]) -> None:
     """See that the event's schema is one that is known here."""
     version = event.get("v", 1)
@@ -38,9 +43,9 @@ def name(event: Mapping[str, Any], field: str) -> str:
     """Return a text that may be a key in an index: not too long, no NUL."""
     value = event.get(field)
     if type(value) is not str:
-        raise _unfit(field, value, "a text")
+        raise unfit(field, value, "a text")
     if len(value) > LONGEST_NAME or "\0" in value:
-        raise _unfit(field, value, f"at most {LONGEST_NAME} characters, none of them NUL")
+        raise unfit(field, value, f"at most {LONGEST_NAME} characters, none of them NUL")
     return value
 
 
@@ -53,7 +58,7 @@ def time(event: Mapping[str, Any]) -> int:
     """Return when the event was made."""
     value = event.get("time")
     if type(value) is not int or not 0 <= value < LATEST_TIME:
-        raise _unfit("time", value, f"an integer from 0 to {LATEST_TIME - 1}")
+        raise unfit("time", value, f"an integer from 0 to {LATEST_TIME - 1}")
     return value
 
 
@@ -63,7 +68,7 @@ def text(event: Mapping[str, Any], field: str) -> str | None:
     if value is None:
         return None
     if type(value) is not str:
-        raise _unfit(field, value, "a text or null")
+        raise unfit(field, value, "a text or null")
     return visible(value)
 
 
@@ -71,7 +76,7 @@ def whole(event: Mapping[str, Any], field: str) -> int | None:
     """Return an integer from 0 or None."""
     value = event.get(field)
     if value is not None and (type(value) is not int or not 0 <= value < LATEST_TIME):
-        raise _unfit(field, value, "an integer from 0, or null")
+        raise unfit(field, value, "an integer from 0, or null")
     return value
 
 
@@ -79,7 +84,7 @@ def rank(event: Mapping[str, Any], default: int) -> int | None:
     """Return the rank an event names, None for a forked child, `default` if it names none."""
     value = event.get("rank", default)
     if value is not None and (type(value) is not int or not 0 <= value <= _LARGEST_RANK):
-        raise _unfit("rank", value, f"an integer from 0 to {_LARGEST_RANK}, or null")
+        raise unfit("rank", value, f"an integer from 0 to {_LARGEST_RANK}, or null")
     return value
 
 
@@ -87,7 +92,7 @@ def number(event: Mapping[str, Any], field: str) -> float:
     """Return a finite number."""
     value: Any = event.get(field)
     if type(value) not in {int, float} or not isfinite(value):
-        raise _unfit(field, value, "a finite number")
+        raise unfit(field, value, "a finite number")
     return value  # type: ignore[no-any-return]
 
 
@@ -97,14 +102,14 @@ def metric(name: str, value: Any) -> float:
         return float(value)
     if isinstance(value, str) and value in NON_FINITE:
         return NON_FINITE[value]
-    raise _unfit(name, value, f"a number, {', '.join(NON_FINITE)}")
+    raise unfit(name, value, f"a number, {', '.join(NON_FINITE)}")
 
 
 def flag(event: Mapping[str, Any], field: str) -> bool:
     """Return True or False; null and nothing are False."""
     value = event.get(field)
     if value is not None and type(value) is not bool:
-        raise _unfit(field, value, "true or false")
+        raise unfit(field, value, "true or false")
     return bool(value)
 
 
@@ -112,7 +117,7 @@ def member(event: Mapping[str, Any], field: str, allowed: Collection[str]) -> st
     """Return one of the `allowed` texts."""
     value = event.get(field)
     if type(value) is not str or value not in allowed:
-        raise _unfit(field, value, f"one of {', '.join(allowed)}")
+        raise unfit(field, value, f"one of {', '.join(allowed)}")
     return value
 
 
@@ -122,7 +127,7 @@ def mapping(event: Mapping[str, Any], field: str) -> dict[str, Any]:
     if value is None:
         return {}
     if type(value) is not dict:
-        raise _unfit(field, value, "an object or null")
+        raise unfit(field, value, "an object or null")
     writable(event, field)
     return value
 
@@ -136,17 +141,13 @@ def writable(event: Mapping[str, Any], field: str) -> Any:
     try:
         orjson.dumps(nested)
     except TypeError as error:
-        raise _unfit(field, "…", "nested less deeply") from error
+        raise unfit(field, "…", "nested less deeply") from error
     return value
 
 
 def visible(value: str) -> str:
     """Return `value` with NUL, which PostgreSQL does not store, as the symbol for it."""
     return value.replace("\0", "\u2400") if "\0" in value else value
-
-
-def _unfit(field: str, value: Any, allowed: str) -> Unfit:
-    return Unfit(f"{field}={_shown(value)} is not allowed; expected {allowed}")
 
 
 def _shown(value: Any) -> str:

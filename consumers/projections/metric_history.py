@@ -174,7 +174,9 @@ def _numbers(values: list[Any]) -> array[float]:
 
 def _tabulate_one(event: Event, index: int) -> _Table:
     checks.version_one(event)
-    values = checks.mapping(event, "values")
+    values = event.get("values")
+    if type(values) is not dict:
+        raise checks.unfit("values", values, "an object")
     x = event.get("x")
     return _Table(
         checks.step(event) or None,

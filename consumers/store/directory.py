@@ -1,8 +1,9 @@
 """The parts of jobs that rows refer to by number: series of points, lanes of messages.
 
 A directory keeps them in memory, so that a commit need not ask. It is good for one lease: while
-that is held, nobody else makes parts of that partition's jobs. Whatever goes wrong in a transaction,
-the directory is thrown away with it, so it never names a part whose row was rolled back.
+that is held, nobody else makes parts of that partition's jobs. Whatever goes wrong in a
+transaction, the directory is thrown away with it, so it never names a part whose row was rolled
+back.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ what it shows, whatever the filter.
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 from sqlalchemy import ColumnElement, select, tuple_
@@ -31,7 +31,7 @@ _NO_TEXTS: list[Any] = [None, None, None]  # key, file and details
 
 _writer = RowWriter(message)
 _place = (message.c.ms, message.c.seq, message.c.line)
-_in_order = attrgetter("ms", "seq", "line", "number")
+_in_order = operator.attrgetter("ms", "seq", "line", "number")
 
 
 class LaneKey(NamedTuple):
@@ -94,15 +94,17 @@ def read_page(
     heads.sort(key=lambda head: head.ms, reverse=is_backward)
     if len(heads) > limit:
         farthest = heads[limit - 1].ms
-        del heads[limit:]
-        conditions.append(message.c.ms >= farthest if is_backward else message.c.ms <= farthest)
-    rows: list[MessageRow] = []
+        near = operator.ge if is_backward else operator.le
+        heads = [head for head in heads if near(head.ms, farthest)]
+        conditions.append(near(message.c.ms, farthest))
+    found: list[Row[Any]] = []
     for head in heads:
         query = select(message).where(message.c.lane_no == head.no, *conditions)
-        found = connection.execute(query.order_by(*order).limit(limit))
-        rows += [_row(head, record) for record in found]
-    rows.sort(key=_in_order)
-    return rows[-limit:] if is_backward else rows[:limit]
+        found += connection.execute(query.order_by(*order).limit(limit))
+    found.sort(key=_in_order)
+    lanes = {head.no: head for head in heads}
+    page = found[-limit:] if is_backward else found[:limit]
+    return [_row(lanes[record.lane_no], record) for record in page]
 
 
 def read_all(connection: Connection, job_no: int | None) -> list[MessageRow]:
@@ -112,10 +114,8 @@ def read_all(connection: Connection, job_no: int | None) -> list[MessageRow]:
     return [_row(record, record) for record in connection.execute(in_order)]
 
 
-def _records(
-    lanes: Mapping[LaneKey, int], rows: Sequence[MessageRow]
-) -> Iterator[tuple[Any, ...]]:
-    numbers: Mapping[tuple[Any, ...], int] = lanes
+def _records(lanes: Mapping[LaneKey, int], rows: Sequence[MessageRow]) -> Iterator[tuple[Any, ...]]:
+    numbers = cast("Mapping[tuple[str, str, str | None], int]", lanes)
     for number, ms, seq, line, time, kind, level, step, rank, attempt, content, *texts in rows:
         is_usual = rank == 0 and attempt == 1 and texts == _NO_TEXTS
         rest = None if is_usual else orjson.dumps([rank, attempt, *texts]).decode()

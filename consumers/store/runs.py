@@ -74,7 +74,9 @@ def read_page(
     if action is not None:
         filters.append(run.c.action == action)
     if text:
-        filters.append(or_(*(contains(connection, column, text) for column in (run.c.job_id, run.c.action))))
+        filters.append(
+            or_(*(contains(connection, column, text) for column in (run.c.job_id, run.c.action)))
+        )
     if after is not None:
         filters.append(tuple_(*_age) < tuple_(*_place(connection, after)))
     newest_first = [column.desc() for column in _age]

@@ -8,9 +8,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 
-def contains(
-    connection: Connection, column: ColumnElement[Any], part: str
-) -> ColumnElement[bool]:
+def contains(connection: Connection, column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
     """Match texts that contain `part` as it stands; ASCII letters match in either case."""
     for special in ("\\", "%", "_"):
         part = part.replace(special, "\\" + special)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumers.store import checkpoints, compaction, folds, messages, metrics, parked, runs
-from consumers.store.series import Book
+from consumers.store.memory import Memory
+from consumers.store.series import SeriesBook
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -41,7 +41,7 @@ class Store:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self._books: dict[int, Book] = {}
+        self._memory = Memory()
 
     def acquire(self, projection: str, partition: int, owner: str, seconds: float) -> Lease | None:
         """Take the lease if it is free, lapsed or `owner`'s own; None when another holds it.
@@ -102,22 +102,11 @@ class Store:
             LeaseLost: another has taken over; nothing was written.
         """
         database = self._databases.of(lease.projection)
-        is_metrics = lease.projection == metrics.PROJECTION
-        chunks = [(write.job_id, metrics.encode(write.rows)) for write in writes if is_metrics]
-        with (
-            self._book_in_doubt(lease),
-            database.write(f"committing {checkpoints.describe(lease)}") as connection,
-        ):
+        view = self._view_writer(lease, writes)
+        doing = f"committing {checkpoints.describe(lease)}"
+        with self._memory.in_doubt(lease), database.write(doing) as connection:
             checkpoints.advance(connection, lease, position, seconds)
-            numbers = folds.save(connection, lease, [write[:2] for write in writes])
-            numbered = [(numbers[write.job_id], write) for write in writes]
-            if is_metrics:
-                book = self._book(connection, lease)
-                metrics.write(connection, book, {numbers[job_id]: new for job_id, new in chunks})
-            elif lease.projection == runs.PROJECTION:
-                runs.write(connection, numbered)
-            elif lease.projection == messages.PROJECTION:
-                messages.write(connection, [(no, write.rows) for no, write in numbered])
+            view(connection, folds.save(connection, lease, [write[:2] for write in writes]))
             parked.add(connection, lease, parked_events)
             parked.settle(connection, lease, retried)
 
@@ -133,7 +122,7 @@ class Store:
         if lease.projection != metrics.PROJECTION:
             return 0
         database = self._databases.of(lease.projection)
-        with self._book_in_doubt(lease):
+        with self._memory.in_doubt(lease):
             with database.read(f"compacting {checkpoints.describe(lease)}") as connection:
                 book = self._book(connection, lease)
             return compaction.compact(
@@ -177,17 +166,25 @@ class Store:
         """Disconnect. A later call would connect again."""
         self._databases.close()
 
-    def _book(self, connection: Connection, lease: Lease) -> Book:
-        book = self._books.get(lease.partition)
-        if book is None or book.epoch != lease.epoch:
-            book = self._books[lease.partition] = Book(connection, lease.partition, lease.epoch)
-        return book
+    def _view_writer(
+        self, lease: Lease, writes: Sequence[JobWrite]
+    ) -> Callable[[Connection, Mapping[str, int]], None]:
+        """Prepare what needs no lock; return what writes the view, given the jobs' numbers."""
+        rows = [(write.job_id, write.rows) for write in writes if write.rows]
+        if lease.projection == metrics.PROJECTION:
+            rows = [(job_id, metrics.encode(points)) for job_id, points in rows]
 
-    @contextmanager
-    def _book_in_doubt(self, lease: Lease) -> Iterator[None]:
-        """Throw the lease's book away if anything goes wrong: it may name what was rolled back."""
-        try:
-            yield
-        except BaseException:
-            self._books.pop(lease.partition, None)
-            raise
+        def write_view(connection: Connection, numbers: Mapping[str, int]) -> None:
+            of_jobs = {numbers[job_id]: mine for job_id, mine in rows}
+            if lease.projection == metrics.PROJECTION:
+                metrics.write(connection, self._book(connection, lease), of_jobs)
+            elif lease.projection == messages.PROJECTION:
+                lanes = self._memory.of(lease, messages.new_directory)
+                messages.write(connection, lanes, of_jobs)
+            elif lease.projection == runs.PROJECTION:
+                runs.write(connection, [(numbers[write.job_id], write) for write in writes])
+
+        return write_view
+
+    def _book(self, connection: Connection, lease: Lease) -> SeriesBook:
+        return self._memory.of(lease, lambda: SeriesBook(connection, lease.partition))

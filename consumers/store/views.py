@@ -109,7 +109,7 @@ class StoredViews:
             plan = Bucketing(histories.read_sketches(connection, no), axis, buckets, start, stop)
             bodies = histories.read_bodies(connection, no, plan.wanted) if plan.wanted else {}
         found = plan.build(bodies)
-        return Overview(key, axis, sum(bucket.count for bucket in found), found)
+        return Overview(key, axis, sum(bucket.points for bucket in found), found)
 
     def messages(
         self,

@@ -1,6 +1,8 @@
--- Append one batch exactly once, or say what the server has of its producer. All keys share a hash tag.
--- KEYS: job stream, producers hash, feed. ARGV: job id, producer, first, last, chain hash, 'd' or 'z', data.
--- Reply: {1, entry id} appended, {0, state} known already, {2, state} a gap before it; state = hash .. last.
+-- Append one batch exactly once, or say what the server has of its producer.
+-- KEYS: job stream, producers hash, feed; all with one hash tag.
+-- ARGV: job id, producer, first, last, chain hash, 'd' or 'z', data.
+-- Reply: {1, entry id} appended, {0, state} known already, {2, state} a gap before it;
+-- state is the chain hash (32 bytes) and the last number in decimal, or '' if there is none.
 
 local state = redis.call('HGET', KEYS[2], ARGV[2])
 local last = state and tonumber(string.sub(state, 33)) or -1
@@ -9,8 +11,8 @@ if first ~= last + 1 then
   return {first > last and 2 or 0, state or ''}
 end
 
--- The feed goes first and gives the id, so that an entry and its pointer bear the same one. Its id is above
--- every id of its jobs, unless somebody deleted the feed: then it is lifted above this job's top.
+-- The feed goes first and gives the id: an entry and its pointer bear the same one. A feed's top is
+-- above that of its jobs, unless somebody deleted the feed: then it is lifted to this job's top.
 local function append()
   local id = redis.call('XADD', KEYS[3], '*', 'j', ARGV[1])
   local added = redis.pcall('XADD', KEYS[1], id,

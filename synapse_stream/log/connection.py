@@ -39,6 +39,9 @@ class Client(Protocol):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send one command and return its parsed reply."""
 
+    def pipeline(self, *, transaction: bool) -> Any:
+        """Return a pipeline, whose commands are sent together."""
+
     def close(self) -> None:
         """Give up the connections."""
 
@@ -62,6 +65,12 @@ class LazyClient:
         except FAILURES:
             self._give_up(client)
             raise
+
+    def pipeline(self, *, transaction: bool) -> Any:
+        """Return a pipeline of redis-py's; call `close` when it fails."""
+        with self._lock:
+            client = self._client = self._client or self._connect()
+        return client.pipeline(transaction=transaction)
 
     def close(self) -> None:
         """Disconnect; a later command would connect again."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from hashlib import sha1
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from redis.exceptions import NoScriptError
 
@@ -92,8 +92,41 @@ class EventLog:
         """
         self.keys = keys
         self.address = address
+        self.is_cluster = False
+        """True when the keys of different partitions may be on different nodes."""
         self._client = client
         self._blocking = blocking or client
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Return the log of `settings`. It connects at its first command.
+
+        Without a `redis_url` it is on the embedded server of `data_dir`, whose address is looked up
+        at every connection: the server may be started, or started again, later.
+
+        Raises:
+            ConfigError: the URL has no form that is known.
+        """
+        url = settings.redis_url
+        endpoint = parse_url(url) if url else None
+        address = mask_url(url) if url else f"embedded in {settings.data_dir}"
+
+        def client(answer_seconds: float) -> LazyClient:
+            def connect_now() -> Client:
+                return connect(
+                    endpoint or parse_url(running_url(settings.data_dir)),
+                    connect_seconds=settings.connect_seconds,
+                    answer_seconds=answer_seconds,
+                )
+
+            return LazyClient(connect_now)
+
+        seconds = settings.connect_seconds
+        keys = Keys(settings.namespace, settings.partitions)
+        blocking = client(seconds + LONGEST_BLOCK_MS / 1000)
+        log = cls(client(seconds), keys, address, blocking=blocking)
+        log.is_cluster = endpoint is not None and endpoint.is_cluster
+        return log
 
     def check(self, *, found: bool = True) -> None:
         """Compare the deployment with how it was founded; found it if it is new.
@@ -214,32 +247,8 @@ class EventLog:
 
 
 def open_log(settings: Settings) -> EventLog:
-    """Return the log of `settings`. It connects at its first command.
-
-    Without a `redis_url` it is on the embedded server of `data_dir`, whose address is looked up at
-    every connection: the server may be started, or started again, later.
-
-    Raises:
-        ConfigError: the URL has no form that is known.
-    """
-    url = settings.redis_url
-    endpoint = parse_url(url) if url else None
-    address = mask_url(url) if url else f"embedded in {settings.data_dir}"
-
-    def client(answer_seconds: float) -> LazyClient:
-        def connect_now() -> Client:
-            return connect(
-                endpoint or parse_url(running_url(settings.data_dir)),
-                connect_seconds=settings.connect_seconds,
-                answer_seconds=answer_seconds,
-            )
-
-        return LazyClient(connect_now)
-
-    seconds = settings.connect_seconds
-    keys = Keys(settings.namespace, settings.partitions)
-    blocking = client(seconds + LONGEST_BLOCK_MS / 1000)
-    return EventLog(client(seconds), keys, address, blocking=blocking)
+    """Return the log of `settings`, as `EventLog.open`."""
+    return EventLog.open(settings)
 
 
 def _ack(outcome: Outcome, state: bytes | None) -> Ack:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
@@ -14,6 +14,7 @@ from synapse_stream.log.event_log import (
     entry_id,
     recorded_batches,
 )
+from synapse_stream.log.failures import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
 
 EntryId = tuple[int, int]
-
-
-class FeedEnd(NamedTuple):
-    """Where a feed ends now."""
-
-    last: EntryId
-    """Id of the newest entry ever added; (0, 0) when there was none."""
 
 
 class FeedLog(EventLog):
@@ -41,7 +35,9 @@ class FeedLog(EventLog):
         Waits up to `block_ms` for the first pointer. Partitions without news are left out.
 
         Args:
+            after: partition → id of the last entry seen.
             limit: most pointers of one partition.
+            block_ms: longest wait, in milliseconds.
         """
         if self.is_cluster:
             return self._poll_feeds(after, limit, block_ms)
@@ -52,8 +48,8 @@ class FeedLog(EventLog):
             reply = self._blocking.execute_command(*command) or ()
         return {keys[key]: _pointers(entries) for key, entries in reply}
 
-    def read_entries(self, pointers: Sequence[FeedPointer]) -> list[RecordedBatch]:
-        """Read the entries that `pointers` of one feed point to, in the feed's order.
+    def read_entries(self, pointers: Sequence[FeedPointer]) -> list[tuple[str, RecordedBatch]]:
+        """Read the entries that `pointers` of one feed point to, with their jobs, in feed order.
 
         One round trip. An entry that is no longer in its stream is left out.
         """
@@ -66,14 +62,14 @@ class FeedLog(EventLog):
             for job_id, (first, last) in spans.items()
         ]
         with self._translated("reading the entries of a feed"):
-            replies = self._client.execute_many(commands)
-        batches = [
-            batch
+            replies = self._execute_all(commands)
+        found = [
+            (job_id, batch)
             for job_id, entries in zip(spans, replies, strict=True)
             for batch in recorded_batches(job_id, entries)
         ]
-        batches.sort(key=lambda batch: (batch.ms, batch.seq))
-        return batches
+        found.sort(key=lambda item: (item[1].ms, item[1].seq))
+        return found
 
     def feed_last(self, partition: int) -> EntryId:
         """Return the id of the newest entry that was ever added to a feed; (0, 0) for none."""
@@ -103,6 +99,16 @@ class FeedLog(EventLog):
             seconds, micros = self._client.execute_command("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
+    def _execute_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            return pipeline.execute()  # type: ignore[no-any-return]
+        except FAILURES:
+            self.close()
+            raise
+
     def _poll_feeds(
         self, after: Mapping[int, EntryId], limit: int, block_ms: int
     ) -> dict[int, list[FeedPointer]]:
@@ -113,7 +119,7 @@ class FeedLog(EventLog):
         deadline = time.monotonic() + block_ms / 1000
         while True:
             with self._translated("reading the feeds"):
-                replies = self._client.execute_many(commands)
+                replies = self._execute_all(commands)
             found = {
                 p: _pointers(entries) for p, entries in zip(after, replies, strict=True) if entries
             }

@@ -110,9 +110,7 @@ class StreamLogger(BaseLogger):
         """Start anew in a forked child at the next report: spool and threads are the parent's."""
         self._reopening = threading.Lock()
         self._is_child = True
-        if self._producer is not None:
-            self._producer.abandon()
-            self._producer = None
+        self._producer = None
 
     def _reopen(self) -> Producer:
         with self._reopening:

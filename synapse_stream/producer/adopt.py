@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import ConfigError, DecodeError, LogUnavailable
-from synapse_stream.producer.home import Home, ProducerInfo, hot_root
+from synapse_stream.producer.home import Home, ProducerInfo, bury, hot_root
 from synapse_stream.producer.orphan import Orphan
 from synapse_stream.producer.shipper import Shipper
 
@@ -62,6 +62,8 @@ class Adopter:
     def adopt(self) -> list[Adoption]:
         """Go through all spools of this host once."""
         adoptions = []
+        for root in _roots(self._settings):
+            bury(root)
         for producer, paths in sorted(spools(self._settings).items()):
             checked = self._complete_at.get(producer)
             if checked is not None and time.monotonic() - checked < _CHECK_AGAIN_SECONDS:
@@ -78,7 +80,8 @@ class Adopter:
 
     def _adopt(self, paths: list[Path]) -> Adoption | None:
         with _taken_over(paths) as homes:
-            if homes is None:
+            # A home may have come since we looked: its process has begun, and died, in between.
+            if homes is None or _homes_of(paths[0].name, self._settings) != paths:
                 return None
             info = ProducerInfo.load(homes[-1].path / "producer.json")
             if (info.namespace, info.server) != (self._settings.namespace, self._settings.server):
@@ -99,11 +102,11 @@ class Adopter:
         known = orphan.last  # nothing was sent unless the server says otherwise
         try:
             known = shipper.find_place()
-            if not orphan.is_closed:
-                orphan.declare_lost(max(orphan.last, known) + 1)
+            shipper.ship_all()
+            if not orphan.is_closed:  # after the rest, because there may be no room to write it
+                orphan.declare_lost(max(orphan.last, orphan.acknowledged) + 1)
                 is_lost = True
-            while shipper.ship():
-                pass
+                shipper.ship_all()
         except (LogUnavailable, ConfigError) as error:
             trouble = str(error)
         finally:
@@ -122,12 +125,20 @@ def adopt_all(settings: Settings, open_log: Callable[[], EventLog]) -> list[Adop
 def spools(settings: Settings) -> dict[str, list[Path]]:
     """Return every spool on this host, of living processes too: producer → hot and cold home."""
     found: dict[str, list[Path]] = {}
-    for root in (hot_root(settings.spool_root), settings.spool_root):
-        if root is not None and root.is_dir():
-            for path in root.iterdir():
-                if not path.name.startswith("."):
-                    found.setdefault(path.name, []).append(path)
+    for root in _roots(settings):
+        for path in root.iterdir():
+            if not path.name.startswith("."):
+                found.setdefault(path.name, []).append(path)
     return found
+
+
+def _homes_of(producer: str, settings: Settings) -> list[Path]:
+    return [root / producer for root in _roots(settings) if (root / producer).is_dir()]
+
+
+def _roots(settings: Settings) -> list[Path]:
+    roots = (hot_root(settings.spool_root), settings.spool_root)
+    return [root for root in roots if root is not None and root.is_dir()]
 
 
 @contextlib.contextmanager

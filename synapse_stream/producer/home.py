@@ -9,11 +9,13 @@ too.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import stat
+import weakref
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ import orjson
 from synapse_stream.errors import DecodeError
 
 _FORMAT = 1
+_REMOVED = ".removed"
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and its owner checked
 
 
@@ -64,11 +67,12 @@ class ProducerInfo:
 
 
 class Home:
-    """One directory of a spool, locked by this process."""
+    """One directory of a spool, locked by this process; its forked children hold no lock."""
 
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock
+        _held.add(self)
 
     @classmethod
     def create(cls, root: Path, info: ProducerInfo) -> Home:
@@ -116,18 +120,41 @@ class Home:
         return sorted(self.path.glob("*.seg"))
 
     def release(self) -> None:
-        """Give the lock back; for whoever comes next the directory then has no living process.
-
-        In a forked child this only drops the child's copy: the parent still holds the lock.
-        """
+        """Give the lock back; for whoever comes next the directory then has no living process."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def remove(self) -> None:
-        """Delete the directory, then give the lock back."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Delete the directory, then give the lock back.
+
+        It disappears as a whole: half a spool, left by a SIGKILL, would be taken for one that lost
+        events.
+        """
+        grave = self.path.with_name(f".{self.path.name}{_REMOVED}")
+        with contextlib.suppress(OSError):
+            self.path.rename(grave)
+            shutil.rmtree(grave, ignore_errors=True)
         self.release()
+
+
+_held: weakref.WeakSet[Home] = weakref.WeakSet()
+
+
+def _leave_locks_to_parent() -> None:
+    # A lock is free when the last copy of its descriptor is closed: a copy in a child that outlives
+    # its parent would make the parent's spool look like that of a living process.
+    for home in list(_held):
+        home.release()
+
+
+os.register_at_fork(after_in_child=_leave_locks_to_parent)
+
+
+def bury(root: Path) -> None:
+    """Delete what somebody was killed over while deleting it."""
+    for grave in root.glob(f".*{_REMOVED}"):
+        shutil.rmtree(grave, ignore_errors=True)
 
 
 def hot_root(spool_root: Path) -> Path | None:

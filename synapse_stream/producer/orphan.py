@@ -96,7 +96,9 @@ class Orphan:
         if number > self.last:
             return None
         segment = next((s for s in self._segments if s.last is not None and s.last >= number), None)
-        return segment and self._cursor.read(segment, number, segment.used, max_bytes)
+        if segment is None:
+            return None
+        return self._cursor.read(segment, number, segment.used, max_bytes)
 
     def acknowledge(self, number: int) -> None:
         """Note that the server has everything up to `number`."""
@@ -108,8 +110,12 @@ class Orphan:
             home.release()
 
     def remove(self) -> None:
-        """Delete what was left."""
-        for home in self._homes:
+        """Delete what was left; the home of the last segment goes last.
+
+        Else somebody who finds the rest after a SIGKILL would miss the producer's last word.
+        """
+        last = self._paths[max(self._paths)].parent if self._paths else None
+        for home in sorted(self._homes, key=lambda home: home.path == last):
             home.remove()
 
     @cached_property

@@ -130,10 +130,6 @@ class Producer:
         self._spool.remove()
         return True
 
-    def abandon(self) -> None:
-        """Let go of everything in a forked child: spool and threads are the parent's."""
-        self._spool.release()
-
     def _halt(self) -> None:
         self._stop.set()
         self._hurry.set()

@@ -85,6 +85,15 @@ class Shipper:
         self._succeed()
         return chunk is not None
 
+    def ship_all(self) -> None:
+        """Send all there is.
+
+        Raises:
+            LogUnavailable, ConfigError: as `ship`.
+        """
+        while self.ship():
+            pass
+
     def find_place(self) -> int:
         """Ask the server for the last number that it has of this producer, and go on behind that.
 

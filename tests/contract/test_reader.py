@@ -12,7 +12,6 @@ from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 from synapse_stream.stream import JobStream
 from tests.chains import Chain
-from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.events import RecordedEvent
     from synapse_stream.log.event_log import EventLog
+    from tests.servers import TestServer
 
 
 def append(log: EventLog, chain: Chain, *events: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.errors import DecodeError
-from synapse_stream.producer.home import Home, ProducerInfo, hot_root
+from synapse_stream.producer.home import Home, ProducerInfo, bury, hot_root
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -45,13 +46,12 @@ def test_a_forked_child_does_not_keep_its_parents_lock(tmp_path: Path) -> None:
     to_parent, from_child = os.pipe()
     child = os.fork()
     if child == 0:
-        home.release()
         os.write(from_child, b"x")
         os.read(to_child, 1)
         os._exit(0)
     os.read(to_parent, 1)
 
-    assert Home.take_over(tmp_path / "p1") is None  # the child's release is not the parent's
+    assert Home.take_over(tmp_path / "p1") is None  # the child let go of a copy only
     home.release()
     taken = Home.take_over(tmp_path / "p1")
     os.write(from_parent, b"x")
@@ -64,6 +64,18 @@ def test_a_removed_home_cannot_be_taken(tmp_path: Path) -> None:
     home.remove()
 
     assert Home.take_over(tmp_path / "p1") is None
+
+
+def test_a_home_disappears_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed while deleting leaves nothing that looks like a spool."""
+    home = Home.create(tmp_path, INFO)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        home.remove()
+    assert [path.name for path in tmp_path.iterdir()] == [".p1.removed"]
+
+    bury(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_wrote_a_spool_can_be_read_back(tmp_path: Path) -> None:

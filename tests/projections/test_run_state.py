@@ -22,7 +22,7 @@ from tests.projections.scene import (
 )
 
 NESTED: list[object] = []
-for _ in range(245):  # as deep as orjson reads but, with what stands around it, does not write
+for _ in range(249):  # as deep as orjson reads but, with what stands around it, does not write
     NESTED = [NESTED]
 
 

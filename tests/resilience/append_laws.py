@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from hypothesis import strategies as st
@@ -81,8 +81,11 @@ class Plugin:
 class AppendLaws(RuleBasedStateMachine):
     """The window of what the spool keeps is larger than anything the server loses."""
 
-    options: ClassVar[dict[str, int]] = {}
+    options: ClassVar[dict[str, Any]] = {}
     memory_segments: ClassVar[int] = 1000
+    stories: ClassVar[int] = 0
+    """How many were told to their end, and how many events they reported."""
+    events: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,6 +218,8 @@ class AppendLaws(RuleBasedStateMachine):
             assert {batch.producer for batch in batches} == {plugin.id for plugin in self.gone}
             for plugin in self.gone:
                 self.check(plugin, [b for b in batches if b.producer == plugin.id])
+            type(self).stories += 1
+            type(self).events += self.count
         finally:
             self.clean_up()
 
@@ -251,7 +256,7 @@ class AppendLaws(RuleBasedStateMachine):
 class BoundedLaws(AppendLaws):
     """A tiny rewind window and a tiny memory: what is missing is said, number by number."""
 
-    options: ClassVar[dict[str, int]] = {
+    options: ClassVar[dict[str, Any]] = {
         "rewind_bytes": 2 * SEGMENT_BYTES,
         "rewind_seconds": 100,
         "spool_max_bytes": 16 * MIB,

@@ -77,13 +77,13 @@ def cluster_promotion(home: Path, count: int, random: Random) -> Result:
             else:
                 time.sleep(random.uniform(0, 0.1))
                 primary.kill()
-                wait_until(lambda node=other: _role(node) == "master")
+                _wait_for_role(other, "master")
             result.happened += _role(other) == "master"
             outages = actor.said(AGAIN)
             if number > 0:
-                wait_until(lambda before=outages: actor.said(AGAIN) > before)
+                actor.wait_until_said(AGAIN, outages + 1)
                 primary.start()
-                wait_until(lambda node=primary: _role(node) == "slave" and _is_linked(node))
+                _wait_for_role(primary, "slave")
             actor.wait_for_more(100)
         actor.stop()
         scene.adopt()
@@ -103,9 +103,13 @@ def _job_with_replica(cluster: TestCluster, scene: Scene) -> str:
     return next(j for j in names if master.command(*slot_of, keys.job(j)) in cluster.first_slots)
 
 
+def _wait_for_role(node: TestServer, role: str) -> None:
+    def is_reached() -> bool:
+        found = node.command("INFO", "replication")
+        return (found["role"], found.get("master_link_status", "up")) == (role, "up")
+
+    wait_until(is_reached)
+
+
 def _role(node: TestServer) -> str:
     return str(node.command("INFO", "replication")["role"])
-
-
-def _is_linked(node: TestServer) -> bool:
-    return bool(node.command("INFO", "replication")["master_link_status"] == "up")

@@ -38,13 +38,17 @@ def cut_connections(home: Path, count: int, random: Random) -> Result:
             planned += times
             outages = actor.said(AGAIN)
             proxy.plan(fault, times=times)
-            wait_until(lambda enough=planned: proxy.happened.total() >= enough)
-            wait_until(lambda before=outages: actor.said(AGAIN) > before)
+            _wait_for_faults(proxy, planned)
+            actor.wait_until_said(AGAIN, outages + 1)
         actor.stop()
         result.happened = proxy.happened.total()
         result.tally = scene.audit(server.url)
     result.notes.append(", ".join(f"{n} × {fault}" for fault, n in proxy.happened.items()))
     return result
+
+
+def _wait_for_faults(proxy: FaultProxy, count: int) -> None:
+    wait_until(lambda: proxy.happened.total() >= count)
 
 
 def half_open(home: Path, count: int, random: Random) -> Result:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from synapse_stream.log.event_log import EventLog
-    from tests.resilience.scene import Actor
 
 
 def kill_the_server(home: Path, count: int, random: Random) -> Result:
@@ -31,7 +30,8 @@ def kill_the_server(home: Path, count: int, random: Random) -> Result:
             server.kill()
             time.sleep(random.uniform(0, 0.1))
             server.start()
-            result.happened += _is_over(actor, outages)
+            actor.wait_until_said(AGAIN, outages + 1)
+            result.happened += 1
         actor.stop()
         result.tally = scene.audit()
     return result
@@ -49,11 +49,12 @@ def put_back_the_server(home: Path, count: int, random: Random) -> Result:
             server.save_files(home / str(number))
             kept = _entries(log)
             more = random.randint(1, 60)
-            wait_until(lambda enough=kept + more: _entries(log) >= enough)
+            _wait_for_entries(log, kept + more)
             outages = actor.said(AGAIN)
             server.put_back(home / str(number))
             lost += more
-            result.happened += _is_over(actor, outages)
+            actor.wait_until_said(AGAIN, outages + 1)
+            result.happened += 1
         actor.stop()
         result.tally = scene.audit()
     result.notes.append(f"at least {lost} acknowledged entries were taken away")
@@ -70,7 +71,7 @@ def flush_within_the_window(home: Path, count: int, random: Random) -> Result:
         for _ in range(count):
             actor.wait_for_more(random.randint(200, 800))
             result.happened += _entries(log) > 0 and _flush(server) == 0
-            wait_until(lambda: _entries(log) > 0)
+            _wait_for_entries(log, 1)
             founded = server.command("HGET", log.keys.config, "partitions")
             result.require(founded == b"16", f"the deployment was not founded again: {founded!r}")
         actor.stop()
@@ -89,13 +90,18 @@ def flush_beyond_the_window(home: Path, count: int, random: Random) -> Result:
             Scene(home / str(number), server.url, **tiny) as scene,
         ):
             actor = scene.enter(pause=0.0005, weight=4000)
-            wait_until(lambda: actor.witness.total > 0 and int(scene.segments()[0].stem) > 1)
+            actor.wait_for(1)
+            _wait_until_dropped(scene, 2)
             actor.wait_for_more(random.randint(1, 100))
             _flush(server)
             actor.wait_for_more(300)
             actor.stop()
             _judge_gap(scene, result)
     return result
+
+
+def _wait_until_dropped(scene: Scene, segments: int) -> None:
+    wait_until(lambda: int(scene.segments()[0].stem) >= segments)
 
 
 def _judge_gap(scene: Scene, result: Result) -> None:
@@ -116,10 +122,8 @@ def _judge_gap(scene: Scene, result: Result) -> None:
     result.tally.add(tally)
 
 
-def _is_over(actor: Actor, outages: int) -> bool:
-    """Wait until the plugin has noticed one more outage, and its end."""
-    wait_until(lambda: actor.said(AGAIN) > outages)
-    return True
+def _wait_for_entries(log: EventLog, count: int) -> None:
+    wait_until(lambda: _entries(log) >= count)
 
 
 def _flush(server: TestServer) -> int:

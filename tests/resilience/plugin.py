@@ -107,7 +107,7 @@ class Plugin:
                 number += 1
                 if self._role.pause:
                     time.sleep(self._role.pause)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - none may come out of a report call
             self.has_failed = True
             traceback.print_exc()
 

@@ -71,7 +71,7 @@ def loading(home: Path, count: int, random: Random) -> Result:
                 result,
                 server,
                 Scene(home / str(number), server.url, namespace=f"n{number}"),
-                provoke=lambda: (server.kill(), server.start(wait=False)),
+                provoke=lambda: server.restart(wait=False),
                 lift=lambda: wait_until(server.is_answering),
                 said="is still loading its data",
                 code="LOADING",
@@ -113,7 +113,7 @@ def forgotten_script(home: Path, count: int, random: Random) -> Result:
             actor.wait_for_more(random.randint(1, 30))
             forgotten = _refusals(server, "NOSCRIPT")
             server.command("SCRIPT", "FLUSH")
-            wait_until(lambda before=forgotten: _refusals(server, "NOSCRIPT") > before)
+            _wait_for_refusals(server, "NOSCRIPT", forgotten + 1)
             result.happened += 1
         actor.stop()
         result.tally = scene.audit()
@@ -134,7 +134,7 @@ def disk_full(home: Path, count: int, random: Random) -> Result:
                 home / str(number), server.url, spool_dir=disk / "spool", **_ON_DISK_ONLY
             ) as scene:
                 actor = scene.enter(pause=0.001, weight=2000)
-                wait_until(lambda said=actor.said: said("has no room"), 60)
+                actor.wait_until_said("has no room")
                 result.happened += len(scene.segments()) == 1
                 actor.wait_for_more(200)
                 with server:
@@ -176,13 +176,13 @@ def _refuse(
         actor = scene.enter(threads=2, pause=0.002)
         actor.wait_for(50)
         provoke()
-        wait_until(lambda: actor.said(said))
+        actor.wait_until_said(said)
         if code == "LOADING":
             lift()
-            wait_until(lambda: actor.said(AGAIN))
+            actor.wait_until_said(AGAIN)
         else:
             if code != "WRONGPASS":
-                wait_until(lambda: _refusals(server, code) >= _TRIES)
+                _wait_for_refusals(server, code, _TRIES)
             actor.wait_for_more(500)
             lift()
         result.happened += _refusals(server, code) > 0
@@ -193,7 +193,7 @@ def _refuse(
 
 def _settle(result: Result, scene: Scene, actor: Actor, said: str) -> None:
     """With the server back: all is there, and the reason was said once."""
-    wait_until(lambda: actor.said(AGAIN))
+    actor.wait_until_said(AGAIN)
     actor.stop()
     result.tally.add(scene.audit())
     lines = actor.log_lines
@@ -205,6 +205,10 @@ def _settle(result: Result, scene: Scene, actor: Actor, said: str) -> None:
 def _refusals(server: TestServer, code: str) -> int:
     found = server.command("INFO", "errorstats").get(f"errorstat_{code}", {})
     return int(found.get("count", 0))
+
+
+def _wait_for_refusals(server: TestServer, code: str, count: int) -> None:
+    wait_until(lambda: _refusals(server, code) >= count)
 
 
 @contextmanager

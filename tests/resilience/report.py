@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.resilience.audit import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _HEAD = ("scenario", "planned", "happened", "events", "lost", "twice", "disorder", "unknown", "s")
 _WIDTHS = (44, 8, 9, 9, 6, 6, 9, 8, 7)
@@ -46,15 +44,6 @@ class Result:
         """Note a problem beyond the counts."""
         if not is_true:
             self.tally.problems.append(otherwise)
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Measure how long the block takes."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds = time.monotonic() - start
 
 
 def head() -> str:

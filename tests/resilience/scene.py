@@ -55,6 +55,10 @@ class Actor:
         """Wait until `calls` more calls have returned."""
         self.wait_for(self.witness.total + calls)
 
+    def wait_until_said(self, words: str, times: int = 1) -> None:
+        """Wait until `times` lines of its log hold `words`."""
+        wait_until(lambda: self.said(words) >= times)
+
     def kill(self) -> bool:
         """Send SIGKILL; return False when the process had ended before."""
         self.process.send_signal(signal.SIGKILL)

@@ -55,14 +55,12 @@ class Narrator:
 
     def content(self) -> list[Any]:
         """Return all streams and feeds."""
-        told: list[Any] = []
-        for job_id in JOBS:
-            for recorded in self._log.read_after(job_id, BEGINNING, limit=1000):
-                told.append((self._ids.index((recorded.ms, recorded.seq)), recorded.batch))
-        for partition in range(2):
-            for pointer in self._log.read_feed(partition):
-                told.append((partition, self._ids.index(pointer.entry), pointer.job_id))
-        return told
+        recorded = [r for job in JOBS for r in self._log.read_after(job, BEGINNING, limit=1000)]
+        pointers = [pointer for feed in range(2) for pointer in self._log.read_feed(feed)]
+        return [
+            *((self._ids.index((r.ms, r.seq)), r.batch) for r in recorded),
+            *((self._ids.index(pointer.entry), pointer.job_id) for pointer in pointers),
+        ]
 
 
 @settings(

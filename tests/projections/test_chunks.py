@@ -1,0 +1,184 @@
+"""Chunks give back every point, and their numbers tell the truth about it."""
+
+from __future__ import annotations
+
+import math
+import random
+from math import inf, isfinite, isnan, nan
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers import chunks, packing, stats
+from consumers.chunks import MOST_POINTS, Chunk
+from consumers.projections.base import Points, begin_points
+from synapse_stream.errors import DecodeError
+from synapse_stream.position import Position
+from synapse_stream.views import Axis
+from tests.projections.series import points, same, some_points, values
+
+
+def encode(given_points: Points) -> list[Chunk]:
+    ((_, made),) = chunks.encode_all({"loss": given_points})
+    return made
+
+
+@given(some_points())
+def test_decoding_gives_back_every_point(original: Points) -> None:
+    (chunk,) = encode(original)
+
+    assert same(chunks.decode(chunk.body), original)
+    assert chunk.first == Position(original.ms[0], original.seq[0], original.index[0])
+    assert chunk.last == Position(original.ms[-1], original.seq[-1], original.index[-1])
+
+
+@given(some_points())
+def test_the_stats_are_those_of_the_points(original: Points) -> None:
+    one = encode(original)[0].stats
+    finite = [value for value in original.values if isfinite(value)]
+    xs = [x for x in original.xs or [] if isfinite(x)]
+
+    assert one.points == len(original)
+    assert (one.v_min, one.v_max) == (min(finite, default=inf), max(finite, default=-inf))
+    assert repr(one.v_last) == repr(original.values[-1])
+    assert one.nans == sum(map(isnan, original.values))
+    assert one.positive == list(original.values).count(inf)
+    assert one.negative == list(original.values).count(-inf)
+    assert (one.t_min, one.t_max) == (min(original.times), max(original.times))
+    assert (one.xs, one.x_min, one.x_max) == (len(xs), min(xs, default=inf), max(xs, default=-inf))
+
+
+@given(some_points())
+def test_an_outline_is_the_stats_of_each_block(original: Points) -> None:
+    (chunk,) = encode(original)
+    if not chunk.outline:
+        assert len(original) <= stats.BLOCK
+        return
+    columns = stats.blocks(chunk.stats, chunk.outline)
+
+    for place, start in enumerate(range(0, len(original), stats.BLOCK)):
+        alone = encode(_part(original, start, start + stats.BLOCK))[0].stats._asdict()
+        found = {name: column[place] for name, column in columns.items()}
+        assert repr(found) == repr({name: alone[name] for name in found})
+
+
+@given(st.lists(values, min_size=1))
+def test_the_sum_leaves_out_what_is_not_finite(numbers: list[float]) -> None:
+    finite = [number for number in numbers if isfinite(number)]
+    try:
+        expected = math.fsum(finite)
+    except OverflowError:
+        expected = nan
+
+    assert repr(encode(points(numbers))[0].v_sum) == repr(expected)
+
+
+def test_long_series_are_cut_into_pieces_with_rising_numbers() -> None:
+    original = points([float(i) for i in range(2 * MOST_POINTS + 10)], number=70)
+
+    made = encode(original)
+
+    assert [(chunk.number, chunk.stats.points) for chunk in made] == [
+        (70, MOST_POINTS),
+        (70 + MOST_POINTS, MOST_POINTS),
+        (70 + 2 * MOST_POINTS, 10),
+    ]
+    assert same(_joined(made), original)
+
+
+def test_series_that_share_their_places_share_the_packed_form_and_nothing_else() -> None:
+    loss, accuracy, other = points([1, 2, 3], xs=[1, 2, 3]), points([4, 5, 6], xs=[1, 2, 3]), points([7, 8, 9])
+
+    made = dict(chunks.encode_all({"loss": loss, "acc": accuracy, "other": other, "again": loss}))
+
+    for name, original in {"loss": loss, "acc": accuracy, "other": other, "again": loss}.items():
+        assert same(chunks.decode(made[name][0].body), original)
+
+
+@settings(max_examples=30)
+@given(st.lists(some_points(most=40), min_size=1, max_size=8))
+def test_merging_keeps_points_order_and_numbers(parts: list[Points]) -> None:
+    for place, part in enumerate(parts):
+        part.number = 1000 * place
+    made = [encode(part)[0] for part in parts]
+
+    (merged,) = chunks.merge([(chunk.number, chunk.body) for chunk in made])
+
+    assert same(chunks.decode(merged.body), _joined(made))
+    assert merged.number == 0
+
+
+def test_what_is_merged_beyond_one_chunk_keeps_its_place_among_the_others() -> None:
+    parts = [points([float(i)] * 1000, number=5000 * i) for i in range(6)]
+    made = [encode(part)[0] for part in parts]
+
+    merged = chunks.merge([(chunk.number, chunk.body) for chunk in made])
+
+    assert [chunk.stats.points for chunk in merged] == [MOST_POINTS, 6000 - MOST_POINTS]
+    assert [chunk.number for chunk in merged] == [0, 4 * 5000 + 96]
+
+
+@pytest.mark.parametrize("axis", list(Axis))
+@pytest.mark.parametrize("xs", [None, [3.0, nan, 1.0]])
+def test_an_axis_can_be_read_alone(axis: Axis, xs: list[float] | None) -> None:
+    original = points([7.0, 8.0, 9.0], xs=xs)
+    expected = {Axis.INDEX: range(3), Axis.TIME: original.times, Axis.X: xs or [nan] * 3}
+
+    places, found = chunks.decode_axis(encode(original)[0].body, axis)
+
+    assert repr(list(places)) == repr(list(expected[axis]))
+    assert list(found) == [7.0, 8.0, 9.0]
+
+
+@given(some_points(most=20), st.data())
+def test_damaged_bytes_are_a_decode_error_or_other_points_but_nothing_worse(original: Points, data: st.DataObject) -> None:
+    body = bytearray(encode(original)[0].body)
+    for _ in range(data.draw(st.integers(1, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(body)[: data.draw(st.integers(0, len(body)))]
+
+    for damaged in (bytes(body), cut):
+        try:
+            assert len(chunks.decode(damaged)) == int.from_bytes(damaged[1:5], "little")
+        except DecodeError:
+            pass
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_outline_are_a_decode_error(data: bytes) -> None:
+    one = encode(points([1.0] * 100))[0].stats
+
+    with pytest.raises(DecodeError, match="an outline of 100 points has"):
+        stats.blocks(one, data[:79])
+
+
+def test_a_frame_that_would_fill_the_memory_is_refused() -> None:
+    bomb = packing.compress([bytes(65 * 1024 * 1024)])
+
+    with pytest.raises(DecodeError, match="at most"):
+        packing.decompress(bomb)
+
+
+def test_a_stored_point_takes_less_than_twelve_bytes() -> None:
+    """Full-precision noise, the worst that a real metric is, with jittering times and an x."""
+    rng = random.Random(1)
+    numbers = [2 * math.exp(-i / 20_000) + 0.05 * rng.gauss(0, 1) for i in range(20_000)]
+    moments = [1_763_880_000_000_000 + 1200 * i + rng.randrange(200) for i in range(20_000)]
+
+    made = encode(points(numbers, xs=[float(i) for i in range(20_000)], moments=moments))
+
+    assert sum(len(chunk.body) + len(chunk.outline) for chunk in made) / 20_000 < 12
+
+
+def _part(original: Points, start: int, stop: int) -> Points:
+    columns = [c[start:stop] for c in (original.ms, original.seq, original.index, original.times)]
+    xs = None if original.xs is None else original.xs[start:stop]
+    return Points(0, *columns, original.values[start:stop], xs)  # type: ignore[misc]
+
+
+def _joined(made: list[Chunk]) -> Points:
+    joined = begin_points(0)
+    for chunk in made:
+        joined.extend(chunks.decode(chunk.body))
+    return joined

@@ -1,0 +1,126 @@
+"""Whatever a stream holds, it is folded or parked, and the rest goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from consumers.errors import OutdatedFold
+from consumers.fold import JobFold, fold_job
+from consumers.projections.base import JobView
+from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.run_state import RunStateView
+from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.position import Position
+from tests.projections.scene import VIEWS, Scene, message, scene, started
+
+GOOD = b'{"seq":0,"time":1,"type":"message","v":1,"content":"good","level":"info"}'
+
+
+def contents(told: Scene) -> list[str]:
+    return [row.content for row in told.rows]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_entry_that_is_no_batch_is_parked_with_its_fields(view: type[JobView]) -> None:
+    fold = JobFold(view, "job-1", None)
+
+    (parked,) = fold.apply(RecordedBatch(7, 1, None, "no field z", {b"p": b"p0", b"q": b"\xff"}))
+
+    assert parked == ("job-1", Position(7, 1, 0), "no field z", b"{b'p': b'p0', b'q': b'\\xff'}", None, None)
+    assert not fold.has_changed
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "not JSON: "),
+        (b"", "not JSON: "),
+        (b'{"a":"\xff"}', "not JSON: "),
+        (b"[1]", "not a JSON object but list"),
+        (b"null", "not a JSON object but NoneType"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_parked_and_the_others_are_folded(line: bytes, reason: str) -> None:
+    told = Scene().sends(b"\n".join([GOOD, line, GOOD]) + b"\n", count=3)
+
+    assert contents(told) == ["good", "good"]
+    assert [row.line for row in told.rows] == [0, 2]
+    told.fold(MessageFeedView)
+    (parked,) = told.parked
+    assert (parked.position, parked.raw, parked.producer, parked.number) == (Position(1000, 0, 1), line, "p0", 1)
+    assert parked.reason.startswith(reason)
+
+
+def test_lines_that_only_together_are_json_are_parked_each() -> None:
+    told = Scene().sends(b"[1\n2]\n" + GOOD + b"\n", count=3)
+
+    assert contents(told) == ["good"]
+    assert [parked.raw for parked in told.parked] == [b"[1", b"2]"]
+
+
+def test_a_line_beyond_the_numbers_of_its_batch_is_parked() -> None:
+    told = Scene().sends(GOOD + b"\n" + GOOD + b"\n", count=1)
+
+    assert contents(told) == ["good"]
+    assert [(parked.reason, parked.number) for parked in told.parked] == [("the batch has only 1 numbers", None)]
+
+
+def test_a_batch_without_its_last_newline_loses_no_line() -> None:
+    assert contents(Scene().sends(GOOD + b"\n" + GOOD, count=2)) == ["good", "good"]
+
+
+def test_a_batch_without_any_line_is_missing() -> None:
+    told = scene(started()).sends(b"", count=2)
+
+    assert told.attempt.completeness.missing == {"p0": [(1, 2)]}
+
+
+def test_what_was_parked_is_not_parked_again_when_it_comes_again() -> None:
+    told = scene(message("a", "loud"), message("b")).repeats(0)
+
+    told.fold(MessageFeedView)
+
+    assert len(told.parked) == 1
+
+
+def test_of_a_batch_that_overlaps_only_new_events_are_parked() -> None:
+    bad = b'{"type":7}'
+    told = Scene().sends(bad + b"\n", count=1)
+    told.appends(Batch("job-1", "p0", 0, 1, GENESIS, bad + b"\n" + bad + b"\n"))
+
+    told.fold(RunStateView)
+
+    assert [(parked.position.ms, parked.number) for parked in told.parked] == [(1000, 0), (1001, 1)]
+
+
+def test_a_thousand_bad_events_in_a_batch_are_each_parked() -> None:
+    told = scene(*(message("x", "loud") for _ in range(1000)), message("good"))
+
+    assert contents(told) == ["good"]
+    assert len(told.parked) == 1000
+
+
+def test_the_document_of_another_version_is_refused() -> None:
+    document = scene(message("a")).fold(MessageFeedView).document().replace(b'"v":1', b'"v":99')
+
+    with pytest.raises(OutdatedFold, match=r"message-feed fold of job 'job-1' is of version 99, not 1"):
+        JobFold(MessageFeedView, "job-1", document)
+
+
+def test_a_whole_run_can_be_folded_at_once() -> None:
+    told = scene(message("a")).says(message("b"))
+
+    assert fold_job(MessageFeedView, "job-1", told.entries).rows() == told.rows
+
+
+@pytest.mark.parametrize("producer", ["", "p" * 200])
+def test_any_name_of_a_producer_up_to_200_characters_will_do(producer: str) -> None:
+    assert contents(Scene().says(message("hi"), by=producer)) == ["hi"]
+
+
+def test_a_producer_with_an_endless_name_is_parked() -> None:
+    told = Scene().says(message("hi"), by="p" * 201)
+
+    assert contents(told) == []
+    assert len(told.parked) == 1
