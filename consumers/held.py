@@ -34,7 +34,7 @@ class Held:
         self._store = store
         self._settings = settings
         self._committed: EntryId = lease.position
-        self._mirrored: EntryId | None = None
+        self._mirrored: EntryId = (0, 0)
         self._folds: OrderedDict[str, JobFold] = OrderedDict()
 
     def begin(self, log: FeedLog) -> None:

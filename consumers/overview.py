@@ -82,7 +82,7 @@ class Bucketing:
         wholes = [whole for whole in wholes if whole[2].points]
         self._start = min((g.start for *_, g in wholes), default=0) if start is None else start
         self._stop = max((g.stop for *_, g in wholes), default=0) if stop is None else stop
-        self._width = (self._stop - self._start) / buckets
+        self._half_width = _half_span(self._start, self._stop) / buckets
         seen = [w for w in wholes if w[2].start <= self._stop and w[2].stop >= self._start]
         self._is_exact = sum(group.points for *_, group in seen) <= buckets
         self._parts = [self._part(*whole) for whole in seen]
@@ -105,7 +105,7 @@ class Bucketing:
                 exact += groups
                 continue
             for group in groups:
-                place = self._place((group.start + group.stop) / 2)
+                place = self._place(group.start / 2 + group.stop / 2)
                 before = places.get(place)
                 places[place] = group if before is None else _join(before, group)
         ordered = sorted(exact, key=itemgetter(0)) or [places[place] for place in sorted(places)]
@@ -116,7 +116,7 @@ class Bucketing:
         # Where some points have no x, the chunk's values are not those of the points in view.
         if self._is_exact or not is_inside or whole.points < sketch.stats.points:
             return _Part(sketch.number, begin, None)
-        if whole.stop - whole.start <= self._width:
+        if _half_span(whole.start, whole.stop) <= self._half_width:
             return _Part(sketch.number, begin, [whole])
         return _Part(sketch.number, begin, self._outlined(sketch, begin, whole))
 
@@ -130,11 +130,11 @@ class Bucketing:
             return None
         columns = stats.blocks(sketch.stats, sketch.outline)
         count = len(columns["v_min"])
-        on_average = int(count * self._width / (whole.stop - whole.start))
+        on_average = int(count * self._half_width / _half_span(whole.start, whole.stop))
         for together in (on_average, 1):
             if together:
                 groups = _groups(sketch.stats, columns, together, self._axis, begin)
-                if all(group.stop - group.start <= self._width for group in groups):
+                if all(_half_span(g.start, g.stop) <= self._half_width for g in groups):
                     return groups
         return None
 
@@ -159,16 +159,21 @@ class Bucketing:
         while begin < end:
             stop = begin + 1
             if not self._is_exact:
-                edge = self._start + (self._place(places[begin]) + 1) * self._width
+                edge = self._start + (self._place(places[begin]) + 1) * self._half_width * 2
                 stop = max(stop, bisect_left(places, edge, begin, end))
             yield _group(places[begin:stop], values[begin:stop])
             begin = stop
 
     def _place(self, place: float) -> int:
         """Return the number of the bucket that a place on the axis lies in."""
-        if self._width == 0:
+        if self._half_width == 0:
             return 0
-        return min(self._buckets - 1, int((place - self._start) / self._width))
+        return min(self._buckets - 1, int(_half_span(self._start, place) / self._half_width))
+
+
+def _half_span(start: float, stop: float) -> float:
+    """Return half the way, since the whole way may be longer than the largest double."""
+    return stop / 2 - start / 2
 
 
 def _whole(one: Stats, axis: Axis, begin: int) -> _Group:

@@ -25,7 +25,15 @@ class DecodeError(SynapseStreamError, ValueError):
 
 
 class LogUnavailable(SynapseStreamError, ConnectionError):
-    """The server could not be reached, or refused the command; trying again later may help."""
+    """The server could not be reached, or refused the command; trying again later may help.
+
+    Attributes:
+        reason: what is wrong, the same whichever command it came to light with.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
 
 
 class RunEnded(SynapseStreamError, RuntimeError):

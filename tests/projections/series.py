@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from math import inf, nan
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
 from consumers.projections.base import Points
+
+T = TypeVar("T")
 
 WEIRD = [nan, inf, -inf, 0.0, -0.0, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308]
 MOST = 2**63 - 1
@@ -34,22 +38,22 @@ def points(
 
 @st.composite
 def some_points(draw: st.DrawFn, *, most: int = 300) -> Points:
-    """Draw points with anything in them that can be."""
+    """Draw points with anything in them that can be: a few items a column, in a shuffled order."""
     count = draw(st.integers(1, most))
+    rng = random.Random(draw(st.integers(0, 2**32)))
 
-    def column(items: st.SearchStrategy[int]) -> array[int]:
-        return array("q", draw(st.lists(items, min_size=count, max_size=count)))
+    def column(items: st.SearchStrategy[T]) -> list[T]:
+        return rng.choices(draw(st.lists(items, min_size=1, max_size=5)), k=count)
 
     place = st.integers(0, MOST)
-    floats = st.lists(values, min_size=count, max_size=count).map(lambda items: array("d", items))
     return Points(
         draw(st.integers(0, 2**40)),
-        column(place),
-        column(place),
-        column(st.integers(0, 10**6)),
-        column(times),
-        draw(floats),
-        draw(st.none() | floats),
+        array("q", column(place)),
+        array("q", column(place)),
+        array("q", column(st.integers(0, 10**6))),
+        array("q", column(times)),
+        array("d", column(values)),
+        array("d", column(values)) if draw(st.booleans()) else None,
     )
 
 

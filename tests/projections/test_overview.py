@@ -154,6 +154,14 @@ def test_the_same_chunks_give_the_same_buckets() -> None:
     assert stored.overview(Axis.TIME, 64) == stored.overview(Axis.TIME, 64)
 
 
+def test_an_axis_may_be_longer_than_the_largest_number() -> None:
+    largest = 1.7976931348623157e308
+
+    found = Stored(points([1.0, 2.0, 3.0, 4.0], xs=[-largest, -1.0, largest, largest])).overview(Axis.X, 3)
+
+    assert [(bucket.start, bucket.points) for bucket in found] == [(-largest, 1), (-1.0, 1), (largest, 2)]
+
+
 @pytest.mark.parametrize("axis", list(Axis))
 def test_a_series_without_points_has_no_buckets(axis: Axis) -> None:
     assert Stored().overview(axis, 10) == []

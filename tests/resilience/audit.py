@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_stream.batch import GENESIS
+from synapse_stream.log.event_log import FeedPointer
 from synapse_stream.position import BEGINNING, Position
 from tests.resilience import calls
 
@@ -104,14 +105,16 @@ class Audit:
 
     def run(self) -> Tally:
         """Read and compare all of it."""
-        entries: list[tuple[int, int]] = []
+        pointers: list[FeedPointer] = []
         for recorded in read_all(self._log, self._job_id):
-            entries.append((recorded.ms, recorded.seq))
-            if recorded.batch is None:
-                self.tally.blame("unknown", f"entry {entries[-1]}: {recorded.error}")
+            entry, batch = (recorded.ms, recorded.seq), recorded.batch
+            if batch is None:
+                self.tally.blame("unknown", f"entry {entry}: {recorded.error}")
             else:
-                self._take_batch(recorded.batch)
-        self._compare_feed(entries)
+                count = batch.last - batch.first + 1
+                pointers.append(FeedPointer(entry, self._job_id, count))
+                self._take_batch(batch)
+        self._compare_feed(pointers)
         for producer, story in self.tally.stories.items():
             self._judge_end(producer, story)
         for role, witness in self._plugins:
@@ -177,16 +180,16 @@ class Audit:
         self._seen.add(call)
         self._newest[line] = max(number, newest)
 
-    def _compare_feed(self, entries: list[tuple[int, int]]) -> None:
-        if entries != sorted(set(entries)):
+    def _compare_feed(self, expected: list[FeedPointer]) -> None:
+        if expected != sorted(set(expected)):
             self.tally.blame("disordered", "entry ids do not rise")
-        pointers: list[tuple[int, int]] = []
+        found: list[FeedPointer] = []
         partition = self._log.keys.partition(self._job_id)
         after = (0, 0)
         while page := self._log.read_feed(partition, after):
-            pointers += [pointer.entry for pointer in page if pointer.job_id == self._job_id]
+            found += [pointer for pointer in page if pointer.job_id == self._job_id]
             after = page[-1].entry
-        if pointers != entries:
+        if found != expected:
             self.tally.blame("unknown", "the feed does not point to each entry once, in order")
 
     def _judge_end(self, producer: str, story: Story) -> None:

@@ -1,4 +1,4 @@
-"""Many processes and threads on one job, forked children, and a cluster that changes its primary."""
+"""Many processes and threads on one job, forked children, a cluster that changes its primary."""
 
 from __future__ import annotations
 

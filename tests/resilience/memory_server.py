@@ -89,7 +89,8 @@ class MemoryServer:
             return [2 if int(first) > newest else 0, state]
         self._last_id += 1
         entry = b"%d-0" % self._last_id
-        self._state.streams.setdefault(feed, []).append((entry, {b"j": job_id}))
+        pointer = {b"j": job_id, b"n": b"%d" % (int(last) - newest)}
+        self._state.streams.setdefault(feed, []).append((entry, pointer))
         fields = {b"p": producer, b"n": first, b"m": last, b"h": link, kind: data}
         self._state.streams.setdefault(job, []).append((entry, fields))
         known[producer] = link + last

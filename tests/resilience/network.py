@@ -43,7 +43,7 @@ def cut_connections(home: Path, count: int, random: Random) -> Result:
         actor.stop()
         result.happened = proxy.happened.total()
         result.tally = scene.audit(server.url)
-    result.notes.append(", ".join(f"{n} × {fault}" for fault, n in proxy.happened.items()))
+    result.notes.append(", ".join(f"{n} {fault}" for fault, n in proxy.happened.items()))
     return result
 
 

@@ -59,7 +59,7 @@ class Narrator:
         pointers = [pointer for feed in range(2) for pointer in self._log.read_feed(feed)]
         return [
             *((self._ids.index((r.ms, r.seq)), r.batch) for r in recorded),
-            *((self._ids.index(pointer.entry), pointer.job_id) for pointer in pointers),
+            *((self._ids.index(pointer.entry), *pointer[1:]) for pointer in pointers),
         ]
 
 

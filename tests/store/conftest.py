@@ -20,11 +20,13 @@ __all__ = ["postgres"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Name a store that no other test uses."""
     if request.param == "sqlite":
-        return Settings(data_dir=tmp_path)
-    return Settings(data_dir=tmp_path, store_url=request.getfixturevalue("postgres").new_database())
+        yield Settings(data_dir=tmp_path)
+        return
+    with request.getfixturevalue("postgres").lend() as url:
+        yield Settings(data_dir=tmp_path, store_url=url)
 
 
 @pytest.fixture
