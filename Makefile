@@ -44,7 +44,7 @@ bench: $(READY) ## measure, and compare with what must be reached
 	@$(BIN)/python -m bench $(ARGS)
 
 faults: $(READY) ## every planned fault against real processes and a real server; prints a report
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@$(BIN)/python -m tests.resilience $(ARGS)
 
 format: $(READY) ## let ruff format and mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

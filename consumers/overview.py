@@ -159,7 +159,8 @@ class Bucketing:
         while begin < end:
             stop = begin + 1
             if not self._is_exact:
-                edge = self._start + (self._place(places[begin]) + 1) * self._half_width * 2
+                half_way = (self._place(places[begin]) + 1) * self._half_width
+                edge = self._start + half_way + half_way
                 stop = max(stop, bisect_left(places, edge, begin, end))
             yield _group(places[begin:stop], values[begin:stop])
             begin = stop

@@ -1,0 +1,231 @@
+"""Laws: what a fold gives depends on the events alone.
+
+Any cut into batches, any redelivery, any restart point, any order between producers where it cannot
+matter, give the same document and the same rows; and whatever a stream holds is folded or parked.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers import canonical
+from consumers.fold import JobFold, Parked
+from consumers.projections.reading import message, run_state
+from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.log.event_log import RecordedBatch
+from tests.projections.events import any_events, event_lists, fuzzed_lines
+from tests.projections.scene import VIEWS
+
+if TYPE_CHECKING:
+    from consumers.projections.base import JobView, MessageRow, Points
+    from synapse_stream.views import SeriesKey
+
+Lines = list[bytes]
+each_view = pytest.mark.parametrize("view", VIEWS)
+
+
+class Reader:
+    """A consumer that commits, crashes and goes on: rows are collected as a store would."""
+
+    def __init__(self, view: type[JobView]) -> None:
+        self.view = view
+        self.parked: dict[tuple[str | None, int | None], str] = {}
+        self.fold = JobFold(view, "job-1", None)
+        self._series: dict[SeriesKey, Points] = {}
+        self._rows: list[MessageRow] = []
+
+    def read(self, entry: RecordedBatch) -> Reader:
+        for parked in self.fold.apply(entry):
+            self._park(parked)
+        return self
+
+    def commit_and_restart(self) -> None:
+        document = self.fold.document()
+        self._collect()
+        self.fold = JobFold(self.view, "job-1", document)
+
+    def _park(self, parked: Parked) -> None:
+        assert (parked.producer, parked.number) not in self.parked or parked.number is None
+        self.parked[parked.producer, parked.number] = parked.reason
+
+    def _collect(self) -> None:
+        rows = self.fold.rows()
+        for key, points in rows.items() if isinstance(rows, dict) else ():
+            if key in self._series:
+                self._series[key].extend(points)
+            else:
+                self._series[key] = points
+        self._rows += rows if isinstance(rows, list) else []
+
+    def content(self, *, positions: bool) -> tuple[bytes, bytes, dict[Any, str]]:
+        """Return document, rows and parked events in one form."""
+        self._collect()
+        document = canonical.of_document(self.fold.document(), positions=positions)
+        rows = canonical.of_points(self._series, positions=positions)
+        rows += canonical.of_messages(self._rows, positions=positions)
+        return document, rows, self.parked
+
+
+def entries(producers: list[Lines], cuts: random.Random, *, repeat: float = 0) -> list[RecordedBatch]:
+    """Cut the lines of producers into batches in some order; of those sent, send some again."""
+    sent = [0] * len(producers)
+    stream: list[RecordedBatch] = []
+
+    def append(producer: int, first: int, last: int) -> None:
+        data = b"".join(line + b"\n" for line in producers[producer][first : last + 1])
+        batch = Batch("job-1", f"p{producer}", first, last, GENESIS, data)
+        stream.append(RecordedBatch(1000 + len(stream), cuts.randrange(3), batch))
+
+    while any(n < len(lines) for n, lines in zip(sent, producers, strict=True)):
+        producer = cuts.randrange(len(producers))
+        lines, known = producers[producer], sent[producer]
+        if known and cuts.random() < repeat:
+            first = cuts.randrange(known)
+            append(producer, first, cuts.randrange(first, len(lines)))
+            sent[producer] = max(known, (stream[-1].batch or _none()).last + 1)
+        elif known < len(lines):
+            last = cuts.randrange(known, min(known + 20, len(lines)))
+            append(producer, known, last)
+            sent[producer] = last + 1
+    return stream
+
+
+def _none() -> Batch:
+    raise AssertionError
+
+
+def fold(view: type[JobView], stream: list[RecordedBatch]) -> Reader:
+    reader = Reader(view)
+    for entry in stream:
+        reader.read(entry)
+    return reader
+
+
+seeds = st.integers(0, 2**32).map(random.Random)
+
+
+@each_view
+@settings(deadline=None)
+@given(lines=event_lists(), one=seeds, other=seeds)
+def test_any_cut_into_batches_gives_the_same(
+    view: type[JobView], lines: Lines, one: random.Random, other: random.Random
+) -> None:
+    first = fold(view, entries([lines], one)).content(positions=False)
+
+    assert fold(view, entries([lines], other)).content(positions=False) == first
+
+
+@each_view
+@settings(deadline=None)
+@given(producers=st.lists(event_lists(), min_size=1, max_size=3), cuts=seeds)
+def test_any_redelivery_and_any_restart_gives_the_same(
+    view: type[JobView], producers: list[Lines], cuts: random.Random
+) -> None:
+    stream = entries(producers, cuts)
+    plain = fold(view, stream).content(positions=True)
+
+    reader = Reader(view)
+    for place, entry in enumerate(stream):
+        reader.read(entry)
+        if cuts.random() < 0.5:
+            reader.commit_and_restart()
+        while cuts.random() < 0.3:
+            old = stream[cuts.randrange(place + 1)]
+            reader.read(old._replace(ms=10**6 + place))
+
+    assert reader.content(positions=True) == plain
+
+
+@each_view
+@settings(deadline=None)
+@given(producers=st.lists(event_lists(), min_size=1, max_size=3), cuts=seeds)
+def test_batches_that_come_again_cut_differently_count_event_by_event(
+    view: type[JobView], producers: list[Lines], cuts: random.Random
+) -> None:
+    """Producers in turn: what one says first decides about the attempt of those that follow."""
+    whole = Reader(view)
+    again = Reader(view)
+    for number in range(len(producers)):
+        mine = [lines if i == number else [] for i, lines in enumerate(producers)]
+        for entry in entries(mine, cuts):
+            whole.read(entry)
+        for entry in entries(mine, cuts, repeat=0.5):
+            again.read(entry)
+
+    assert again.content(positions=False) == whole.content(positions=False)
+
+
+@each_view
+@settings(deadline=None)
+@given(ranks=st.lists(event_lists(starts=False), min_size=2, max_size=4), one=seeds, other=seeds)
+def test_the_order_between_ranks_of_an_attempt_does_not_matter(
+    view: type[JobView], ranks: list[Lines], one: random.Random, other: random.Random
+) -> None:
+    producers = [
+        [orjson.dumps({"type": "run_started", "v": 1, "time": rank, "rank": rank, "attempt": None}), *lines]
+        for rank, lines in enumerate(ranks)
+    ]
+    first = fold(view, entries(producers, one)).content(positions=False)
+
+    assert fold(view, entries(producers, other)).content(positions=False) == first
+
+
+@each_view
+@settings(deadline=None, max_examples=300)
+@given(lines=fuzzed_lines(), one=seeds, other=seeds)
+def test_whatever_a_stream_holds_is_folded_or_parked(
+    view: type[JobView], lines: Lines, one: random.Random, other: random.Random
+) -> None:
+    reader = fold(view, entries([lines], one))
+    reader.commit_and_restart()
+    first = reader.content(positions=False)
+
+    assert fold(view, entries([lines], other)).content(positions=False) == first
+
+
+@settings(deadline=None, max_examples=300)
+@given(lines=fuzzed_lines(), cuts=seeds)
+def test_whatever_a_stream_holds_can_be_read(lines: Lines, cuts: random.Random) -> None:
+    run, _, feed = (fold(view, entries([lines], cuts)) for view in VIEWS)
+
+    state = run_state("job-1", run.fold.document())
+    counted = sum(attempt.events for attempt in state.attempts) if state else 0
+    for row in feed.fold.rows():
+        message(row, "ko")
+
+    assert counted + len(run.parked) == len(lines)
+
+
+@settings(deadline=None)
+@given(lines=event_lists(), cuts=seeds)
+def test_a_documented_run_is_never_parked(lines: Lines, cuts: random.Random) -> None:
+    for view in VIEWS:
+        assert fold(view, entries([lines], cuts)).parked == {}
+
+
+@settings(deadline=None)
+@given(events=any_events)
+def test_overall_progress_falls_back_only_where_a_step_begins_again(events: list[dict[str, Any]]) -> None:
+    reader = Reader(VIEWS[0])
+    shown = 0.0
+    current: dict[str, float] = {}
+    for number, event in enumerate(events):
+        line = orjson.dumps(event) + b"\n"
+        reader.read(RecordedBatch(1, number, Batch("job-1", "p0", number, number, GENESIS, line)))
+        state = run_state("job-1", reader.fold.document())
+        if state is None or event["type"] != "progress":
+            continue
+        name = event.get("step") or ""
+        is_again = event.get("current") is not None and event["current"] < current.get(name, 0)
+        if event.get("current") is not None:
+            current[name] = event["current"]
+        now = state.attempts[0].overall_percent or 0.0
+        assert now >= shown or is_again or len(state.attempts) > 1
+        assert 0 <= now <= 100
+        shown = now
