@@ -168,8 +168,8 @@ def running_url(data_dir: Path) -> str:
         return str(orjson.loads((data_dir / "server.json").read_bytes())["url"])
     except (OSError, ValueError, KeyError):
         msg = (
-            f"no server: none runs in {data_dir}; start one with `synapse-stream up`, "
-            "or set SYNAPSE_STREAM_REDIS_URL"
+            f"no server: none runs in {data_dir}; set SYNAPSE_STREAM_REDIS_URL to one, such as "
+            "redis://127.0.0.1:6379 of `docker compose up -d`"
         )
         raise LogUnavailable(msg) from None
 

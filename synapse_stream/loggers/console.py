@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
-from synapse_stream.plain import describe
+from synapse_stream.plain import describe, plain
 from synapse_stream.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ def _items(data: Any) -> str:
 def _brief(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.5g}"
-    text = one_line(value if isinstance(value, str) else describe(value))
+    simple = plain(value)
+    text = one_line(simple if isinstance(simple, str) else describe(simple))
     return text if len(text) <= _LONGEST_ITEM else f"{text[: _LONGEST_ITEM - 1]}…"
 
 

@@ -81,9 +81,11 @@ class Home:
         Raises:
             OSError: the directory cannot be made.
         """
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = root / f".{info.producer}"
-        draft.mkdir(mode=0o700)
+        while not draft.is_dir():
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # somebody removed the root as empty
+                draft.mkdir(mode=0o700)
         try:
             (draft / "producer.json").write_bytes(info.dump())
             lock = os.open(draft / "producer.json", os.O_RDWR | os.O_CLOEXEC)
@@ -129,12 +131,14 @@ class Home:
         """Delete the directory, then give the lock back.
 
         It disappears as a whole: half a spool, left by a SIGKILL, would be taken for one that lost
-        events.
+        events. In shared memory an empty root goes too: there is one for every spool root.
         """
         grave = self.path.with_name(f".{self.path.name}{_REMOVED}")
         with contextlib.suppress(OSError):
             self.path.rename(grave)
             shutil.rmtree(grave, ignore_errors=True)
+            if _SHARED_MEMORY in grave.parents:
+                grave.parent.rmdir()
         self.release()
 
 

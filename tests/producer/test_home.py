@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,3 +98,16 @@ def test_spool_roots_have_separate_shared_memory() -> None:
     one, other = hot_root(Path("/a/spool")), hot_root(Path("/b/spool"))
 
     assert one is None or (one != other and one.parent.stat().st_mode & 0o777 == 0o700)
+
+
+def test_an_empty_root_in_shared_memory_goes_with_its_last_home(tmp_path: Path) -> None:
+    root = hot_root(tmp_path)
+    if root is None:
+        pytest.skip("this machine has no shared memory")
+    one = Home.create(root, INFO)
+    other = Home.create(root, replace(INFO, producer="p2"))
+
+    one.remove()
+    assert root.is_dir()
+    other.remove()
+    assert not root.exists()

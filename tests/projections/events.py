@@ -25,8 +25,10 @@ numbers = finite | st.sampled_from(["NaN", "Infinity", "-Infinity"])
 
 
 def event(kind: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return events of a type; a field that is drawn as None is left out at times by its producer."""
-    return st.fixed_dictionaries({"type": st.just(kind), "v": st.just(1), "time": times, "step": steps, **fields})
+    """Return events of a type with these fields of its own."""
+    return st.fixed_dictionaries(
+        {"type": st.just(kind), "v": st.just(1), "time": times, "step": steps, **fields}
+    )
 
 
 def _progress(parts: tuple[int, int]) -> dict[str, Any]:
@@ -86,28 +88,40 @@ others = st.one_of(
 )
 endings = event(
     "end",
-    status=st.none() | st.sampled_from([status.value for status in RunStatus if status.is_terminal]),
+    status=st.none()
+    | st.sampled_from([status.value for status in RunStatus if status.is_terminal]),
     error=st.none() | texts,
     result=json_values,
     count=st.none() | st.integers(0, 50),
     rank=st.none() | st.integers(0, 2),
-) | event("producer_lost", rank=st.none() | st.integers(0, 2), host=texts, pid=st.integers(1, 9), reason=texts)
+) | event(
+    "producer_lost",
+    rank=st.none() | st.integers(0, 2),
+    host=texts,
+    pid=st.integers(1, 9),
+    reason=texts,
+)
 
 any_events = st.lists(others | others | others | starts | endings, max_size=25)
 
 
 def event_lists(*, starts: bool = True) -> st.SearchStrategy[list[bytes]]:
-    """Return the lines of one producer, with any number of starts and ends, or with none of them."""
+    """Return the lines of one producer, with any number of starts and ends, or with none."""
     events = any_events if starts else st.lists(others, max_size=25)
     return events.map(lambda found: [orjson.dumps(one) for one in found])
 
 
-junk = json_values | st.integers(2**53, 2**64 - 1) | st.sampled_from([-1, 1e308, "x" * 600, "nul\0", [[]], {"$float": "NaN"}])
-fields = st.sampled_from(
-    ["type", "v", "time", "step", "values", "x", "current", "total", "failed", "error", "content", "level", "key"]
-    + ["template", "params", "data", "message", "event", "file", "name", "status", "rank", "attempt", "host", "pid"]
-    + ["python", "sdk", "labels", "result", "count", "counts", "first", "last", "reason", "action", "plugin"]
+junk = (
+    json_values
+    | st.integers(2**53, 2**64 - 1)
+    | st.sampled_from([-1, 1e308, "x" * 600, "nul\0", [[]], {"$float": "NaN"}])
 )
+_FIELDS = """
+    type v time step values x current total failed error content level key template params data message
+    event file name status rank attempt host pid python sdk labels result count counts first last reason
+    action plugin
+"""
+fields = st.sampled_from(_FIELDS.split())
 
 
 @st.composite
@@ -140,6 +154,11 @@ def fuzzed_lines() -> st.SearchStrategy[list[bytes]]:
         fuzzed_events().map(orjson.dumps)
         | _damaged()
         | json_values.map(orjson.dumps)
-        | st.sampled_from([b"[" * 900 + b"]" * 900, b'{"type":"message","v":1,"time":1,"data":' + b"[" * 300 + b"]" * 300 + b"}"])
+        | st.sampled_from(
+            [
+                b"[" * 900 + b"]" * 900,
+                b'{"type":"message","v":1,"time":1,"data":' + b"[" * 300 + b"]" * 300 + b"}",
+            ]
+        )
     )
     return st.lists(line, max_size=15)

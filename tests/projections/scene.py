@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from consumers.fold import JobFold, Parked
-from consumers.projections.base import JobView, MessageRow, Points
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.projections.reading import run_state
 from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
-from synapse_stream.views import Attempt, RunState, SeriesKey
 from tests.chains import Chain
+
+if TYPE_CHECKING:
+    from consumers.projections.base import JobView, MessageRow, Points
+    from synapse_stream.views import Attempt, RunState, SeriesKey
 
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
 START = 1_763_880_000_000_000
@@ -25,15 +27,24 @@ T = TypeVar("T")
 def event(kind: str, **fields: Any) -> dict[str, Any]:
     """Return an event; its number and time are added when it is said, unless it has them."""
     at = fields.pop("at", None)
-    return {"type": kind, "v": 1} | ({} if at is None else {"time": START + int(at * SECOND)}) | fields
+    return (
+        {"type": kind, "v": 1} | ({} if at is None else {"time": START + int(at * SECOND)}) | fields
+    )
 
 
 def started(rank: int = 0, **fields: Any) -> dict[str, Any]:
-    process = {"host": "node-1", "pid": 4711, "python": "3.13.0", "sdk": {"synapse-stream": "0.1.0"}}
+    process = {
+        "host": "node-1",
+        "pid": 4711,
+        "python": "3.13.0",
+        "sdk": {"synapse-stream": "0.1.0"},
+    }
     return event("run_started", action="train", rank=rank, attempt=None, **process, **fields)
 
 
-def progress(current: float, total: float = 100, step: str | None = None, **fields: Any) -> dict[str, Any]:
+def progress(
+    current: float, total: float = 100, step: str | None = None, **fields: Any
+) -> dict[str, Any]:
     named = {} if step is None else {"step": step}
     return event("progress", current=current, total=total, **named, **fields)
 
@@ -119,5 +130,5 @@ def scene(*events: dict[str, Any]) -> Scene:
 
 def loss_of_range(first: int, last: int, by: str = "p0") -> Batch:
     """Return the batch that stands for numbers that are gone."""
-    line = b'{"seq":%d,"time":%d,"type":"loss","v":1,"counts":{},"first":%d,"last":%d,"reason":"gone"}\n'
+    line = b'{"seq":%d,"time":%d,"type":"loss","v":1,"counts":{},"first":%d,"last":%d}\n'
     return Batch("job-1", by, first, last, GENESIS, line % (last, START, first, last))

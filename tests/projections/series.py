@@ -21,7 +21,10 @@ times = st.integers(0, 2**53 - 1)
 
 
 def points(
-    numbers: list[float], xs: list[float] | None = None, moments: list[int] | None = None, number: int = 0
+    numbers: list[float],
+    xs: list[float] | None = None,
+    moments: list[int] | None = None,
+    number: int = 0,
 ) -> Points:
     """Return a point a number, one a millisecond unless `moments` says otherwise."""
     count = len(numbers)

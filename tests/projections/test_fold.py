@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from consumers.errors import OutdatedFold
 from consumers.fold import JobFold, fold_job
-from consumers.projections.base import JobView
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.position import Position
 from tests.projections.scene import VIEWS, Scene, message, scene, started
+
+if TYPE_CHECKING:
+    from consumers.projections.base import JobView
 
 GOOD = b'{"seq":0,"time":1,"type":"message","v":1,"content":"good","level":"info"}'
 
@@ -27,7 +31,14 @@ def test_an_entry_that_is_no_batch_is_parked_with_its_fields(view: type[JobView]
 
     (parked,) = fold.apply(RecordedBatch(7, 1, None, "no field z", {b"p": b"p0", b"q": b"\xff"}))
 
-    assert parked == ("job-1", Position(7, 1, 0), "no field z", b"{b'p': b'p0', b'q': b'\\xff'}", None, None)
+    assert parked == (
+        "job-1",
+        Position(7, 1, 0),
+        "no field z",
+        b"{b'p': b'p0', b'q': b'\\xff'}",
+        None,
+        None,
+    )
     assert not fold.has_changed
 
 
@@ -41,14 +52,21 @@ def test_an_entry_that_is_no_batch_is_parked_with_its_fields(view: type[JobView]
         (b"null", "not a JSON object but NoneType"),
     ],
 )
-def test_a_line_that_cannot_be_read_is_parked_and_the_others_are_folded(line: bytes, reason: str) -> None:
+def test_a_line_that_cannot_be_read_is_parked_and_the_others_are_folded(
+    line: bytes, reason: str
+) -> None:
     told = Scene().sends(b"\n".join([GOOD, line, GOOD]) + b"\n", count=3)
 
     assert contents(told) == ["good", "good"]
     assert [row.line for row in told.rows] == [0, 2]
     told.fold(MessageFeedView)
     (parked,) = told.parked
-    assert (parked.position, parked.raw, parked.producer, parked.number) == (Position(1000, 0, 1), line, "p0", 1)
+    assert (parked.position, parked.raw, parked.producer, parked.number) == (
+        Position(1000, 0, 1),
+        line,
+        "p0",
+        1,
+    )
     assert parked.reason.startswith(reason)
 
 
@@ -63,7 +81,9 @@ def test_a_line_beyond_the_numbers_of_its_batch_is_parked() -> None:
     told = Scene().sends(GOOD + b"\n" + GOOD + b"\n", count=1)
 
     assert contents(told) == ["good"]
-    assert [(parked.reason, parked.number) for parked in told.parked] == [("the batch has only 1 numbers", None)]
+    assert [(parked.reason, parked.number) for parked in told.parked] == [
+        ("the batch has only 1 numbers", None)
+    ]
 
 
 def test_a_batch_without_its_last_newline_loses_no_line() -> None:
@@ -104,7 +124,9 @@ def test_a_thousand_bad_events_in_a_batch_are_each_parked() -> None:
 def test_the_document_of_another_version_is_refused() -> None:
     document = scene(message("a")).fold(MessageFeedView).document().replace(b'"v":1', b'"v":99')
 
-    with pytest.raises(OutdatedFold, match=r"message-feed fold of job 'job-1' is of version 99, not 1"):
+    with pytest.raises(
+        OutdatedFold, match=r"message-feed fold of job 'job-1' is of version 99, not 1"
+    ):
         JobFold(MessageFeedView, "job-1", document)
 
 

@@ -72,7 +72,9 @@ class Reader:
         return document, rows, self.parked
 
 
-def entries(producers: list[Lines], cuts: random.Random, *, repeat: float = 0) -> list[RecordedBatch]:
+def entries(
+    producers: list[Lines], cuts: random.Random, *, repeat: float = 0
+) -> list[RecordedBatch]:
     """Cut the lines of producers into batches in some order; of those sent, send some again."""
     sent = [0] * len(producers)
     stream: list[RecordedBatch] = []
@@ -168,7 +170,12 @@ def test_the_order_between_ranks_of_an_attempt_does_not_matter(
     view: type[JobView], ranks: list[Lines], one: random.Random, other: random.Random
 ) -> None:
     producers = [
-        [orjson.dumps({"type": "run_started", "v": 1, "time": rank, "rank": rank, "attempt": None}), *lines]
+        [
+            orjson.dumps(
+                {"type": "run_started", "v": 1, "time": rank, "rank": rank, "attempt": None}
+            ),
+            *lines,
+        ]
         for rank, lines in enumerate(ranks)
     ]
     first = fold(view, entries(producers, one)).content(positions=False)
@@ -211,7 +218,9 @@ def test_a_documented_run_is_never_parked(lines: Lines, cuts: random.Random) -> 
 
 @settings(deadline=None)
 @given(events=any_events)
-def test_overall_progress_falls_back_only_where_a_step_begins_again(events: list[dict[str, Any]]) -> None:
+def test_overall_progress_falls_back_only_where_a_step_begins_again(
+    events: list[dict[str, Any]],
+) -> None:
     reader = Reader(VIEWS[0])
     shown = 0.0
     current: dict[str, float] = {}

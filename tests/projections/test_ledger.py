@@ -90,7 +90,9 @@ def test_lines_that_a_batch_lacks_are_missing() -> None:
 
 
 def test_events_that_were_shed_are_counted_by_type_over_all_producers() -> None:
-    shed = event("loss", counts={"metrics": 3, "dev_event": 1}, first=None, last=None, reason="full")
+    shed = event(
+        "loss", counts={"metrics": 3, "dev_event": 1}, first=None, last=None, reason="full"
+    )
     told = scene(started(), shed, ended(count=3)).says(started(1), shed, ended(rank=1), by="p1")
 
     assert told.attempt.completeness.status is CompletenessStatus.SHED
@@ -99,9 +101,11 @@ def test_events_that_were_shed_are_counted_by_type_over_all_producers() -> None:
 
 def test_a_run_is_complete_when_every_producer_has_ended_and_all_events_are_there() -> None:
     told = scene(started(), ended(count=2)).says(started(1), by="p1")
-    assert told.attempt.completeness.status is CompletenessStatus.OPEN
+    before = told.attempt.completeness
 
     told.says(ended(rank=1, count=2), by="p1")
+
+    assert before.status is CompletenessStatus.OPEN
     assert told.attempt.completeness.status is CompletenessStatus.COMPLETE
 
 
@@ -148,13 +152,22 @@ def test_ranks_that_start_in_any_order_are_in_the_same_attempt() -> None:
 
 
 def test_a_start_in_the_middle_of_a_batch_counts_from_there_on() -> None:
-    told = scene(started(), ended("failed")).says(message("before"), started(), message("after"), by="p1")
+    told = scene(started(), ended("failed")).says(
+        message("before"), started(), message("after"), by="p1"
+    )
 
-    assert [(row.content, row.attempt, row.line) for row in told.rows] == [("before", 1, 0), ("after", 2, 2)]
+    assert [(row.content, row.attempt, row.line) for row in told.rows] == [
+        ("before", 1, 0),
+        ("after", 2, 2),
+    ]
 
 
-@pytest.mark.parametrize("bad", [{"rank": -1}, {"rank": "0"}, {"attempt": 0}, {"attempt": 10**12}, {"attempt": True}])
-def test_a_start_with_an_impossible_rank_or_attempt_does_not_count_it(bad: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "bad", [{"rank": -1}, {"rank": "0"}, {"attempt": 0}, {"attempt": 10**12}, {"attempt": True}]
+)
+def test_a_start_with_an_impossible_rank_or_attempt_does_not_count_it(
+    bad: dict[str, object],
+) -> None:
     told = scene(event("run_started", **bad)).says(message("hi"))
 
     assert [(row.rank, row.attempt) for row in told.rows] == [(0, 1)]
@@ -165,7 +178,9 @@ def test_numbers_that_no_producer_can_reach_are_parked_as_a_whole() -> None:
 
     fold = told.fold(RunStateView)
 
-    assert [parked.reason for parked in told.parked] == [f"numbers {2**60} to {2**60} of producer 'p0'"]
+    assert [parked.reason for parked in told.parked] == [
+        f"numbers {2**60} to {2**60} of producer 'p0'"
+    ]
     assert not fold.has_changed
 
 

@@ -12,6 +12,10 @@ from synapse_stream.position import Position
 from synapse_stream.views import Message, render
 from tests.projections.scene import START, Scene, event, message, metrics, scene, started
 
+FULL_WIDTH = (
+    "{n:\uff19\uff19\uff19\uff19\uff19\uff19\uff19}"  # digits that str.format takes as well
+)
+
 
 def shown(told: Scene, language: str | None = None) -> list[Message]:
     return [reading.message(row, language) for row in told.rows]
@@ -46,7 +50,12 @@ def test_dev_events_and_log_entries_stand_beside_messages_with_their_data() -> N
 
     assert (dev_event.kind, dev_event.level, dev_event.content) == ("dev_event", "debug", "epoch")
     assert str(dev_event.data) == "{'memory': nan, 'own': {'$int': '1'}}"
-    assert (log.kind, log.level, log.content, log.file) == ("log", "warning", "checkpoint", "/data/model.pt")
+    assert (log.kind, log.level, log.content, log.file) == (
+        "log",
+        "warning",
+        "checkpoint",
+        "/data/model.pt",
+    )
     assert log.data == {"epoch": 5}
 
 
@@ -117,14 +126,16 @@ def test_a_message_from_a_template_is_shown_in_the_language_asked_for() -> None:
         ("{n}", {}, "{n}"),
         ("{n.__class__}", {"n": 1}, "{n.__class__}"),
         ("{n:999999999}", {"n": 1}, "{n:999999999}"),
-        ("{n:９９９９９９９}", {"n": 1}, "{n:９９９９９９９}"),
+        (FULL_WIDTH, {"n": 1}, FULL_WIDTH),
         ("{n:{w}}", {"n": 1, "w": 5}, "    1"),
         ("{n:{w}}", {"n": 1, "w": 10**9}, "{n:{w}}"),
         ("{n:.99999f}", {"n": 1}, "{n:.99999f}"),
         ("{n}" * 2000, {"n": "x" * 1000}, "{n}" * 2000),
     ],
 )
-def test_a_template_is_filled_as_str_format_does_but_reaches_nowhere(template: str, params: Any, expected: str) -> None:
+def test_a_template_is_filled_as_str_format_does_but_reaches_nowhere(
+    template: str, params: Any, expected: str
+) -> None:
     assert render("as logged", {"ko": template}, params, "ko") == expected
 
 

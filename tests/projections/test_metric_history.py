@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from math import inf, isnan, nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumers.projections.base import Points
 from consumers.projections.metric_history import MetricHistoryView
 from synapse_stream.position import Position
 from synapse_stream.views import SeriesKey
 from tests.projections.scene import SECOND, START, Scene, event, metrics, progress, scene, started
+
+if TYPE_CHECKING:
+    from consumers.projections.base import Points
 
 LOSS = SeriesKey(1, 0, None, "loss")
 
@@ -21,18 +23,26 @@ def values(told: Scene, key: SeriesKey = LOSS) -> list[float]:
 
 
 def test_every_value_is_a_point_with_its_own_time_and_position() -> None:
-    told = scene(metrics({"loss": 0.5}, at=1), metrics({"loss": 0.25}, at=2)).says(metrics({"loss": 0.125}, at=3))
+    told = scene(metrics({"loss": 0.5}, at=1), metrics({"loss": 0.25}, at=2)).says(
+        metrics({"loss": 0.125}, at=3)
+    )
 
     points = told.points[LOSS]
 
     assert list(points.values) == [0.5, 0.25, 0.125]
     assert [(time - START) // SECOND for time in points.times] == [1, 2, 3]
-    assert list(map(Position, points.ms, points.seq, points.index)) == [(1000, 0, 0), (1000, 0, 1), (1001, 0, 0)]
+    assert list(map(Position, points.ms, points.seq, points.index)) == [
+        (1000, 0, 0),
+        (1000, 0, 1),
+        (1001, 0, 0),
+    ]
 
 
 def test_a_series_is_told_apart_by_attempt_rank_step_and_name() -> None:
     told = scene(started(), metrics({"loss": 1, "acc": 2}, step="train"), metrics({"loss": 3}))
-    told.says(started(3), metrics({"loss": 4}), by="p1").says(started(0), metrics({"loss": 5}), by="p2")
+    told.says(started(3), metrics({"loss": 4}), by="p1").says(
+        started(0), metrics({"loss": 5}), by="p2"
+    )
 
     assert {key: list(points.values) for key, points in told.points.items()} == {
         SeriesKey(1, 0, "train", "loss"): [1],
@@ -48,14 +58,20 @@ def test_an_empty_step_is_no_step() -> None:
 
 
 def test_numbers_that_are_not_finite_are_kept() -> None:
-    found = values(scene(metrics({"loss": "NaN"}), metrics({"loss": "-Infinity"}), metrics({"loss": "Infinity"})))
+    found = values(
+        scene(
+            metrics({"loss": "NaN"}), metrics({"loss": "-Infinity"}), metrics({"loss": "Infinity"})
+        )
+    )
 
     assert isnan(found[0])
     assert found[1:] == [-inf, inf]
 
 
 def test_integers_and_truths_are_numbers() -> None:
-    assert values(scene(metrics({"loss": 3}), metrics({"loss": True}), metrics({"loss": 2**60}))) == [3, 1, 2.0**60]
+    assert values(
+        scene(metrics({"loss": 3}), metrics({"loss": True}), metrics({"loss": 2**60}))
+    ) == [3, 1, 2.0**60]
 
 
 def test_x_may_come_in_any_order_and_be_left_out() -> None:
@@ -86,7 +102,12 @@ def test_metrics_reported_one_by_one_in_turns_are_one_series_each() -> None:
 
 
 def test_a_series_in_events_of_several_shapes_stays_in_order() -> None:
-    told = scene(metrics({"loss": 1}), metrics({"loss": 2, "acc": 0}), metrics({"loss": 3}), metrics({"acc": 1, "loss": 4}))
+    told = scene(
+        metrics({"loss": 1}),
+        metrics({"loss": 2, "acc": 0}),
+        metrics({"loss": 3}),
+        metrics({"acc": 1, "loss": 4}),
+    )
 
     assert values(told) == [1, 2, 3, 4]
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from math import inf, isfinite, isnan, nan
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers import chunks
-from consumers.chunks import Chunk
 from consumers.overview import Bucketing, Sketch
-from consumers.projections.base import Points
 from synapse_stream.views import Axis, Bucket
 from tests.projections.series import points, some_points
+
+if TYPE_CHECKING:
+    from consumers.chunks import Chunk
+    from consumers.projections.base import Points
 
 
 class Stored:
@@ -58,8 +61,12 @@ def test_count_extremes_and_non_finite_values_are_those_of_all_points(
 
     assert len(found) <= buckets
     assert sum(bucket.points for bucket in found) == len(seen)
-    assert min((b.minimum for b in found if b.minimum is not None), default=None) == min(finite, default=None)
-    assert max((b.maximum for b in found if b.maximum is not None), default=None) == max(finite, default=None)
+    assert min((b.minimum for b in found if b.minimum is not None), default=None) == min(
+        finite, default=None
+    )
+    assert max((b.maximum for b in found if b.maximum is not None), default=None) == max(
+        finite, default=None
+    )
     assert sum(bucket.nans for bucket in found) == sum(map(isnan, seen))
     assert sum(bucket.positive_infinite for bucket in found) == seen.count(inf)
     assert sum(bucket.negative_infinite for bucket in found) == seen.count(-inf)
@@ -134,7 +141,9 @@ def test_no_more_points_than_buckets_are_a_bucket_each() -> None:
 
 
 def test_the_last_value_of_a_bucket_is_the_one_that_arrived_last() -> None:
-    (bucket,) = Stored(points([1.0, 2.0], xs=[9.0, 8.0]), points([3.0], xs=[1.0])).overview(Axis.X, 1)
+    (bucket,) = Stored(points([1.0, 2.0], xs=[9.0, 8.0]), points([3.0], xs=[1.0])).overview(
+        Axis.X, 1
+    )
 
     assert (bucket.last, bucket.start, bucket.stop) == (3, 1, 9)
 
@@ -145,7 +154,9 @@ def test_all_points_in_one_place_are_one_bucket(axis: Axis) -> None:
 
     found = stored.overview(axis, 10)
 
-    assert Counter(bucket.points for bucket in found) == ({10: 10} if axis is Axis.INDEX else {100: 1})
+    assert Counter(bucket.points for bucket in found) == (
+        {10: 10} if axis is Axis.INDEX else {100: 1}
+    )
 
 
 def test_the_same_chunks_give_the_same_buckets() -> None:
@@ -157,9 +168,15 @@ def test_the_same_chunks_give_the_same_buckets() -> None:
 def test_an_axis_may_be_longer_than_the_largest_number() -> None:
     largest = 1.7976931348623157e308
 
-    found = Stored(points([1.0, 2.0, 3.0, 4.0], xs=[-largest, -1.0, largest, largest])).overview(Axis.X, 3)
+    found = Stored(points([1.0, 2.0, 3.0, 4.0], xs=[-largest, -1.0, largest, largest])).overview(
+        Axis.X, 3
+    )
 
-    assert [(bucket.start, bucket.points) for bucket in found] == [(-largest, 1), (-1.0, 1), (largest, 2)]
+    assert [(bucket.start, bucket.points) for bucket in found] == [
+        (-largest, 1),
+        (-1.0, 1),
+        (largest, 2),
+    ]
 
 
 @pytest.mark.parametrize("axis", list(Axis))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from synapse_stream.views import StepState
 from tests.projections.scene import SECOND, START, Scene, ended, event, progress, scene, started
+
+if TYPE_CHECKING:
+    from synapse_stream.views import StepState
 
 
 def step(told: Scene) -> StepState:
@@ -73,7 +77,9 @@ def test_a_step_that_goes_on_is_no_longer_failed() -> None:
 
 
 def test_steps_are_in_the_order_in_which_they_began() -> None:
-    told = scene(progress(1, step="z", at=0), progress(1, step="a", at=1), progress(2, step="z", at=2))
+    told = scene(
+        progress(1, step="z", at=0), progress(1, step="a", at=1), progress(2, step="z", at=2)
+    )
 
     assert [shown.name for shown in told.attempt.steps] == ["z", "a"]
 
@@ -88,7 +94,12 @@ def test_the_only_step_is_the_whole_run() -> None:
 
 
 def test_steps_share_equally() -> None:
-    told = scene(progress(0, step="a"), progress(0, step="b"), progress(50, step="a"), progress(100, step="b"))
+    told = scene(
+        progress(0, step="a"),
+        progress(0, step="b"),
+        progress(50, step="a"),
+        progress(100, step="b"),
+    )
 
     assert told.attempt.overall_percent == 75
 
@@ -152,7 +163,9 @@ def test_a_rank_that_comes_later_does_not_throw_the_run_back() -> None:
 
 
 def test_a_thousand_steps_are_kept_and_the_reports_of_others_counted() -> None:
-    told = scene(*(progress(1, step=f"file-{n}") for n in range(1003)), progress(2, step="file-1002"))
+    told = scene(
+        *(progress(1, step=f"file-{n}") for n in range(1003)), progress(2, step="file-1002")
+    )
 
     assert len(told.attempt.steps) == 1000
     assert told.attempt.steps_left_out == 4

@@ -66,6 +66,10 @@ class MemoryServer:
         msg = f"the double does not know {words[:1]}"
         raise NotImplementedError(msg)
 
+    def pipeline(self, *, transaction: bool) -> Any:
+        """Refuse: appending and reading a job need none."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Do nothing: there is no connection."""
 
@@ -146,6 +150,10 @@ class Link:
         """Let the oldest request that is under way arrive now."""
         if self._late:
             self.server.execute_command(*self._late.pop(0))
+
+    def pipeline(self, *, transaction: bool) -> Any:
+        """Refuse: appending and reading a job need none."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Do nothing: there is no connection."""

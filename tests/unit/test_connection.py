@@ -247,5 +247,5 @@ def test_without_an_embedded_server_the_error_says_how_to_get_one(tmp_path: Path
     with pytest.raises(LogUnavailable) as caught:
         log.append(Chain().add())
     assert f"none runs in {tmp_path}" in str(caught.value)
-    assert "synapse-stream up" in str(caught.value)
+    assert "set SYNAPSE_STREAM_REDIS_URL" in str(caught.value)
     assert "SYNAPSE_STREAM_REDIS_URL" in str(caught.value)
