@@ -12,21 +12,21 @@ import orjson
 
 from consumers.errors import OutdatedFold
 from consumers.ledger import LARGEST_NUMBER, Ledger, stands_for_range
-from consumers.projections.base import CannotApply
-from synapse_stream.batch import decode_events
+from consumers.projections.base import CannotApply, Delivery
+from synapse_stream.batch import GENESIS, Batch, decode_events
 from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from consumers.projections.base import Delivery, JobView
-    from synapse_stream.batch import Batch
+    from consumers.projections.base import JobView
     from synapse_stream.log.event_log import RecordedBatch
 
 _LONGEST_PRODUCER = 200
 _LARGEST_RAW = 256 * 1024
 _EMPTY: dict[str, Any] = {}
+_NOT_ALONE = "cannot be folded by itself, fold the job anew: "
 
 
 class Parked(NamedTuple):
@@ -84,6 +84,29 @@ class JobFold:
             for part in _readable(delivery, faults) if faults else (delivery,):
                 self._apply(part, faults)
         return self._park(recorded, batch, events, faults, known) if faults else []
+
+    def retry(self, parked: Parked) -> str | None:
+        """Fold an event that was parked; return why it cannot be folded, None when it was.
+
+        It counts as known since it was parked, so only the view gets it, as one of its producer's
+        rank and attempt and at its old position. Lines that cannot be read and entries that are no
+        batch stay parked: what is in them the ledger has not seen.
+        """
+        producer, number = parked.producer, parked.number
+        origin = None if producer is None else self._ledger.origin(producer)
+        if producer is None or number is None or origin is None:
+            return f"{_NOT_ALONE}{parked.reason.removeprefix(_NOT_ALONE)}"
+        line = Batch(self.job_id, producer, number, number, GENESIS, parked.raw + b"\n")
+        events, faults = _decode(line)
+        if not faults:
+            ms, seq, index = parked.position
+            delivery = Delivery(ms, seq, producer, *origin, index, events, is_late=True)
+            self._apply(delivery, faults)
+        if faults:
+            (reason,) = faults.values()
+            return reason
+        self.has_changed = True
+        return None
 
     def document(self) -> bytes:
         """Return `{"v": version, "ledger": …, "view": …}` as JSON with sorted keys."""

@@ -6,15 +6,14 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
-from consumers.fold import JobFold
-from consumers.store import JobWrite
+from consumers.fold import JobFold, Parked
+from consumers.store import JobWrite, Retried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consumers.fold import Parked
     from consumers.projections.base import JobView
-    from consumers.store import Lease, Store
+    from consumers.store import Lease, ParkedEvent, Store
     from synapse_stream.log.event_log import FeedPointer, RecordedBatch
     from synapse_stream.log.feeds import EntryId, FeedLog
     from synapse_stream.settings import Settings
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 _FOLDS_KEPT = 2_048
 _POINTERS_A_READ = 100
 _LINES_BYTES_A_COMMIT = 4 * 1024 * 1024
+_RETRIES_A_COMMIT = 100
 
 
 class Held:
@@ -63,6 +63,27 @@ class Held:
                 self.forget()
                 raise
 
+    def retry(self) -> None:
+        """Fold parked events that are marked for it, some of them at a time, and commit.
+
+        Raises:
+            LeaseLost: another consumer has taken over; nothing was written.
+            StoreUnavailable: it is unknown whether it was; those still marked are tried again.
+        """
+        marked = self._store.list_parked(
+            self._view.name,
+            partition=self.lease.partition,
+            only_marked=True,
+            limit=_RETRIES_A_COMMIT,
+        )
+        if not marked:
+            return
+        try:
+            self._commit_retries(marked)
+        except StoreUnavailable:
+            self.forget()
+            raise
+
     def mirror(self, log: FeedLog) -> None:
         """Show the committed position to Redis tools, if it moved."""
         if self._committed != self._mirrored:
@@ -99,6 +120,30 @@ class Held:
         self.position = upto
         while len(self._folds) > _FOLDS_KEPT:
             self._folds.popitem(last=False)
+
+    def _commit_retries(self, marked: Sequence[ParkedEvent]) -> None:
+        self._load(list(dict.fromkeys(event.job_id for event in marked)))
+        retried: list[Retried] = []
+        entries: dict[str, EntryId] = {}
+        for event in marked:
+            again = Parked(
+                event.job_id,
+                event.position,
+                event.reason,
+                event.raw,
+                event.producer,
+                event.number,
+            )
+            retried.append(Retried(event.no, self._folds[event.job_id].retry(again)))
+            entries.setdefault(event.job_id, event.position[:2])
+        folds = [(self._folds[job_id], entry) for job_id, entry in entries.items()]
+        writes = [
+            JobWrite(fold.job_id, fold.document(), fold.rows(), entry)
+            for fold, entry in folds
+            if fold.has_changed
+        ]
+        seconds = self._settings.lease_seconds
+        self._store.commit(self.lease, self._committed, writes, [], seconds, retried=retried)
 
     def _load(self, job_ids: list[str]) -> None:
         missing = [job_id for job_id in job_ids if job_id not in self._folds]

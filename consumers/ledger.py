@@ -40,6 +40,11 @@ class Ledger:
         mark = self._marks.get(producer)
         return -1 if mark is None else int(mark["last"])
 
+    def origin(self, producer: str) -> tuple[int, int] | None:
+        """Return rank and attempt that a producer's events belong to; None if it was never met."""
+        mark = self._marks.get(producer)
+        return None if mark is None else (mark["rank"] or 0, mark["attempt"])
+
     def admit(
         self, ms: int, seq: int, batch: Batch, events: list[dict[str, Any]]
     ) -> list[Delivery]:

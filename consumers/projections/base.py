@@ -31,6 +31,8 @@ class Delivery:
     """Index in the entry of `events[0]`; event i stands at index `start` + i."""
     events: list[dict[str, Any]]
     """Decoded lines; `$float` and `$int` tags and the names of non-finite metrics still in."""
+    is_late: bool = False
+    """True for an event that was parked and is tried again: newer ones were folded before it."""
 
 
 class CannotApply(Exception):

@@ -77,6 +77,18 @@ def tally(counts: dict[str, int], kind: str, more: int, most: int) -> None:
     counts[kind] = counts.get(kind, 0) + more
 
 
+def is_outdated(rank: Part, event: Mapping[str, Any]) -> bool:
+    """Tell whether the rank has reported on the step or action of a late event since."""
+    if event["type"] == "progress":
+        bar = rank["bars"].get(event.get("step") or "")
+        return bar is not None and bar["updated"] > event["time"]
+    if event["type"] == "action":
+        action = rank["actions"].get(event.get("name"), {})
+        times = (action.get(name) for name in ("first", "started", "ended"))
+        return any(time is not None and time > event["time"] for time in times)
+    return False
+
+
 def _run_started(run: Part, rank: Part, number: int, event: Mapping[str, Any]) -> None:
     checks.version_one(event)
     process = {

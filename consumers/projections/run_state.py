@@ -14,7 +14,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from consumers.projections.base import CannotApply, JobView, headers, refusal, refuse_header
-from consumers.projections.run_events import HANDLERS, Part, begin_run, part_of_rank, tally
+from consumers.projections.run_events import (
+    HANDLERS,
+    Part,
+    begin_run,
+    is_outdated,
+    part_of_rank,
+    tally,
+)
 
 if TYPE_CHECKING:
     from consumers.projections.base import Delivery
@@ -64,12 +71,14 @@ class RunStateView(JobView):
         run["last"] = max(run["last"], *times)
         for kind, count in Counter(kinds).items():
             tally(run["counts"], kind, count, _MOST_KINDS)
-        run["sign"] = rank["sign"] = delivery.ms
+        for part in (run, rank):
+            part["sign"] = max(part["sign"], delivery.ms) if delivery.is_late else delivery.ms
+        if not delivery.is_late or self._document["position"] is None:
+            last = delivery.start + len(kinds) - 1
+            self._document["position"] = [delivery.ms, delivery.seq, last]
         for part in (run, rank) if delivery.rank == 0 else (rank,):
             if part["status"] == "pending":
                 part["status"] = "running"
-        last = delivery.start + len(kinds) - 1
-        self._document["position"] = [delivery.ms, delivery.seq, last]
 
 
 def _handle(run: Part, rank: Part, delivery: Delivery, kinds: list[str]) -> CannotApply | None:
@@ -77,8 +86,9 @@ def _handle(run: Part, rank: Part, delivery: Delivery, kinds: list[str]) -> Cann
     index = 0
     try:
         for index, kind in enumerate(kinds):
-            if kind in HANDLERS:
-                HANDLERS[kind](run, rank, delivery.rank, delivery.events[index])
+            event = delivery.events[index]
+            if kind in HANDLERS and not (delivery.is_late and is_outdated(rank, event)):
+                HANDLERS[kind](run, rank, delivery.rank, event)
     except Exception as error:  # noqa: BLE001 - also what a rule did not foresee is parked
         del kinds[index:]
         return CannotApply(index, refusal(error))

@@ -47,7 +47,11 @@ class Databases:
             database = self._opened.get(place)
             if database is None:
                 database = self._shared or open_sqlite(self._folder / f"{projection}.db")
-                prepare(database, self._settings)
+                try:
+                    prepare(database, self._settings)
+                except BaseException:
+                    database.close()
+                    raise
                 self._opened[place] = database
             return database
 

@@ -55,7 +55,7 @@ def translate(error: BaseException, address: str, doing: str) -> StoreUnavailabl
 
 def _driver_error(error: BaseException) -> BaseException:
     """Unpack SQLAlchemy's wrapper: its text repeats the statement and all that was written."""
-    if isinstance(error, exc.DBAPIError) and error.orig is not None:
+    if isinstance(error, exc.StatementError) and error.orig is not None:
         return error.orig
     return error
 

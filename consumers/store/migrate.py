@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumers.store.engine import Database
     from synapse_stream.settings import Settings
 
-_SCRIPTS = Path(__file__).with_name("migrations")
+SCRIPTS = Path(__file__).with_name("migrations")
 _ADVISORY_LOCK = 0x53594E41505345  # "SYNAPSE"; one a PostgreSQL database
 
 
@@ -59,7 +59,7 @@ def _upgrade(connection: Connection, version: str | None, address: str) -> None:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     if version is not None and version not in known:

@@ -134,6 +134,7 @@ class Producer:
         self._stop.set()
         self._hurry.set()
         self._doorbell.ring()
+        self._spool.crowding.ring()
         for thread in self._threads:
             thread.join(self._settings.connect_seconds)
 
@@ -183,7 +184,8 @@ class Producer:
     def _keep(self) -> None:
         adopt_at = time.monotonic()
         said = None
-        while not self._stop.wait(_TIDY_SECONDS):
+        while not self._stop.is_set():
+            self._spool.crowding.wait(_TIDY_SECONDS)
             try:
                 self._spool.report_loss()
                 self._spool.tidy(time.monotonic())

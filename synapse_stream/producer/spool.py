@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.encoding import encode
 from synapse_stream.errors import RunEnded
+from synapse_stream.producer.doorbell import Doorbell
 from synapse_stream.producer.segment import Chunk, Cursor, Segment
 from synapse_stream.producer.shedding import Pressure, Shedding
 
 if TYPE_CHECKING:
     import mmap
 
-    from synapse_stream.producer.doorbell import Doorbell
     from synapse_stream.producer.shelf import Shelf
 
 
@@ -34,6 +34,8 @@ class Spool:
         """Number of the last event that the server has."""
         self.is_sealed = False
         """True when the last event was accepted."""
+        self.crowding = Doorbell()
+        """Rung when there is something to `tidy` that should not wait."""
         self._shelf = shelf
         self._doorbell = doorbell
         self._shedding = Shedding()
@@ -232,6 +234,8 @@ class Spool:
                 return False
         self._map = self._open(fresh)
         self._weigh()
+        if self._shelf.movable():
+            self.crowding.ring()
         return True
 
     def _open(self, fresh: Segment) -> mmap.mmap:

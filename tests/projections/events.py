@@ -117,9 +117,9 @@ junk = (
     | st.sampled_from([-1, 1e308, "x" * 600, "nul\0", [[]], {"$float": "NaN"}])
 )
 _FIELDS = """
-    type v time step values x current total failed error content level key template params data message
-    event file name status rank attempt host pid python sdk labels result count counts first last reason
-    action plugin
+    type v time step values x current total failed error content level key template params data
+    message event file name status rank attempt host pid python sdk labels result count counts first
+    last reason action plugin
 """
 fields = st.sampled_from(_FIELDS.split())
 

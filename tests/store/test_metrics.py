@@ -74,10 +74,16 @@ def _endless(most: int) -> Iterable[float]:
     return map(math.sin, range(most))
 
 
+def chunks_of(store: Store) -> list[tuple[int, int]]:
+    """Return number and points of each chunk of the only series."""
+    with store._databases.of("metric-history").read("test") as connection:
+        rows = connection.execute(chunk.select().order_by(chunk.c.number))
+        return [(row.number, row.points) for row in rows]
+
+
 def chunk_sizes(store: Store) -> list[int]:
     """Return the points of each chunk of the only series."""
-    with store._databases.of("metric-history").read("test") as connection:
-        return [row.points for row in connection.execute(chunk.select().order_by(chunk.c.number))]
+    return [points for _, points in chunks_of(store)]
 
 
 def loose_series(store: Store) -> int:

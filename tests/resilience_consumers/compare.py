@@ -1,0 +1,167 @@
+"""Do the views hold what a fresh fold of the streams gives: all of it, once, in order?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import select
+
+from consumers import canonical
+from consumers.fold import JobFold
+from consumers.projections import PROJECTIONS
+from consumers.store import folds, histories, messages, metrics, parked
+from consumers.store.databases import Databases
+from consumers.store.schema import series
+from synapse_stream.log.event_log import open_log
+from synapse_stream.views import SeriesKey
+from tests.resilience.audit import Tally, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from consumers.projections.base import JobView, MessageRow, Points
+    from sqlalchemy import Connection
+
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.settings import Settings
+
+MOST_PARKED = 1_000_000
+
+
+class Content:
+    """What one projection has of one job: its document, its rows as things to be counted."""
+
+    def __init__(self, document: bytes, rows: Any, parked: Iterable[Any]) -> None:
+        self.document = document
+        self.rows = rows
+        self.parked = sorted(parked)
+
+    def things(self, *, positions: bool) -> dict[Hashable, list[Hashable]]:
+        """Return the rows by series or feed, in order."""
+        if isinstance(self.rows, dict):
+            return {key: _points(points, positions=positions) for key, points in self.rows.items()}
+        if self.rows is None:
+            return {}
+        rows: list[Hashable] = [row if positions else _without_place(row) for row in self.rows]
+        return {"feed": rows}
+
+    def dump(self, *, positions: bool) -> bytes:
+        """Return all of it in the one form in which views are compared."""
+        dumped = canonical.of_document(self.document, positions=positions)
+        if isinstance(self.rows, dict):
+            dumped += canonical.of_points(self.rows, positions=positions)
+        elif self.rows is not None:
+            dumped += canonical.of_messages(self.rows, positions=positions)
+        return dumped
+
+
+class Comparison:
+    """Compares the views of a deployment with its streams.
+
+    Args:
+        settings: of the deployment.
+        positions: False when a server lost its tail: the same events came again with other ids.
+    """
+
+    def __init__(self, settings: Settings, *, positions: bool = True) -> None:
+        self._settings = settings
+        self._positions = positions
+        self._databases = Databases(settings)
+        self._log = open_log(settings)
+
+    def of_jobs(self, jobs: Iterable[str], projections: Sequence[str] = ()) -> Tally:
+        """Compare all projections, or some, of these jobs."""
+        tally = Tally()
+        for job in jobs:
+            entries = list(read_all(self._log, job))
+            for name in projections or PROJECTIONS:
+                view = PROJECTIONS[name]
+                self._compare(tally, f"{name} of {job}", fold(view, job, entries), self.stored(view, job))
+        return tally
+
+    def stored(self, view: type[JobView], job: str) -> Content:
+        """Read what the store has of a job."""
+        database = self._databases.of(view.name)
+        document = folds.load(database, view.name, [job]).get(job)
+        if document is None:
+            document = JobFold(view, job, None).document()
+        with database.read("comparing") as connection:
+            number = folds.number(connection, view.name, job)
+            rows: Any = None
+            if view.name == metrics.PROJECTION:
+                rows = _read_points(connection, number)
+            elif view.name == messages.PROJECTION:
+                rows = messages.read_all(connection, number)
+        found = parked.list_parked(database, view.name, job_id=job, limit=MOST_PARKED)
+        return Content(document, rows, [(*event.position, event.raw) for event in found])
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._databases.close()
+        self._log.close()
+
+    def _compare(self, tally: Tally, what: str, expected: Content, stored: Content) -> None:
+        positions = self._positions
+        wanted, found = (c.things(positions=positions) for c in (expected, stored))
+        for key in sorted({*wanted, *found}, key=repr):
+            _count(tally, f"{what}, {key}", wanted.get(key, []), found.get(key, []))
+        if positions:
+            _count(tally, f"{what}, parked", expected.parked, stored.parked)
+        producers = orjson.loads(expected.document)["ledger"]["producers"].values()
+        tally.events += sum(mark["last"] + 1 for mark in producers)
+        wanted_bytes, found_bytes = (c.dump(positions=positions) for c in (expected, stored))
+        if wanted_bytes != found_bytes:
+            differ = f"{_shown(wanted_bytes, found_bytes)} instead of {_shown(found_bytes, wanted_bytes)}"
+            tally.blame("unknown", f"{what} holds {differ}")
+
+
+def fold(view: type[JobView], job: str, entries: Iterable[RecordedBatch]) -> Content:
+    """Fold a whole stream."""
+    folded = JobFold(view, job, None)
+    events = [event for entry in entries for event in folded.apply(entry)]
+    rows = folded.rows()
+    return Content(folded.document(), rows, [(*event.position, event.raw) for event in events])
+
+
+def _count(tally: Tally, what: str, wanted: Sequence[Hashable], found: Sequence[Hashable]) -> None:
+    """Blame what is lost, there more than once, unknown, or in another order."""
+    if wanted == found:
+        return
+    expected, there = Counter(wanted), Counter(found)
+    lost, more = expected - there, there - expected
+    twice = Counter({thing: count for thing, count in more.items() if thing in expected})
+    for name, things in (("lost", lost), ("twice", twice), ("unknown", more - twice)):
+        if things:
+            tally.blame(name, f"{what}: {next(iter(things))!r:.200}", things.total())
+    if expected == there:
+        tally.blame("disordered", what)
+
+
+def _points(points: Points, *, positions: bool) -> list[Hashable]:
+    columns: list[Iterable[Any]] = [points.times, map(repr, points.values)]
+    if points.xs is not None:
+        columns.append(map(repr, points.xs))
+    if positions:
+        columns += [points.ms, points.seq, points.index]
+    return list(zip(*columns, strict=True))
+
+
+def _without_place(row: MessageRow) -> Hashable:
+    return row._replace(number=0, ms=0, seq=0, line=0)
+
+
+def _read_points(connection: Connection, job_no: int | None) -> dict[SeriesKey, Points]:
+    of_job = series.c.job_no == job_no
+    return {
+        SeriesKey(row.attempt, row.rank, row.step, row.name): histories.read_points(connection, row.no)
+        for row in connection.execute(select(series).where(of_job))
+    }
+
+
+def _shown(content: bytes, other: bytes) -> str:
+    """Return the part where `content` begins to differ from `other`."""
+    places = enumerate(zip(content, other, strict=False))
+    place = next((i for i, (one, two) in places if one != two), min(len(content), len(other)))
+    return repr(content[max(0, place - 60) : place + 60])

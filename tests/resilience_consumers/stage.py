@@ -1,0 +1,214 @@
+"""The stage of the consumers' scenarios: jobs that report, consumers as processes, the comparison."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from contextlib import contextmanager
+from random import Random
+from typing import TYPE_CHECKING, Any, Self
+
+from consumers.projections import PROJECTIONS
+from consumers.store import open_store
+from synapse_stream.log.feeds import FeedLog
+from synapse_stream.settings import PREFIX
+from tests.chains import Chain
+from tests.postgres import PostgresServer, find_programs
+from tests.resilience import calls
+from tests.resilience_consumers.compare import Comparison
+from tests.resilience_consumers.worker import Role, work
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from synapse_stream.settings import Settings
+    from tests.resilience.audit import Tally
+    from tests.resilience_consumers.worker import Point
+
+GOES_ON = "goes on"
+"""What a projector logs when a fault is over."""
+
+_LARGEST_BATCH = 12
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.resilience_consumers.worker"])
+
+
+class Consumer:
+    """A consumer process."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.process = _processes.Process(target=work, args=(role,))
+        self.process.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, be it stopped."""
+        return self.process.is_alive()
+
+    def kill(self) -> bool:
+        """Send SIGKILL; return False when it had ended before."""
+        self.process.kill()
+        return self.was_killed()
+
+    def was_killed(self) -> bool:
+        """Wait for its end; return whether SIGKILL was it."""
+        self.process.join()
+        return self.process.exitcode == -signal.SIGKILL
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+
+    def stop(self) -> None:
+        """Send SIGTERM and wait; fail if it did not end well."""
+        self.signal(signal.SIGTERM)
+        self.process.join(30)
+        assert self.process.exitcode == 0, f"ended with {self.process.exitcode}: {self.log}"
+
+    def wait_until_stopped(self) -> None:
+        """Wait until it has been struck by SIGSTOP."""
+        wait_until(lambda: self._state() == "T")
+
+    @property
+    def log(self) -> str:
+        """What it wrote to its standard error."""
+        return self.role.log_path.read_text() if self.role.log_path.exists() else ""
+
+    def said(self, words: str) -> int:
+        """Return how many lines of its log hold `words`."""
+        return sum(words in line for line in self.log.splitlines())
+
+    def wait_until_said(self, words: str, times: int = 1) -> None:
+        """Wait until `times` lines of its log hold `words`."""
+        wait_until(lambda: self.said(words) >= times or self._fail_if_gone())
+
+    def _fail_if_gone(self) -> bool:
+        assert self.is_alive, f"ended with {self.process.exitcode}: {self.log}"
+        return False
+
+    def _state(self) -> str:
+        with open(f"/proc/{self.process.pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0]
+
+
+class Stage:
+    """A deployment: its streams, its consumers and its views. Leaving it kills the consumers."""
+
+    def __init__(self, home: Path, settings: Settings, random: Random | None = None) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.home = home
+        self.settings = settings
+        self.consumers: list[Consumer] = []
+        self.jobs: dict[str, Chain] = {}
+        self.log = FeedLog.open(settings)
+        self.store = open_store(settings)
+        self._random = random or Random(1)
+        self._voices: dict[str, int] = {}
+
+    def prepare(self) -> Self:
+        """Migrate the store, so that consumers need not."""
+        for name in PROJECTIONS:
+            self.store.checkpoints(name)
+        return self
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a process of this deployment."""
+        shown = self.settings.model_dump(exclude_none=True)
+        return {PREFIX + name.upper(): str(value) for name, value in shown.items()}
+
+    def consume(
+        self, projection: str = "all", *, point: Point | None = None, **options: Any
+    ) -> Consumer:
+        """Start a consumer process, to be struck at `point` if it is given."""
+        path = self.home / f"consumer-{len(self.consumers)}"
+        self.consumers.append(Consumer(Role(projection, self.environ, path, point, **options)))
+        return self.consumers[-1]
+
+    def report(self, job: str, count: int) -> None:
+        """Append `count` more events to a job, in batches of random length; it may be new."""
+        while count > 0:
+            size = min(count, self._random.randint(1, _LARGEST_BATCH))
+            self.append(job, self._events(job, size))
+            count -= size
+
+    def end(self, job: str) -> None:
+        """Append the end of a run."""
+        count = self.jobs[job].last + 2
+        self.append(job, [{"type": "end", "status": "completed", "rank": 0, "count": count}])
+
+    def append(self, job: str, events: Sequence[dict[str, Any]]) -> None:
+        """Append one batch."""
+        chain = self.jobs.setdefault(job, Chain(job, f"producer of {job}"))
+        self.log.append(chain.add(*events))
+
+    def is_caught_up(self, projections: Sequence[str] = ()) -> bool:
+        """Tell whether every feed is committed to its end."""
+        for name in projections or PROJECTIONS:
+            reached = {at.partition: at.position for at in self.store.checkpoints(name)}
+            for partition in {self.log.keys.partition(job) for job in self.jobs}:
+                if reached.get(partition, (0, 0)) < self.log.feed_last(partition):
+                    return False
+        return True
+
+    def wait_until_caught_up(self, projections: Sequence[str] = ()) -> None:
+        """Wait until every feed is committed to its end."""
+        wait_until(lambda: self.is_caught_up(projections))
+
+    def compare(
+        self, jobs: Sequence[str] = (), projections: Sequence[str] = (), *, positions: bool = True
+    ) -> Tally:
+        """Compare the views, of some jobs if they are given, with the streams."""
+        comparison = Comparison(self.settings, positions=positions)
+        try:
+            return comparison.of_jobs(jobs or self.jobs, projections)
+        finally:
+            comparison.close()
+
+    def settle(self, jobs: Sequence[str] = (), *, positions: bool = True) -> Tally:
+        """Compare until nothing differs, or until that has lasted too long."""
+        seen: list[Tally] = []
+
+        def is_clean() -> bool:
+            seen.append(self.compare(jobs, positions=positions))
+            return seen[-1].is_clean
+
+        try:
+            wait_until(is_clean)
+        except AssertionError:
+            pass  # the last comparison tells what is wrong
+        return seen[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for consumer in self.consumers:
+            consumer.kill()
+            consumer.process.close()
+        self.log.close()
+        self.store.close()
+
+    def _events(self, job: str, count: int) -> list[dict[str, Any]]:
+        if job not in self._voices:
+            self._voices[job] = 0
+            return [{"type": "run_started", "action": "train", "rank": 0, "pid": 1, "host": "here"}]
+        begin = self._voices[job]
+        self._voices[job] += count
+        return [calls.expected("0.0", number, 10) for number in range(begin, begin + count)]
+
+
+@contextmanager
+def own_postgres() -> Iterator[PostgresServer | None]:
+    """Start a PostgreSQL server; None where there is none."""
+    programs = find_programs()
+    if programs is None:
+        yield None
+        return
+    with PostgresServer(programs) as server:
+        yield server
