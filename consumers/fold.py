@@ -12,7 +12,7 @@ import orjson
 
 from consumers.errors import OutdatedFold
 from consumers.ledger import LARGEST_NUMBER, Ledger, stands_for_range
-from consumers.projections.base import CannotApply, Delivery
+from consumers.projections.base import CannotApply, Delivery, refusal
 from synapse_stream.batch import GENESIS, Batch, decode_events
 from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from consumers.projections.base import JobView
     from synapse_stream.log.event_log import RecordedBatch
+
+UNFORESEEN = "the projection failed"
+"""Begins the reason of all events of a delivery at which a view failed that should not."""
 
 _LONGEST_PRODUCER = 200
 _LARGEST_RAW = 256 * 1024
@@ -129,6 +132,10 @@ class JobFold:
             except CannotApply as fault:
                 faults[delivery.start + fault.index] = fault.reason
                 delivery = _part(delivery, fault.index + 1, len(delivery.events))
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the others
+                for index in range(len(delivery.events)):
+                    faults[delivery.start + index] = f"{UNFORESEEN}: {refusal(error)}"
+                return
             else:
                 return
 

@@ -41,10 +41,11 @@ class Held:
         """Set `position` to where reading must begin after this consumer or the server started.
 
         A feed that ends before the checkpoint lost its tail, and its clock went back too: it is
-        read again from its beginning. Ledgers drop what is known, so this costs time, nothing else.
+        read again from its beginning, and the checkpoint goes back with it: ids grow from there.
+        Ledgers drop what is known, so this costs time, nothing else.
         """
         if log.feed_last(self.lease.partition) < self._committed:
-            self.position = (0, 0)
+            self.position = self._committed = (0, 0)
             return
         overlap_ms = int(self._settings.rewind_seconds * 1000)
         self.position = (max(0, self._committed[0] - overlap_ms), 0)

@@ -1,4 +1,4 @@
-"""Read a job: all that is recorded, or what is recorded while it runs."""
+"""Read a job: all that is recorded, what is recorded while it runs, and the views of it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from synapse_stream.events import (
     Undecodable,
     parse,
 )
+from synapse_stream.job_views import Metrics, all_messages, find_series, opened
 from synapse_stream.log.event_log import open_log
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.models import RunStatus
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.events import Event
     from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.views import Message, RunState, Series
 
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000
@@ -96,12 +99,92 @@ class JobStream:
                 if entry is None and is_over:
                     return
 
+    def state(self) -> RunState | None:
+        """Return the run state that was last committed; None for a job that is not known there.
+
+        Raises:
+            ConfigError: nothing is installed that serves views, or the store's URL is wrong.
+            SynapseStreamError: the store could not be read.
+        """
+        with opened(self._chosen()) as views:
+            return views.state(self.job_id)
+
+    def now_ms(self) -> int:
+        """Return the server's clock, by which `RunState.health` judges.
+
+        Raises:
+            LogUnavailable: the server did not answer.
+        """
+        log = FeedLog.open(self._chosen())
+        try:
+            return log.now_ms()
+        finally:
+            log.close()
+
+    def metric(
+        self,
+        name: str,
+        *,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+    ) -> Series:
+        """Return one metric's points, of the latest attempt that has any unless one is named.
+
+        Raises:
+            LookupError: there is no such metric.
+            ValueError: several steps or ranks have it, and none is named.
+        """
+        with opened(self._chosen()) as views:
+            key = find_series(views, self.job_id, name, step=step, rank=rank, attempt=attempt)
+            return views.points(self.job_id, key)
+
+    def metrics(
+        self,
+        name: str | None = None,
+        *,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+    ) -> Metrics:
+        """Return every point of every series that matches; None means all."""
+        with opened(self._chosen()) as views:
+            found = views.series(self.job_id, name=name, step=step, rank=rank, attempt=attempt)
+            return Metrics([views.points(self.job_id, summary.key) for summary in found])
+
+    def messages(
+        self,
+        *,
+        levels: Sequence[str] | None = None,
+        after: Position | None = None,
+        kinds: Sequence[str] = ("message",),
+        step: str | None = None,
+        text: str | None = None,
+        language: str | None = None,
+    ) -> Iterator[Message]:
+        """Yield the messages behind `after` that match, page by page; None means all.
+
+        Args:
+            levels: as `LogLevel` has them.
+            after: position of the last one seen.
+            kinds: of `message`, `dev_event` and `log`.
+            step: only of this step.
+            text: only those that contain it.
+            language: what messages from templates are rendered in.
+        """
+        wanted = {"levels": levels, "kinds": kinds, "step": step, "text": text}
+        with opened(self._chosen()) as views:
+            yield from all_messages(views, self.job_id, after=after, language=language, **wanted)
+
+    def _chosen(self) -> Settings:
+        return self._settings or Settings.load()
+
     @contextmanager
     def _opened(self) -> Iterator[EventLog]:
         if self._log is not None:
             yield self._log
             return
-        log = open_log(self._settings or Settings.load())
+        log = open_log(self._chosen())
         try:
             log.check(found=False)  # another number of partitions would make every job look empty
             yield log

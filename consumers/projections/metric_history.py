@@ -153,7 +153,7 @@ def _table(
     if [event.get("v", 1) for event in events].count(1) < len(events):
         raise ValueError(events)
     for text in names if step is None else (*names, step):
-        if len(text) > checks.LONGEST_NAME or "\0" in text:
+        if type(text) is not str or len(text) > checks.LONGEST_NAME or "\0" in text:
             raise ValueError(text)
     xs = [event.get("x") for event in events]
     return _Table(

@@ -83,6 +83,15 @@ def read_points(connection: Connection, series_no: int) -> Points:
     return points
 
 
+def read_all(connection: Connection, job_id: str) -> dict[SeriesKey, Points]:
+    """Return all points of a job by series."""
+    of_job = series.c.job_no == folds.number(connection, PROJECTION, job_id)
+    return {
+        SeriesKey(row.attempt, row.rank, row.step, row.name): read_points(connection, row.no)
+        for row in connection.execute(select(series).where(of_job)).all()
+    }
+
+
 def read_sketches(connection: Connection, series_no: int) -> list[Sketch]:
     """Return the chunks of a series without their bodies, in the order of their numbers."""
     query = (

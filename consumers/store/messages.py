@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, select, tuple_
 
 from consumers.projections.base import MessageRow
+from consumers.store import folds
 from consumers.store.bulk import RowWriter
 from consumers.store.directory import Directory
 from consumers.store.schema import lane, message
@@ -80,9 +81,7 @@ def write(
     )
 
 
-def read_page(
-    connection: Connection, job_no: int | None, wanted: Filter, limit: int
-) -> list[MessageRow]:
+def read_page(connection: Connection, job_id: str, wanted: Filter, limit: int) -> list[MessageRow]:
     """Return rows in order: the first that match, or the last if only `before` is given.
 
     The first row of each lane tells which lanes can have a part in the page, and how far it goes.
@@ -90,6 +89,7 @@ def read_page(
     conditions = _conditions(connection, wanted)
     is_backward = wanted.is_backward
     order = [column.desc() if is_backward else column for column in (*_place, message.c.number)]
+    job_no = folds.number(connection, PROJECTION, job_id)
     heads = _heads(connection, job_no, wanted, conditions, order)
     heads.sort(key=lambda head: head.ms, reverse=is_backward)
     if len(heads) > limit:
@@ -107,10 +107,11 @@ def read_page(
     return [_row(lanes[record.lane_no], record) for record in page]
 
 
-def read_all(connection: Connection, job_no: int | None) -> list[MessageRow]:
+def read_all(connection: Connection, job_id: str) -> list[MessageRow]:
     """Return every row of a job in the order of the fold."""
+    of_job = lane.c.job_no == folds.number(connection, PROJECTION, job_id)
     query = select(message, lane).join(lane, lane.c.no == message.c.lane_no)
-    in_order = query.where(lane.c.job_no == job_no).order_by(message.c.number)
+    in_order = query.where(of_job).order_by(message.c.number)
     return [_row(record, record) for record in connection.execute(in_order)]
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers.store import checkpoints, compaction, folds, messages, metrics, parked, runs
+from consumers import canonical
+from consumers.store import (
+    checkpoints,
+    compaction,
+    folds,
+    histories,
+    messages,
+    metrics,
+    parked,
+    runs,
+)
 from consumers.store.memory import Memory
 from consumers.store.series import SeriesBook
 
@@ -128,6 +138,22 @@ class Store:
             return compaction.compact(
                 database, book, lease, most_series=most_series, rested_seconds=rested_seconds
             )
+
+    def dump_view(self, projection: str, job_id: str, *, positions: bool = True) -> bytes:
+        """Return a job's view in canonical form: to be compared with that of a fresh fold.
+
+        A job that is not known has the view of one without events. `positions=False` leaves out
+        what depends on the ids of stream entries.
+        """
+        database = self._databases.of(projection)
+        if projection == runs.PROJECTION:
+            document = folds.load(database, projection, [job_id]).get(job_id, b"null")
+            return canonical.of_document(document, positions=positions)
+        with database.read(f"dumping job {job_id!r} of {projection}") as connection:
+            if projection == metrics.PROJECTION:
+                points = histories.read_all(connection, job_id)
+                return canonical.of_points(points, positions=positions)
+            return canonical.of_messages(messages.read_all(connection, job_id), positions=positions)
 
     def list_parked(
         self,

@@ -130,8 +130,7 @@ class StoredViews:
         """
         wanted = messages.Filter(kinds, levels, step, text, after, before)
         with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
-            job_no = folds.number(connection, messages.PROJECTION, job_id)
-            rows = messages.read_page(connection, job_no, wanted, limit + 1)
+            rows = messages.read_page(connection, job_id, wanted, limit + 1)
         has_more = len(rows) > limit
         if has_more:
             rows = rows[1:] if wanted.is_backward else rows[:-1]

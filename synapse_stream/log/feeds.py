@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
+from typing_extensions import override
 
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import (
     EventLog,
     FeedPointer,
@@ -29,6 +31,24 @@ EntryId = tuple[int, int]
 
 class FeedLog(EventLog):
     """An event log that also reads many feeds in one call."""
+
+    _servers: frozenset[str] = frozenset()
+
+    @override
+    def check(self, *, found: bool = True) -> None:
+        """Compare as EventLog does, and keep in mind which server it was."""
+        super().check(found=found)
+        self._servers = self._running_servers()
+
+    def check_same_server(self) -> None:
+        """Raise LogUnavailable if the server is not the one of `check`, or was started anew.
+
+        A connection that broke while it was idle is made anew without an error. So this is the only
+        sign that entries may have gone, and others come with ids that lie behind what was read.
+        """
+        if self._running_servers() != self._servers:
+            msg = f"the server {self.address} was started again, or another has taken its place"
+            raise LogUnavailable(msg, "the feeds are read again from some time before")
 
     def wait_feeds(
         self, after: Mapping[int, EntryId], *, limit: int, block_ms: int
@@ -102,6 +122,15 @@ class FeedLog(EventLog):
         with self._translated("asking for the time"):
             seconds, micros = self._client.execute_command("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
+
+    def _running_servers(self) -> frozenset[str]:
+        """Return what each server in charge calls itself since its start."""
+        doing = "asking which server it is"
+        if not self.is_cluster:
+            return frozenset([self._command(doing, "INFO", "server")["run_id"]])
+        with self._translated(doing):
+            reply = self._client.execute_command("INFO", "server", target_nodes="primaries")
+        return frozenset(info["run_id"] for info in reply.values())
 
     def _execute_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)

@@ -1,7 +1,7 @@
-"""A producer: one logger in one process, with its spool and its two threads.
+"""A producer: one logger in one process, with its spool and its three threads.
 
-The shipper thread waits for the server, the keeper thread waits for the disk; the plugin waits for
-neither.
+The shipper thread waits for the server, the keeper thread waits for the disk, the adopter thread
+for both, and the plugin waits for none of them.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Producer:
         self._threads = [
             threading.Thread(target=self._ship, name="synapse-stream-shipper", daemon=True),
             threading.Thread(target=self._keep, name="synapse-stream-keeper", daemon=True),
+            threading.Thread(target=self._adopt, name="synapse-stream-adopter", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -135,7 +136,7 @@ class Producer:
         self._hurry.set()
         self._doorbell.ring()
         self._spool.crowding.ring()
-        for thread in self._threads:
+        for thread in self._threads[:2]:  # the adopter may be in the middle of a long piece of work
             thread.join(self._settings.connect_seconds)
 
     def _wait_for_the_end(self) -> bool:
@@ -182,7 +183,6 @@ class Producer:
         self._hurry.clear()
 
     def _keep(self) -> None:
-        adopt_at = time.monotonic()
         said = None
         while not self._stop.is_set():
             self._spool.crowding.wait(_TIDY_SECONDS)
@@ -190,15 +190,22 @@ class Producer:
                 self._spool.report_loss()
                 self._spool.tidy(time.monotonic())
                 said = self._say_trouble(said)
-                if time.monotonic() >= adopt_at:
-                    self._adopter.adopt()
-                    adopt_at = time.monotonic() + _ADOPT_SECONDS
             except RunEnded:
                 continue  # sealed between our look and our call
             except Exception:
                 _logger.exception(
                     "job %s: the spool's keeper failed and tries again", self._spool.job_id
                 )
+
+    def _adopt(self) -> None:
+        self._stop.wait(_TIDY_SECONDS)  # what is our own goes first
+        while not self._stop.is_set():
+            try:
+                if self._shipper.has_succeeded and self._shipper.trouble is None:
+                    self._adopter.adopt()  # else the server would not take theirs either
+            except Exception:
+                _logger.exception("job %s: looking after other spools failed", self._spool.job_id)
+            self._stop.wait(_ADOPT_SECONDS)
 
     def _say_trouble(self, said: str | None) -> str | None:
         trouble = self._spool.trouble

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from synapse_stream.optional import require
+
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Sequence
@@ -63,9 +65,12 @@ class Series:
         return len(self.values)
 
     def to_numpy(self) -> Any:
-        """Return a structured array with the fields `value`, `time` (datetime64[us]) and `x`."""
-        import numpy as np  # noqa: PLC0415 - for readers who have it
+        """Return a structured array with the fields `value`, `time` (datetime64[us]) and `x`.
 
+        Raises:
+            ModuleNotFoundError: NumPy is not installed.
+        """
+        np = require("numpy")
         points = np.empty(len(self), [("value", "f8"), ("time", "M8[us]"), ("x", "f8")])
         points["value"] = self.values
         points["time"] = np.asarray(self.times, "i8").view("M8[us]")

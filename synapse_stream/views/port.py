@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
 
-from synapse_stream.errors import ConfigError
+from synapse_stream.entry import load_entry
 from synapse_stream.views.metrics import Axis
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from synapse_stream.views.messages import MessagePage
     from synapse_stream.views.metrics import Overview, Series, SeriesKey, SeriesSummary
     from synapse_stream.views.run_state import RunState
-
-_GROUP = "synapse_stream.views"
 
 
 class Views(Protocol):
@@ -90,9 +87,7 @@ def open_views(settings: Settings) -> Views:
     """Open the views of a deployment.
 
     Raises:
-        ConfigError: what serves them is not installed.
+        ConfigError: what serves them is not installed, or the store's URL is wrong.
     """
-    for entry_point in entry_points(group=_GROUP):
-        return entry_point.load()(settings)  # type: ignore[no-any-return]
-    msg = "there are no views to read: nothing installed serves the entry point group " + _GROUP
-    raise ConfigError(msg)
+    views: Views = load_entry("synapse_stream.views")(settings)
+    return views

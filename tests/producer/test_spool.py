@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -178,6 +179,37 @@ def test_the_rewind_window_is_bounded_by_time(tmp_path: Path) -> None:
     assert later.first > 0
 
 
+def test_what_the_server_has_lost_is_not_dropped_as_if_it_had_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, rewind_seconds=10.0)
+    count = desk.fill(3)
+    desk.spool.acknowledge(count - 1)
+    desk.spool.tidy(0.0)
+    desk.spool.acknowledge(-1)
+
+    desk.spool.tidy(100.0)
+
+    assert [event["seq"] for event in desk.events()] == list(range(count))
+
+
+def test_reading_goes_on_behind_segments_given_up_between_others(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    count = desk.fill(4.2)
+    desk.spool.acknowledge(count - 1)
+    desk.spool.tidy(0.0)  # the first go to disk
+    desk.fill(3)  # the next are given up, to make room
+    pairs = itertools.pairwise(desk.shelf.segments)
+    ((missing, behind),) = [
+        (before.last + 1, after.first)
+        for before, after in pairs
+        if before.last is not None and before.last + 1 < after.first
+    ]
+
+    chunk = desk.spool.read(missing, READ_BYTES)
+
+    assert chunk is not None
+    assert chunk.first == behind
+
+
 def test_what_is_not_acknowledged_is_never_dropped(tmp_path: Path) -> None:
     desk = Desk(tmp_path, spool_max_bytes=16 * MIB, rewind_bytes=0, rewind_seconds=0.001)
     count = desk.fill(5)
@@ -222,6 +254,7 @@ def test_messages_are_counted_when_no_byte_is_left(tmp_path: Path) -> None:
 
 def test_nothing_is_shed_while_the_disk_hangs_and_the_server_takes_it(tmp_path: Path) -> None:
     desk = Desk(tmp_path, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    count = 0
 
     for _ in range(20):  # the keeper waits for the disk: nobody calls `tidy`
         count = desk.fill(1)

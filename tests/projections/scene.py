@@ -91,9 +91,12 @@ class Scene:
 
     def repeats(self, number: int) -> Scene:
         """Append the entry of this number once more, with a new id."""
+        return self.appends(self.batch(number))
+
+    def batch(self, number: int) -> Batch:
         batch = self.entries[number].batch
         assert batch is not None
-        return self.appends(batch)
+        return batch
 
     def fold(self, view: type[JobView]) -> JobFold:
         fold = JobFold(view, "job-1", None)

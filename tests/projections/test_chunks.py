@@ -25,6 +25,7 @@ def encode(given_points: Points) -> list[Chunk]:
     return made
 
 
+@settings(deadline=None)
 @given(some_points())
 def test_decoding_gives_back_every_point(original: Points) -> None:
     (chunk,) = encode(original)
@@ -34,6 +35,7 @@ def test_decoding_gives_back_every_point(original: Points) -> None:
     assert chunk.last == Position(original.ms[-1], original.seq[-1], original.index[-1])
 
 
+@settings(deadline=None)
 @given(some_points())
 def test_the_stats_are_those_of_the_points(original: Points) -> None:
     one = encode(original)[0].stats
@@ -50,6 +52,7 @@ def test_the_stats_are_those_of_the_points(original: Points) -> None:
     assert (one.xs, one.x_min, one.x_max) == (len(xs), min(xs, default=inf), max(xs, default=-inf))
 
 
+@settings(deadline=None)
 @given(some_points())
 def test_an_outline_is_the_stats_of_each_block(original: Points) -> None:
     (chunk,) = encode(original)
@@ -64,6 +67,7 @@ def test_an_outline_is_the_stats_of_each_block(original: Points) -> None:
         assert repr(found) == repr({name: alone[name] for name in found})
 
 
+@settings(deadline=None)
 @given(st.lists(values, min_size=1))
 def test_the_sum_leaves_out_what_is_not_finite(numbers: list[float]) -> None:
     finite = [number for number in numbers if isfinite(number)]
@@ -101,7 +105,7 @@ def test_series_that_share_their_places_share_the_packed_form_and_nothing_else()
         assert same(chunks.decode(made[name][0].body), original)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(some_points(most=40), min_size=1, max_size=8))
 def test_merging_keeps_points_order_and_numbers(parts: list[Points]) -> None:
     for place, part in enumerate(parts):
@@ -136,6 +140,7 @@ def test_an_axis_can_be_read_alone(axis: Axis, xs: list[float] | None) -> None:
     assert list(found) == [7.0, 8.0, 9.0]
 
 
+@settings(deadline=None)
 @given(some_points(most=20), st.data())
 def test_damaged_bytes_are_a_decode_error_or_other_points_but_nothing_worse(
     original: Points, data: st.DataObject
@@ -150,6 +155,7 @@ def test_damaged_bytes_are_a_decode_error_or_other_points_but_nothing_worse(
             assert len(chunks.decode(damaged)) == int.from_bytes(damaged[1:5], "little")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_outline_are_a_decode_error(data: bytes) -> None:
     one = encode(points([1.0] * 100))[0].stats

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.errors import OutdatedFold
-from consumers.fold import JobFold, fold_job
+from consumers.fold import JobFold, Parked, fold_job
 from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.reading import run_state
 from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.position import Position
-from tests.projections.scene import VIEWS, Scene, message, scene, started
+from tests.projections.scene import VIEWS, Scene, message, progress, scene, started
 
 if TYPE_CHECKING:
-    from consumers.projections.base import JobView
+    from consumers.projections.base import Delivery, JobView
 
 GOOD = b'{"seq":0,"time":1,"type":"message","v":1,"content":"good","level":"info"}'
 
@@ -104,8 +105,8 @@ def test_what_was_parked_is_not_parked_again_when_it_comes_again() -> None:
     assert len(told.parked) == 1
 
 
-def test_of_a_batch_that_overlaps_only_new_events_are_parked() -> None:
-    bad = b'{"type":7}'
+@pytest.mark.parametrize("bad", [b'{"type":7}', b"{"])
+def test_of_a_batch_that_overlaps_only_new_events_are_parked(bad: bytes) -> None:
     told = Scene().sends(bad + b"\n", count=1)
     told.appends(Batch("job-1", "p0", 0, 1, GENESIS, bad + b"\n" + bad + b"\n"))
 
@@ -119,6 +120,78 @@ def test_a_thousand_bad_events_in_a_batch_are_each_parked() -> None:
 
     assert contents(told) == ["good"]
     assert len(told.parked) == 1000
+
+
+class BrokenView(MessageFeedView):
+    def apply(self, delivery: Delivery) -> None:
+        if any(event.get("content") == "boom" for event in delivery.events):
+            raise KeyError("boom")
+        super().apply(delivery)
+
+
+def test_a_fault_of_a_projection_parks_what_it_was_given_and_stops_nothing_else() -> None:
+    told = scene(message("a"), message("boom")).says(message("b"))
+
+    assert [row.content for row in told.fold(BrokenView).rows()] == ["b"]
+    assert {parked.reason for parked in told.parked} == {"the projection failed: KeyError: 'boom'"}
+    assert [parked.number for parked in told.parked] == [0, 1]
+
+
+def mended(told: Scene, broken: type[JobView], view: type[JobView]) -> tuple[JobFold, Parked]:
+    """Fold with a projection that fails; return the fold for one that does not, and what waits."""
+    document = told.fold(broken).document()
+    (waiting,) = told.parked
+    return JobFold(view, "job-1", document), waiting
+
+
+def test_an_event_that_was_parked_can_be_folded_later_at_its_old_position() -> None:
+    fold, waiting = mended(scene(message("boom")).says(message("b")), BrokenView, MessageFeedView)
+
+    assert fold.retry(waiting) is None
+
+    assert fold.has_changed
+    assert [(row.number, row.ms, row.content) for row in fold.rows()] == [(1, 1000, "boom")]
+
+
+def test_an_event_that_is_still_at_fault_stays_parked_with_its_reason() -> None:
+    told = scene(message("x", "loud"))
+    fold = told.fold(MessageFeedView)
+    fold.rows()
+
+    reason = fold.retry(told.parked[0])
+
+    assert reason is not None
+    assert reason.startswith("level='loud' is not allowed")
+    assert not fold.has_changed
+
+
+def test_what_the_ledger_never_saw_cannot_be_folded_by_itself() -> None:
+    told = Scene().sends(b"{\n", count=1)
+    told.entries.append(RecordedBatch(7, 0, None, "no field z", {}))
+    fold = told.fold(RunStateView)
+
+    for parked in told.parked:
+        assert fold.retry(parked) is not None
+
+
+class BrokenState(RunStateView):
+    def apply(self, delivery: Delivery) -> None:
+        if any(event.get("current") == 10 for event in delivery.events):
+            raise KeyError(10)
+        super().apply(delivery)
+
+
+def test_progress_that_is_folded_late_does_not_throw_back_what_came_since() -> None:
+    told = scene(progress(10, at=1)).says(progress(20, at=2))
+    fold, waiting = mended(told, BrokenState, RunStateView)
+
+    assert fold.retry(waiting) is None
+
+    state = run_state("job-1", fold.document())
+    assert state is not None
+    assert state.latest.counts == {"progress": 2}
+    assert (state.latest.steps[0].current, state.latest.overall_percent) == (20, 20)
+    assert state.position == Position(1001, 0, 0)
 
 
 def test_the_document_of_another_version_is_refused() -> None:

@@ -18,10 +18,8 @@ def test_the_last_sign_is_that_of_the_servers_clock() -> None:
 
 def test_what_is_known_already_is_no_sign_of_life() -> None:
     told = Scene().says(started(), ms=5_000)
-    batch = told.entries[0].batch
-    assert batch is not None
 
-    assert told.appends(batch, ms=900_000).attempt.last_sign_ms == 5_000
+    assert told.appends(told.batch(0), ms=900_000).attempt.last_sign_ms == 5_000
 
 
 @pytest.mark.parametrize(

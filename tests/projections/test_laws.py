@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers import canonical
-from consumers.fold import JobFold, Parked
+from consumers.fold import UNFORESEEN, JobFold, Parked
 from consumers.projections.reading import message, run_state
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
@@ -52,6 +52,7 @@ class Reader:
 
     def _park(self, parked: Parked) -> None:
         assert (parked.producer, parked.number) not in self.parked or parked.number is None
+        assert not parked.reason.startswith(UNFORESEEN)
         self.parked[parked.producer, parked.number] = parked.reason
 
     def _collect(self) -> None:

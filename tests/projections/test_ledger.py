@@ -9,7 +9,6 @@ from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.views import CompletenessStatus
 from tests.projections.scene import (
-    Scene,
     ended,
     event,
     loss_of_range,
@@ -28,10 +27,9 @@ def test_a_batch_that_comes_again_under_another_id_changes_nothing() -> None:
 
 def test_of_a_batch_that_overlaps_what_is_known_only_the_new_events_count() -> None:
     told = scene(message("a"), message("b"))
-    again = Scene().says(message("a"), message("b"), message("c")).entries[0].batch
-    assert again is not None
+    again = scene(message("a"), message("b"), message("c"))
 
-    assert [row.content for row in told.appends(again).rows] == ["a", "b", "c"]
+    assert [row.content for row in told.appends(again.batch(0)).rows] == ["a", "b", "c"]
     assert told.rows[2].line == 2
 
 

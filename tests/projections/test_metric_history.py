@@ -93,6 +93,14 @@ def test_metrics_between_other_events_keep_their_places() -> None:
     assert list(told.points[LOSS].index) == [1, 3]
 
 
+def test_metrics_of_a_batch_whose_beginning_was_known_keep_their_places() -> None:
+    told = scene(metrics({"loss": 1}))
+    told.appends(scene(metrics({"loss": 1}), metrics({"loss": 2}), metrics({"loss": 3})).batch(0))
+
+    assert values(told) == [1, 2, 3]
+    assert list(told.points[LOSS].index) == [0, 1, 2]
+
+
 def test_metrics_reported_one_by_one_in_turns_are_one_series_each() -> None:
     told = scene(*(metrics({name: n}) for n in range(3) for name in ("loss", "acc")))
 
@@ -159,6 +167,15 @@ def test_metrics_at_fault_are_parked_and_all_others_kept(bad: dict[str, Any]) ->
     assert list(told.points) == [LOSS]
     told.fold(MetricHistoryView)
     assert [parked.position.index for parked in told.parked] == [1, 3, 4]
+
+
+@pytest.mark.parametrize("step", [[], [None], ["a"], {}, {"a": 1}, 0, 7, True])
+def test_a_step_that_is_no_text_is_parked_even_if_all_events_have_it(step: Any) -> None:
+    told = scene(metrics({"loss": 1}, step=step), metrics({"loss": 2}, step=step))
+
+    assert told.points == {}
+    told.fold(MetricHistoryView)
+    assert len(told.parked) == 2
 
 
 def test_what_is_no_metric_is_no_concern_of_the_metric_history() -> None:

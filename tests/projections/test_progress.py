@@ -131,6 +131,13 @@ def test_a_step_that_begins_again_does_throw_the_run_back() -> None:
     assert (step(told).started, step(told).rate) == (START + 60 * SECOND, 1)
 
 
+def test_reporting_the_same_again_is_not_beginning_again() -> None:
+    told = scene(progress(30, step="a"), progress(80, at=0), progress(80, at=60))
+
+    assert told.attempt.steps[1].started == START
+    assert told.attempt.overall_percent == 55
+
+
 def test_a_completed_run_is_done_even_when_it_did_not_say_so() -> None:
     assert scene(started(), progress(97), ended()).attempt.overall_percent == 100
     assert step(scene(started(), progress(97), ended())).percent == 97

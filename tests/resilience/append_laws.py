@@ -146,6 +146,16 @@ class AppendLaws(RuleBasedStateMachine):
         self.link.faults = []
 
     @precondition(lambda self: self.plugin is not None)
+    @rule()
+    def ship_undisturbed(self) -> None:
+        assert self.plugin is not None
+        for _ in range(1000):
+            if not self.plugin.shipper.ship():
+                break
+        spool = self.plugin.spool
+        assert spool.acknowledged == spool.next - 1, "the shipper gets nowhere"
+
+    @precondition(lambda self: self.plugin is not None)
     @rule(rounds=st.integers(1, 10), is_kept_house=st.booleans())
     def work_undisturbed(self, rounds: int, is_kept_house: bool) -> None:
         for _ in range(rounds):

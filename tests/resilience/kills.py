@@ -82,8 +82,8 @@ def kill_while_ending(home: Path, count: int, random: Random) -> Result:
     with TestServer(home / "server") as server:
         for scene in _scenes(home, server, count):
             result.happened += _killed_at_end(scene, server, random)
-            tally = _settle(scene, random, result)
-            ends += any(story.last.get("type") == "end" for story in tally)
+            last = _settle(scene, random, result)
+            ends += any(event["type"] == "end" for event in last)
     result.notes.append(f"{ends} of {count} had recorded their end")
     return result
 
@@ -123,15 +123,22 @@ def _scenes(home: Path, server: TestServer, count: int, **settings: Any) -> Iter
             yield scene
 
 
-def _settle(scene: Scene, random: Random, result: Result) -> list[Any]:
+def _settle(scene: Scene, random: Random, result: Result) -> list[dict[str, Any]]:
     """Adopt what is left in one of the three ways, audit, and see that nothing is sent twice."""
+    killed = [actor for actor in scene.actors if actor.process.returncode == -signal.SIGKILL]
     ways: tuple[Callable[[Scene], None], ...] = (_adopt_here, _adopt_by_drain, _adopt_by_keeper)
     random.choice(ways)(scene)
     again = scene.adopt()
     tally = scene.audit()
     result.tally.add(tally)
     result.require(sum(a.sent for a in again) == 0, f"adopted twice: {again}")
-    return list(tally.stories.values())
+    last = [story.last for story in tally.stories.values()]
+    declared = {event["pid"] for event in last if event["type"] == "producer_lost"}
+    for actor in killed:
+        is_known = actor.process.pid in declared or actor.witness.is_ending
+        never_spoke = actor.witness.total == 0
+        result.require(is_known or never_spoke, f"{actor.process.pid} died, and no event says so")
+    return last
 
 
 def _adopt_here(scene: Scene) -> None:

@@ -1,0 +1,236 @@
+"""`synapse-stream jobs` and `show`: which jobs there are, and where one stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from synapse_stream.cli.output import print_json
+from synapse_stream.cli.reading import health_of, plain, say_no, server_now_ms
+from synapse_stream.cli.tables import (
+    Cell,
+    amount,
+    clock,
+    percent,
+    print_fields,
+    print_table,
+    span,
+)
+from synapse_stream.models import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from synapse_stream.views import Attempt, Completeness, RunState, StepState
+
+_COLOURS = {
+    "completed": "green",
+    "running": "cyan",
+    "failed": "red",
+    "cancelled": "yellow",
+    "skipped": "bright_black",
+    "silent": "yellow",
+    "lost": "red",
+}
+_BAR_COLUMNS = 20
+_SHOWN_RANGES = 5
+
+
+def jobs(
+    *,
+    status: Annotated[RunStatus | None, typer.Option(help="Only jobs that stand so.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only jobs that run this action.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only jobs whose id contains it.")] = None,
+    after: Annotated[str | None, typer.Option(help="Go on behind this job.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
+) -> None:
+    """List jobs, the newest first.
+
+    Exit code 1 when there is none.
+    """
+    from synapse_stream.cli.output import WrongUse
+    from synapse_stream.job_views import opened
+    from synapse_stream.settings import Settings
+
+    settings = Settings.load()
+    with opened(settings) as views:
+        try:
+            found = views.jobs(status=status, action=action, text=search, after=after, limit=limit)
+        except ValueError as error:
+            raise WrongUse(str(error)) from None
+    if not found:
+        say_no("there are no such jobs" if status or action or search else "there are no jobs")
+    now_ms = server_now_ms(settings, found)
+    if as_json:
+        for state in found:
+            print_json({**plain(_summary(state)), "health": health_of(state, now_ms)})
+        return
+    header = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
+    print_table(header, [_job_row(state, health_of(state, now_ms)) for state in found])
+
+
+def show(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show where a job stands: steps, actions, processes, and what is missing.
+
+    Exit code 1 when the job is not known.
+    """
+    from synapse_stream.job_views import opened
+    from synapse_stream.settings import Settings
+
+    settings = Settings.load()
+    with opened(settings) as views:
+        state = views.state(job)
+    if state is None:
+        say_no(f"job {job!r} is not known; `synapse-stream lag` shows how far projections are")
+    health = health_of(state, server_now_ms(settings, [state]))
+    if as_json:
+        print_json({**plain(state), "health": health})
+        return
+    _show_run(state, health)
+    _show_tables(state.latest)
+
+
+def _summary(state: RunState) -> dict[str, Any]:
+    run = state.latest
+    return {
+        "job_id": state.job_id,
+        "status": state.status,
+        "percent": run.overall_percent,
+        "action": run.action,
+        "attempt": run.number,
+        "started": run.started,
+        "ended": run.ended,
+        "duration_seconds": run.duration_seconds,
+        "events": run.events,
+        "completeness": run.completeness.status,
+        "parked": state.parked,
+        "error": run.error,
+        "position": state.position,
+    }
+
+
+def _job_row(state: RunState, health: str | None) -> list[Cell | str]:
+    run = state.latest
+    trouble = [_completeness(run.completeness) or "", _parked(state.parked) or ""]
+    return [
+        state.job_id,
+        _named(state.status),
+        _named(health),
+        percent(run.overall_percent),
+        run.action or "-",
+        clock(run.started),
+        span(run.duration_seconds),
+        str(run.events),
+        Cell("; ".join(filter(None, trouble)), "red"),
+    ]
+
+
+def _show_run(state: RunState, health: str | None) -> None:
+    run = state.latest
+    others = f" of {len(state.attempts)}" if len(state.attempts) > 1 else ""
+    print_fields(
+        [
+            ("job", state.job_id),
+            ("status", _named(state.status)),
+            ("health", _named(health)),
+            ("error", None if run.error is None else Cell(run.error, "red")),
+            ("done", percent(run.overall_percent)),
+            ("action", run.action),
+            ("plugin", run.plugin),
+            ("attempt", f"{run.number}{others}"),
+            ("started", clock(run.started)),
+            ("ended", clock(run.ended) if run.ended is not None else None),
+            ("took", span(run.duration_seconds)),
+            ("params", _data(run.params)),
+            ("labels", _data(run.labels)),
+            ("result", _data(run.result)),
+            ("events", _counts(run.counts)),
+            ("messages", _counts(run.levels)),
+            ("complete", Cell(_completeness(run.completeness) or run.completeness.status.value)),
+            ("parked", None if not state.parked else Cell(_parked(state.parked) or "", "red")),
+            ("position", str(state.position)),
+        ]
+    )
+
+
+def _show_tables(run: Attempt) -> None:
+    if run.steps:
+        print()
+        header = ("STEP", "DONE", "", "COUNT", "A SECOND", "LEFT", "ERROR")
+        print_table(header, [_step_row(step) for step in run.steps])
+        if run.steps_left_out:
+            print(f"… and {run.steps_left_out} reports of steps beyond the first 1,000")
+    if run.actions:
+        print()
+        rows = [
+            (a.name, _named(a.status), clock(a.started), clock(a.ended), a.error or "")
+            for a in run.actions
+        ]
+        print_table(("ACTION", "STATUS", "STARTED", "ENDED", "ERROR"), rows)
+    if len(run.ranks) > 1 or run.lost:
+        print()
+        ranks = [
+            (
+                str(r.rank),
+                Cell("lost", "red") if r.is_lost else _named(r.status),
+                f"{r.host or '-'}/{r.pid or '-'}",
+                clock(r.started),
+                clock(r.ended),
+                r.error or "",
+            )
+            for r in run.ranks
+        ]
+        print_table(("RANK", "STATUS", "HOST/PID", "STARTED", "ENDED", "ERROR"), ranks)
+    for lost in run.lost:
+        who = "a forked process" if lost.rank is None else f"rank {lost.rank}"
+        where = f"{lost.host or '-'}/{lost.pid or '-'}"
+        print_fields([("lost", Cell(f"{who} on {where} at {clock(lost.time)}: {lost.reason}", "red"))])
+
+
+def _step_row(step: StepState) -> Sequence[Cell | str]:
+    filled = int(step.percent / 100 * _BAR_COLUMNS)
+    count = "-" if step.current is None else f"{step.current:.10g}/{step.total:.10g}"
+    bar = Cell("█" * filled + "░" * (_BAR_COLUMNS - filled), "red" if step.is_failed else "green")
+    left = Cell("failed", "red") if step.is_failed else span(step.eta_seconds)
+    done = percent(step.percent)
+    return [step.name or "(run)", done, bar, count, amount(step.rate), left, step.error or ""]
+
+
+def _named(value: str | None) -> Cell:
+    return Cell(value or "unknown", _COLOURS.get(value or ""))
+
+
+def _counts(counts: Mapping[str, int]) -> str | None:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or None
+
+
+def _data(value: Any) -> str | None:
+    return orjson.dumps(plain(value)).decode() if value else None
+
+
+def _completeness(found: Completeness) -> str | None:
+    """Say what is missing; None when nothing is."""
+    said = []
+    if found.missing:
+        ranges = [
+            f"{producer} {first}-{last}"
+            for producer, pairs in found.missing.items()
+            for first, last in pairs
+        ]
+        more = ", …" if len(ranges) > _SHOWN_RANGES else ""
+        shown = ", ".join(ranges[:_SHOWN_RANGES])
+        said.append(f"{found.missing_count} events missing ({shown}{more})")
+    if found.shed:
+        said.append(f"{sum(found.shed.values())} events shed ({_counts(found.shed)})")
+    return "; ".join(said) or None
+
+
+def _parked(count: int) -> str | None:
+    return f"{count} parked" if count else None

@@ -1,0 +1,108 @@
+"""`synapse-stream messages`: what a job says, once or live."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synapse_stream.cli.output import coloured, print_json
+from synapse_stream.cli.reading import plain, say_no
+from synapse_stream.cli.tables import clock
+from synapse_stream.models import LogLevel
+from synapse_stream.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from synapse_stream.position import Position
+    from synapse_stream.settings import Settings
+    from synapse_stream.views import Message, MessagePage, Views
+
+_COLOURS = {
+    "debug": "bright_black",
+    "success": "green",
+    "warning": "yellow",
+    "danger": "red",
+    "error": "red",
+    "critical": "red",
+}
+_PAGE = 500
+_PAUSE_SECONDS = 0.2
+
+_Read = "Callable[[Position | None], MessagePage]"
+
+
+def messages(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    *,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the run ends.")
+    ] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Dev events and log entries as well.")] = False,
+    level: Annotated[
+        list[LogLevel] | None, typer.Option(help="Only of this level; may be given repeatedly.")
+    ] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="Language, such as ko, where a message has it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a message.")] = False,
+) -> None:
+    """Print what a job said to its users, in order.
+
+    Exit code 1 when there is nothing to print.
+    """
+    from synapse_stream.job_views import opened
+    from synapse_stream.settings import Settings
+
+    settings = Settings.load()
+    kinds = ("message", "dev_event", "log") if dev else ("message",)
+    count = 0
+    with opened(settings) as views:
+
+        def read(after: Position | None) -> MessagePage:
+            return views.messages(
+                job, kinds=kinds, levels=level, after=after, limit=_PAGE, language=lang
+            )
+
+        found = _followed(settings, views, job, read) if follow else _recorded(read)
+        try:
+            for count, message in enumerate(found, 1):  # noqa: B007 - counts them
+                _show(message, as_json=as_json)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+    if not count:
+        say_no(f"job {job!r} has no {'such ' if level else ''}messages")
+
+
+def _recorded(
+    read: Callable[[Position | None], MessagePage], after: Position | None = None
+) -> Iterator[Message]:
+    while True:
+        page = read(after)
+        yield from page.messages
+        if not page.has_more:
+            return
+        after = page.messages[-1].position
+
+
+def _followed(
+    settings: Settings, views: Views, job: str, read: Callable[[Position | None], MessagePage]
+) -> Iterator[Message]:
+    """Yield messages until the run has ended and the feed holds all that it said."""
+    from synapse_stream.operations import open_operations
+
+    store = open_operations(settings)
+    after: Position | None = None
+    try:
+        while True:
+            is_over = _is_over(settings, views, job, store)  # asked before the last look
+            for message in _recorded(read, after):
+                after = message.position
+                yield message
+            if is_over:
+                return
+            time.sleep(_PAUSE_SECONDS)
+    finally:
+        store.close()

@@ -1,0 +1,64 @@
+"""What the commands that read views share."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from synapse_stream.position import Position
+from synapse_stream.tags import tag
+from synapse_stream.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synapse_stream.settings import Settings
+    from synapse_stream.views import RunState
+
+
+def plain(value: Any) -> Any:
+    """Return a view as JSON can carry it: positions as text, numbers as events have them."""
+    if isinstance(value, Position):
+        return str(value)
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if hasattr(value, "_asdict"):
+        return plain(value._asdict())
+    if isinstance(value, dict):
+        return tag({key: plain(item) for key, item in value.items()})
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return tag(value)
+
+
+def server_now_ms(settings: Settings, states: Sequence[RunState]) -> int | None:
+    """Return the server's clock if a run has not ended; None when it is not needed or away."""
+    from synapse_stream.errors import LogUnavailable
+    from synapse_stream.log.feeds import FeedLog
+
+    if all(state.status.is_terminal for state in states):
+        return None
+    log = FeedLog.open(settings)
+    try:
+        return log.now_ms()
+    except LogUnavailable as error:
+        print(f"synapse-stream: health is not known: {error}", file=sys.stderr)
+        return None
+    finally:
+        log.close()
+
+
+def health_of(state: RunState, now_ms: int | None) -> str | None:
+    """Return the health by name; None when it is not known."""
+    if now_ms is None and not state.status.is_terminal:
+        return None
+    return state.health(now_ms or 0).value
+
+
+def say_no(answer: str) -> NoReturn:
+    """Answer no, and exit with 1."""
+    print(f"synapse-stream: {one_line(answer)}", file=sys.stderr)
+    raise typer.Exit(1)

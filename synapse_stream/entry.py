@@ -1,0 +1,27 @@
+"""Find what is installed for a port: `synapse_stream` imports nothing that needs a database."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from synapse_stream.errors import ConfigError
+
+
+def load_entry(group: str) -> Any:
+    """Return what the first entry point of a group names.
+
+    Raises:
+        ConfigError: nothing that is installed serves the group, or what serves it lacks a package.
+    """
+    for entry_point in entry_points(group=group):
+        try:
+            return entry_point.load()
+        except ModuleNotFoundError as error:
+            msg = (
+                f"reading views needs {error.name}: "
+                "pip install 'synapse-stream[consumers]' brings it"
+            )
+            raise ConfigError(msg) from error
+    msg = f"there are no views to read: nothing installed serves the entry point group {group}"
+    raise ConfigError(msg)

@@ -1,0 +1,117 @@
+"""The port through which operators look after projections: how far they are, what is parked.
+
+Who has the store is found through an entry point, as with `synapse_stream.views`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from synapse_stream.entry import load_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from synapse_stream.position import Position
+    from synapse_stream.settings import Settings
+
+PROJECTIONS = ("run-state", "metric-history", "message-feed")
+"""Names of the projections that have checkpoints and views."""
+
+
+class Checkpoint(Protocol):
+    """Where one partition of one projection stands."""
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Id of the last feed entry that was committed."""
+
+    @property
+    def owner(self) -> str | None:
+        """The consumer that holds its lease."""
+
+
+class ParkedEvent(Protocol):
+    """One event, or whole stream entry, that could not be folded."""
+
+    @property
+    def projection(self) -> str:
+        """That could not fold it."""
+
+    @property
+    def no(self) -> int:
+        """Its number within the projection."""
+
+    @property
+    def job_id(self) -> str:
+        """The job it belongs to."""
+
+    @property
+    def position(self) -> Position:
+        """Where it stands."""
+
+    @property
+    def producer(self) -> str | None:
+        """Who wrote it; None for an entry that is no batch."""
+
+    @property
+    def number(self) -> int | None:
+        """Its number among the producer's events; None for an entry that is no batch."""
+
+    @property
+    def reason(self) -> str:
+        """Why the last attempt failed."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its line as it came."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried."""
+
+    @property
+    def is_marked(self) -> bool:
+        """True when it shall be tried again."""
+
+    @property
+    def parked_ms(self) -> int:
+        """When it was parked, by the store's clock."""
+
+
+class Operations(Protocol):
+    """What operators ask of the store; each call is one transaction."""
+
+    def checkpoints(self, projection: str) -> Sequence[Checkpoint]:
+        """Return where the partitions of a projection stand, by number."""
+
+    def list_parked(
+        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
+    ) -> Sequence[ParkedEvent]:
+        """Return parked events of a projection, by number; `after` is the last one seen."""
+
+    def find_parked(self, projection: str, no: int) -> ParkedEvent | None:
+        """Return one parked event, None if there is none of that number."""
+
+    def retry_parked(self, projection: str, numbers: Collection[int]) -> int:
+        """Have events tried again by the projector; return how many there were."""
+
+    def drop_parked(self, projection: str, numbers: Collection[int]) -> int:
+        """Forget events for good; return how many there were."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+def open_operations(settings: Settings) -> Operations:
+    """Open the store of a deployment for its operators.
+
+    Raises:
+        ConfigError: what serves it is not installed, or the store's URL is wrong.
+    """
+    store: Operations = load_entry("synapse_stream.operations")(settings)
+    return store

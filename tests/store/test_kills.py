@@ -1,0 +1,93 @@
+"""A writer may be killed at any moment, and readers may read at any moment."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from synapse_stream.position import BEGINNING
+from tests.store.jobs import MESSAGES, METRICS, RUN_STATE, Committer, message, metrics, started
+from tests.store.writer import JOB, KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumers.store import Store, StoredViews
+    from synapse_stream.settings import Settings
+
+KILLS = 6
+
+
+def test_a_writer_that_is_killed_loses_no_point_and_doubles_none(
+    settings: Settings, store: Store, views: StoredViews
+) -> None:
+    rng = random.Random(1)
+    steps = {"committed": 0, "compacted": 0}
+    sizes = [0]
+    for kill in range(KILLS):
+        arguments = (str(settings.data_dir), settings.store_url or "", str(kill))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.store.writer", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        for _ in range(rng.randrange(20, 60)):
+            steps[process.stdout.readline().strip()] += 1
+        process.kill()
+        process.communicate()
+
+        document = store.load_folds("metric-history", [JOB])[JOB]
+        found = views.points(JOB, KEY)
+
+        assert list(found.values) == list(range(int(document)))
+        assert views.series(JOB)[0].count == int(document)
+        sizes.append(len(found))
+    assert sizes == sorted(set(sizes)), "every writer goes on where the one before was killed"
+    assert min(steps.values()) > KILLS
+
+
+def test_readers_meet_no_lock_while_a_writer_works_and_what_they_see_only_grows(
+    new_store: Callable[[], Store], views: StoredViews
+) -> None:
+    stop = threading.Event()
+    failures: list[BaseException] = []
+    reads = {"messages": 0, "points": 0, "jobs": 0}
+
+    def read(kind: str, ask: Callable[[], int]) -> None:
+        seen = 0
+        while not stop.is_set():
+            try:
+                count = ask()
+            except BaseException as failure:
+                failures.append(failure)
+                return
+            assert count >= seen
+            seen = count
+            reads[kind] += 1
+
+    questions = {
+        "messages": lambda: len(views.messages("job", after=BEGINNING, limit=10**6).messages),
+        "points": lambda: len(views.points("job", KEY)),
+        "jobs": lambda: len(views.jobs(limit=10**6)),
+    }
+    readers = [threading.Thread(target=read, args=item) for item in questions.items()]
+    committers = [Committer(new_store(), view) for view in (RUN_STATE, METRICS, MESSAGES)]
+    for reader in readers:
+        reader.start()
+    for n in range(120):
+        for committer in committers:
+            events = [message("text"), metrics(loss=n)] * 10
+            committer.commit({"job": events, f"job {n}": [started()]})
+        committers[1].store.compact(committers[1].lease, rested_seconds=0.0)
+    stop.set()
+    for reader in readers:
+        reader.join()
+
+    assert failures == []
+    assert min(reads.values()) > 5, reads
+    assert questions["messages"]() == questions["points"]() == 1200
+    assert questions["jobs"]() == 121

@@ -1,0 +1,52 @@
+"""A process that commits points and compacts them until it is killed.
+
+`python -m tests.store.writer DATA_DIR STORE_URL SEED`; it prints a line after every step. The points
+of the series have the values 0, 1, 2 …, and the job's document says how many there are.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from array import array
+from pathlib import Path
+
+from consumers.projections.base import Points
+from consumers.store import JobWrite, open_store
+from synapse_stream.settings import Settings
+from synapse_stream.views import SeriesKey
+
+JOB = "job"
+KEY = SeriesKey(1, 0, None, "loss")
+SECONDS = 3600.0
+
+
+def points(start: int, size: int) -> Points:
+    """Return points `start` to `start` + `size` - 1."""
+    numbers = range(start, start + size)
+    columns = [array("q", numbers) for _ in range(4)]
+    return Points(start, *columns, values=array("d", numbers), xs=None)
+
+
+def main(data_dir: str, url: str, seed: str) -> None:
+    """Write until killed."""
+    rng = random.Random(seed)
+    store = open_store(Settings(data_dir=Path(data_dir), store_url=url or None))
+    lease = store.acquire("metric-history", 0, f"writer {seed}", SECONDS)
+    if lease is None:
+        sys.exit("the lease of the killed writer has not lapsed")
+    written = int(store.load_folds("metric-history", [JOB]).get(JOB, b"0"))
+    while True:
+        size = rng.choice([1, 1, 1, 50, 3000])
+        rows = {KEY: points(written, size)}
+        written += size
+        entry = (written, 0)
+        writes = [JobWrite(JOB, b"%d" % written, rows, entry)]
+        store.commit(lease, entry, writes, [], 0.0)
+        print("committed", flush=True)
+        if store.compact(lease, rested_seconds=rng.choice([0.0, 3600.0])):
+            print("compacted", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
