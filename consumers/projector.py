@@ -83,7 +83,7 @@ class Projector:
             stop.wait(self._settings.lease_seconds / 3)
             return
         after = {partition: held.position for partition, held in self._held.items()}
-        found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=_BLOCK_MS)
+        found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=self._longest_wait_ms())
         for partition, held in list(self._held.items()):
             with self._giving_up(partition):
                 if partition in found:
@@ -100,6 +100,10 @@ class Projector:
         except LeaseLost as error:
             _logger.warning("%s", error)
             del self._held[partition]
+
+    def _longest_wait_ms(self) -> int:
+        """Wait no longer than until the leases are to be renewed."""
+        return max(1, min(_BLOCK_MS, int((self._balance_at - time.monotonic()) * 1000)))
 
     def _connected(self) -> FeedLog:
         """Connect, and begin to read an overlap before the checkpoints."""

@@ -9,22 +9,26 @@ from typing import Annotated
 import typer
 
 from synapse_stream import __version__
+from synapse_stream.cli import parked
 from synapse_stream.cli.doctor import doctor
 from synapse_stream.cli.drain import drain
 from synapse_stream.cli.events import events
+from synapse_stream.cli.jobs import jobs, show
+from synapse_stream.cli.lag import lag
+from synapse_stream.cli.messages import messages
+from synapse_stream.cli.metrics import metrics
 from synapse_stream.cli.output import WrongUse
 from synapse_stream.cli.run import run
-from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.errors import ConfigError, SynapseStreamError
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 100},
 )
-app.command()(run)
-app.command()(events)
-app.command()(drain)
-app.command()(doctor)
+for command in (run, jobs, show, messages, metrics, events, lag, drain, doctor):
+    app.command()(command)
+app.add_typer(parked.app, name="parked")
 
 
 def _show_version(*, wanted: bool) -> None:
@@ -56,7 +60,7 @@ def run_command() -> int:
     except (ConfigError, WrongUse) as error:
         print(f"synapse-stream: {error}", file=sys.stderr)
         return 2
-    except LogUnavailable as error:
+    except SynapseStreamError as error:  # the server or the store is away
         print(f"synapse-stream: {error}", file=sys.stderr)
         return 1
     return 0

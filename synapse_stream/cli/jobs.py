@@ -91,7 +91,8 @@ def show(
         say_no(f"job {job!r} is not known; `synapse-stream lag` shows how far projections are")
     health = health_of(state, server_now_ms(settings, [state]))
     if as_json:
-        print_json({**plain(state), "health": health})
+        fields = {**plain(state), "latest": state.latest.number}
+        print_json({**fields, "status": state.status, "health": health})
         return
     _show_run(state, health)
     _show_tables(state.latest)
@@ -191,7 +192,9 @@ def _show_tables(run: Attempt) -> None:
     for lost in run.lost:
         who = "a forked process" if lost.rank is None else f"rank {lost.rank}"
         where = f"{lost.host or '-'}/{lost.pid or '-'}"
-        print_fields([("lost", Cell(f"{who} on {where} at {clock(lost.time)}: {lost.reason}", "red"))])
+        print_fields(
+            [("lost", Cell(f"{who} on {where} at {clock(lost.time)}: {lost.reason}", "red"))]
+        )
 
 
 def _step_row(step: StepState) -> Sequence[Cell | str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Annotated
 
+import orjson
 import typer
 
 from synapse_stream.cli.output import coloured, print_json
@@ -16,6 +17,7 @@ from synapse_stream.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from synapse_stream.operations import Operations
     from synapse_stream.position import Position
     from synapse_stream.settings import Settings
     from synapse_stream.views import Message, MessagePage, Views
@@ -30,8 +32,6 @@ _COLOURS = {
 }
 _PAGE = 500
 _PAUSE_SECONDS = 0.2
-
-_Read = "Callable[[Position | None], MessagePage]"
 
 
 def messages(
@@ -106,3 +106,32 @@ def _followed(
             time.sleep(_PAUSE_SECONDS)
     finally:
         store.close()
+
+
+def _is_over(settings: Settings, views: Views, job: str, store: Operations) -> bool:
+    """Tell whether the run has ended, and the feed holds what the run state holds."""
+    from synapse_stream.keys import Keys
+
+    state = views.state(job)
+    if state is None or not state.status.is_terminal:
+        return False
+    partition = Keys(settings.namespace, settings.partitions).partition(job)
+    return any(
+        found.partition == partition and found.position >= state.position[:2]
+        for found in store.checkpoints("message-feed")
+    )
+
+
+def _show(message: Message, *, as_json: bool) -> None:
+    if as_json:
+        print_json(plain(message))
+        return
+    text = message.content if message.kind == "message" else f"{message.kind} {message.content}"
+    if message.data is not None:
+        text += f" {orjson.dumps(plain(message.data)).decode()}"
+    if message.file is not None:
+        text += f" ({message.file})"
+    rank = f"rank {message.rank}: " if message.rank else ""
+    step = f"{message.step}: " if message.step else ""
+    line = f"{message.level:<8}  {one_line(rank + step + text)}"
+    print(f"{clock(message.time)}  {coloured(line, _COLOURS.get(message.level))}", flush=True)

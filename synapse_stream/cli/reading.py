@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from synapse_stream.position import Position
-from synapse_stream.tags import tag
+from synapse_stream.tags import escape, tag
 from synapse_stream.text import one_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plain(value: Any) -> Any:
     if hasattr(value, "_asdict"):
         return plain(value._asdict())
     if isinstance(value, dict):
-        return tag({key: plain(item) for key, item in value.items()})
+        return escape({key: plain(item) for key, item in value.items()})
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return tag(value)

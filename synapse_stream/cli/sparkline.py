@@ -18,7 +18,11 @@ def extremes(buckets: Sequence[Bucket]) -> list[float | None]:
 
     So one point that differs is seen, however many lie in its bucket.
     """
-    middles = [b.minimum / 2 + b.maximum / 2 for b in buckets if b.minimum is not None and b.maximum is not None]
+    middles = [
+        b.minimum / 2 + b.maximum / 2
+        for b in buckets
+        if b.minimum is not None and b.maximum is not None
+    ]
     usual = median(middles) if middles else 0.0
     return [_standing_out(bucket, usual) for bucket in buckets]
 

@@ -26,8 +26,7 @@ class Cell(NamedTuple):
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
     """Print rows in columns below their header; whatever text they hold stays on one line."""
     cells = [
-        [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
-        for row in (header, *rows)
+        [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in (header, *rows)
     ]
     lines = [[Cell(one_line(cell.text), cell.colour) for cell in row] for row in cells]
     widths = [max(_columns(cell.text) for cell in column) for column in zip(*lines, strict=True)]

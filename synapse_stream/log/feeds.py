@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
-from typing_extensions import override
 
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import (
@@ -34,7 +33,6 @@ class FeedLog(EventLog):
 
     _servers: frozenset[str] = frozenset()
 
-    @override
     def check(self, *, found: bool = True) -> None:
         """Compare as EventLog does, and keep in mind which server it was."""
         super().check(found=found)

@@ -115,6 +115,18 @@ def test_zooming_in_reads_only_the_chunks_in_view() -> None:
     assert (found[0].minimum, found[-1].maximum) == (20_000, 20_999)
 
 
+@pytest.mark.parametrize("buckets", [1, 2, 7, 30])
+def test_a_chunk_that_sticks_out_of_the_view_counts_only_with_what_is_in_it(buckets: int) -> None:
+    stored = Stored(
+        points([float(i) for i in range(1000)]), points([float(i) for i in range(3000)])
+    )
+
+    found = stored.overview(Axis.INDEX, buckets, 100, 3899)
+
+    assert sum(bucket.points for bucket in found) == 3800
+    assert (found[0].start, found[-1].stop, found[-1].last) == (100, 3899, 2899)
+
+
 def test_one_extreme_point_among_many_is_there() -> None:
     numbers = [0.0] * 100_000
     numbers[54_321] = 1e9

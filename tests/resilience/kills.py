@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.resilience.scene import Actor
 
 _ATTEMPTS = 5
-_ROLLING = {"spool_max_bytes": 64 * MIB, "spool_memory_bytes": 16 * MIB}
+_SMALL_SEGMENTS = {"spool_max_bytes": 64 * MIB}
 _FRAGMENTS = (
     b'{"seq":%d,"time":17',
     b'{"seq":%d,"ti\0\0\0\0\0\0\0\0"content":"torn"}\n',
@@ -61,16 +61,19 @@ def kill_while_the_server_is_away(home: Path, count: int, random: Random) -> Res
 def kill_while_segments_roll(home: Path, count: int, random: Random) -> Result:
     """Kill it between new segments, moves to disk and removals."""
     result = Result("plugin killed, segments rolling", count)
-    rolled = 0
+    rolled = moved = 0
     with TestServer(home / "server") as server:
-        for scene in _scenes(home, server, count, **_ROLLING, rewind_bytes=4 * MIB):
+        tight = {**_SMALL_SEGMENTS, "spool_memory_bytes": 8 * MIB, "rewind_bytes": 6 * MIB}
+        for scene in _scenes(home, server, count, **tight):
             actor = scene.enter(threads=random.choice((1, 2)), pause=0.0003, weight=2000)
             actor.wait_for(1)
-            time.sleep(random.uniform(0.2, 0.8))
+            _wait_for_segment(scene, random.randint(3, 7))
+            time.sleep(random.uniform(0, 0.1))
             result.happened += actor.kill()
             rolled += int(scene.segments()[-1].stem)
+            moved += len(list(scene.settings.spool_root.glob("*/*.seg")))
             _settle(scene, random, result)
-    result.notes.append(f"{rolled} segments were full")
+    result.notes.append(f"{rolled} segments were full, {moved} of them moved to disk and kept")
     result.require(rolled >= count, "void: no segment was rolled")
     return result
 
@@ -92,11 +95,11 @@ def tear_the_tail(home: Path, count: int, random: Random) -> Result:
     """Leave half a line behind the last, as a copy does that SIGKILL interrupts."""
     result = Result("torn tail", count)
     with TestServer(home / "server") as server:
-        for scene in _scenes(home, server, count):
+        for number, scene in enumerate(_scenes(home, server, count)):
             actor = scene.enter(pause=0.001)
             actor.wait_for(random.randint(1, 200))
             actor.kill()
-            result.happened += _torn(scene.segments(), random.choice(_FRAGMENTS))
+            result.happened += _torn(scene.segments(), _FRAGMENTS[number % len(_FRAGMENTS)])
             _settle(scene, random, result)
     return result
 
@@ -105,7 +108,7 @@ def kill_the_adopter(home: Path, count: int, random: Random) -> Result:
     """Kill `drain` in the middle of what it sends, then let another one finish."""
     result = Result("adopter killed", count)
     server = TestServer(home / "server")
-    for scene in _scenes(home, server, count, **_ROLLING):
+    for scene in _scenes(home, server, count, **_SMALL_SEGMENTS):
         actor = scene.enter(limit=4000, pause=0.0002, weight=2000)
         actor.wait_for(2500)
         actor.kill()
@@ -115,6 +118,10 @@ def kill_the_adopter(home: Path, count: int, random: Random) -> Result:
             )
             _settle(scene, random, result)
     return result
+
+
+def _wait_for_segment(scene: Scene, index: int) -> None:
+    wait_until(lambda: int(scene.segments()[-1].stem) >= index)
 
 
 def _scenes(home: Path, server: TestServer, count: int, **settings: Any) -> Iterator[Scene]:

@@ -63,12 +63,13 @@ def put_back_the_server(home: Path, count: int, random: Random) -> Result:
 
 def flush_within_the_window(home: Path, count: int, random: Random) -> Result:
     """FLUSHALL, of a run that goes on and of one that has ended: both come again, completely."""
-    result = Result("FLUSHALL, within the rewind window", count)
+    result = Result("FLUSHALL, within the rewind window", count + 1)
     with TestServer(home / "server") as server, Scene(home / "plugin", server.url) as scene:
         log = scene.open_log()
-        scene.enter(limit=100).join()
         actor = scene.enter(threads=2, pause=0.001)
-        for _ in range(count):
+        for number in range(count + 1):
+            if number == count:
+                scene.enter(limit=100).join()
             actor.wait_for_more(random.randint(200, 800))
             result.happened += _entries(log) > 0 and _flush(server) == 0
             _wait_for_entries(log, 1)

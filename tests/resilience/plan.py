@@ -42,7 +42,7 @@ PLAN = (
     Scenario(kills.kill_while_the_server_is_away, 20, 1),
     Scenario(kills.kill_while_segments_roll, 20, 1),
     Scenario(kills.kill_while_ending, 20, 1),
-    Scenario(kills.tear_the_tail, 20, 1),
+    Scenario(kills.tear_the_tail, 20, 2),
     Scenario(kills.kill_the_adopter, 10, 1),
     Scenario(outages.kill_the_server, 30, 3),
     Scenario(outages.put_back_the_server, 10, 2),
@@ -62,5 +62,5 @@ PLAN = (
     Scenario(crowd.cluster_promotion, 3, 1),
     Scenario(pressure.bounded_spool, 4, 1),
     Scenario(pressure.no_room_at_all, 2, 1),
-    Scenario(laws.append_laws, 4000, 60),
+    Scenario(laws.append_laws, 4000, 160),
 )

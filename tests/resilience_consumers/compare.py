@@ -6,24 +6,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import select
 
 from consumers import canonical
 from consumers.fold import JobFold
 from consumers.projections import PROJECTIONS
 from consumers.store import folds, histories, messages, metrics, parked
 from consumers.store.databases import Databases
-from consumers.store.schema import series
 from synapse_stream.log.event_log import open_log
-from synapse_stream.views import SeriesKey
 from tests.resilience.audit import Tally, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from consumers.projections.base import JobView, MessageRow, Points
-    from sqlalchemy import Connection
-
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.settings import Settings
 
@@ -88,12 +83,11 @@ class Comparison:
         if document is None:
             document = JobFold(view, job, None).document()
         with database.read("comparing") as connection:
-            number = folds.number(connection, view.name, job)
             rows: Any = None
             if view.name == metrics.PROJECTION:
-                rows = _read_points(connection, number)
+                rows = histories.read_all(connection, job)
             elif view.name == messages.PROJECTION:
-                rows = messages.read_all(connection, number)
+                rows = messages.read_all(connection, job)
         found = parked.list_parked(database, view.name, job_id=job, limit=MOST_PARKED)
         return Content(document, rows, [(*event.position, event.raw) for event in found])
 
@@ -150,14 +144,6 @@ def _points(points: Points, *, positions: bool) -> list[Hashable]:
 
 def _without_place(row: MessageRow) -> Hashable:
     return row._replace(number=0, ms=0, seq=0, line=0)
-
-
-def _read_points(connection: Connection, job_no: int | None) -> dict[SeriesKey, Points]:
-    of_job = series.c.job_no == job_no
-    return {
-        SeriesKey(row.attempt, row.rank, row.step, row.name): histories.read_points(connection, row.no)
-        for row in connection.execute(select(series).where(of_job))
-    }
 
 
 def _shown(content: bytes, other: bytes) -> str:

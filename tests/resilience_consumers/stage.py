@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +24,6 @@ from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from synapse_stream.settings import Settings
     from tests.resilience.audit import Tally
@@ -70,9 +71,10 @@ class Consumer:
         self.process.join(30)
         assert self.process.exitcode == 0, f"ended with {self.process.exitcode}: {self.log}"
 
-    def wait_until_stopped(self) -> None:
-        """Wait until it has been struck by SIGSTOP."""
-        wait_until(lambda: self._state() == "T")
+    @property
+    def state(self) -> str:
+        """What the kernel says of it: T is stopped."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     @property
     def log(self) -> str:
@@ -83,17 +85,13 @@ class Consumer:
         """Return how many lines of its log hold `words`."""
         return sum(words in line for line in self.log.splitlines())
 
-    def wait_until_said(self, words: str, times: int = 1) -> None:
+    def wait_until_said(self, words: str, times: int = 1) -> bool:
         """Wait until `times` lines of its log hold `words`."""
-        wait_until(lambda: self.said(words) >= times or self._fail_if_gone())
+        return bool(wait_until(lambda: self.said(words) >= times or self._fail_if_gone()))
 
     def _fail_if_gone(self) -> bool:
         assert self.is_alive, f"ended with {self.process.exitcode}: {self.log}"
         return False
-
-    def _state(self) -> str:
-        with open(f"/proc/{self.process.pid}/stat") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[0]
 
 
 class Stage:
@@ -158,7 +156,7 @@ class Stage:
 
     def wait_until_caught_up(self, projections: Sequence[str] = ()) -> None:
         """Wait until every feed is committed to its end."""
-        wait_until(lambda: self.is_caught_up(projections))
+        wait_until(lambda: self.is_caught_up(projections) or time.sleep(0.03))
 
     def compare(
         self, jobs: Sequence[str] = (), projections: Sequence[str] = (), *, positions: bool = True

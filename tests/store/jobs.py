@@ -15,7 +15,7 @@ from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from consumers.fold import Parked
     from consumers.store import Lease, Store
@@ -37,6 +37,8 @@ class Committer:
         assert lease is not None
         self.lease: Lease = lease
         self.folds: dict[str, JobFold] = {}
+        self.seen: Callable[[RecordedBatch], None] = lambda _: None
+        """Called with every batch before it is folded."""
         self._numbers: dict[str, int] = {}
         self._ms = FIRST_MS
 
@@ -70,7 +72,9 @@ class Committer:
         ]
         data = b"".join(line + b"\n" for line in lines)
         batch = Batch(job_id, "producer", first, first + len(events) - 1, GENESIS, data)
-        return RecordedBatch(self._ms, 0, batch)
+        recorded = RecordedBatch(self._ms, 0, batch)
+        self.seen(recorded)
+        return recorded
 
 
 def started(action: str | None = None) -> dict[str, Any]:

@@ -212,15 +212,15 @@ def test_a_series_that_grows_is_merged_by_eights_and_a_point_is_rewritten_a_few_
 ) -> None:
     writer = Writer(store)
     rewritten = 0
-    for _ in range(128):
+    for _ in range(64):
         writer.write([1] * 8)
         before = set(chunks_of(store))
         writer.compact(3600.0)
         rewritten += sum(points for _, points in set(chunks_of(store)) - before)
 
     assert len(chunk_sizes(store)) < 10
-    assert sum(chunk_sizes(store)) == 1024
-    assert rewritten / 1024 < 9
+    assert sum(chunk_sizes(store)) == 512
+    assert rewritten / 512 < 8
 
 
 def test_points_that_come_after_a_compaction_follow_behind(
@@ -228,7 +228,7 @@ def test_points_that_come_after_a_compaction_follow_behind(
 ) -> None:
     writer = Writer(store)
     rng = random.Random(3)
-    for _ in range(30):
+    for _ in range(15):
         writer.write(rng.randrange(1, 900) for _ in range(rng.randrange(1, 12)))
         writer.compact(rng.choice([AT_ONCE, 3600.0]))
 

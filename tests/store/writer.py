@@ -1,7 +1,7 @@
 """A process that commits points and compacts them until it is killed.
 
-`python -m tests.store.writer DATA_DIR STORE_URL SEED`; it prints a line after every step. The points
-of the series have the values 0, 1, 2 …, and the job's document says how many there are.
+`python -m tests.store.writer DATA_DIR STORE_URL SEED`; it prints a line after every step. The
+points of the series have the values 0, 1, 2 …, and the job's document says how many there are.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SECONDS = 3600.0
 def points(start: int, size: int) -> Points:
     """Return points `start` to `start` + `size` - 1."""
     numbers = range(start, start + size)
-    columns = [array("q", numbers) for _ in range(4)]
-    return Points(start, *columns, values=array("d", numbers), xs=None)
+    column = array("q", numbers)
+    return Points(start, column, column, column, column, array("d", numbers), None)
 
 
 def main(data_dir: str, url: str, seed: str) -> None:

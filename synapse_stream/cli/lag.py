@@ -1,0 +1,140 @@
+"""`synapse-stream lag`: how far each projection is behind what has been reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synapse_stream.cli.output import print_json
+from synapse_stream.cli.tables import Cell, print_table, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.operations import Checkpoint, Operations
+    from synapse_stream.settings import Settings
+
+_PAGE = 1_000
+_MOST_PAGES = 10
+
+
+@dataclass(slots=True)
+class Lag:
+    """How far one partition of one projection is behind."""
+
+    projection: str
+    partition: int
+    owner: str | None
+    """None when no consumer holds its lease."""
+    events: int = 0
+    is_exact: bool = True
+    """False when there are more events than were counted."""
+    seconds: float = 0.0
+    """Age of the oldest event that is not in the view, by the server's clock."""
+
+
+def lag(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a partition.")] = False,
+) -> None:
+    """Show what is recorded but not yet in the views, by projection and partition.
+
+    Where very much waits, not all of it is counted, and ≥ says so.
+    """
+    from synapse_stream.settings import Settings
+
+    lags = list(_measure(Settings.load()))
+    if as_json:
+        for found in lags:
+            print_json(found)
+        return
+    names = dict.fromkeys(found.projection for found in lags)
+    totals = [_total([lag for lag in lags if lag.projection == name], name) for name in names]
+    header = ("PROJECTION", "PARTITION", "EVENTS", "BEHIND", "CONSUMER")
+    print_table(header, [*_rows(lags), *totals, _total(lags, "all")])
+
+
+def _measure(settings: Settings) -> Iterator[Lag]:
+    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.operations import PROJECTIONS, open_operations
+
+    store = open_operations(settings)
+    log = FeedLog.open(settings)
+    try:
+        log.check(found=False)
+        for projection in PROJECTIONS:
+            yield from _of_projection(settings, store, log, projection)
+    finally:
+        log.close()
+        store.close()
+
+
+def _of_projection(
+    settings: Settings, store: Operations, log: FeedLog, projection: str
+) -> list[Lag]:
+    known: dict[int, Checkpoint] = {c.partition: c for c in store.checkpoints(projection)}
+    lags = [
+        Lag(projection, partition, known[partition].owner if partition in known else None)
+        for partition in range(settings.partitions)
+    ]
+    behind = {
+        partition: known[partition].position if partition in known else (0, 0)
+        for partition in range(settings.partitions)
+    }
+    now_ms = log.now_ms()
+    for _ in range(_MOST_PAGES):
+        found = log.wait_feeds(behind, limit=_PAGE, block_ms=1) if behind else {}
+        for partition, pointers in found.items():
+            waiting = lags[partition]
+            if not waiting.events:
+                oldest_ms, _ = pointers[0].entry
+                waiting.seconds = max(0, now_ms - oldest_ms) / 1000
+            waiting.events += sum(pointer.count for pointer in pointers)
+        behind = {
+            partition: pointers[-1].entry
+            for partition, pointers in found.items()
+            if len(pointers) == _PAGE
+        }
+    for partition in behind:
+        lags[partition].is_exact = False
+    return lags
+
+
+def _rows(lags: Sequence[Lag]) -> Iterator[Sequence[Cell | str]]:
+    """Yield a row a partition; neighbours of one consumer where nothing waits share one."""
+    for _, group in groupby(lags, key=_neighbourhood):
+        some = list(group)
+        first, last = some[0], some[-1]
+        which = f"{first.partition}" if first is last else f"{first.partition}-{last.partition}"
+        owner = Cell("none", "yellow") if first.owner is None else first.owner
+        yield first.projection, which, _events(first), _behind(first), owner
+
+
+def _neighbourhood(found: Lag) -> tuple[str, str | None, int]:
+    return found.projection, found.owner, found.partition if found.events else -1
+
+
+def _total(lags: Sequence[Lag], name: str) -> Sequence[Cell | str]:
+    total = Lag(
+        name,
+        0,
+        None,
+        sum(found.events for found in lags),
+        all(found.is_exact for found in lags),
+        max((found.seconds for found in lags), default=0.0),
+    )
+    owners = {found.owner for found in lags if found.owner is not None}
+    count = f"{len(owners)} consumer{'' if len(owners) == 1 else 's'}"
+    return name, "total", _events(total), _behind(total), count
+
+
+def _events(found: Lag) -> str:
+    return f"{'' if found.is_exact else '≥ '}{found.events}"
+
+
+def _behind(found: Lag) -> str:
+    return span(found.seconds) if found.events else "-"

@@ -1,0 +1,147 @@
+"""`synapse-stream metrics`: a job's metric histories, drawn or as numbers."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from datetime import UTC, datetime
+from itertools import repeat
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synapse_stream.cli.output import WrongUse, print_json
+from synapse_stream.cli.reading import plain, say_no
+from synapse_stream.cli.sparkline import extremes, plot, sparkline
+from synapse_stream.cli.tables import amount, print_table
+from synapse_stream.tags import wire_number
+from synapse_stream.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synapse_stream.views import Series, SeriesKey, SeriesSummary, Views
+
+_SPARKLINE_COLUMNS = 40
+_PLOT_ROWS = 8
+_LABEL_COLUMNS = 12
+_CSV_COLUMNS = ("attempt", "rank", "step", "name", "x", "time", "value", "position")
+
+
+def metrics(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    *,
+    name: Annotated[str | None, typer.Option(help="Only the metric of this name.")] = None,
+    as_plot: Annotated[bool, typer.Option("--plot", help="Draw each series large.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every point, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series.")] = False,
+) -> None:
+    """Show a job's metrics, each with its course: extremes always stand out, gaps are NaN.
+
+    Exit code 1 when there is none.
+    """
+    from synapse_stream.job_views import opened
+    from synapse_stream.settings import Settings
+
+    if as_plot + as_csv + as_json > 1:
+        msg = "only one of --plot, --csv and --json can be given"
+        raise WrongUse(msg)
+    with opened(Settings.load()) as views:
+        found = views.series(job, name=name)
+        if not found:
+            _say_none(views, job, name)
+        if as_csv:
+            _print_csv(views, job, found)
+        elif as_json:
+            for summary in found:
+                print_json(_object(summary))
+        elif as_plot:
+            for summary in found:
+                _print_plot(views, job, summary)
+        else:
+            rows = [_row(views, job, summary) for summary in found]
+            header = ("METRIC", "STEP", "RANK", "ATTEMPT", "POINTS", "MIN", "MAX", "LAST", "COURSE")
+            print_table(header, rows)
+
+
+def _say_none(views: Views, job: str, name: str | None) -> None:
+    names = sorted({summary.key.name for summary in views.series(job)})
+    if name is None or not names:
+        say_no(f"job {job!r} has no metrics")
+    say_no(f"job {job!r} has no metric {name!r}; it has {', '.join(names)}")
+
+
+def _object(summary: SeriesSummary) -> dict[str, Any]:
+    fields: dict[str, Any] = plain(summary)
+    return {**fields.pop("key"), **fields, "last": wire_number(summary.last)}
+
+
+def _row(views: Views, job: str, summary: SeriesSummary) -> Sequence[str]:
+    key = summary.key
+    return (
+        key.name,
+        key.step or "-",
+        str(key.rank),
+        str(key.attempt),
+        str(summary.count),
+        amount(summary.minimum),
+        amount(summary.maximum),
+        amount(summary.last),
+        sparkline(_course(views, job, key, _SPARKLINE_COLUMNS)) + _non_finite(summary),
+    )
+
+
+def _print_plot(views: Views, job: str, summary: SeriesSummary) -> None:
+    key = summary.key
+    columns = max(_LABEL_COLUMNS, shutil.get_terminal_size().columns - _LABEL_COLUMNS - 1)
+    lines = plot(_course(views, job, key, columns), _PLOT_ROWS)
+    labels = {0: amount(summary.maximum), len(lines) - 1: amount(summary.minimum)}
+    step = f" of {key.step}" if key.step else ""
+    place = f"rank {key.rank}, attempt {key.attempt}"
+    said = f"{summary.count} points, last {amount(summary.last)}{_non_finite(summary)}"
+    print(one_line(f"{key.name}{step} ({place}): {said}"))
+    for number, line in enumerate(lines):
+        print(f"{labels.get(number, ''):>{_LABEL_COLUMNS}} {line}".rstrip())
+    print()
+
+
+def _course(views: Views, job: str, key: SeriesKey, columns: int) -> list[float | None]:
+    return extremes(views.overview(job, key, buckets=columns).buckets)
+
+
+def _non_finite(summary: SeriesSummary) -> str:
+    return f" ({summary.non_finite} not finite)" if summary.non_finite else ""
+
+
+def _print_csv(views: Views, job: str, found: Sequence[SeriesSummary]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(_CSV_COLUMNS)
+    for summary in found:
+        writer.writerows(_lines(views.points(job, summary.key)))
+
+
+def _lines(series: Series) -> Sequence[Sequence[Any]]:
+    attempt, rank, step, name = series.key
+    key = (attempt, rank, one_line(step or ""), one_line(name))
+    xs = repeat(None) if series.xs is None else series.xs
+    return [
+        (
+            *key,
+            None if x is None else _number(x, gap=""),
+            datetime.fromtimestamp(time / 1e6, UTC).isoformat(timespec="microseconds"),
+            _number(value, gap="NaN"),
+            position,
+        )
+        for x, time, value, position in zip(
+            xs, series.times, series.values, series.positions, strict=False
+        )
+    ]
+
+
+def _number(value: float, *, gap: str) -> float | str:
+    if isfinite(value):
+        return value
+    named = wire_number(value)
+    return gap if named == "NaN" else named

@@ -1,0 +1,112 @@
+"""Projections that run in threads of the test's process, on a real server and a real store."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from consumers.held import Held
+from consumers.projections import PROJECTIONS
+from consumers.projections.base import CannotApply, JobView
+from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.metric_history import MetricHistoryView
+from consumers.projections.run_state import RunStateView
+from consumers.projector import Projector
+from consumers.store import open_store
+from synapse_stream.log.feeds import FeedLog
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumers.projections.base import Delivery
+    from synapse_stream.settings import Settings
+
+
+class Consumers:
+    """One projector a view, from `with` to its end."""
+
+    def __init__(self, settings: Settings, views: Iterable[type[JobView]] | None = None) -> None:
+        # balanced, and so retried, every 0.1 s
+        self.settings = settings.model_copy(update={"lease_seconds": 0.3})
+        self._views = list(PROJECTIONS.values() if views is None else views)
+        self._store = open_store(self.settings)
+        self._log = FeedLog.open(self.settings)
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._projector(view).run, args=(self._stop,))
+            for view in self._views
+        ]
+
+    def catch_up(self) -> None:
+        """Return when the views hold all that the feeds hold now."""
+        feeds = range(self.settings.partitions)
+        ends = {feed: last for feed in feeds if (last := self._log.feed_last(feed)) > (0, 0)}
+        for view in self._views:
+            wait_until(partial(self._has_reached, view.name, ends))
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._log.close()
+        self._store.close()
+
+    def _has_reached(self, projection: str, ends: dict[int, tuple[int, int]]) -> bool:
+        reached = {c.partition: c.position for c in self._store.checkpoints(projection)}
+        return all(reached.get(feed, (0, 0)) >= end for feed, end in ends.items())
+
+    def _projector(self, view: type[JobView]) -> Projector:
+        def open_log() -> FeedLog:
+            return FeedLog.open(self.settings)
+
+        return Projector(view, self._store, open_log, self.settings, owner=f"test-{view.name}")
+
+
+def project(settings: Settings) -> None:
+    """Bring all views up to date, in this thread."""
+    store, log = open_store(settings), FeedLog.open(settings)
+    feeds = [feed for feed in range(settings.partitions) if log.feed_last(feed) > (0, 0)]
+    for view in PROJECTIONS.values():
+        for feed in feeds:
+            lease = store.acquire(view.name, feed, "test", settings.lease_seconds)
+            assert lease is not None
+            held = Held(view, store, lease, settings)
+            held.begin(log)
+            while pointers := log.read_feed(feed, held.position):
+                held.project(log, pointers)
+            store.release(lease)
+    log.close()
+    store.close()
+
+
+class Older(JobView):
+    """A view of the version before: events marked with `is_new` it cannot apply yet."""
+
+    def apply(self, delivery: Delivery) -> None:
+        for index, event in enumerate(delivery.events):
+            if event.get("is_new"):
+                if index:
+                    known = replace(delivery, events=delivery.events[:index])
+                    super().apply(known)  # type: ignore[safe-super]
+                raise CannotApply(index, f"{event['type']} is not known yet")
+        super().apply(delivery)  # type: ignore[safe-super]
+
+
+class OlderRunState(Older, RunStateView):
+    """Run state as it was."""
+
+
+class OlderMetricHistory(Older, MetricHistoryView):
+    """Metric history as it was."""
+
+
+class OlderMessageFeed(Older, MessageFeedView):
+    """Message feed as it was."""

@@ -1,0 +1,19 @@
+"""The consumers' part of the fault plan, with the counts of the whole and of the suite's part."""
+
+from __future__ import annotations
+
+from tests.resilience.plan import Scenario
+from tests.resilience_consumers import kills, outages
+
+CONSUMER_PLAN = (
+    Scenario(kills.kill_consumers, 100, 2),
+    Scenario(kills.kill_consumers_on_postgres, 100, 2),
+    Scenario(kills.kill_consumers_at_points, 10, 1),
+    Scenario(kills.kill_consumers_at_points_on_postgres, 10, 1),
+    Scenario(kills.stop_an_owner, 20, 1),
+    Scenario(outages.put_back_under_consumers, 20, 2),
+    Scenario(outages.restart_server_under_consumers, 10, 1),
+    Scenario(outages.restart_database, 10, 1),
+    Scenario(outages.lock_the_database, 10, 1),
+    Scenario(outages.fill_the_database_disk, 5, 1),
+)
