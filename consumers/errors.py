@@ -18,7 +18,14 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
     """The database could not be reached, or refused the statement; later it may work.
 
     Whether a commit that ended so took effect is unknown: load the folds again before the next.
+
+    Attributes:
+        reason: what is wrong, the same whichever statement it came to light with.
     """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
 
 
 class OutdatedFold(SynapseStreamError, ValueError):

@@ -78,6 +78,7 @@ class Projector:
         log = self._connected()
         if time.monotonic() >= self._balance_at:
             self._balance()
+            log.check_same_server()
             self._retry()
         if not self._held:
             stop.wait(self._settings.lease_seconds / 3)
@@ -157,15 +158,15 @@ class Projector:
             for held in self._held.values():
                 held.mirror(log)
 
-    def _fail(self, error: Exception) -> float:
+    def _fail(self, error: LogUnavailable | StoreUnavailable) -> float:
         """Say a new fault once and return the seconds to pause; every position is in doubt now."""
         if self._log is not None:
             self._log.close()
             self._log = None
         for held in self._held.values():
             held.forget()
-        if str(error) != self._said:
-            self._said = str(error)
+        if error.reason != self._said:
+            self._said = error.reason
             _logger.warning("%s waits: %s", self._view.name, error)
         longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
         self._failures += 1

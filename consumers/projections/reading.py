@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -189,7 +190,7 @@ def _step(name: str, bars: Sequence[Mapping[str, Any]]) -> StepState:
         name=name or None,
         current=sum(bar["current"] for bar in read) if read else None,
         total=sum(bar["total"] for bar in read) if read else None,
-        percent=sum(100.0 * bar["current"] / bar["total"] for bar in read) / len(bars),
+        percent=sum(_percent(bar["current"], bar["total"]) for bar in read) / len(bars),
         started=min(bar["started"] for bar in bars),
         updated=max(bar["updated"] for bar in bars),
         rate=sum(rate for _, rate in left) if left else None,
@@ -197,6 +198,11 @@ def _step(name: str, bars: Sequence[Mapping[str, Any]]) -> StepState:
         is_failed=any(bar["failed"] for bar in bars),
         error=next((bar["error"] for bar in bars if bar["error"] is not None), None),
     )
+
+
+def _percent(current: float, total: float) -> float:
+    percent = 100.0 * current / total  # in this order 7 of 100 is 7, not 7.000000000000001
+    return percent if isfinite(percent) else 100.0 * (current / total)
 
 
 def _actions(ranks: Sequence[Mapping[str, Any]]) -> list[ActionState]:

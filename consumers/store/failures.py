@@ -50,7 +50,7 @@ def translate(error: BaseException, address: str, doing: str) -> StoreUnavailabl
     cause = _driver_error(error)
     words = " ".join(str(cause).split())
     said = f": {words}" if words else ""
-    return StoreUnavailable(f"the store {address} {_reason(cause)} (while {doing}{said})")
+    return StoreUnavailable(f"the store {address} {_reason(cause)}", f"while {doing}{said}")
 
 
 def _driver_error(error: BaseException) -> BaseException:

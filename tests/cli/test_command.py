@@ -67,7 +67,21 @@ def test_help_names_every_command(command: Callable[..., Said]) -> None:
     said = command("--help")
 
     assert said.code == 0
-    assert all(name in said.out for name in ("run", "events", "drain", "doctor"))
+    assert all(
+        name in said.out
+        for name in (
+            "run",
+            "jobs",
+            "show",
+            "messages",
+            "metrics",
+            "events",
+            "lag",
+            "drain",
+            "doctor",
+            "parked",
+        )
+    )
 
 
 def test_an_unknown_command_is_wrong_use(command: Callable[..., Said]) -> None:

@@ -25,6 +25,16 @@ def test_a_step_shows_what_was_reported_of_it() -> None:
     assert (shown.rate, shown.eta_seconds) == (0.5, 120)
 
 
+@pytest.mark.parametrize(
+    ("current", "total", "percent"),
+    [(7, 100, 7), (0, 5e-324, 0), (1.7e308, 1.7e308, 100), (2**53, 2**54, 50), (0.1, 0.2, 50)],
+)
+def test_a_percentage_of_any_numbers_is_from_0_to_100(
+    current: float, total: float, percent: float
+) -> None:
+    assert step(scene(progress(current, total))).percent == percent
+
+
 def test_one_report_tells_no_rate() -> None:
     shown = step(scene(progress(30)))
 

@@ -80,8 +80,10 @@ def test_a_point_that_was_parked_joins_its_series() -> None:
 
     assert fold.retry(parked) is None
 
-    (points,) = fold.rows().values()
-    assert points.values.tolist() == [1, 3, 2]
+    (before,), (points,) = older.rows().values(), fold.rows().values()
+    assert (before.values.tolist(), points.values.tolist()) == ([1, 3], [2])
+    assert points.number > before.number
+    assert (points.ms[0], points.seq[0], points.index[0]) == parked.position
 
 
 def test_an_end_that_was_parked_ends_the_run() -> None:

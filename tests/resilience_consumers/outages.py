@@ -121,6 +121,7 @@ def restart_database(home: Path, count: int, random: Random) -> Result:
                 consumer.wait_until_said(GOES_ON, 3 * (number + 1))
                 result.happened += 1
             _judge(result, stage, consumer, random)
+            _judge_words(result, consumer, 3 * count)
             stage.store.close()
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.resilience.plan import Scenario
-from tests.resilience_consumers import kills, outages
+from tests.resilience_consumers import fuzz, kills, outages, readers
 
 CONSUMER_PLAN = (
     Scenario(kills.kill_consumers, 100, 2),
@@ -16,4 +16,6 @@ CONSUMER_PLAN = (
     Scenario(outages.restart_database, 10, 1),
     Scenario(outages.lock_the_database, 10, 1),
     Scenario(outages.fill_the_database_disk, 5, 1),
+    Scenario(fuzz.fuzz_streams, 200_000, 3_000),
+    Scenario(readers.read_during_writes, 60, 2),
 )

@@ -87,9 +87,10 @@ class Consumer:
 
     def wait_until_said(self, words: str, times: int = 1) -> bool:
         """Wait until `times` lines of its log hold `words`."""
-        return bool(wait_until(lambda: self.said(words) >= times or self._fail_if_gone()))
+        return bool(wait_until(lambda: self.said(words) >= times or self.fail_if_gone()))
 
-    def _fail_if_gone(self) -> bool:
+    def fail_if_gone(self) -> bool:
+        """Fail if its process has ended."""
         assert self.is_alive, f"ended with {self.process.exitcode}: {self.log}"
         return False
 

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import csv
+import io
+from math import inf, sin
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from synapse_stream.cli.sparkline import extremes, plot, sparkline
+from synapse_stream.views import Bucket
+from tests.chains import Chain
+from tests.projecting import project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.settings import Settings
+    from tests.cli.conftest import Said
+
+STARTED = {"type": "run_started", "rank": 0}
+
+
+def point(x: float | None = None, step: str | None = "fit", **values: Any) -> dict[str, Any]:
+    event: dict[str, Any] = {"type": "metrics", "step": step, "values": values}
+    return event if x is None else {**event, "x": x}
+
+
+@pytest.fixture
+def recorded(log: EventLog, settings: Settings) -> None:
+    """Have a job with two series, one with a gap."""
+    chain = Chain("job-1")
+    losses: list[Any] = [4, 2, "NaN", 1]
+    log.append(chain.add(STARTED, *(point(x, loss=loss) for x, loss in enumerate(losses))))
+    log.append(chain.add(point(step=None, **{"l\x1b[31mr": 0.5})))
+    project(settings)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_every_series_is_a_line_with_its_course(command: Callable[..., Said]) -> None:
+    said = command("metrics", "job-1")
+
+    assert said.code == 0, said
+    rows = [" ".join(line.split()) for line in said.lines]
+    assert rows == [
+        "METRIC STEP RANK ATTEMPT POINTS MIN MAX LAST COURSE",
+        "lr - 0 1 1 0.5 0.5 0.5 ▁",
+        "loss fit 0 1 4 1 4 1 █▃ ▁ (1 not finite)",
+    ]
+    assert "\x1b" not in said.out
+
+
+@pytest.mark.usefixtures("recorded")
+def test_one_metric_can_be_asked_for(command: Callable[..., Said]) -> None:
+    assert [
+        found["name"] for found in command("metrics", "job-1", "--name", "loss", "--json").objects
+    ] == ["loss"]
+    said = command("metrics", "job-1", "--name", "los")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "synapse-stream: job 'job-1' has no metric 'los'; it has lr, loss\n"
+
+
+def test_a_job_without_metrics_is_a_no(command: Callable[..., Said]) -> None:
+    said = command("metrics", "job-9", "--name", "loss")
+
+    assert said == (1, "", "synapse-stream: job 'job-9' has no metrics\n")
+
+
+@pytest.mark.usefixtures("recorded")
+def test_as_json_a_series_is_one_object(command: Callable[..., Said]) -> None:
+    (found,) = command("metrics", "job-1", "--name", "loss", "--json").objects
+
+    assert found == {
+        "attempt": 1,
+        "rank": 0,
+        "step": "fit",
+        "name": "loss",
+        "count": 4,
+        "minimum": 1,
+        "maximum": 4,
+        "last": 1,
+        "has_x": True,
+        "non_finite": 1,
+    }
+
+
+@pytest.mark.usefixtures("recorded")
+def test_as_csv_every_point_is_a_line(command: Callable[..., Said]) -> None:
+    said = command("metrics", "job-1", "--csv")
+
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert said.code == 0
+    assert [row["value"] for row in rows] == ["0.5", "4.0", "2.0", "NaN", "1.0"]
+    assert [row["x"] for row in rows] == ["", "0.0", "1.0", "2.0", "3.0"]
+    assert [row["name"] for row in rows] == ["lr", *["loss"] * 4]
+    assert rows[1]["time"] == "2025-11-23T06:40:00.000001+00:00"
+    assert rows[1]["position"].endswith(".1")
+    assert (rows[0]["step"], rows[1]["step"], rows[1]["rank"]) == ("", "fit", "0")
+
+
+def test_a_plot_shows_one_point_among_very_many_that_stands_out(
+    command: Callable[..., Said], log: EventLog, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Chain("job-1")
+    values = [sin(n / 300) for n in range(9_000)]
+    values[4_321] = -50
+    for start in range(0, 9_000, 1_000):
+        log.append(chain.add(*(point(loss=value) for value in values[start : start + 1_000])))
+    project(settings)
+    monkeypatch.setenv("COLUMNS", "73")
+
+    said = command("metrics", "job-1", "--plot")
+
+    title, *lines = said.lines
+    assert said.code == 0
+    assert title.startswith("loss of fit (rank 0, attempt 1): 9000 points, last ")
+    assert lines[0].split()[0] == "1"
+    assert lines[7].split()[0] == "-50"
+    drawn = lines[7].removeprefix("         -50 ")
+    assert len(drawn) == 60
+    assert drawn.index("▁") == 4_321 * 60 // 9_000
+    assert drawn.count("▁") == 1
+
+
+def test_only_one_form_can_be_asked_for(command: Callable[..., Said]) -> None:
+    said = command("metrics", "job-1", "--csv", "--json")
+
+    assert (said.code, said.out) == (2, "")
+    assert "--plot, --csv and --json" in said.err
+
+
+def bucket(minimum: float | None, maximum: float | None) -> Bucket:
+    return Bucket(0, 0, 1, minimum, maximum, 0.0, 0, 0, 0)
+
+
+def test_a_sparkline_goes_from_the_lowest_to_the_highest_with_gaps() -> None:
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([1, None, 1]) == "▁ ▁"
+    assert sparkline([None]) == " "
+    assert sparkline([]) == ""
+
+
+def test_a_sparkline_of_the_largest_numbers_there_are_is_drawn() -> None:
+    assert sparkline([-1.7e308, 0, 1.7e308]) == "▁▅█"
+    assert sparkline([5e-324, 0]) in {"█▁", "▁▁"}
+    assert inf not in extremes([bucket(-1.7e308, 1.7e308)])
+
+
+def test_of_a_bucket_the_extreme_is_drawn_that_stands_out() -> None:
+    usual = [bucket(1, 2)] * 5
+
+    assert extremes([*usual, bucket(1, 9)])[-1] == 9
+    assert extremes([*usual, bucket(-9, 2)])[-1] == -9
+    assert extremes([bucket(None, None)]) == [None]
+
+
+def test_a_plot_has_as_many_lines_as_asked_for_and_fills_up_to_the_value() -> None:
+    assert plot([0, 15, 8], 2) == [" █▁", "▁██"]
