@@ -150,6 +150,8 @@ def step_name(step: Any) -> str | None:
     Raises:
         TypeError: `step` is neither a text nor None.
     """
+    if type(step) is str and len(step) <= MAX_NAME:  # nearly every call
+        return step
     if step is None:
         return None
     if not isinstance(step, str):

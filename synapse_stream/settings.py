@@ -78,6 +78,11 @@ class Settings(BaseModel):
     lease_seconds: Positive = 10.0
     """How long a consumer that is not heard of keeps its partitions."""
 
+    @field_validator("data_dir", "spool_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()  # the plugin may change its directory
+
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
@@ -122,11 +127,9 @@ class Settings(BaseModel):
     @property
     def server(self) -> str:
         """Name of the server for people, without its password."""
-        return (
-            mask_url(self.redis_url)
-            if self.redis_url
-            else f"the embedded server of {self.data_dir}"
-        )
+        if self.redis_url:
+            return mask_url(self.redis_url)
+        return f"the embedded server of {os.fsencode(self.data_dir).decode(errors='replace')}"
 
     def masked(self) -> dict[str, str | None]:
         """Return every setting as text, passwords replaced by `***`."""

@@ -22,7 +22,7 @@ class Memory:
     def of(self, lease: Lease, begin: Callable[[], Kept]) -> Kept:
         """Return what is kept for the lease; `begin` makes it when there is nothing yet."""
         place = lease[:2]
-        if place not in self._kept:
+        if place not in self._kept or self._kept[place][0] != lease.epoch:
             self._kept[place] = (lease.epoch, begin())
         kept: Kept = self._kept[place][1]
         return kept

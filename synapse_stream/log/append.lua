@@ -7,6 +7,9 @@
 local state = redis.call('HGET', KEYS[2], ARGV[2])
 local last = state and tonumber(string.sub(state, 33)) or -1
 local first = tonumber(ARGV[3])
+if tonumber(ARGV[4]) < first then
+  return redis.error_reply('ERR a batch without events')
+end
 if first ~= last + 1 then
   return {first > last and 2 or 0, state or ''}
 end

@@ -76,13 +76,14 @@ class EmbeddedServer:
         process, self._process = self._process, None
         if process is None:
             return
+        # before it is gone: whoever starts the next one writes this anew
+        (self.data_dir / "server.json").unlink(missing_ok=True)
         process.terminate()
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        (self.data_dir / "server.json").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         """Start."""

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synapse_stream.errors import ConfigError, DecodeError, LogUnavailable
+from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.producer.home import Home, ProducerInfo, bury, hot_root
 from synapse_stream.producer.orphan import Orphan
 from synapse_stream.producer.shipper import Shipper
@@ -64,14 +64,17 @@ class Adopter:
         adoptions = []
         for root in _roots(self._settings):
             bury(root)
-        for producer, paths in sorted(spools(self._settings).items()):
+        found = spools(self._settings)
+        self._complete_at = {name: at for name, at in self._complete_at.items() if name in found}
+        for producer, paths in sorted(found.items()):
             checked = self._complete_at.get(producer)
             if checked is not None and time.monotonic() - checked < _CHECK_AGAIN_SECONDS:
                 continue
             try:
                 adoption = self._adopt(paths)
-            except (OSError, DecodeError) as error:
-                _logger.warning("the spool %s cannot be read and stays: %s", paths[-1], error)
+            except Exception as error:  # noqa: BLE001 - one odd spool must not keep the others waiting
+                if checked is None:
+                    _logger.warning("the spool %s cannot be read and stays: %s", paths[-1], error)
                 self._complete_at[producer] = time.monotonic()
                 continue
             if adoption is not None:
@@ -126,9 +129,10 @@ def spools(settings: Settings) -> dict[str, list[Path]]:
     """Return every spool on this host, of living processes too: producer → hot and cold home."""
     found: dict[str, list[Path]] = {}
     for root in _roots(settings):
-        for path in root.iterdir():
-            if not path.name.startswith("."):
-                found.setdefault(path.name, []).append(path)
+        with contextlib.suppress(FileNotFoundError):  # an empty root may be removed at any time
+            for path in root.iterdir():
+                if (path / "producer.json").exists():
+                    found.setdefault(path.name, []).append(path)
     return found
 
 

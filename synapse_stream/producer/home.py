@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import weakref
@@ -42,6 +43,8 @@ class ProducerInfo:
     namespace: str
     server: str
     """Address of the server, masked: the events of one deployment must not end in another."""
+    has_memory: bool = False
+    """True when a part of the spool is in shared memory."""
 
     @classmethod
     def load(cls, path: Path) -> ProducerInfo:
@@ -119,7 +122,7 @@ class Home:
 
     def segment_paths(self) -> list[Path]:
         """Return the segments that are there, oldest first."""
-        return sorted(self.path.glob("*.seg"))
+        return sorted(self.path.glob(f"{'[0-9]' * 8}.seg"))
 
     def release(self) -> None:
         """Give the lock back; for whoever comes next the directory then has no living process."""
@@ -164,7 +167,9 @@ def bury(root: Path) -> None:
 def hot_root(spool_root: Path) -> Path | None:
     """Return the shared-memory counterpart of a spool root; None where there is no such memory.
 
-    The directory is private to the user; one that somebody else put in its place is not used.
+    The directory is private to the user; one that somebody else put in its place is not used. Its
+    name is a random one that the spool root holds: containers may share memory and yet have
+    different disks under the same path.
     """
     if not os.access(_SHARED_MEMORY, os.W_OK):
         return None
@@ -176,4 +181,22 @@ def hot_root(spool_root: Path) -> Path | None:
         return None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         return None
-    return mine / hashlib.sha256(os.fsencode(spool_root.absolute())).hexdigest()[:16]
+    return mine / _name_of(spool_root)
+
+
+def _name_of(spool_root: Path) -> str:
+    path = spool_root / ".name"
+    try:
+        return path.read_text()
+    except OSError:
+        draft = spool_root / f".{secrets.token_hex(8)}"
+    try:
+        spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.write_text(secrets.token_hex(8))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        return path.read_text()
+    except OSError:  # nothing can be kept there, so nothing there can be mixed up
+        return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
+    finally:
+        draft.unlink(missing_ok=True)

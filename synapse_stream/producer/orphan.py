@@ -82,7 +82,7 @@ class Orphan:
             "pid": info.pid,
             "rank": info.rank,
             "last": number - 1,
-            "reason": "the process ended without ending its run",
+            "reason": self._reason,
         }
         (body,) = encode("producer_lost", None, fields)
         line = _line(number, body)
@@ -118,6 +118,13 @@ class Orphan:
         for home in sorted(self._homes, key=lambda home: home.path == last):
             home.remove()
 
+    @property
+    def _reason(self) -> str:
+        reason = "the process ended without ending its run"
+        if self.info.has_memory and len(self._homes) == 1:
+            reason += "; what it held in shared memory is gone, unless the server had it"
+        return reason
+
     @cached_property
     def _segments(self) -> list[Segment]:
         return _open_segments(self._paths)
@@ -150,6 +157,8 @@ def _open_segments(paths: dict[int, Path]) -> list[Segment]:
         content = path.read_bytes()
         found = content[: used_bytes(content)]
         clean = mend(found, following)
+        if len(clean) < len(content):
+            os.truncate(path, len(clean))  # gives the pre-allocated rest of shared memory back
         if not clean:
             continue
         if clean != found:
@@ -172,11 +181,10 @@ def mend(lines: bytes, following: int) -> bytes:
     ):
         return lines
     mended: list[bytes] = []
-    number = following
+    number = max(following, _number_of_first(lines))
     for line in lines.split(b"\n")[:-1]:
         found = _NUMBER.match(line)
-        if found and int(found[1]) >= number and (mended == [] or int(found[1]) == number):
-            number = int(found[1])
+        if found and int(found[1]) == number:
             mended.append(line + b"\n")
         else:
             fields = {
@@ -189,6 +197,14 @@ def mend(lines: bytes, following: int) -> bytes:
             mended.append(_line(number, body))
         number += 1
     return b"".join(mended)
+
+
+def _number_of_first(lines: bytes) -> int:
+    """Return the number that the first line must have, by the first line that can be read."""
+    for index, line in enumerate(lines.split(b"\n")):
+        if found := _NUMBER.match(line):
+            return int(found[1]) - index
+    return -1
 
 
 def _first_number(lines: bytes, otherwise: int) -> int:

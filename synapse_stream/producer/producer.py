@@ -12,6 +12,7 @@ import secrets
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from synapse_stream.encoding import encode
@@ -64,6 +65,7 @@ class Producer:
         self._adopter = Adopter(settings, open_log)
         self._stop = threading.Event()
         self._hurry = threading.Event()
+        self._is_parking = False
         self.append = self._spool.append
         self._threads = [
             threading.Thread(target=self._ship, name="synapse-stream-shipper", daemon=True),
@@ -98,9 +100,10 @@ class Producer:
         target = self._spool.next - 1
         self._hurry.set()
         with self._shipper.progress:
-            return self._shipper.progress.wait_for(
-                lambda: self._spool.acknowledged >= target, timeout
+            self._shipper.progress.wait_for(
+                lambda: self._spool.acknowledged >= target or self._stop.is_set(), timeout
             )
+        return self._spool.acknowledged >= target
 
     def close(self, kind: str, body: bytes) -> None:
         """Accept the last event, wait a bounded time, and leave what is unsent to the spool.
@@ -111,6 +114,7 @@ class Producer:
             return
         self._spool.seal(kind, body)
         is_sent = self._wait_for_the_end()
+        self._is_parking = True
         self._halt()
         if not is_sent:
             waiting = self._spool.next - 1 - self._spool.acknowledged
@@ -121,11 +125,10 @@ class Producer:
                 waiting,
                 self._spool.place,
             )
-        self._spool.park()
 
     def discard(self) -> bool:
         """Leave no trace, if nothing was accepted; False when something was."""
-        if self._spool.next > 0:
+        if not self._spool.seal_unused():
             return False
         self._halt()
         self._spool.remove()
@@ -134,6 +137,8 @@ class Producer:
     def _halt(self) -> None:
         self._stop.set()
         self._hurry.set()
+        with self._shipper.progress:
+            self._shipper.progress.notify_all()
         self._doorbell.ring()
         self._spool.crowding.ring()
         for thread in self._threads[:2]:  # the adopter may be in the middle of a long piece of work
@@ -161,9 +166,12 @@ class Producer:
                 self._spool.prepare()
             except (LogUnavailable, ConfigError) as error:
                 self._back_off(error)
+            except OSError as error:
+                self._back_off(LogUnavailable(f"the spool cannot be read: {error}"))
             except Exception as error:  # the thread must outlive a fault of ours
-                _logger.exception("job %s: the shipper failed and tries again", self._spool.job_id)
-                self._back_off(LogUnavailable(str(error)))
+                if self._shipper.failures == 0:
+                    _logger.exception("job %s: the shipper failed", self._spool.job_id)
+                self._back_off(LogUnavailable(f"{type(error).__name__}: {error}"))
             else:
                 if not is_busy:
                     self._rest()
@@ -196,6 +204,8 @@ class Producer:
                 _logger.exception(
                     "job %s: the spool's keeper failed and tries again", self._spool.job_id
                 )
+        if self._is_parking:  # here and not in `close`, which must not wait for a disk that hangs
+            self._spool.park()
 
     def _adopt(self) -> None:
         self._stop.wait(_TIDY_SECONDS)  # what is our own goes first
@@ -220,13 +230,10 @@ class Producer:
 
 def _open_spool(info: ProducerInfo, settings: Settings, doorbell: Doorbell) -> Spool:
     """Open the spool where there is room; without any, events wait in memory and that is said."""
-    hot = hot_root(settings.spool_root) if settings.spool_memory_bytes else None
-    shelf = Shelf(
-        settings,
-        hot=_create_home(hot, info) if hot else None,
-        cold=_create_home(settings.spool_root, info),
-    )
-    return Spool(info.job_id, shelf, doorbell)
+    root = hot_root(settings.spool_root) if settings.spool_memory_bytes else None
+    hot = _create_home(root, replace(info, has_memory=True)) if root else None
+    cold = _create_home(settings.spool_root, replace(info, has_memory=hot is not None))
+    return Spool(info.job_id, Shelf(settings, hot=hot, cold=cold), doorbell)
 
 
 def _create_home(root: Path, info: ProducerInfo) -> Home | None:

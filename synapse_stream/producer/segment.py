@@ -145,6 +145,8 @@ class Cursor:
     def _find(self, segment: Segment, number: int, used: int) -> int:
         if segment.index == self._index and number == self._number:
             return self._offset
+        if number == segment.first:
+            return 0
         content = segment.read(0, used)
         offset = 0
         for _ in range(number - segment.first):

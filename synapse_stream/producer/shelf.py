@@ -6,6 +6,8 @@ Not thread-safe in itself: the spool holds its lock around every call but `Segme
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from typing import TYPE_CHECKING
 
 from synapse_stream.producer.segment import Segment
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 _LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
+_HANGING_SECONDS = 0.25  # to write one segment takes milliseconds
 _SMALLEST_SEGMENT_BYTES = 1024 * 1024  # four of the largest events
 
 
@@ -32,7 +35,9 @@ class Shelf:
         self._settings = settings
         share = settings.spool_max_bytes // 64
         self.segment_bytes = min(_LARGEST_SEGMENT_BYTES, max(_SMALLEST_SEGMENT_BYTES, share))
-        self._memory_budget = max(settings.spool_memory_bytes, 4 * self.segment_bytes)
+        self.moving_since: float | None = None
+        """When the move to disk began that is now under way."""
+        self._memory_budget = max(_memory_bound(settings, hot), 4 * self.segment_bytes)
         self._sent_at: dict[int, float] = {}
         self._last_index = -1
 
@@ -64,7 +69,10 @@ class Shelf:
             try:
                 return Segment.create(index, home.segment_path(index), self.segment_bytes)
             except OSError as error:
-                self.trouble = error
+                if (
+                    home is self.cold
+                ):  # shared memory that is full is no trouble while the disk is not
+                    self.trouble = error
         return Segment.create(index, None, self.segment_bytes)
 
     def find(self, number: int) -> Segment:
@@ -80,8 +88,10 @@ class Shelf:
         """Return how full the spool is with events that the server does not have; 1 is full."""
         unsent = [s for s in self.segments if s.last is None or s.last > acknowledged]
         kept = sum(s.size for s in unsent)
-        mapped = sum(s.size for s in unsent if s.is_mapped)  # grows while the disk takes nothing
-        return max(kept / self._settings.spool_max_bytes, mapped / self._memory_budget)
+        share = kept / self._settings.spool_max_bytes
+        if not self._is_disk_behind():
+            return share
+        return max(share, sum(s.size for s in unsent if s.is_mapped) / self._memory_budget)
 
     def mark_sent(self, acknowledged: int, now: float) -> None:
         """Note since when full segments are acknowledged; their rewind window begins then."""
@@ -103,13 +113,16 @@ class Shelf:
             kept -= segment.size
             outlived.append(segment)
         for segment in outlived:
-            self._forget(segment)
+            self.forget(segment)
         return outlived
 
     def movable(self) -> list[Segment]:
-        """Return the oldest full segments in memory, as many as exceed half of its budget."""
+        """Return the oldest full segments in memory, as many as exceed a quarter of its budget.
+
+        The rest of it is for bursts that come faster than they are moved.
+        """
         mapped = [s for s in self.segments[:-1] if s.is_mapped] if self.cold else []
-        excess = len(mapped) * self.segment_bytes - self._memory_budget // 2
+        excess = len(mapped) * self.segment_bytes - self._memory_budget // 4
         return mapped[: max(0, -(-excess // self.segment_bytes))]
 
     def homes(self) -> Iterator[Home]:
@@ -121,12 +134,29 @@ class Shelf:
         # Not by `_sent_at`: the keeper, who fills it, may be waiting for a disk that hangs.
         for segment in self.segments[:-1]:
             if segment.is_mapped and segment.last is not None and segment.last <= acknowledged:
-                self._forget(segment)
+                self.forget(segment)
                 with contextlib.suppress(OSError):
                     segment.remove()
                 return True
         return False
 
-    def _forget(self, segment: Segment) -> None:
-        self.segments.remove(segment)
-        self._sent_at.pop(segment.index, None)
+    def forget(self, segment: Segment) -> None:
+        """Keep a segment no longer; one that is being written to stays."""
+        if segment in self.segments[:-1]:
+            self.segments.remove(segment)
+            self._sent_at.pop(segment.index, None)
+
+    def _is_disk_behind(self) -> bool:
+        """Tell whether memory fills up because the disk refuses, hangs or is not there."""
+        if self.cold is None or self.trouble is not None:
+            return True
+        since = self.moving_since
+        return since is not None and time.monotonic() - since > _HANGING_SECONDS
+
+
+def _memory_bound(settings: Settings, hot: Home | None) -> int:
+    """Return the setting, or a quarter of a small shared memory: others need it, too."""
+    if hot is None:
+        return settings.spool_memory_bytes
+    found = os.statvfs(hot.path)
+    return min(settings.spool_memory_bytes, found.f_frsize * found.f_blocks // 4)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("synapse_stream")
 
-MAX_BATCH_BYTES = 512 * 1024  # more than one event of the largest size
+MAX_BATCH_BYTES = 1024 * 1024  # more than one event of the largest size
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 

@@ -41,13 +41,15 @@ class Spool:
         self._shedding = Shedding()
         self._is_pressed = False
         self._is_ending = False
+        self._is_sealing = False
         # Reentrant: a signal handler of the plugin may report while a report is being accepted.
         self._lock = threading.RLock()
         self._cursor = Cursor()
         self._spare: Segment | None = None
         self._tail = 0
         self._room = 0  # of the current segment, less one byte that stays zero
-        self._map = self._open(shelf.create(shelf.reserve(self.acknowledged)))
+        self._map: mmap.mmap | None = None
+        self._switch(shelf.create(shelf.reserve(self.acknowledged)), None)
 
     def append(self, kind: str, body: bytes) -> bool:
         """Accept one event: number it, stamp it, and make it survive this process.
@@ -59,6 +61,9 @@ class Spool:
             RunEnded: the spool is sealed.
         """
         with self._lock:
+            if self.is_sealed:
+                msg = f"job {self.job_id!r} has ended; nothing more can be reported to it"
+                raise RunEnded(msg)
             if self._is_pressed and not self._shedding.admits(kind, body):
                 return False
             now = time.time_ns() // 1000
@@ -75,9 +80,10 @@ class Spool:
                     break  # else a signal handler reported something meanwhile
             # No call stands between these stores, so CPython runs no signal handler there: whatever
             # one raises, an event is accepted whole or not at all.
-            self._map[start:end] = line
+            self._map[start:end] = line  # type: ignore[index]  # there is a map since `__init__`
             self._tail = end
             self.next = number + 1
+            self.is_sealed = self._is_sealing
             if self._doorbell.is_armed:
                 self._doorbell.ring()
             return True
@@ -90,10 +96,18 @@ class Spool:
             self._is_ending = True  # what follows finds room in any case
             self.report_loss()
             self._is_pressed = False
-            self.append(kind, b'"count":%d,%b' % (self.next + 1, body))
-            self._shelf.segments[-1].used = self._tail
-            self._room = -1  # sends every later append into `_roll`, off the hot path
-            self.is_sealed = True
+            self._is_sealing = True
+            try:
+                self.append(kind, b'"count":%d,%b' % (self.next + 1, body))
+            finally:
+                self._is_sealing = False  # an interrupted end is no end
+
+    def seal_unused(self) -> bool:
+        """Accept nothing from now on, if nothing was accepted; False when something was."""
+        with self._lock:
+            if self.next == 0:
+                self.is_sealed = True
+            return self.next == 0
 
     def report_loss(self) -> None:
         """Record what was shed since the last call as a `loss` event.
@@ -116,17 +130,26 @@ class Spool:
     def read(self, number: int, max_bytes: int) -> Chunk | None:
         """Return whole lines from `number` on, at most `max_bytes` of them; None if there are none.
 
-        The chunk begins later than `number` where the events before it are no longer kept.
+        The chunk begins later than `number` where the events before it are no longer kept: they
+        were dropped, or somebody deleted or cut their file.
 
         Raises:
-            OSError: a relocated segment cannot be read.
+            OSError: a file that is there cannot be read.
         """
-        with self._lock:
-            if number >= self.next:
-                return None
-            segment = self._shelf.find(number)
-            used = segment.used if segment.last is not None else self._tail
-        return self._cursor.read(segment, number, used, max_bytes)
+        while True:
+            with self._lock:
+                if number >= self.next:
+                    return None
+                segment = self._shelf.find(number)
+                used = segment.used if segment.last is not None else self._tail
+            try:
+                chunk = self._cursor.read(segment, number, used, max_bytes)
+            except (FileNotFoundError, ValueError):
+                chunk = None
+            if chunk is not None and chunk.data:
+                return chunk
+            with self._lock:
+                self._shelf.forget(segment)
 
     def acknowledge(self, number: int) -> None:
         """Note that the server has everything up to `number`."""
@@ -142,7 +165,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Make the next segment ahead of need, when the current one is half full."""
-        if self._spare is not None or self._tail < self._room // 2:
+        if self._spare is not None or self.is_sealed or self._tail < self._room // 2:
             return
         try:
             with self._lock:
@@ -152,10 +175,7 @@ class Spool:
             self._shelf.trouble = error
             return
         with self._lock:
-            if index > self._shelf.segments[-1].index:
-                self._spare = spare
-                return
-        spare.remove()  # a report call was faster
+            self._keep_spare(spare)  # a report call may have been faster
 
     def tidy(self, now: float) -> None:
         """Drop what the rewind window no longer covers, and move backlog from memory to disk.
@@ -179,8 +199,12 @@ class Spool:
                 segment.remove()
 
     def park(self) -> None:
-        """Leave a sealed spool on disk, unlocked, to whoever comes next on this host."""
+        """Leave a sealed spool on disk, unlocked, to whoever comes next on this host.
+
+        May wait for the disk, as `tidy`, and is called by the same thread.
+        """
         shelf = self._shelf
+        shelf.segments[-1].used = self._tail
         if self._spare is not None:
             self._spare.remove()
         mapped = [segment for segment in shelf.segments if segment.is_mapped]
@@ -218,9 +242,7 @@ class Spool:
 
     def _roll(self, kind: str) -> bool:
         """Go on in a fresh segment; False when there is none, and the event is counted as lost."""
-        if self.is_sealed:
-            msg = f"job {self.job_id!r} has ended; nothing more can be reported to it"
-            raise RunEnded(msg)
+        full = self._map
         fresh = self._spare
         if fresh is None:
             try:
@@ -232,22 +254,35 @@ class Spool:
                     self._shedding.count(kind)
                 self._is_pressed = True
                 return False
-        self._map = self._open(fresh)
+        if not self._switch(fresh, full):  # a signal handler's report has rolled meanwhile
+            self._keep_spare(fresh)
         self._weigh()
         if self._shelf.movable():
             self.crowding.ring()
         return True
 
-    def _open(self, fresh: Segment) -> mmap.mmap:
-        if self._shelf.segments:
-            full = self._shelf.segments[-1]
-            full.used, full.last = self._tail, self.next - 1
+    def _switch(self, fresh: Segment, full: mmap.mmap | None) -> bool:
+        """Go on in `fresh` if `full` is still what is written to."""
+        mapping, segments = fresh.mapping, self._shelf.segments
+        if self._map is not full:
+            return False
+        # No call from here on, as in `append`: all of it happens or nothing.
+        if segments:
+            segments[-1].used, segments[-1].last = self._tail, self.next - 1
         fresh.first = self.next
-        self._shelf.segments.append(fresh)
+        segments += (fresh,)
         self._spare = None
-        self._tail = 0
-        self._room = fresh.size - 1
-        return fresh.mapping
+        self._tail, self._room, self._map = 0, fresh.size - 1, mapping
+        return True
+
+    def _keep_spare(self, segment: Segment) -> None:
+        segments = self._shelf.segments
+        if segment is self._spare or segment in segments:
+            return
+        if self._spare is None and segment.index > segments[-1].index:
+            self._spare = segment
+        else:
+            segment.remove()
 
     def _weigh(self) -> None:
         self._shedding.pressure = Pressure.of(self._shelf.filled_share(self.acknowledged))
@@ -256,10 +291,13 @@ class Spool:
     def _relocate(self, segment: Segment) -> bool:
         if self._shelf.cold is None:
             return False
+        self._shelf.moving_since = time.monotonic()
         try:
             segment.relocate(self._shelf.cold.segment_path(segment.index))
         except OSError as error:
             self._shelf.trouble = error
             return False
+        finally:
+            self._shelf.moving_since = None
         self._shelf.trouble = None
         return True

@@ -15,12 +15,15 @@ from pathlib import Path
 
 from tests.resilience.plan import PLAN, SEED, Scenario
 from tests.resilience.report import Result, foot, head, row
+from tests.resilience_consumers.plan import CONSUMER_PLAN
+
+_WHOLE = (*PLAN, *CONSUMER_PLAN)
 
 
 def main() -> int:
     """Run the scenarios that were asked for, all by default."""
     parser = argparse.ArgumentParser(prog="python -m tests.resilience", description=__doc__)
-    names = [scenario.name for scenario in PLAN]
+    names = [scenario.name for scenario in _WHOLE]
     parser.add_argument("scenario", nargs="*", choices=[*names, []], help="only these")
     parser.add_argument("--part", action="store_true", help="the small part that the suite runs")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of all chance; {SEED}")
@@ -28,7 +31,7 @@ def main() -> int:
     logging.getLogger("synapse_stream").setLevel(logging.CRITICAL)  # outages are the plan here
     print(f"seed {given.seed}\n{head()}", flush=True)
     results = []
-    for scenario in PLAN:
+    for scenario in _WHOLE:
         if not given.scenario or scenario.name in given.scenario:
             results.append(
                 _run(scenario, scenario.part if given.part else scenario.whole, given.seed)

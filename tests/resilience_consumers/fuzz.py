@@ -188,6 +188,11 @@ def fuzz_streams(home: Path, count: int, random: Random) -> Result:
                 begin = time.monotonic()
                 wait_until(lambda: stage.is_caught_up() or consumer.fail_if_gone())  # noqa: B023
                 longest = max(longest, time.monotonic() - begin)
+            consumer.stop()
+            consumer = stage.consume()  # reads much of it again
+            fuzzer.report_soundly(count)
+            fuzzer.send()
+            stage.wait_until_caught_up()
             result.tally.add(stage.compare())
             folded, parked = _judge_each(result, stage)
             result.require(consumer.log == "", f"the consumer said: {consumer.log[-2000:]}")
@@ -208,7 +213,7 @@ def _judge_each(result: Result, stage: Stage) -> tuple[int, int]:
             counted = _counted(fold) - seen
             seen += counted
             if counted + refused != fresh:
-                told = f"{fresh} fresh lines, {counted} folded, {refused} parked: {entry!r:.300}"
+                told = f"{fresh} fresh lines, {counted} folded, {refused} parked: {entry!r:.900}"
                 result.tally.blame("lost" if counted + refused < fresh else "twice", told)
             folded, parked = folded + counted, parked + refused
     return folded, parked
@@ -221,6 +226,8 @@ def _fresh(ledger: Ledger, entry: Any) -> int:
         return 1
     lines = batch.data.split(b"\n")
     lines = lines if lines[-1] else lines[:-1]
+    if batch.data.rstrip(b"\n").count(b"\n") == 0 and b'"loss"' in batch.data:
+        lines = lines[:1]
     known = ledger.last(batch.producer)
     if known >= batch.last:
         return 0

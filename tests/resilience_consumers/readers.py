@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consumers.store import open_views
 from synapse_stream.settings import Settings
 from tests.resilience.report import Result
-from tests.resilience_consumers.stage import Stage
+from tests.resilience_consumers.stage import PROCESSES, Stage
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
@@ -17,77 +16,69 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from consumers.store import StoredViews
-
 _JOBS = 20
+_READERS = 2
 
 
 def read_during_writes(home: Path, count: int, random: Random) -> Result:
-    """For `count` seconds two threads read all kinds of views while a consumer writes them."""
-    result = Result("seconds of reading during writes", count)
-    settings = {"data_dir": home / "data", "partitions": 4, "lease_seconds": 5.0}
-    seconds: list[float] = []
-    stop = threading.Event()
+    """For `count` seconds processes read all kinds of views while a consumer writes them."""
+    result = Result(f"{_READERS} readers during writes, seconds", count)
     with TestServer(home / "server") as server:
-        given = Settings(redis_url=server.url, **settings)
-        with Stage(home / "stage", given, random) as stage:
+        settings = Settings(redis_url=server.url, data_dir=home / "data", partitions=4)
+        with Stage(home / "stage", settings, random) as stage:
             consumer = stage.prepare().consume()
             jobs = [f"job-{number}" for number in range(_JOBS)]
             for job in jobs:
                 stage.report(job, 20)
             stage.wait_until_caught_up()
-            views = open_views(given)
+            results = PROCESSES.SimpleQueue()
             readers = [
-                threading.Thread(target=_read, args=(views, jobs[n:], seconds, stop, result))
-                for n in range(2)
+                PROCESSES.Process(target=_read, args=(settings, jobs, count, results))
+                for _ in range(_READERS)
             ]
             for reader in readers:
                 reader.start()
-            begin = time.monotonic()
-            while (now := time.monotonic()) < begin + count:
-                for job in random.sample(jobs, 5):
-                    stage.report(job, 20)
+            found: list[tuple[list[float], list[str]]] = []
+            while any(reader.is_alive() for reader in readers):
+                if not results.empty():
+                    found.append(results.get())
+                stage.report(random.choice(jobs), 100)
                 time.sleep(0.02)
-                result.happened = round(now - begin)
-            result.happened = count if time.monotonic() >= begin + count else result.happened
-            stop.set()
-            for reader in readers:
-                reader.join()
-            views.close()
+            while not results.empty():
+                found.append(results.get())
+            result.happened = count if len(found) == _READERS else 0
             stage.wait_until_caught_up()
             result.tally.add(stage.compare())
             result.require(consumer.log == "", f"the consumer said: {consumer.log[-2000:]}")
             consumer.stop()
-    seconds.sort()
-    result.require(len(seconds) > 50 * count, f"only {len(seconds)} reads")
+    failures = [failure for _, failures in found for failure in failures]
+    result.require(failures == [], f"{len(failures)} reads failed: {failures[:3]}")
+    seconds = sorted(second for seconds, _ in found for second in seconds)
+    result.require(len(seconds) > count, f"only {len(seconds)} reads")
     middle, most = (seconds[int(len(seconds) * part)] * 1000 for part in (0.5, 0.99))
     result.notes.append(f"{len(seconds)} reads, p50 {middle:.1f} ms, p99 {most:.1f} ms")
     return result
 
 
-def _read(
-    views: StoredViews,
-    jobs: list[str],
-    seconds: list[float],
-    stop: threading.Event,
-    result: Result,
-) -> None:
-    number = 0
-    while not stop.is_set():
-        job = jobs[number % len(jobs)]
-        (key,) = {summary.key for summary in views.series(job, name="loss")}
-        questions: tuple[Callable[[], object], ...] = (
-            lambda: views.jobs(limit=50),
-            lambda: views.state(job),  # noqa: B023 - asked at once
-            lambda: views.messages(job, limit=50),  # noqa: B023
-            lambda: views.series(job),  # noqa: B023
-            lambda: views.overview(job, key, buckets=200),  # noqa: B023
-        )
-        begin = time.perf_counter()
+def _read(settings: Settings, jobs: list[str], count: int, results: Any) -> None:
+    """Read for `count` seconds; hand back how long each read took, and what failed."""
+    views = open_views(settings)
+    keys = {job: views.series(job, name="loss")[0].key for job in jobs}
+    questions: tuple[Callable[[str], object], ...] = (
+        lambda _: views.jobs(limit=50),
+        views.state,
+        lambda job: views.messages(job, limit=50),
+        views.series,
+        lambda job: views.overview(job, keys[job], buckets=200),
+    )
+    seconds: list[float] = []
+    failures: list[str] = []
+    deadline = time.monotonic() + count
+    while (begin := time.monotonic()) < deadline:
+        number = len(seconds)
         try:
-            questions[number % len(questions)]()
+            questions[number % len(questions)](jobs[number // len(questions) % len(jobs)])
         except Exception as error:  # noqa: BLE001 - that is what is looked for
-            result.require(False, f"a read failed: {error}")
-            return
-        seconds.append(time.perf_counter() - begin)
-        number += 1
+            failures.append(str(error))
+        seconds.append(time.monotonic() - begin)
+    results.put((seconds, failures))

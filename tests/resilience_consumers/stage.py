@@ -33,8 +33,9 @@ GOES_ON = "goes on"
 """What a projector logs when a fault is over."""
 
 _LARGEST_BATCH = 12
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.resilience_consumers.worker"])
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Processes that are forked from one that has imported all: they start at once."""
+PROCESSES.set_forkserver_preload(["tests.resilience_consumers.worker"])
 
 
 class Consumer:
@@ -42,7 +43,7 @@ class Consumer:
 
     def __init__(self, role: Role) -> None:
         self.role = role
-        self.process = _processes.Process(target=work, args=(role,))
+        self.process = PROCESSES.Process(target=work, args=(role,))
         self.process.start()
 
     @property
