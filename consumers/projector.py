@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from consumers.projections.base import JobView
     from consumers.store import Store
+    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
 
 _logger = logging.getLogger("synapse_stream.consumers")
 
 _POINTERS_A_TURN = 1_000
+_EVENTS_A_TURN = 50_000  # of one partition
 _BLOCK_MS = 1_000
 _MIRROR_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -85,10 +87,15 @@ class Projector:
             return
         after = {partition: held.position for partition, held in self._held.items()}
         found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=self._longest_wait_ms())
-        for partition, held in list(self._held.items()):
+        for partition in list(self._held):
+            if time.monotonic() >= self._balance_at:
+                self._balance()  # or what comes last in a long turn would be taken for abandoned
+            held = self._held.get(partition)
+            if held is None:
+                continue
             with self._giving_up(partition):
                 if partition in found:
-                    held.project(log, found[partition])
+                    held.project(log, _first_events(found[partition]))
                 elif not found:
                     held.compact()
         self._mirror(log, is_due=not found)
@@ -187,3 +194,13 @@ class Projector:
             _logger.warning("%s leaves its leases to lapse: %s", self._view.name, error)
         if self._log is not None:
             self._log.close()
+
+
+def _first_events(pointers: list[FeedPointer]) -> list[FeedPointer]:
+    """Return the first pointers, to no more events than are soon projected, but at least one."""
+    events = 0
+    for index, pointer in enumerate(pointers):
+        events += pointer.count
+        if events >= _EVENTS_A_TURN:
+            return pointers[: index + 1]
+    return pointers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from consumers.held import Held
 from consumers.projections import PROJECTIONS
@@ -90,9 +90,11 @@ def project(settings: Settings) -> None:
 class Older(JobView):
     """A view of the version before: events marked with `is_new` it cannot apply yet."""
 
+    knows_all: ClassVar[bool] = False
+
     def apply(self, delivery: Delivery) -> None:
         for index, event in enumerate(delivery.events):
-            if event.get("is_new"):
+            if event.get("is_new") and not self.knows_all:
                 if index:
                     known = replace(delivery, events=delivery.events[:index])
                     super().apply(known)  # type: ignore[safe-super]

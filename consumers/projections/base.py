@@ -80,11 +80,16 @@ def headers(events: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
 def refuse_header(events: list[dict[str, Any]], index: int) -> CannotApply:
     """Return why `headers` stopped at the event `index`."""
     try:
-        checks.name(events[index], "type")
-        checks.time(events[index])
+        _check_header(events[index])
     except checks.Unfit as error:
         return CannotApply(index, str(error))
-    return CannotApply(index, "no event")
+    msg = f"the header of the event {events[index]} is valid"
+    raise AssertionError(msg)
+
+
+def _check_header(event: dict[str, Any]) -> None:
+    checks.name(event, "type")
+    checks.time(event)
 
 
 class JobView(ABC):

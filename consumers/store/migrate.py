@@ -82,6 +82,7 @@ def _alone(database: Database) -> Iterator[None]:
         return
     folder = os.open(Path(database.address).parent, os.O_RDONLY)
     try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         with database.translated("switching to WAL"), database.engine.connect() as connection:
             driver_of(connection).execute("PRAGMA journal_mode=WAL")
         yield

@@ -73,7 +73,7 @@ class FeedPointer(NamedTuple):
 
     entry: tuple[int, int]
     job_id: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     """How many events that entry holds."""
 
 

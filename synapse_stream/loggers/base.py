@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sized
 from contextlib import contextmanager, suppress
@@ -18,7 +20,6 @@ from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 from synapse_stream.plain import describe
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Mapping
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ _log = logging.getLogger("synapse_stream")
 
 # One variable for all loggers, keyed by the logger: a variable of its own would never be collected.
 _steps: ContextVar[dict[object, str | None]] = ContextVar("synapse_stream_steps", default={})  # noqa: B039 - never changed
+
+_loggers: weakref.WeakSet[BaseLogger] = weakref.WeakSet()
 
 
 class BaseLogger(ABC):
@@ -48,6 +51,7 @@ class BaseLogger(ABC):
         self._end_lock = threading.RLock()
         self._has_complained = False
         self._step_key = object()
+        _loggers.add(self)
 
     @abstractmethod
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
@@ -68,6 +72,10 @@ class BaseLogger(ABC):
 
     def close(self) -> None:  # noqa: B027 - most have nothing to free
         """Free what the logger holds; called once, after the end was recorded."""
+
+    def leave_to_parent(self) -> None:
+        """Start anew in a forked child, where a lock may be held by a thread that is not there."""
+        self._end_lock = threading.RLock()
 
     def log(
         self,
@@ -237,3 +245,11 @@ class BaseLogger(ABC):
                 reported, due = done, time.monotonic() + _TRACK_SECONDS
         if done != reported:
             self.set_progress(done, max(done, total), step)
+
+
+def _after_fork_in_child() -> None:
+    for logger in list(_loggers):
+        logger.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
@@ -40,8 +38,6 @@ _OUTCOME_STYLES = {
     RunStatus.CANCELLED: "yellow",
     ActionStatus.SKIPPED: "dim",
 }
-
-_loggers: weakref.WeakSet[ConsoleLogger] = weakref.WeakSet()
 
 
 class ConsoleLogger(BaseLogger):
@@ -84,7 +80,6 @@ class ConsoleLogger(BaseLogger):
             "action": self._show_action,
             "end": self._show_end,
         }
-        _loggers.add(self)
 
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Show one event."""
@@ -165,7 +160,9 @@ class ConsoleLogger(BaseLogger):
     def _title(self) -> str:
         return one_line(self.job_id) if self.job_id else "run"
 
-    def _leave_to_parent(self) -> None:
+    def leave_to_parent(self) -> None:
+        """Start anew in a forked child, with a display of its own."""
+        super().leave_to_parent()
         self._is_child = True
         self._lock = threading.RLock()
         self._display = self._display.in_child()
@@ -189,11 +186,3 @@ def _brief(value: Any) -> str:
     simple = plain(value)
     text = one_line(simple if isinstance(simple, str) else describe(simple))
     return text if len(text) <= _LONGEST_ITEM else f"{text[: _LONGEST_ITEM - 1]}…"
-
-
-def _after_fork_in_child() -> None:
-    for logger in list(_loggers):
-        logger._leave_to_parent()  # noqa: SLF001 - same module
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

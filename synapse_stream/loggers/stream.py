@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import weakref
 from multiprocessing.util import Finalize
@@ -49,7 +48,7 @@ class StreamLogger(BaseLogger):
         self._rank = rank
         self._open_log = open_log or self._connect
         self._is_child = False
-        self._reopening = threading.Lock()
+        self._reopening = threading.RLock()
         self._last_word: dict[str, Any] | None = None
         self._producer: Producer | None = Producer(
             job_id, self._settings, self._open_log, rank=rank
@@ -106,16 +105,21 @@ class StreamLogger(BaseLogger):
     def _connect(self) -> EventLog:
         return open_configured_log(self._settings)
 
-    def _leave_to_parent(self) -> None:
+    def leave_to_parent(self) -> None:
         """Start anew in a forked child at the next report: spool and threads are the parent's."""
-        self._reopening = threading.Lock()
+        super().leave_to_parent()
+        self._reopening = threading.RLock()
         self._is_child = True
         self._producer = None
 
     def _reopen(self) -> Producer:
         with self._reopening:
             if self._producer is None:
-                self._producer = Producer(self._job_id, self._settings, self._open_log, rank=None)
+                producer = Producer(self._job_id, self._settings, self._open_log, rank=None)
+                if self._producer is not None:  # a signal handler's report was faster
+                    producer.discard()  # type: ignore[unreachable]
+                    return self._producer
+                self._producer = producer
                 _close_with_multiprocessing(self)
             return self._producer
 
@@ -125,15 +129,7 @@ def _close_with_multiprocessing(logger: StreamLogger) -> None:
     Finalize(logger, logger.close, exitpriority=100)
 
 
-def _after_fork_in_child() -> None:
-    for logger in list(_loggers):
-        logger._leave_to_parent()  # noqa: SLF001 - same module
-
-
 @atexit.register
 def _close_all() -> None:
     for logger in list(_loggers):
         logger.close()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -130,8 +130,7 @@ class Spool:
     def read(self, number: int, max_bytes: int) -> Chunk | None:
         """Return whole lines from `number` on, at most `max_bytes` of them; None if there are none.
 
-        The chunk begins later than `number` where the events before it are no longer kept: they
-        were dropped, or somebody deleted or cut their file.
+        The chunk begins later than `number` where the events before it are no longer kept.
 
         Raises:
             OSError: a file that is there cannot be read.
@@ -145,7 +144,7 @@ class Spool:
             try:
                 chunk = self._cursor.read(segment, number, used, max_bytes)
             except (FileNotFoundError, ValueError):
-                chunk = None
+                chunk = None  # somebody deleted or cut the file
             if chunk is not None and chunk.data:
                 return chunk
             with self._lock:
@@ -235,8 +234,7 @@ class Spool:
         return self._shelf.trouble
 
     def _append_loss(self, counts: dict[str, int]) -> bool:
-        reason = "the spool is full"
-        fields = {"counts": counts, "first": None, "last": None, "reason": reason}
+        fields = {"counts": counts, "first": None, "last": None, "reason": "the spool is full"}
         (body,) = encode("loss", None, fields)
         return self.append("loss", body)
 

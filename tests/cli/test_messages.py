@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.run_state import RunStateView
 from tests.chains import Chain
 from tests.projecting import Consumers, project
 from tests.servers import wait_until
@@ -145,17 +147,20 @@ def test_following_shows_what_is_said_and_ends_with_the_run(
 def test_following_waits_for_a_feed_that_is_behind_the_run_state(
     process: Callable[..., subprocess.Popen[bytes]], log: EventLog, settings: Settings
 ) -> None:
-    from consumers.projections.message_feed import MessageFeedView
-    from consumers.projections.run_state import RunStateView
-
-    log.append(Chain("job-1").add(STARTED, message("only"), END))
+    chain = Chain("job-1")
+    log.append(chain.add(STARTED, message("first")))
+    project(settings)
+    log.append(chain.add(message("last"), END))
     with Consumers(settings, [RunStateView]) as consumers:
         consumers.catch_up()
     following = process("messages", "job-1", "-f")
+    assert following.stdout is not None
+    first = following.stdout.readline()
     with Consumers(settings, [MessageFeedView]):
-        out, err = following.communicate(timeout=30)
+        rest, err = following.communicate(timeout=30)
 
-    assert b"only" in out
+    assert b"first" in first
+    assert b"last" in rest
     assert (following.returncode, err) == (0, b"")
 
 

@@ -153,6 +153,24 @@ def test_a_retry_fails_again_until_the_consumer_is_updated_and_then_folds_the_ev
     assert [line["content"] for line in found] == ["one", "two", "three", "four"]
 
 
+def test_a_running_consumer_shows_a_retried_event_as_soon_as_it_is_parked_no_more(
+    command: Callable[..., Said], log: EventLog, settings: Settings
+) -> None:
+    class Learning(OlderMessageFeed):
+        pass
+
+    log.append(Chain("job-1").add(message("one"), message("two", is_new=True)))
+    with Consumers(settings, [Learning]) as consumers:
+        consumers.catch_up()
+        Learning.knows_all = True
+        command("parked", "retry", "--all", "--job", "job-1")
+        wait_until(lambda: ids(command) == [])
+
+        found = command("messages", "job-1", "--json").objects
+
+    assert [line["content"] for line in found] == ["one", "two"]
+
+
 def test_what_was_retried_is_not_folded_twice_by_consumers_that_read_again(
     command: Callable[..., Said], log: EventLog, settings: Settings
 ) -> None:

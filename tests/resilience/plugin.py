@@ -131,6 +131,7 @@ class Plugin:
 def main() -> int:
     """Run the plugin; 70 when a report call raised anything."""
     role = Role(**orjson.loads(sys.argv[1]))
+    sys.setswitchinterval(1e-5)  # threads take turns wherever they can, so that races show
     logging.basicConfig(filename=role.log_path, format="%(levelname)s %(message)s")
     with open_run(role.job, rank=role.rank) as context:
         plugin = Plugin(role, context)
