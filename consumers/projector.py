@@ -78,18 +78,14 @@ class Projector:
 
     def _turn(self, stop: threading.Event) -> None:
         log = self._connected()
-        if time.monotonic() >= self._balance_at:
-            self._balance()
-            log.check_same_server()
-            self._retry()
+        self._keep_in_touch(log)
         if not self._held:
             stop.wait(self._settings.lease_seconds / 3)
             return
         after = {partition: held.position for partition, held in self._held.items()}
         found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=self._longest_wait_ms())
         for partition in list(self._held):
-            if time.monotonic() >= self._balance_at:
-                self._balance()  # or what comes last in a long turn would be taken for abandoned
+            self._keep_in_touch(log)  # a long turn must not look like an abandoned lease
             held = self._held.get(partition)
             if held is None:
                 continue
@@ -99,6 +95,13 @@ class Projector:
                 elif not found:
                     held.compact()
         self._mirror(log, is_due=not found)
+
+    def _keep_in_touch(self, log: FeedLog) -> None:
+        """When it is time: renew and share leases, and see what others ask or have done."""
+        if time.monotonic() >= self._balance_at:
+            self._balance()
+            log.check_same_server()
+            self._retry()
 
     @contextmanager
     def _giving_up(self, partition: int) -> Iterator[None]:

@@ -52,8 +52,10 @@ def refusal(error: Exception) -> str:
     return str(error) if isinstance(error, checks.Unfit) else f"{type(error).__name__}: {error}"
 
 
-def headers(events: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
-    """Return types and times of the events, up to the first that lacks a valid one."""
+def headers(
+    events: list[dict[str, Any]],
+) -> tuple[list[str], list[int], CannotApply | None]:
+    """Return types and times of the events up to the first that lacks a valid one, and why."""
     try:
         kinds = [event["type"] for event in events]
         times = [event["time"] for event in events]
@@ -62,34 +64,20 @@ def headers(events: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
             and min(times) >= 0
             and max(times) < checks.LATEST_TIME
             and set(map(type, kinds)) == {str}
-            and max(map(len, set(kinds))) <= checks.LONGEST_NAME
+            and all(len(kind) <= checks.LONGEST_NAME and "\0" not in kind for kind in set(kinds))
         ):
-            return kinds, times
+            return kinds, times, None
     except KeyError:
         pass
-    valid = []
-    for event in events:
+    kinds, times = [], []
+    for index, event in enumerate(events):
         try:
-            checks.name(event, "type")
-            valid.append((event["type"], checks.time(event)))
-        except checks.Unfit:
-            break
-    return [kind for kind, _ in valid], [time for _, time in valid]
-
-
-def refuse_header(events: list[dict[str, Any]], index: int) -> CannotApply:
-    """Return why `headers` stopped at the event `index`."""
-    try:
-        _check_header(events[index])
-    except checks.Unfit as error:
-        return CannotApply(index, str(error))
-    msg = f"the header of the event {events[index]} is valid"
-    raise AssertionError(msg)
-
-
-def _check_header(event: dict[str, Any]) -> None:
-    checks.name(event, "type")
-    checks.time(event)
+            kind, time = checks.name(event, "type"), checks.time(event)
+        except checks.Unfit as error:
+            return kinds, times, CannotApply(index, str(error))
+        kinds.append(kind)
+        times.append(time)
+    return kinds, times, None
 
 
 class JobView(ABC):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from consumers.projections.base import CannotApply, JobView, headers, refusal, refuse_header
+from consumers.projections.base import CannotApply, JobView, headers, refusal
 from consumers.projections.run_events import (
     HANDLERS,
     Part,
@@ -41,9 +41,7 @@ class RunStateView(JobView):
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
-        events = delivery.events
-        kinds, times = headers(events)
-        fault = None if len(kinds) == len(events) else refuse_header(events, len(kinds))
+        kinds, times, fault = headers(delivery.events)
         if kinds:
             run, rank = self._parts(delivery, times[0])
             if not HANDLERS.keys().isdisjoint(kinds):

@@ -69,4 +69,4 @@ def _record(series_no: int, one: Chunk) -> tuple[Any, ...]:
 
 
 def _or_null(number: float) -> float | None:
-    return number
+    return None if isnan(number) else number

@@ -39,9 +39,6 @@ class Client(Protocol):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send one command and return its parsed reply."""
 
-    def pipeline(self, *, transaction: bool) -> Any:
-        """Return a pipeline, whose commands are sent together."""
-
     def close(self) -> None:
         """Give up the connections."""
 

@@ -131,7 +131,8 @@ class FeedLog(EventLog):
         return frozenset(info["run_id"] for info in reply.values())
 
     def _execute_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
+        client: Any = self._client  # every client has pipelines, but only this method needs them
+        pipeline = client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
         try:

@@ -111,3 +111,16 @@ def test_an_empty_root_in_shared_memory_goes_with_its_last_home(tmp_path: Path) 
     assert root.is_dir()
     other.remove()
     assert not root.exists()
+
+
+def test_shared_memory_belongs_to_a_spool_root_and_not_to_its_path(tmp_path: Path) -> None:
+    """Containers with a common /dev/shm have the same paths on different volumes."""
+    root = tmp_path / "spool"
+    before = hot_root(root)
+    root.rename(tmp_path / "another volume")
+    after = hot_root(root)
+
+    if before is None:
+        pytest.skip("this machine has no shared memory")
+    assert after != before
+    assert hot_root(tmp_path / "another volume") == before

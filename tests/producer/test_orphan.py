@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -122,3 +123,20 @@ def test_mended_lines_are_numbered_without_gap(junk: list[bytes], good: int, fir
     assert mended.startswith(content[: sum(len(line(first + n)) for n in range(good))])
     assert mended.endswith(line(first + good + len(junk)))
     assert mend(mended, first) == mended
+
+
+def test_an_unreadable_first_line_is_numbered_by_the_readable_ones_behind_it() -> None:
+    mended = mend(b"junk\n" + line(101) + line(102), 0)
+
+    assert numbers(mended) == [100, 101, 102]
+    assert mended.endswith(line(101) + line(102))
+
+
+def test_lost_shared_memory_is_named_as_a_reason(tmp_path: Path) -> None:
+    home = Home.create(tmp_path, INFO)
+    orphan = Orphan(replace(INFO, has_memory=True), [home])
+    orphan.declare_lost(0)
+
+    declared = orphan.read(0, 1000)
+    assert declared is not None
+    assert "shared memory is gone" in orjson.loads(declared.data)["reason"]

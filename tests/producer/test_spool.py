@@ -21,6 +21,8 @@ from synapse_stream.settings import MIB, Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from synapse_stream.producer.segment import Segment
+
 READ_BYTES = 512 * 1024
 INFO = ProducerInfo("p1", "job-1", 0, "host", 1, "synapse", "redis://nowhere")
 
@@ -321,3 +323,93 @@ def test_the_spare_segment_is_used_and_not_left_behind(tmp_path: Path) -> None:
 
     desk.fill(0.6)
     assert len(desk.hot.segment_paths()) == 2
+
+
+def test_a_signal_handler_may_report_while_a_segment_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its report rolls first; the outer one must not put an older segment behind the newer."""
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
+    desk.fill(0.95)
+    create = desk.shelf.create
+    handlers = [lambda: desk.report("x" * 100_000)]
+
+    def interrupted(index: int) -> Segment:
+        if handlers:
+            handlers.pop()()
+        return create(index)
+
+    monkeypatch.setattr(desk.shelf, "create", interrupted)
+    count = desk.fill(3)
+
+    assert [segment.index for segment in desk.shelf.segments] == sorted(
+        {segment.index for segment in desk.shelf.segments}
+    )
+    assert [event["seq"] for event in desk.events()] == list(range(9 + count + 1))
+
+
+def test_an_interrupt_while_a_segment_is_made_loses_only_its_own_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
+    desk.fill(1)
+    accepted = desk.spool.next
+
+    def interrupted(_index: int) -> Segment:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.shelf, "create", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            desk.fill(1)
+    count = desk.fill(1)
+
+    assert [event["seq"] for event in desk.events()] == list(range(accepted + count))
+
+
+def test_an_interrupted_end_is_no_end_and_may_be_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    (body,) = encode("end", None, {"status": "completed"})
+
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            desk.spool.seal("end", body)
+    desk.report("still open")
+    desk.spool.seal("end", body)
+
+    assert [event["type"] for event in desk.events()] == ["message", "end"]
+
+
+@pytest.mark.parametrize("harm", ["deleted", "emptied", "cut in a line"])
+def test_a_file_that_somebody_harmed_costs_only_what_it_held(tmp_path: Path, harm: str) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    count = desk.fill(4)
+    desk.spool.tidy(0.0)
+    assert desk.cold is not None
+    first, second = desk.cold.segment_paths()[:2]
+    behind = orjson.loads(second.read_bytes().partition(b"\n")[0])["seq"]
+    if harm == "deleted":
+        first.unlink()
+    else:
+        first.write_bytes(b"" if harm == "emptied" else first.read_bytes()[:1000])
+
+    chunk = desk.spool.read(0, READ_BYTES)
+
+    assert chunk is not None
+    assert chunk.first == behind
+    assert [event["seq"] for event in desk.events(behind)] == list(range(behind, count))
+
+
+def test_a_burst_sheds_nothing_while_the_disk_takes_it(tmp_path: Path) -> None:
+    """The keeper is only late: what it has not moved yet is no pressure."""
+    desk = Desk(tmp_path, spool_max_bytes=64 * MIB, spool_memory_bytes=4 * MIB)
+
+    count = desk.fill(7, "dev_event")
+
+    assert len(desk.events()) == count

@@ -67,3 +67,18 @@ def test_without_a_server_a_logger_says_so_and_keeps_the_events(settings: Settin
     (homes,) = spools(absent).values()
     (segment,) = homes[-1].glob("*.seg")
     assert b'"content":"kept"' in segment.read_bytes()
+
+
+def test_flush_does_not_wait_for_a_logger_that_has_ended(settings: Settings) -> None:
+    logger = StreamLogger("job-1", settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"}))
+    logger.end_log()
+
+    assert logger.flush() is False
+
+
+def test_a_discarded_logger_takes_nothing_silently(settings: Settings) -> None:
+    logger = StreamLogger("job-1", settings)
+    logger.close()
+
+    with pytest.raises(RunEnded, match="job-1"):
+        logger.log_message("late")

@@ -155,6 +155,13 @@ def test_damaged_bytes_are_a_decode_error_or_other_points_but_nothing_worse(
             assert len(chunks.decode(damaged)) == int.from_bytes(damaged[1:5], "little")
 
 
+def test_a_chunk_whose_columns_differ_in_length_is_damaged() -> None:
+    one, other = encode(points([1.0, 2.0]))[0].body, encode(points([1.0]))[0].body
+
+    with pytest.raises(DecodeError, match="a metric chunk of 2 points has columns"):
+        chunks.decode(one[:9] + _first_frame(one) + other[9 + len(_first_frame(other)) :])
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_outline_are_a_decode_error(data: bytes) -> None:
@@ -195,3 +202,7 @@ def _joined(made: list[Chunk]) -> Points:
     for chunk in made:
         joined.extend(chunks.decode(chunk.body))
     return joined
+
+
+def _first_frame(body: bytes) -> bytes:
+    return body[9 : 9 + int.from_bytes(body[5:9], "little")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from consumers.fold import JobFold
+from consumers.ledger import Ledger
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.batch import GENESIS, Batch, decode_events
 from synapse_stream.views import CompletenessStatus
 from tests.projections.scene import (
     ended,
@@ -111,6 +112,26 @@ def test_a_producer_that_counts_more_events_than_came_is_incomplete() -> None:
     told = scene(started(), ended(count=5))
 
     assert told.attempt.completeness.missing == {"p0": [(2, 4)]}
+
+
+@pytest.mark.parametrize("counts", [None, 7, {"metrics": "many"}, {"metrics": -1}, {"metrics": 0}])
+def test_counts_that_are_none_are_not_shed(counts: object) -> None:
+    told = scene(started(), event("loss", counts=counts, first=None, last=None))
+
+    assert told.attempt.completeness.shed == {}
+    assert told.attempt.completeness.status is CompletenessStatus.OPEN
+
+
+def test_a_ledger_alone_admits_nothing_twice() -> None:
+    batch = scene(started(), progress(1)).batch(0)
+    events = decode_events(batch.data)
+    ledger = Ledger(None)
+
+    first, again = ledger.admit(1, 0, batch, events), ledger.admit(2, 0, batch, events)
+
+    assert [delivery.events for delivery in first] == [events]
+    assert again == []
+    assert ledger.last("p0") == 1
 
 
 def test_every_start_of_a_rank_is_its_next_attempt() -> None:

@@ -136,6 +136,24 @@ def test_events_are_counted_by_type_and_messages_by_level() -> None:
     assert told.attempt.events == 5
 
 
+def test_more_actions_than_a_thousand_are_counted_only() -> None:
+    named = (event("action", name=f"action-{n}", status="running") for n in range(1002))
+    told = scene(*named, event("action", name="action-0", status="completed"))
+
+    assert len(told.attempt.actions) == 1000
+    assert told.attempt.actions[0].status is ActionStatus.COMPLETED
+    assert told.attempt.counts == {"action": 1003}
+
+
+def test_of_lost_processes_a_hundred_are_listed() -> None:
+    told = Scene()
+    for n in range(102):
+        told.says(lost(None), by=f"child-{n}")
+
+    assert len(told.attempt.lost) == 100
+    assert told.attempt.counts == {"producer_lost": 102}
+
+
 def test_a_type_that_is_not_known_is_counted() -> None:
     assert scene(event("eval_finished", score=1)).attempt.counts == {"eval_finished": 1}
 
@@ -227,6 +245,7 @@ def test_an_action_of_several_ranks_is_shown_as_the_lowest_has_it() -> None:
         {"type": "heartbeat", "time": True},
         {"type": ["heartbeat"]},
         {"type": "x" * 513},
+        {"type": "nul\0"},
     ],
 )
 def test_an_event_that_is_not_what_its_type_promises_is_parked_and_leaves_no_trace(
