@@ -39,21 +39,21 @@ def rows(stage: Stage) -> Iterator[Row]:
 
 def _ours(stage: Stage, count: int) -> list[float]:
     with stage.run() as context, _reader(_tail, stage.settings(), context.job_id, count) as delays:
-        for values in _paced(metric_values(count)):
+        for values in paced(metric_values(count)):
             context.set_metrics(values, STEP)
         return delays()
 
 
 def _theirs(stage: Stage, count: int) -> list[float]:
     with stage.redis() as redis, _reader(_xread, stage.server.url, count) as delays:
-        for text in _paced(metric_texts(count)):
+        for text in paced(metric_texts(count)):
             redis.xadd("yardstick", {"event": text, "time": time.time_ns() // 1_000})
         heard = delays()
         redis.delete("yardstick")
     return heard
 
 
-def _paced(items: Iterator[Any]) -> Iterator[Any]:
+def paced(items: Iterator[Any]) -> Iterator[Any]:
     due = time.monotonic()
     for item in items:
         due += 1 / RATE

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 5.0
 _CONNECT_SECONDS = 5
 _SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA cache_size=-65536",
     "PRAGMA wal_autocheckpoint=4000",

@@ -6,21 +6,15 @@ that is up to date costs one read. Alembic is imported only when there is someth
 
 from __future__ import annotations
 
-import fcntl
-import os
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select, text
 
-from consumers.store.engine import driver_of
 from consumers.store.schema import HEAD, deployment, insert_into
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
     from consumers.store.engine import Database
@@ -37,16 +31,15 @@ def prepare(database: Database, settings: Settings) -> None:
         ConfigError: its schema is newer than this program, or its views are of other streams.
     """
     with database.read("reading the schema's version") as connection:
-        is_ready = _version(connection) == HEAD and _is_wal(connection)
+        is_ready = _version(connection) == HEAD
     if not is_ready:
-        with _alone(database):
-            _migrate(database)
+        _migrate(database)
     _check_deployment(database, settings)
 
 
 def _migrate(database: Database) -> None:
     with database.write("migrating the schema") as connection:
-        if not database.is_sqlite:
+        if not database.is_sqlite:  # there a transaction that writes is alone anyway
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         version = _version(connection)
         if version != HEAD:
@@ -71,25 +64,6 @@ def _upgrade(connection: Connection, version: str | None, address: str) -> None:
     command.upgrade(config, HEAD)
 
 
-@contextmanager
-def _alone(database: Database) -> Iterator[None]:
-    """Keep other processes from preparing the same SQLite file.
-
-    Only one connection may switch a file to WAL; SQLite does not wait with that for the others.
-    """
-    if not database.is_sqlite:
-        yield
-        return
-    folder = os.open(Path(database.address).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        with database.translated("switching to WAL"), database.engine.connect() as connection:
-            driver_of(connection).execute("PRAGMA journal_mode=WAL")
-        yield
-    finally:
-        os.close(folder)
-
-
 def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
@@ -97,12 +71,6 @@ def _version(connection: Connection) -> str | None:
         text("SELECT version_num FROM alembic_version")
     ).scalar()
     return version
-
-
-def _is_wal(connection: Connection) -> bool:
-    if connection.dialect.name != "sqlite":
-        return True
-    return bool(connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal")
 
 
 def _check_deployment(database: Database, settings: Settings) -> None:

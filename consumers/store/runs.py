@@ -25,7 +25,7 @@ PROJECTION = "run-state"
 _SAVE_ON_SQLITE = """
 INSERT INTO run (job_no, job_id, ms, seq, status, action) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
-WHERE false"""
+WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
 
 _SAVE_ON_POSTGRES = """
 INSERT INTO run (job_no, job_id, ms, seq, status, action)

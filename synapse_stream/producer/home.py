@@ -199,4 +199,5 @@ def _name_of(spool_root: Path) -> str:
     except OSError:  # nothing can be kept there, so nothing there can be mixed up
         return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()

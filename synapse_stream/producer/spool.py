@@ -112,8 +112,7 @@ class Spool:
     def report_loss(self) -> None:
         """Record what was shed since the last call as a `loss` event.
 
-        Where there is room again, and at the end, the newest of what was shed is recorded after
-        all.
+        Where there is room again, and at the end, the newest of it is recorded after all.
         """
         with self._lock:
             if self.is_sealed or self._shedding.is_idle:

@@ -14,9 +14,7 @@ def find_faketime() -> Path | None:
     """Return the library for programs with threads, None where there is none."""
     places = ("/usr/lib/*/faketime", "/usr/lib*/faketime", "/usr/local/lib*/faketime")
     found = [
-        library
-        for place in places
-        for library in Path("/").glob(f"{place[1:]}/libfaketimeMT.so.1")
+        library for place in places for library in Path("/").glob(f"{place[1:]}/libfaketimeMT.so.1")
     ]
     return found[0] if found else None
 
@@ -28,12 +26,12 @@ class ClockedServer(TestServer):
 
     def __init__(self, home: Path, faketime: Path) -> None:
         home.mkdir(parents=True)
-        self._offset = home / "offset"
+        self._file = home / "offset"
         self.set_clock(0)
         start = home / "start"
         start.write_text(
             "#!/bin/sh\n"
-            f'export LD_PRELOAD={faketime} FAKETIME="$(cat {self._offset})"\n'
+            f'export LD_PRELOAD={faketime} FAKETIME="$(cat {self._file})"\n'
             "export FAKETIME_DONT_FAKE_MONOTONIC=1\n"
             f'exec {find_binary()} "$@"\n'
         )
@@ -42,4 +40,5 @@ class ClockedServer(TestServer):
 
     def set_clock(self, offset: int) -> None:
         """Set the clock of its next start, in seconds beside the real time."""
-        self._offset.write_text(f"{offset:+}")
+        self.offset = offset
+        self._file.write_text(f"{offset:+}")

@@ -73,7 +73,8 @@ class Comparison:
             entries = list(read_all(self._log, job))
             for name in projections or PROJECTIONS:
                 view = PROJECTIONS[name]
-                self._compare(tally, f"{name} of {job}", fold(view, job, entries), self.stored(view, job))
+                stored = self.stored(view, job)
+                self._compare(tally, f"{name} of {job}", fold(view, job, entries), stored)
         return tally
 
     def stored(self, view: type[JobView], job: str) -> Content:
@@ -107,8 +108,8 @@ class Comparison:
         tally.events += sum(mark["last"] + 1 for mark in producers)
         wanted_bytes, found_bytes = (c.dump(positions=positions) for c in (expected, stored))
         if wanted_bytes != found_bytes:
-            differ = f"{_shown(wanted_bytes, found_bytes)} instead of {_shown(found_bytes, wanted_bytes)}"
-            tally.blame("unknown", f"{what} holds {differ}")
+            shown, wanted_here = _difference(found_bytes, wanted_bytes)
+            tally.blame("unknown", f"{what} holds {shown} instead of {wanted_here}")
 
 
 def fold(view: type[JobView], job: str, entries: Iterable[RecordedBatch]) -> Content:
@@ -146,8 +147,9 @@ def _without_place(row: MessageRow) -> Hashable:
     return row._replace(number=0, ms=0, seq=0, line=0)
 
 
-def _shown(content: bytes, other: bytes) -> str:
-    """Return the part where `content` begins to differ from `other`."""
-    places = enumerate(zip(content, other, strict=False))
-    place = next((i for i, (one, two) in places if one != two), min(len(content), len(other)))
-    return repr(content[max(0, place - 60) : place + 60])
+def _difference(one: bytes, other: bytes) -> tuple[str, str]:
+    """Return the parts where the two begin to differ."""
+    shortest = min(len(one), len(other))
+    place = next((i for i in range(shortest) if one[i] != other[i]), shortest)
+    begin, end = max(0, place - 60), place + 60
+    return repr(one[begin:end]), repr(other[begin:end])

@@ -11,7 +11,7 @@ from synapse_stream.settings import Settings
 from tests.resilience.report import Result
 from tests.resilience_consumers.stage import Stage, own_postgres
 from tests.resilience_consumers.worker import Point
-from tests.servers import TestServer, wait_until
+from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,8 @@ _PARTITIONS = 4
 
 def kill_consumers(home: Path, count: int, random: Random) -> Result:
     """Kill one of two consumers at a random moment; SQLite files."""
-    return _kill_at_random(Result("consumer killed, SQLite", count), home, random, on_postgres=False)
+    result = Result("consumer killed, SQLite", count)
+    return _kill_at_random(result, home, random, on_postgres=False)
 
 
 def kill_consumers_on_postgres(home: Path, count: int, random: Random) -> Result:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+    from tests.resilience.scene import Actor
     from tests.resilience_consumers.stage import Consumer
 
 _JOB = "job"
@@ -42,40 +43,25 @@ def put_back_under_consumers(home: Path, count: int, random: Random) -> Result:
     if faketime is None:
         result.skipped = NO_FAKETIME
         return result
-    server = ClockedServer(home / "server", faketime)
-    taken = 0
     with (
-        server,
+        ClockedServer(home / "server", faketime) as server,
         Scene(home / "plugin", server.url, lease_seconds=_LEASE_SECONDS) as scene,
         Stage(home / "stage", scene.settings, random) as stage,
     ):
         actor = scene.enter(job=_JOB, pause=0.004)
         actor.wait_for(20)
-        consumer = stage.prepare().consume()
-        offset = 0
-        for number in range(count):
-            server.save_files(home / f"copy-{number}")
-            kept = _entries(stage)
-            more = random.randint(5, 60)
-            wait_until(lambda: _entries(stage) >= kept + more)  # noqa: B023
-            if random.random() < 0.5:
-                consumer = _stopped_at_work(stage, consumer)
-            outages = actor.said(AGAIN)
-            offset += random.choice(_OFFSETS)
-            server.set_clock(offset)
-            server.put_back(home / f"copy-{number}")
-            taken += more
-            actor.wait_until_said(AGAIN, outages + 1)
-            actor.wait_for_more(random.randint(1, 100))
-            consumer.signal(signal.SIGCONT)
-            result.happened += 1
+        stage.prepare().consume()
+        taken = sum(
+            _put_back(home / f"copy-{n}", server, stage, actor, random) for n in range(count)
+        )
+        result.happened = actor.said(AGAIN)
         actor.stop()
         result.tally.add(Audit(stage.log, _JOB, [(actor.role, actor.witness)]).run())
-        found = stage.settle([_JOB], positions=False)
-        result.tally.add(found)
+        result.tally.add(stage.settle([_JOB], positions=False))
+        consumer = stage.consumers[-1]
         result.require(consumer.is_alive, f"the consumer ended: {consumer.log}")
     result.notes.append(f"at least {taken} acknowledged entries were taken away")
-    result.notes.append(f"in the end the server's clock was {-offset} s behind")
+    result.notes.append(f"in the end the server's clock was {-server.offset} s behind")
     return result
 
 
@@ -172,6 +158,23 @@ def fill_the_database_disk(home: Path, count: int, random: Random) -> Result:
     return result
 
 
+def _put_back(copy: Path, server: ClockedServer, stage: Stage, actor: Actor, random: Random) -> int:
+    """Let the server lose its newest entries, and its producer send them again; return how many."""
+    consumer = stage.consumers[-1]
+    server.save_files(copy)
+    kept, more = _entries(stage), random.randint(5, 60)
+    wait_until(lambda: _entries(stage) >= kept + more)
+    if random.random() < 0.5:
+        consumer = _stopped_at_work(stage, consumer)
+    outages = actor.said(AGAIN)
+    server.set_clock(server.offset + random.choice(_OFFSETS))
+    server.put_back(copy)
+    actor.wait_until_said(AGAIN, outages + 1)
+    actor.wait_for_more(random.randint(1, 100))
+    consumer.signal(signal.SIGCONT)
+    return more
+
+
 def _stopped_at_work(stage: Stage, consumer: Consumer) -> Consumer:
     """Put one in its place that stops itself between a read and the next."""
     consumer.stop()
@@ -197,13 +200,19 @@ def _judge(
 def _judge_words(result: Result, consumer: Consumer, faults: int) -> None:
     """See that each fault was said once by each projection, and that each is over."""
     said, over = consumer.said(_WAITS), consumer.said(GOES_ON)
-    result.require(said == over == faults, f"{faults} faults, said {said} and {over}: {consumer.log}")
+    told = f"{faults} faults, {said} said, {over} over: {consumer.log}"
+    result.require(said == over == faults, told)
 
 
 @contextmanager
-def _stage(home: Path, server: TestServer, random: Random, **settings: str) -> Iterator[Stage]:
+def _stage(
+    home: Path, server: TestServer, random: Random, *, store_url: str | None = None
+) -> Iterator[Stage]:
     given = Settings(
-        redis_url=server.url, data_dir=home / "data", lease_seconds=_LEASE_SECONDS, **settings
+        redis_url=server.url,
+        store_url=store_url,
+        data_dir=home / "data",
+        lease_seconds=_LEASE_SECONDS,
     )
     with Stage(home / "stage", given, random) as stage:
         yield stage.prepare()

@@ -12,17 +12,21 @@ from tests.resilience_consumers.stage import PROCESSES, Stage
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from random import Random
 
 _JOBS = 20
 _READERS = 2
 
+_Reads = tuple[list[float], list[str]]
+"""How long each read of a process took, and what failed."""
+
 
 def read_during_writes(home: Path, count: int, random: Random) -> Result:
     """For `count` seconds processes read all kinds of views while a consumer writes them."""
     result = Result(f"{_READERS} readers during writes, seconds", count)
+    found: list[_Reads] = []
     with TestServer(home / "server") as server:
         settings = Settings(redis_url=server.url, data_dir=home / "data", partitions=4)
         with Stage(home / "stage", settings, random) as stage:
@@ -31,21 +35,10 @@ def read_during_writes(home: Path, count: int, random: Random) -> Result:
             for job in jobs:
                 stage.report(job, 20)
             stage.wait_until_caught_up()
-            results = PROCESSES.SimpleQueue()
-            readers = [
-                PROCESSES.Process(target=_read, args=(settings, jobs, count, results))
-                for _ in range(_READERS)
-            ]
-            for reader in readers:
-                reader.start()
-            found: list[tuple[list[float], list[str]]] = []
-            while any(reader.is_alive() for reader in readers):
-                if not results.empty():
-                    found.append(results.get())
+            for reads in _while_read(settings, jobs, count):
+                found += reads
                 stage.report(random.choice(jobs), 100)
                 time.sleep(0.02)
-            while not results.empty():
-                found.append(results.get())
             result.happened = count if len(found) == _READERS else 0
             stage.wait_until_caught_up()
             result.tally.add(stage.compare())
@@ -58,6 +51,22 @@ def read_during_writes(home: Path, count: int, random: Random) -> Result:
     middle, most = (seconds[int(len(seconds) * part)] * 1000 for part in (0.5, 0.99))
     result.notes.append(f"{len(seconds)} reads, p50 {middle:.1f} ms, p99 {most:.1f} ms")
     return result
+
+
+def _while_read(settings: Settings, jobs: list[str], count: int) -> Iterator[list[_Reads]]:
+    """Let processes read for `count` seconds; yield what they give until all ended."""
+    results = PROCESSES.SimpleQueue()
+    readers = [
+        PROCESSES.Process(target=_read, args=(settings, jobs, count, results))
+        for _ in range(_READERS)
+    ]
+    for reader in readers:
+        reader.start()
+    while any(reader.is_alive() for reader in readers) or not results.empty():
+        yield [] if results.empty() else [results.get()]
+    for reader in readers:
+        reader.close()
+    results.close()
 
 
 def _read(settings: Settings, jobs: list[str], count: int, results: Any) -> None:

@@ -1,4 +1,4 @@
-"""The stage of the consumers' scenarios: jobs that report, consumers as processes, the comparison."""
+"""The stage of the consumers' scenarios: jobs that report, consumers as processes, the audit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
@@ -63,6 +63,7 @@ class Consumer:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
+        self.fail_if_gone()
         assert self.process.pid is not None
         os.kill(self.process.pid, number)
 
@@ -158,7 +159,12 @@ class Stage:
 
     def wait_until_caught_up(self, projections: Sequence[str] = ()) -> None:
         """Wait until every feed is committed to its end."""
-        wait_until(lambda: self.is_caught_up(projections) or time.sleep(0.03))
+
+        def is_caught_up() -> bool:
+            time.sleep(0.03)  # each look costs the consumers some of the two cores
+            return self.is_caught_up(projections)
+
+        wait_until(is_caught_up)
 
     def compare(
         self, jobs: Sequence[str] = (), projections: Sequence[str] = (), *, positions: bool = True
@@ -170,18 +176,18 @@ class Stage:
         finally:
             comparison.close()
 
-    def settle(self, jobs: Sequence[str] = (), *, positions: bool = True) -> Tally:
+    def settle(
+        self, jobs: Sequence[str] = (), projections: Sequence[str] = (), *, positions: bool = True
+    ) -> Tally:
         """Compare until nothing differs, or until that has lasted too long."""
         seen: list[Tally] = []
 
         def is_clean() -> bool:
-            seen.append(self.compare(jobs, positions=positions))
+            seen.append(self.compare(jobs, projections, positions=positions))
             return seen[-1].is_clean
 
-        try:
+        with suppress(AssertionError):  # the last comparison tells what is wrong
             wait_until(is_clean)
-        except AssertionError:
-            pass  # the last comparison tells what is wrong
         return seen[-1]
 
     def __enter__(self) -> Self:

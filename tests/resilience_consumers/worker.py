@@ -12,7 +12,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
 from typing_extensions import override
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_stream.settings import Settings
+
+Done = TypeVar("Done")
 
 
 class Point(StrEnum):
@@ -103,7 +105,7 @@ class StruckStore(Store):
             self._blow.at(Point.TAKING_OVER)
         return lease
 
-    def _during(self, point: Point, call: Callable[[], Any]) -> Any:
+    def _during(self, point: Point, call: Callable[[], Done]) -> Done:
         self._doing.point = point
         try:
             return call()

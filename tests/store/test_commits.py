@@ -125,3 +125,20 @@ def test_another_process_goes_on_where_the_first_stopped(
 
     assert second.lease.position == (FIRST_MS + 1, 0)
     assert summary == [(None, "loss", 2, 3.0), ("eval", "loss", 1, 2.0), ("eval", "new", 1, 4.0)]
+
+
+def test_an_owner_that_comes_back_knows_what_was_made_in_between(
+    store: Store, new_store: Callable[[], Store], views: StoredViews
+) -> None:
+    first = Committer(store, METRICS, "first")
+    first.commit({"job": [metrics(loss=1)]})
+    store.release(first.lease)
+    second = Committer(new_store(), METRICS, "second")
+    second._numbers["job"] = 1
+    second.commit({"job": [metrics(new=2)]})
+    second.store.release(second.lease)
+    again = Committer(store, METRICS, "first")
+    again._numbers["job"] = 2
+    again.commit({"job": [metrics(new=3)]})
+
+    assert [(s.key.name, s.count) for s in views.series("job")] == [("loss", 1), ("new", 2)]

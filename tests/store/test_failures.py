@@ -192,9 +192,12 @@ def test_an_owner_that_is_stopped_in_a_transaction_loses_it_to_the_next(
             assert other.acquire("run-state", 0, "other", SECONDS) is None
             taken.append(wait_until(lambda: other.acquire("run-state", 0, "other", SECONDS), 10))
 
+    with stalled._databases.of("run-state").read("asking") as connection:
+        limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
     with pytest.raises(StoreUnavailable):
         stall()
 
+    assert limit == "10s"
     assert taken[0].position == (0, 0)
     stalled.close()
     other.close()

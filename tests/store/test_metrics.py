@@ -113,6 +113,14 @@ def test_points_come_back_with_all_that_they_have(store: Store, views: StoredVie
     assert list(found.times) == sorted(found.times)
 
 
+def test_a_last_value_that_is_nan_is_null_in_every_database(store: Store) -> None:
+    Committer(store, METRICS).commit({"job": [metrics(loss="NaN")]})
+
+    with store._databases.of("metric-history").read("test") as connection:
+        (row,) = connection.execute(chunk.select().where(chunk.c.v_last.is_(None)))
+    assert (row.nans, row.v_min, row.v_max) == (1, math.inf, -math.inf)
+
+
 @pytest.mark.parametrize(
     ("values", "minimum", "maximum", "last", "non_finite"),
     [

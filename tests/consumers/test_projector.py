@@ -1,0 +1,169 @@
+"""The loop itself, in this process: what it asks for, and what it does about faults."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.metric_history import MetricHistoryView
+from consumers.projections.run_state import RunStateView
+from consumers.projector import Projector
+from consumers.store import Store
+from consumers.store.databases import Databases
+from synapse_stream.log.feeds import FeedLog
+from synapse_stream.settings import Settings
+from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
+from tests.resilience_consumers.stage import Stage
+from tests.servers import TestServer, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from consumers.projections.base import JobView
+
+VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
+
+
+class CountingLog(FeedLog):
+    """Counts its waits, and how often leases were shared before each; calls `between` before one."""
+
+    waits = 0
+    between: Callable[[], None] | None = None
+
+    def wait_feeds(self, *arguments: Any, **options: Any) -> Any:
+        between, CountingLog.between = CountingLog.between, None
+        if between is not None:
+            between()
+        found = super().wait_feeds(*arguments, **options)
+        CountingLog.waits += 1
+        return found
+
+
+class CountingStore(Store):
+    """Counts how often its owner joins the members, and at which wait of the log it did."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(Databases(settings))
+        self.joined_at: Counter[int] = Counter()
+
+    def join(self, *arguments: Any) -> list[str]:
+        self.joined_at[CountingLog.waits] += 1
+        return super().join(*arguments)
+
+
+@contextmanager
+def projecting(stage: Stage, view: type[JobView]) -> Iterator[CountingStore]:
+    """Run a projector in a thread of its own."""
+    stop = threading.Event()
+    settings = stage.settings
+    store = CountingStore(settings)
+    projector = Projector(view, store, lambda: CountingLog.open(settings), settings, owner="me")
+    thread = threading.Thread(target=projector.run, args=(stop,))
+    thread.start()
+    try:
+        yield store
+    finally:
+        stop.set()
+        thread.join()
+        store.close()
+
+
+def commands(server: TestServer) -> int:
+    return int(server.command("INFO", "stats")["total_commands_processed"])
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Collect every SQL statement of this process."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_an_idle_projector_asks_nothing_about_jobs_however_many_there_are(
+    tmp_path: Path, view: type[JobView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.projector._BLOCK_MS", 100)
+    asked: dict[int, set[str]] = {}
+    spoken: dict[int, int] = {}
+    for jobs in (2, 150):
+        with TestServer(tmp_path / f"server-{jobs}") as server:
+            settings = Settings(redis_url=server.url, data_dir=tmp_path / str(jobs), partitions=2)
+            with Stage(tmp_path / f"stage-{jobs}", settings) as stage, projecting(stage, view):
+                for number in range(jobs):
+                    stage.report(f"job-{number}", 3)
+                stage.wait_until_caught_up([view.name])
+                idle_from = CountingLog.waits + 2  # what was read last may be mirrored in between
+                wait_until(lambda: CountingLog.waits >= idle_from)  # noqa: B023
+                with counted_statements() as statements:
+                    begin, before = CountingLog.waits, commands(server)
+                    wait_until(lambda: CountingLog.waits >= begin + 2)  # noqa: B023
+                    spoken[jobs] = commands(server) - before
+                    asked[jobs] = set(statements)
+
+    assert spoken[150] <= spoken[2] + 4
+    assert asked[150] <= asked[2] | {s for s in asked[150] if "job" not in s}
+
+
+def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_ids(
+    tmp_path: Path,
+) -> None:
+    """The server loses its tail while no command is under way, so none fails."""
+    faketime = find_faketime()
+    if faketime is None:
+        pytest.skip(NO_FAKETIME)
+    with ClockedServer(tmp_path / "server", faketime) as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, lease_seconds=1.0)
+        with Stage(tmp_path / "stage", settings) as stage:
+            stage.report("job", 30)
+            server.save_files(tmp_path / "copy")
+
+            def lose_the_tail() -> None:
+                server.set_clock(-3600)
+                server.put_back(tmp_path / "copy")
+                last = stage.log.head("job", "producer of job").last
+                for batch in stage.jobs["job"].batches:
+                    if batch.first > last:
+                        stage.log.append(batch)
+
+            with projecting(stage, MessageFeedView):
+                stage.wait_until_caught_up(["message-feed"])
+                stage.report("job", 40)
+                stage.wait_until_caught_up(["message-feed"])
+                waits = CountingLog.waits
+                CountingLog.between = lose_the_tail
+                wait_until(lambda: CountingLog.waits > waits)
+                stage.report("job", 20)
+
+                tally = stage.settle(positions=False, projections=["message-feed"])
+
+    assert tally.problems == []
+
+
+def test_leases_are_renewed_and_shared_within_a_long_turn(tmp_path: Path) -> None:
+    """What comes last in it would be taken for abandoned otherwise."""
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, lease_seconds=0.03)
+        with Stage(tmp_path / "stage", settings) as stage:
+            for number in range(32):
+                stage.report(f"job-{number}", 200)
+            with projecting(stage, MessageFeedView) as store:
+                stage.wait_until_caught_up(["message-feed"])
+
+            assert max(store.joined_at.values()) > 2
+            assert stage.compare(projections=["message-feed"]).problems == []
