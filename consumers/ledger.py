@@ -123,7 +123,9 @@ class Ledger:
 
 def stands_for_range(batch: Batch, events: list[dict[str, Any]]) -> bool:
     """Tell whether the batch is one `loss` event in the place of several that are gone."""
-    return batch.last > batch.first and len(events) == 1 and events[0].get("type") == "loss"
+    if batch.last == batch.first or len(events) != 1 or events[0].get("type") != "loss":
+        return False
+    return (events[0].get("first"), events[0].get("last")) == (batch.first, batch.last)
 
 
 def _is_ordinary(events: list[dict[str, Any]]) -> bool:

@@ -130,7 +130,7 @@ class Bucketing:
             return None
         columns = stats.blocks(sketch.stats, sketch.outline)
         count = len(columns["v_min"])
-        on_average = int(count * self._half_width / _half_span(whole.start, whole.stop))
+        on_average = int(count * (self._half_width / _half_span(whole.start, whole.stop)))
         for together in (on_average, 1):
             if together:
                 groups = _groups(sketch.stats, columns, together, self._axis, begin)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import insert, select
 
+from consumers.store.slices import slices
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 Key = TypeVar("Key", bound=tuple[Any, ...])
 
 _MOST_KEPT = 200_000
-_AT_ONCE = 1_000
 
 
 class Directory(Generic[Key]):
@@ -64,9 +65,9 @@ class Directory(Generic[Key]):
         columns = [table.job_no, table.no, *(table[field] for field in self._fields)]
         for job_no in job_nos:
             self._jobs[job_no] = {}
-        for start in range(0, len(job_nos), _AT_ONCE):
-            of_jobs = table.job_no.in_(job_nos[start : start + _AT_ONCE])
-            for job_no, no, *key in connection.execute(select(*columns).where(of_jobs)):
+        for some in slices(job_nos):
+            of_jobs = select(*columns).where(table.job_no.in_(some))
+            for job_no, no, *key in connection.execute(of_jobs):
                 self._keep(job_no, tuple(key), no)
 
     def _make(self, connection: Connection, new: Sequence[tuple[int, Key]]) -> set[int]:

@@ -52,7 +52,7 @@ class Database:
         self.address = address
         self.is_sqlite = engine.dialect.name == "sqlite"
         driver = engine.dialect.loaded_dbapi
-        self._failures = (SQLAlchemyError, driver.Error, OSError)
+        self._failures = (SQLAlchemyError, driver.Error)
 
     @contextmanager
     def write(self, doing: str) -> Iterator[Connection]:

@@ -66,8 +66,6 @@ def _reason(error: BaseException) -> str:
         return _first(_BY_SQLITE_NAME, name, "refused the statement")
     if isinstance(error, exc.TimeoutError):
         return "has too many statements at work in this process"
-    if isinstance(error, OSError):
-        return "cannot be reached"
     state = getattr(error, "sqlstate", None)
     if state is None and type(error).__name__ in {"OperationalError", "ConnectionTimeout"}:
         return "cannot be reached"

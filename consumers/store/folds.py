@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from consumers.store.engine import driver_of
 from consumers.store.schema import job
+from consumers.store.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from consumers.store.checkpoints import Lease
     from consumers.store.engine import Database
-
-_AT_ONCE = 1_000
 
 _SAVE_ON_SQLITE = """
 INSERT INTO job (projection, partition, job_id, document) VALUES (?, ?, ?, ?)
@@ -35,10 +34,9 @@ def load(database: Database, projection: str, job_ids: Sequence[str]) -> dict[st
     """Return the documents of those jobs that have one."""
     found: dict[str, bytes] = {}
     with database.read(f"loading {len(job_ids)} jobs of {projection}") as connection:
-        for start in range(0, len(job_ids), _AT_ONCE):
+        for some in slices(job_ids):
             query = select(job.c.job_id, job.c.document).where(
-                job.c.projection == projection,
-                job.c.job_id.in_(job_ids[start : start + _AT_ONCE]),
+                job.c.projection == projection, job.c.job_id.in_(some)
             )
             found.update(
                 (job_id, bytes(document)) for job_id, document in connection.execute(query)

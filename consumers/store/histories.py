@@ -14,10 +14,11 @@ from consumers.stats import Stats
 from consumers.store import folds
 from consumers.store.metrics import PROJECTION
 from consumers.store.schema import chunk, series
+from consumers.store.slices import slices
 from synapse_stream.views import SeriesKey, SeriesSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -105,14 +106,15 @@ def read_sketches(connection: Connection, series_no: int) -> list[Sketch]:
     ]
 
 
-def read_bodies(
-    connection: Connection, series_no: int, numbers: Collection[int]
-) -> dict[int, bytes]:
+def read_bodies(connection: Connection, series_no: int, numbers: Sequence[int]) -> dict[int, bytes]:
     """Return the bodies of some chunks of a series."""
-    query = select(chunk.c.number, chunk.c.body).where(
-        chunk.c.series_no == series_no, chunk.c.number.in_(numbers)
-    )
-    return {number: bytes(body) for number, body in connection.execute(query)}
+    bodies: dict[int, bytes] = {}
+    for some in slices(numbers):
+        query = select(chunk.c.number, chunk.c.body).where(
+            chunk.c.series_no == series_no, chunk.c.number.in_(some)
+        )
+        bodies.update((number, bytes(body)) for number, body in connection.execute(query))
+    return bodies
 
 
 def sort_key(key: SeriesKey) -> tuple[Any, ...]:

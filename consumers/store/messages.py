@@ -7,7 +7,7 @@ what it shows, whatever the filter.
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, select, tuple_
@@ -20,7 +20,7 @@ from consumers.store.schema import lane, message
 from consumers.store.search import contains
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -28,19 +28,15 @@ if TYPE_CHECKING:
 
 PROJECTION = "message-feed"
 
-_NO_TEXTS: list[Any] = [None, None, None]  # key, file and details
+LaneKey = tuple[str, str, str | None]
+"""Kind, level and step: what the rows of a lane have in common."""
+
+_lane_of: Callable[[MessageRow], LaneKey] = operator.attrgetter("kind", "level", "step")
+_USUAL = (0, 1, None, None, None)  # rank, attempt, key, file and details of most rows
 
 _writer = RowWriter(message)
 _place = (message.c.ms, message.c.seq, message.c.line)
 _in_order = operator.attrgetter("ms", "seq", "line", "number")
-
-
-class LaneKey(NamedTuple):
-    """What the rows of a lane have in common."""
-
-    kind: str
-    level: str
-    step: str | None
 
 
 class Filter(NamedTuple):
@@ -61,7 +57,7 @@ class Filter(NamedTuple):
 
 def new_directory() -> Directory[LaneKey]:
     """Return the lanes of a lease."""
-    return Directory(lane, LaneKey._fields)
+    return Directory(lane, ("kind", "level", "step"))
 
 
 def write(
@@ -70,11 +66,7 @@ def write(
     jobs: Mapping[int, Sequence[MessageRow]],
 ) -> None:
     """Add rows to the feeds of jobs, which are given by their numbers."""
-    keys = {
-        job_no: {LaneKey(row.kind, row.level, row.step) for row in rows}
-        for job_no, rows in jobs.items()
-        if rows
-    }
+    keys = {job_no: set(map(_lane_of, rows)) for job_no, rows in jobs.items()}
     lanes, _ = directory.find(connection, keys)
     _writer.write(
         connection, [record for job_no in keys for record in _records(lanes[job_no], jobs[job_no])]
@@ -115,12 +107,12 @@ def read_all(connection: Connection, job_id: str) -> list[MessageRow]:
     return [_row(record, record) for record in connection.execute(in_order)]
 
 
-def _records(lanes: Mapping[LaneKey, int], rows: Sequence[MessageRow]) -> Iterator[tuple[Any, ...]]:
-    numbers = cast("Mapping[tuple[str, str, str | None], int]", lanes)
-    for number, ms, seq, line, time, kind, level, step, rank, attempt, content, *texts in rows:
-        is_usual = rank == 0 and attempt == 1 and texts == _NO_TEXTS
-        rest = None if is_usual else orjson.dumps([rank, attempt, *texts]).decode()
-        yield (numbers[kind, level, step], ms, seq, line, number, time, content, rest)
+def _records(lanes: Mapping[LaneKey, int], rows: Iterable[MessageRow]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:  # unpacked at once: twice as fast as asking for each field
+        number, ms, seq, line, time, kind, level, step, rank, attempt, content, k, f, d = row
+        rare = (rank, attempt, k, f, d)
+        rest = None if rare == _USUAL else orjson.dumps(rare).decode()
+        yield (lanes[kind, level, step], ms, seq, line, number, time, content, rest)
 
 
 def _heads(
@@ -159,7 +151,7 @@ def _conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bo
 
 
 def _row(of_lane: Row[Any], record: Row[Any]) -> MessageRow:
-    rest = orjson.loads(record.rest) if record.rest else (0, 1, *_NO_TEXTS)
+    rest = orjson.loads(record.rest) if record.rest else _USUAL
     rank, attempt, key, file, details = rest
     return MessageRow(
         number=record.number,

@@ -9,6 +9,7 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from consumers.projections.checks import visible
 from consumers.store.clock import now_ms
 from consumers.store.schema import parked
+from consumers.store.slices import slices
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
@@ -138,14 +139,14 @@ def drop(database: Database, projection: str, numbers: Collection[int]) -> int:
         return connection.execute(delete(parked).where(*_among(projection, numbers))).rowcount
 
 
-def count(connection: Connection, job_ids: Collection[str]) -> dict[str, int]:
+def count(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
     """Return how many events of jobs are parked in this database; jobs without are left out."""
-    query = (
-        select(parked.c.job_id, func.count())
-        .where(parked.c.job_id.in_(job_ids))
-        .group_by(parked.c.job_id)
-    )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    counts: dict[str, int] = {}
+    for some in slices(job_ids):
+        of_jobs = select(parked.c.job_id, func.count()).where(parked.c.job_id.in_(some))
+        for job_id, number in connection.execute(of_jobs.group_by(parked.c.job_id)):
+            counts[job_id] = number
+    return counts
 
 
 def _events(database: Database, query: Select[Any]) -> list[ParkedEvent]:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from consumers.store.directory import Directory
 from consumers.store.schema import series
+from consumers.store.slices import slices
 from synapse_stream.views import SeriesKey
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_AT_ONCE = 1_000
+_MANY = 1_000_000  # a series that was loose before this process came is looked at once
 
 
 @dataclass(slots=True)
@@ -35,7 +36,7 @@ class SeriesBook:
     def __init__(self, connection: Connection, partition: int) -> None:
         """Read which series are loose; the others are read job by job when they are needed."""
         is_loose = select(series.c.no).where(series.c.partition == partition, series.c.is_loose)
-        self.loose = {no: Loose(_AT_ONCE) for no in connection.execute(is_loose).scalars()}
+        self.loose = {no: Loose(_MANY) for no in connection.execute(is_loose).scalars()}
         self.directory: Directory[SeriesKey] = Directory(
             series, SeriesKey._fields, partition=partition
         )
@@ -52,6 +53,6 @@ class SeriesBook:
 
 def set_loose(connection: Connection, numbers: Sequence[int], *, is_loose: bool) -> None:
     """Note whether series have small chunks to be merged."""
-    for start in range(0, len(numbers), _AT_ONCE):
-        some = series.c.no.in_(numbers[start : start + _AT_ONCE])
-        connection.execute(update(series).where(some).values(is_loose=is_loose))
+    for some in slices(numbers):
+        change = update(series).where(series.c.no.in_(some))
+        connection.execute(change.values(is_loose=is_loose))

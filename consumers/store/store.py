@@ -45,8 +45,9 @@ class JobWrite(NamedTuple):
 class Store:
     """Checkpoints and leases, views, job documents and parked events of a deployment.
 
-    Every method is one transaction, and raises StoreUnavailable when the database did not take or
-    answer it. Methods may be called from several threads, those with a lease by one at a time.
+    What a method writes it writes in one transaction. Every method raises StoreUnavailable when the
+    database did not take or answer a statement. Methods may be called from several threads, those
+    with a lease by one at a time.
     """
 
     def __init__(self, databases: Databases) -> None:

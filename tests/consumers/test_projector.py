@@ -16,8 +16,10 @@ from consumers.projections.run_state import RunStateView
 from consumers.projector import Projector
 from consumers.store import Store
 from consumers.store.databases import Databases
+from synapse_stream.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
+from tests.chains import Chain
 from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
 from tests.resilience_consumers.stage import Stage
 from tests.servers import TestServer, wait_until
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumers.projections.base import JobView
+    from synapse_stream.batch import Batch
 
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
 
 
 class CountingLog(FeedLog):
-    """Counts its waits, and how often leases were shared before each; calls `between` before one."""
+    """Counts its waits, and calls `between` before the next."""
 
     waits = 0
     between: Callable[[], None] | None = None
@@ -130,6 +133,7 @@ def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_i
     with ClockedServer(tmp_path / "server", faketime) as server:
         settings = Settings(redis_url=server.url, data_dir=tmp_path, lease_seconds=1.0)
         with Stage(tmp_path / "stage", settings) as stage:
+            is_back = threading.Event()
             stage.report("job", 30)
             server.save_files(tmp_path / "copy")
 
@@ -140,16 +144,49 @@ def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_i
                 for batch in stage.jobs["job"].batches:
                     if batch.first > last:
                         stage.log.append(batch)
+                is_back.set()
 
             with projecting(stage, MessageFeedView):
                 stage.wait_until_caught_up(["message-feed"])
                 stage.report("job", 40)
                 stage.wait_until_caught_up(["message-feed"])
-                waits = CountingLog.waits
                 CountingLog.between = lose_the_tail
-                wait_until(lambda: CountingLog.waits > waits)
+                assert is_back.wait(30)
                 stage.report("job", 20)
 
+                tally = stage.settle(positions=False, projections=["message-feed"])
+
+    assert tally.problems == []
+
+
+def put(stage: Stage, batch: Batch, ms: int) -> None:
+    """Append a batch under an id of our choice."""
+    keys, client = stage.log.keys, stage.log._client
+    flat = [item for pair in encode_fields(batch).items() for item in pair]
+    feed = keys.feed(keys.partition(batch.job_id))
+    count = batch.last - batch.first + 1
+    client.execute_command("XADD", feed, f"{ms}-0", "j", batch.job_id, "n", count)
+    client.execute_command("XADD", keys.job(batch.job_id), f"{ms}-0", *flat)
+
+
+def test_what_came_again_with_older_ids_while_no_consumer_ran_is_read_from_the_overlap(
+    tmp_path: Path,
+) -> None:
+    """Meanwhile the feed's last id has passed the checkpoint again, so it tells nothing."""
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, rewind_seconds=60)
+        with Stage(tmp_path / "stage", settings) as stage:
+            chain = stage.jobs["job"] = Chain("job", "producer")
+            batches = [chain.add({"type": "message", "content": f"{n}"}) for n in range(20)]
+            begin = 1_763_880_000_000
+            for number, batch in enumerate(batches[:10]):
+                put(stage, batch, begin + 1000 * number)
+            with projecting(stage, MessageFeedView):
+                stage.wait_until_caught_up(["message-feed"])
+            server.command("FLUSHALL")
+            for number, batch in enumerate(batches):
+                put(stage, batch, begin + (1000 * number if number < 5 else 4500 + 400 * number))
+            with projecting(stage, MessageFeedView):
                 tally = stage.settle(positions=False, projections=["message-feed"])
 
     assert tally.problems == []

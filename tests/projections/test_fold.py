@@ -87,6 +87,15 @@ def test_a_line_beyond_the_numbers_of_its_batch_is_parked() -> None:
     ]
 
 
+def test_a_loss_in_a_batch_of_several_lines_stands_for_no_range() -> None:
+    loss = b'{"type":"loss","v":1,"time":1,"counts":{},"first":null,"last":null}'
+    told = Scene().sends(loss + b"\n\n", count=2)
+
+    assert told.attempt.counts == {"loss": 1}
+    assert told.attempt.completeness.missing == {}
+    assert [parked.number for parked in told.parked] == [1]
+
+
 def test_a_batch_without_its_last_newline_loses_no_line() -> None:
     assert contents(Scene().sends(GOOD + b"\n" + GOOD, count=2)) == ["good", "good"]
 

@@ -191,6 +191,14 @@ def test_an_axis_may_be_longer_than_the_largest_number() -> None:
     ]
 
 
+def test_blocks_on_an_axis_that_is_nearly_as_long_may_be_wide() -> None:
+    xs = [-6e307, 1.7976931348623157e308] * 70
+
+    found = Stored(points([1.0] * 140, xs=xs)).overview(Axis.X, 2)
+
+    assert [(bucket.start, bucket.points) for bucket in found] == [(xs[0], 70), (xs[1], 70)]
+
+
 @pytest.mark.parametrize("axis", list(Axis))
 def test_a_series_without_points_has_no_buckets(axis: Axis) -> None:
     assert Stored().overview(axis, 10) == []

@@ -134,10 +134,10 @@ class Scene:
         assert not [a for a in adoptions if a.waiting or a.trouble], adoptions
         return adoptions
 
-    def command(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a `synapse-stream` command with these settings."""
+    def start(self, module: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start `python -m module` with these settings."""
         return subprocess.Popen(
-            [sys.executable, "-m", "synapse_stream.cli", *words],
+            [sys.executable, "-m", module, *words],
             env=self.environ,
             cwd=_ROOT,
             stdout=subprocess.DEVNULL,

@@ -1,0 +1,68 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from synapse_stream import BaseAction, run_action
+from tests.projecting import Consumers
+
+if TYPE_CHECKING:
+    import pytest
+
+    from synapse_stream.settings import Settings
+    from synapse_stream.testing import RecordedRun
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+REPORT, READ, VIEWS, TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(code: str, **names: Any) -> dict[str, Any]:
+    exec(compile(code, "README.md", "exec"), names)
+    return names
+
+
+def test_the_readme_reports_reads_and_shows_a_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", str(settings.redis_url))
+    monkeypatch.setenv("SYNAPSE_STREAM_NAMESPACE", settings.namespace)
+    monkeypatch.setenv("SYNAPSE_STREAM_DATA_DIR", str(settings.data_dir))
+
+    names = run(REPORT)
+    run(READ, **names)
+    events = capsys.readouterr().out.splitlines()
+    with Consumers(settings) as consumers:
+        consumers.catch_up()
+        names = run(VIEWS, **run("from synapse_stream import JobStream"))
+    shown = capsys.readouterr().out.splitlines()
+
+    assert " run_started " in events[0]
+    assert " end " in events[-1]
+    assert shown[0] == "100.0"
+    assert len(names["loss"]) == 50
+
+
+class TrainParams(BaseModel):
+    epochs: int
+
+
+class TrainAction(BaseAction[TrainParams]):
+    """Reports the losses that the README's test expects."""
+
+    action_name = "train"
+
+    def execute(self) -> None:
+        for epoch in range(1, self.params.epochs + 1):
+            self.ctx.set_metrics({"loss": 0.5**epoch}, x=epoch)
+
+
+def test_the_readme_s_test_of_a_plugin_passes(recorded_run: RecordedRun) -> None:
+    names = run(TEST, run_action=run_action, TrainAction=TrainAction)
+
+    names["test_training_reports_its_loss"](recorded_run)
+    assert len(recorded_run.events("metrics")) == 2
