@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from consumers.__main__ import spare_collector
 from consumers.projections import PROJECTIONS
 from consumers.projector import Projector
 from consumers.store import Store, open_store
@@ -44,6 +45,17 @@ class Consumers:
         while not self._has_committed(ends):
             assert time.monotonic() < deadline, "the consumers do not catch up"
             time.sleep(_POLL_SECONDS)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the processes, as for filling their streams."""
+        for process in self._processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in self._processes:
+                os.kill(process, signal.SIGCONT)
 
     def stop(self) -> list[Any]:
         """End the processes; return the delays that each has seen, in ms, oldest event first."""
@@ -115,6 +127,7 @@ class _Timed(Store):
 
 
 def _consume(settings: Settings, projection: str, owner: str, pipe: Connection) -> None:
+    spare_collector()
     store = _Timed(settings)
     store.join(projection, owner, PATIENCE_SECONDS)
     stop = threading.Event()

@@ -7,6 +7,7 @@ Ctrl-C finish the turn and give the leases back.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import secrets
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
     parser.add_argument("projection", choices=[*PROJECTIONS, "all"])
     chosen = parser.parse_args(arguments).projection
+    spare_collector()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"python -m consumers: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
     return 0
+
+
+def spare_collector() -> None:
+    """Have Python look for cycles seldom: events and folds have none, and are many."""
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _run(views: list[type[JobView]], settings: Settings, stop: threading.Event) -> None:

@@ -19,7 +19,8 @@ import synapse_stream
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "synapse_stream"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+PACKAGES = (PACKAGE, ROOT / "consumers")
+MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 LONGEST_FILE = 300
 LARGEST_FILE_BYTES = 600_000
 
@@ -155,7 +156,12 @@ def test_the_wheel_holds_what_runs_and_nothing_else(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {Path(name) for name in archive.namelist()}
 
-    shipped = {path.relative_to(ROOT) for path in PACKAGE.rglob("*") if path.suffix != ".pyc"}
+    shipped = {
+        path.relative_to(ROOT)
+        for package in PACKAGES
+        for path in package.rglob("*")
+        if path.suffix != ".pyc"
+    }
     files = {path for path in shipped if (ROOT / path).is_file()}
     assert {path for path in held if "dist-info" not in path.parts[0]} == files
     assert Path("synapse_stream/py.typed") in held

@@ -58,7 +58,7 @@ class MetricHistoryView(JobView):
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
         events = metrics = delivery.events
-        kinds = [event.get("type") for event in events]
+        kinds = _column(events, "type")
         chosen: Sequence[int] = range(len(events))
         if kinds.count("metrics") < len(kinds):
             chosen = [i for i, kind in enumerate(kinds) if kind == "metrics"]
@@ -115,7 +115,7 @@ def _tabulate(events: list[Event], indexes: Sequence[int]) -> list[_Table]:
             two shapes share a series.
     """
     values = [event["values"] for event in events]
-    steps = [event.get("step") for event in events]
+    steps = _column(events, "step")
     if steps.count(steps[0]) == len(steps) and len(set(map(len, values))) == 1:
         try:
             return [_table(events, values, steps[0], tuple(values[0]), indexes)]
@@ -150,19 +150,32 @@ def _table(
     times = [event["time"] for event in events]
     if set(map(type, times)) != {int} or min(times) < 0 or max(times) >= checks.LATEST_TIME:
         raise ValueError(times)
-    if [event.get("v", 1) for event in events].count(1) < len(events):
+    if _column(events, "v", 1).count(1) < len(events):
         raise ValueError(events)
     for text in names if step is None else (*names, step):
         if type(text) is not str or len(text) > checks.LONGEST_NAME or "\0" in text:
             raise ValueError(text)
-    xs = [event.get("x") for event in events]
     return _Table(
         step or None,
         array("q", indexes),
         array("q", times),
-        None if xs.count(None) == len(xs) else _numbers([nan if x is None else x for x in xs]),
+        _xs(_column(events, "x")),
         [(name, _numbers([value[name] for value in values])) for name in names],
     )
+
+
+def _column(events: list[Event], field: str, default: Any = None) -> list[Any]:
+    try:
+        return [event[field] for event in events]  # quicker than `get`
+    except KeyError:
+        return [event.get(field, default) for event in events]
+
+
+def _xs(xs: list[Any]) -> array[float] | None:
+    lacking = xs.count(None)
+    if lacking == len(xs):
+        return None
+    return _numbers([nan if x is None else x for x in xs] if lacking else xs)
 
 
 def _numbers(values: list[Any]) -> array[float]:

@@ -144,8 +144,8 @@ def count(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for some in slices(job_ids):
         of_jobs = select(parked.c.job_id, func.count()).where(parked.c.job_id.in_(some))
-        for job_id, number in connection.execute(of_jobs.group_by(parked.c.job_id)):
-            counts[job_id] = number
+        found = connection.execute(of_jobs.group_by(parked.c.job_id))
+        counts.update((job_id, number) for job_id, number in found)
     return counts
 
 

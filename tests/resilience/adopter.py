@@ -42,7 +42,8 @@ def main() -> None:
         return log
 
     adopt_all(settings, open_doomed_log)
-    signal.pause()  # it was quick: death comes a little later
+    if done >= appends:
+        signal.pause()  # it was quick: death comes a little later
 
 
 def _die_in(milliseconds: float) -> None:

@@ -12,7 +12,6 @@ import logging
 import secrets
 import shutil
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +20,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from typing_extensions import override
 
-from synapse_stream.batch import GENESIS
 from synapse_stream.encoding import encode
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.keys import Keys
@@ -34,6 +32,7 @@ from synapse_stream.producer.shelf import Shelf
 from synapse_stream.producer.shipper import Shipper
 from synapse_stream.producer.spool import Spool
 from synapse_stream.settings import MIB, Settings
+from tests.resilience.memory_plugin import TORN, Plugin, body_of, linked_lines, tear
 from tests.resilience.memory_server import Killed, Link, LinkFault, MemoryServer
 
 if TYPE_CHECKING:
@@ -43,39 +42,10 @@ if TYPE_CHECKING:
 JOB = "job-1"
 SEGMENT_BYTES = 700
 
-TORN: dict[str, bytes] = {
-    "nothing": b"",
-    "half a line": b'{"seq":%d,"time":1,"type":"mess',
-    "a hole before the newline": b'{"seq":%d,"ti\0\0\0\0\0"message"}\n',
-    "no newline": b'{"seq":%d,"time":1,"type":"message","v":1,"content":"torn"}',
-}
-
 faults = st.sampled_from(
     [None, LinkFault.LOST_REQUEST, LinkFault.LOST_REPLY, LinkFault.LATE_REQUEST, LinkFault.REFUSED]
 )
 deaths = st.sampled_from([LinkFault.KILLED_BEFORE, LinkFault.KILLED_AFTER])
-
-
-@dataclass
-class Plugin:
-    """One producer as a process has it, without its threads."""
-
-    id: str
-    shelf: Shelf
-    spool: Spool
-    shipper: Shipper
-    reported: dict[int, bytes] = field(default_factory=dict)
-    """Number → body, of what a report call accepted."""
-    offered: int = 0
-    """Report calls, accepted or not."""
-
-    def report(self, body: bytes) -> None:
-        """Report a message."""
-        number = self.spool.next
-        self.offered += 1
-        self.spool.append("message", body)
-        if self.spool.next > number:
-            self.reported[number] = body
 
 
 class AppendLaws(RuleBasedStateMachine):
@@ -293,29 +263,3 @@ class BoundedLaws(AppendLaws):
         assert following > max(plugin.reported, default=-1)
         if events[-1][0]["type"] == "end" and not missing:
             assert plugin.offered == len(plugin.reported) + shed
-
-
-def linked_lines(batches: list[Batch]) -> list[bytes]:
-    """Return all lines of one producer after checking numbers and chain of its batches."""
-    link, following = GENESIS, 0
-    lines: list[bytes] = []
-    for batch in batches:
-        assert batch.first == following
-        assert batch.is_linked_to(link)
-        lines += batch.lines()
-        link, following = batch.hash, batch.last + 1
-    return lines
-
-
-def body_of(line: bytes) -> bytes:
-    """Return the line without its number and time."""
-    return line.split(b",", 2)[2]
-
-
-def tear(plugin: Plugin, torn: bytes) -> None:
-    """Leave what a report call that was killed in the middle of its copy leaves."""
-    spool = plugin.spool
-    line = torn % spool.next if torn else b""
-    end = spool._tail + len(line)
-    if end <= spool._room:
-        spool._map[spool._tail : end] = line

@@ -110,7 +110,7 @@ def kill_the_adopter(home: Path, count: int, random: Random) -> Result:
     server = TestServer(home / "server")
     for scene in _scenes(home, server, count, **_SMALL_SEGMENTS):
         actor = scene.enter(limit=4000, pause=0.0002, weight=2000)
-        actor.wait_for(2500)
+        actor.wait_for(3500)
         actor.kill()
         with server:
             result.happened += _killed_adopter(scene, random) + _killed_adopter(scene, random)
@@ -207,6 +207,6 @@ def _torn(segments: list[Path], fragment: bytes) -> bool:
 
 def _killed_adopter(scene: Scene, random: Random) -> bool:
     """Let an adopter die soon after one of its first appends; False when it did not get there."""
-    moment = random.choice((0.0, random.uniform(0, 30)))
-    adopter = scene.start("tests.resilience.adopter", str(random.randint(1, 12)), str(moment))
+    moment = random.choice((0.0, random.uniform(0, 5)))
+    adopter = scene.start("tests.resilience.adopter", str(random.randint(1, 4)), str(moment))
     return adopter.wait(60) == -signal.SIGKILL
