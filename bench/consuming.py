@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -30,9 +32,16 @@ _POLL_SECONDS = 0.02
 class Consumers:
     """Processes of one projection that are ready, and know of each other, before `go`."""
 
-    def __init__(self, settings: Settings, projection: str, pipes: Sequence[Connection]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        projection: str,
+        pipes: Sequence[Connection],
+        processes: Sequence[int],
+    ) -> None:
         self._projection = projection
         self._pipes = pipes
+        self._processes = processes
         self._store = open_store(settings)
 
     def go(self) -> None:
@@ -85,7 +94,9 @@ def consumers(settings: Settings, projection: str, processes: int = 1) -> Iterat
             started.append(process)
         for pipe in pipes:
             _hear(pipe)
-        yield Consumers(settings, projection, pipes)
+        yield Consumers(
+            settings, projection, pipes, [process.pid for process in started if process.pid]
+        )
     finally:
         for process in started:
             process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from bench.figures import Bound, Row, percentile
 from bench.fresh import in_fresh_process
 from bench.live import RATE, WARM_UP, paced
 from bench.stage import STEP, Stage, metric_values
-from bench.streams import Streams, filled, metrics, mixed, read_bare
+from bench.streams import Streams, metrics, mixed, read_bare, streams
 from synapse_stream.log.feeds import FeedLog
 from tests.postgres import PostgresServer, find_programs
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 JOBS = 10
 BATCH = 100
 FLOORS = {"metric-history": 0.3, "message-feed": 0.3, "run-state": 0.45}
-CROWD = 10_000
+EVENTS_OF_A_JOB = 100
 CROWD_BATCH = 10
 BUSY_JOBS = 64
 
@@ -39,42 +40,57 @@ def rows(stage: Stage) -> Iterator[Row]:
 
 def _catching_up(stage: Stage) -> Iterator[Row]:
     events = 5 * stage.scale.events
-    with filled(stage, JOBS, events, BATCH, metrics) as streams:
+    with streams(stage, JOBS, events, BATCH, metrics) as filled:
+        filled.write()
         for projection, floor in FLOORS.items():
             what = f"{projection}, catching up on {events:,} events of 3 metrics"
-            yield _against_reading(stage, streams, projection, what, floor)
-    with filled(stage, JOBS, events, BATCH, mixed) as streams:
+            yield _against_reading(stage, filled, projection, what, floor)
+    with streams(stage, JOBS, events, BATCH, mixed) as filled:
+        filled.write()
         for projection in FLOORS:
             what = f"{projection}, the same with a tenth progress and a tenth messages"
-            yield _against_reading(stage, streams, projection, what, None)
+            yield _against_reading(stage, filled, projection, what, None)
 
 
 def _against_reading(
-    stage: Stage, streams: Streams, projection: str, what: str, floor: float | None
+    stage: Stage, filled: Streams, projection: str, what: str, floor: float | None
 ) -> Row:
     ours, bare = [], []
     for _ in range(_rounds(stage)):
-        bare.append(streams.events / in_fresh_process(read_bare, streams.settings, streams.ends))
-        ours.append(streams.events / catch_up(_own_store(stage, streams), projection, streams.ends))
+        bare.append(filled.events / in_fresh_process(read_bare, filled.settings, filled.ends))
+        ours.append(filled.events / catch_up(_own_store(stage, filled), projection, filled.ends))
     bound = None if floor is None else Bound(floor, on="ratio", is_floor=True)
     return Row(what, "events/s", ours, bare, "only reading and decoding", bound)
 
 
 def _crowd(stage: Stage) -> Iterator[Row]:
-    """The same number of events in batches of the same size, of few jobs and of many."""
-    events = 2 * stage.scale.events
+    """Few jobs and many: the same number of events in batches of the same size."""
+    events = 5 * stage.scale.events
+    crowd = events // EVENTS_OF_A_JOB
+    for projection in FLOORS:
+        took: tuple[list[float], list[float]] = ([], [])
+        for _ in range(_rounds(stage)):
+            for turn, jobs in enumerate((crowd, JOBS)):
+                took[turn].append(_active(stage, projection, jobs, events))
+        what = f"{projection}, an event at {crowd:,} active jobs"
+        yield Row(what, "µs", *took, f"at {JOBS}", Bound(2.0, on="ratio"))
+
+
+def _active(stage: Stage, projection: str, jobs: int, events: int) -> float:
+    """Return the time an event, in µs, of jobs that the consumer has met before."""
+    met = jobs * CROWD_BATCH
     with (
-        filled(stage, CROWD, events, CROWD_BATCH, mixed) as many,
-        filled(stage, JOBS, events, CROWD_BATCH, mixed) as few,
+        streams(stage, jobs, events + met, CROWD_BATCH, mixed) as filled,
+        consumers(_own_store(stage, filled), projection) as started,
     ):
-        for projection in FLOORS:
-            took: tuple[list[float], list[float]] = ([], [])
-            for _ in range(_rounds(stage)):
-                for turn, streams in enumerate((many, few)):
-                    seconds = catch_up(_own_store(stage, streams), projection, streams.ends)
-                    took[turn].append(1e6 * seconds / events)
-            what = f"{projection}, an event at {CROWD:,} active jobs"
-            yield Row(what, "µs", *took, f"at {JOBS}", Bound(2.0, on="ratio"))
+        filled.write(1)
+        started.go()
+        started.wait(filled.ends)
+        with started.paused():
+            filled.write()
+        start = time.perf_counter()
+        started.wait(filled.ends)
+        return 1e6 * (time.perf_counter() - start) / events
 
 
 def _together(stage: Stage) -> Row:
@@ -87,13 +103,14 @@ def _together(stage: Stage) -> Row:
     speed: dict[int, list[float]] = {1: [], 2: []}
     with (
         PostgresServer(programs) as server,
-        filled(stage, BUSY_JOBS, events, BATCH, metrics) as streams,
+        streams(stage, BUSY_JOBS, events, BATCH, metrics) as filled,
     ):
+        filled.write()
         for _ in range(_rounds(stage)):
             for processes, speeds in speed.items():
                 with server.database() as url:
-                    settings = streams.settings.model_copy(update={"store_url": url})
-                    seconds = catch_up(settings, "metric-history", streams.ends, processes)
+                    settings = filled.settings.model_copy(update={"store_url": url})
+                    seconds = catch_up(settings, "metric-history", filled.ends, processes)
                 speeds.append(events / seconds)
     return Row(what, "events/s", speed[2], speed[1], "one", bound)
 
@@ -122,9 +139,9 @@ def _delays(stage: Stage, events: int) -> list[float]:
     return list(delays[WARM_UP:])
 
 
-def _own_store(stage: Stage, streams: Streams) -> Settings:
+def _own_store(stage: Stage, filled: Streams) -> Settings:
     """Return settings with an empty store."""
-    return streams.settings.model_copy(update={"store_url": _folder(stage, next(_folders))})
+    return filled.settings.model_copy(update={"store_url": _folder(stage, next(_folders))})
 
 
 def _folder(stage: Stage, number: int) -> str:

@@ -6,7 +6,7 @@ import random
 import time
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bench.stage import STEP
 from synapse_stream.batch import GENESIS, decode_events, seal
@@ -24,31 +24,40 @@ if TYPE_CHECKING:
 
 _namespaces = count(1)
 _START_US = time.time_ns() // 1_000
-_NOISE = [random.Random(1).gauss(0.0, 1.0) for _ in range(99_991)]
+_random = random.Random(1)
+_NOISE = [_random.gauss(0.0, 1.0) for _ in range(99_991)]
 
 
-class Streams(NamedTuple):
-    """A namespace of its own, filled."""
+class Streams:
+    """Runs of one producer each in a namespace of their own."""
 
-    settings: Settings
-    ends: Ends
-    events: int
+    def __init__(self, settings: Settings, jobs: int, events: int, batch: int, line: Line) -> None:
+        self.settings = settings
+        self.events = events
+        self.ends: Ends = {}
+        self._producers = [run(f"run-{job}", events // jobs, batch, line) for job in range(jobs)]
+
+    def write(self, batches: int | None = None) -> None:
+        """Append so many batches of each run in turns, or all that are left."""
+        log = FeedLog.open(self.settings)
+        log.check()
+        for _ in range(batches) if batches else count():
+            following = [batch for producer in self._producers if (batch := next(producer, None))]
+            for batch in following:
+                log.append(batch)
+            if not following:
+                break
+        feeds = range(self.settings.partitions)
+        self.ends = {feed: end for feed in feeds if (end := log.feed_last(feed)) > (0, 0)}
+        log.close()
 
 
 @contextmanager
-def filled(stage: Stage, jobs: int, events: int, batch: int, line: Line) -> Iterator[Streams]:
-    """Write `events` events of `jobs` jobs in turns, `batch` at a time; remove them at the end."""
+def streams(stage: Stage, jobs: int, events: int, batch: int, line: Line) -> Iterator[Streams]:
+    """Prepare streams of `events` events of `jobs` jobs in all; remove them at the end."""
     settings = stage.settings(namespace=f"bench{next(_namespaces)}")
-    log = FeedLog.open(settings)
-    log.check()
-    producers = [run(f"run-{number}", events // jobs, batch, line) for number in range(jobs)]
-    for batches in zip(*producers, strict=True):
-        for each in batches:
-            log.append(each)
-    ends = {p: end for p in range(settings.partitions) if (end := log.feed_last(p)) > (0, 0)}
-    log.close()
     try:
-        yield Streams(settings, ends, events)
+        yield Streams(settings, jobs, events, batch, line)
     finally:
         with stage.redis() as redis:
             for key in redis.scan_iter(f"{settings.namespace}:*", count=1_000):

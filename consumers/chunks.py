@@ -35,6 +35,7 @@ MOST_POINTS = 4096
 _BODY = struct.Struct("<BII")  # layout, points, bytes of the first frame
 _LAYOUTS = {1: "qqqq", 2: "qqqqd"}  # ms, seq, index, times and maybe xs
 _TIMES, _XS = 3, 4
+_UNEQUAL = "a metric chunk of {} points has columns of other lengths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,11 @@ def decode_axis(body: bytes, axis: Axis) -> tuple[Sequence[float], array[float]]
     Raises:
         DecodeError: the body is damaged.
     """
-    places, values = _read(body)
     if axis is Axis.INDEX:
-        return range(len(values)), values
+        _, count, _, packed = _frames(body)
+        values = _values(packed, count)
+        return range(count), values
+    places, values = _read(body)
     if axis is Axis.TIME:
         return packing.sums(places[_TIMES]), values
     return places[_XS] if len(places) > _XS else array("d", [nan]) * len(values), values
@@ -156,16 +159,27 @@ def _encode(points: Points, number: int, piece: _Places) -> Chunk:
 
 def _read(body: bytes) -> tuple[list[array[Any]], array[float]]:
     """Return the columns of the first frame, integers still as differences, and the values."""
+    typecodes, count, frame, packed = _frames(body)
+    places = packing.split(packing.decompress(frame), typecodes)
+    if any(len(column) != count for column in places):
+        raise DecodeError(_UNEQUAL.format(count))
+    return places, _values(packed, count)
+
+
+def _frames(body: bytes) -> tuple[str, int, bytes, bytes]:
+    """Return the typecodes of the first frame, the number of points, and both frames."""
     try:
         layout, count, size = _BODY.unpack_from(body)
         typecodes = _LAYOUTS[layout]
     except (struct.error, KeyError) as error:
         msg = f"a metric chunk of {len(body)} bytes has no known layout"
         raise DecodeError(msg) from error
-    frame = body[_BODY.size : _BODY.size + size]
-    places = packing.split(packing.decompress(frame), typecodes)
-    (values,) = packing.split(packing.decompress(body[_BODY.size + size :]), "d")
-    if any(len(column) != count for column in (*places, values)):
-        msg = f"a metric chunk of {count} points has columns of other lengths"
-        raise DecodeError(msg)
-    return places, values
+    begin = _BODY.size + size
+    return typecodes, count, body[_BODY.size : begin], body[begin:]
+
+
+def _values(packed: bytes, count: int) -> array[float]:
+    (values,) = packing.split(packing.decompress(packed), "d")
+    if len(values) != count:
+        raise DecodeError(_UNEQUAL.format(count))
+    return values

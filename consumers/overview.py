@@ -143,15 +143,15 @@ class Bucketing:
         places, values = chunks.decode_axis(bodies[part.number], self._axis)
         if self._axis is Axis.INDEX:
             places = range(part.begin, part.begin + len(values))
-        if all(map(le, places, islice(places, 1, None))):
-            return list(self._read_ordered(places, values))
+        if self._axis is Axis.INDEX or all(map(le, places, islice(places, 1, None))):
+            return list(self._read_ordered(places, values.tolist()))
         runs: dict[int, tuple[list[float], list[float]]] = {}
         for count, (place, value) in enumerate(zip(places, values, strict=True)):
             if self._start <= place <= self._stop and isfinite(place):
                 run = runs.setdefault(count if self._is_exact else self._place(place), ([], []))
                 run[0].append(place)
                 run[1].append(value)
-        return [_group(*run) for run in runs.values()]
+        return [_group(min(places), max(places), values) for places, values in runs.values()]
 
     def _read_ordered(self, places: Sequence[float], values: Sequence[float]) -> Iterator[_Group]:
         begin = bisect_left(places, self._start)
@@ -162,7 +162,7 @@ class Bucketing:
                 half_way = (self._place(places[begin]) + 1) * self._half_width
                 edge = self._start + half_way + half_way
                 stop = max(stop, bisect_left(places, edge, begin, end))
-            yield _group(places[begin:stop], values[begin:stop])
+            yield _group(places[begin], places[stop - 1], values[begin:stop])
             begin = stop
 
     def _place(self, place: float) -> int:
@@ -217,15 +217,16 @@ def _groups(
     return list(map(_Group._make, zip(*places, sizes, *map(joined, names), strict=True)))
 
 
-def _group(places: Sequence[float], values: Sequence[float]) -> _Group:
-    finite = values if isfinite(sum(values)) else list(filter(isfinite, values))
+def _group(start: float, stop: float, values: Sequence[float]) -> _Group:
+    if isfinite(sum(values)):
+        return _Group(start, stop, len(values), min(values), max(values), values[-1], 0, 0, 0)
+    finite = list(filter(isfinite, values))
     lowest, highest = (min(finite), max(finite)) if finite else (inf, -inf)
     nans = positive = 0
     if len(finite) < len(values):
         nans, positive = sum(map(isnan, values)), sum(value == inf for value in values)
     negative = len(values) - len(finite) - nans - positive
-    span = min(places), max(places), len(places)
-    return _Group(*span, lowest, highest, values[-1], nans, positive, negative)
+    return _Group(start, stop, len(values), lowest, highest, values[-1], nans, positive, negative)
 
 
 def _join(one: _Group, later: _Group) -> _Group:

@@ -135,8 +135,12 @@ def open_postgres(url: str) -> Database:
 
 def _prepare_sqlite(driver_connection: Any, _record: Any) -> None:
     driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
-    for pragma in _SQLITE_PRAGMAS:
-        driver_connection.execute(pragma)
+    try:
+        for pragma in _SQLITE_PRAGMAS:
+            driver_connection.execute(pragma)
+    except BaseException:
+        driver_connection.close()  # SQLAlchemy 2.0 would leave it open
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -24,6 +24,8 @@ class Result:
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """What is wrong beyond the counts; see `require`."""
     skipped: str | None = None
     """Why it could not be run here."""
 
@@ -36,6 +38,7 @@ class Result:
         idle = ["void: no event was reported"]
         return (
             self.tally.problems
+            + self.complaints
             + (void if self.happened != self.planned else [])
             + (idle if not self.tally.events else [])
         )
@@ -43,7 +46,7 @@ class Result:
     def require(self, is_true: bool, otherwise: str) -> None:
         """Note a problem beyond the counts."""
         if not is_true:
-            self.tally.problems.append(otherwise)
+            self.complaints.append(otherwise)
 
 
 def head() -> str:

@@ -226,8 +226,6 @@ def _fresh(ledger: Ledger, entry: Any) -> int:
         return 1
     lines = batch.data.split(b"\n")
     lines = lines if lines[-1] else lines[:-1]
-    if batch.data.rstrip(b"\n").count(b"\n") == 0 and b'"loss"' in batch.data:
-        lines = lines[:1]
     known = ledger.last(batch.producer)
     if known >= batch.last:
         return 0
