@@ -65,6 +65,7 @@ class LazyClient:
 
     def pipeline(self, *, transaction: bool) -> Any:
         """Return a pipeline of redis-py's; call `close` when it fails."""
+        client: Any  # only redis-py's own clients are made here
         with self._lock:
             client = self._client = self._client or self._connect()
         return client.pipeline(transaction=transaction)
