@@ -21,8 +21,9 @@ def balance(owner: str, members: Sequence[str], held: Collection[int], partition
 
     The members in order get equal shares, the first of them one partition more where it does not
     divide evenly. So the shares add up to all partitions, and nobody waits for another's decision.
+    `owner` counts in any case: it may have been stopped for so long that its membership lapsed.
     """
-    order = sorted(members)
+    order = sorted({owner, *members})
     small, extra = divmod(partitions, len(order))
     share = small + (order.index(owner) < extra)
     return Balance(sorted(held)[share:], max(0, share - len(held)))

@@ -6,6 +6,7 @@ Plain pydantic on purpose: importing pydantic-settings would cost a plugin 260 m
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -140,12 +141,9 @@ class Settings(BaseModel):
 
 
 def mask_url(url: str) -> str:
-    """Return `url` with its password replaced by `***`."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    userinfo, _, hosts = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{userinfo.split(':', 1)[0]}:***@{hosts}").geturl()
+    """Return `url` with its passwords replaced by `***`, whatever else is wrong with it."""
+    shown = re.sub(r"(//[^/?#@:]*):[^/?#]*@", r"\1:***@", url)
+    return re.sub(r"([?&]password=)[^&#]*", r"\1***", shown, flags=re.IGNORECASE)
 
 
 def _explain(problem: Any) -> str:

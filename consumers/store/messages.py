@@ -10,7 +10,7 @@ import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, select, tuple_
 
 from consumers.projections.base import MessageRow
 from consumers.store import folds
@@ -89,10 +89,11 @@ def read_page(connection: Connection, job_id: str, wanted: Filter, limit: int) -
         near = operator.ge if is_backward else operator.le
         heads = [head for head in heads if near(head.ms, farthest)]
         conditions.append(near(message.c.ms, farthest))
+    in_lane = select(message).where(message.c.lane_no == bindparam("lane"), *conditions)
+    first = in_lane.order_by(*order).limit(limit)
     found: list[Row[Any]] = []
     for head in heads:
-        query = select(message).where(message.c.lane_no == head.no, *conditions)
-        found += connection.execute(query.order_by(*order).limit(limit))
+        found += connection.execute(first, {"lane": head.no})
     found.sort(key=_in_order)
     lanes = {head.no: head for head in heads}
     page = found[-limit:] if is_backward else found[:limit]
