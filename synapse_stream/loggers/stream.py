@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.encoding import encode
@@ -126,6 +125,8 @@ class StreamLogger(BaseLogger):
 
 def _close_with_multiprocessing(logger: StreamLogger) -> None:
     """See that a `multiprocessing` child, which runs no atexit hooks, closes its logger."""
+    from multiprocessing.util import Finalize  # noqa: PLC0415 - needed in forked children only
+
     Finalize(logger, logger.close, exitpriority=100)
 
 
