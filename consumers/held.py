@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from consumers.store import Lease, ParkedEvent, Store
     from synapse_stream.log.event_log import FeedPointer, RecordedBatch
     from synapse_stream.log.feeds import EntryId, FeedLog
-    from synapse_stream.position import Position
     from synapse_stream.settings import Settings
 
 _FOLDS_KEPT = 2_048
 _POINTERS_A_READ = 100
-_PARKED_A_READ = 1_000
+_MOST_PARKED_OF_A_JOB = 100_000
 _LINES_BYTES_A_COMMIT = 4 * 1024 * 1024
 _RETRIES_A_COMMIT = 100
 
@@ -38,7 +37,6 @@ class Held:
         self._committed: EntryId = lease.position
         self._mirrored: EntryId = (0, 0)
         self._folds: OrderedDict[str, JobFold] = OrderedDict()
-        self._parked: dict[str, set[tuple[Position, bytes]]] = {}
 
     def begin(self, log: FeedLog) -> None:
         """Set `position` to where reading must begin after this consumer or the server started.
@@ -47,7 +45,6 @@ class Held:
         read again from its beginning, and the checkpoint goes back with it: ids grow from there.
         Ledgers drop what is known, so this costs time, nothing else.
         """
-        self._parked.clear()
         if log.feed_last(self.lease.partition) < self._committed:
             self.position = self._committed = (0, 0)
             return
@@ -131,26 +128,23 @@ class Held:
 
         Events are known by their producer's number, but an entry that is no batch has none.
         """
+        in_doubt = {
+            event.job_id
+            for event in parked
+            if event.producer is None and event.position[:2] <= self._committed
+        }
+        known = {
+            (job_id, event.position, event.raw)
+            for job_id in in_doubt
+            for event in self._store.list_parked(
+                self._view.name, job_id=job_id, limit=_MOST_PARKED_OF_A_JOB
+            )
+        }
         return [
             event
             for event in parked
-            if event.producer is not None
-            or event.position[:2] > self._committed
-            or (event.position, event.raw) not in self._parked_of(event.job_id)
+            if event.producer is not None or (event.job_id, event.position, event.raw) not in known
         ]
-
-    def _parked_of(self, job_id: str) -> set[tuple[Position, bytes]]:
-        """Return what was parked of a job when reading began; kept until it begins anew."""
-        known = self._parked.get(job_id)
-        if known is None:
-            known = self._parked[job_id] = set()
-            after = 0
-            while page := self._store.list_parked(
-                self._view.name, job_id=job_id, after=after, limit=_PARKED_A_READ
-            ):
-                known |= {(event.position, event.raw) for event in page if event.producer is None}
-                after = page[-1].no
-        return known
 
     def _commit_retries(self, marked: Sequence[ParkedEvent]) -> None:
         self._load(list(dict.fromkeys(event.job_id for event in marked)))

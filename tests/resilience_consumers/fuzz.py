@@ -192,7 +192,7 @@ def fuzz_streams(home: Path, count: int, random: Random) -> Result:
             consumer = stage.consume()  # reads much of it again
             fuzzer.report_soundly(count)
             fuzzer.send()
-            wait_until(stage.is_caught_up, 600)
+            stage.wait_until_caught_up()
             result.tally.add(stage.compare())
             folded, parked = _judge_each(result, stage)
             result.require(consumer.log == "", f"the consumer said: {consumer.log[-2000:]}")
