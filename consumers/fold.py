@@ -183,8 +183,9 @@ def _decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
         events = decode_events(batch.data)
     except DecodeError:
         return _decode_lines(batch)
-    if set(map(type, events)) != {dict}:
-        return _decode_lines(batch)
+    lines = batch.data.count(b"\n") + (not batch.data.endswith(b"\n"))
+    if set(map(type, events)) != {dict} or len(events) != lines:
+        return _decode_lines(batch)  # decode_events also takes a newline within a string
     if len(events) != batch.last - batch.first + 1 and not stands_for_range(batch, events):
         return _decode_lines(batch)
     return events, {}

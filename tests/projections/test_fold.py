@@ -228,3 +228,12 @@ def test_a_producer_with_an_endless_name_is_parked() -> None:
 
     assert contents(told) == []
     assert len(told.parked) == 1
+
+
+def test_a_newline_within_a_string_is_not_taken_for_a_comma() -> None:
+    torn = GOOD.replace(b"good", b"go\nod")
+
+    told = Scene().sends(torn + b"\n" + GOOD + b"\n", count=2)
+
+    assert contents(told) == []
+    assert [parked.position.index for parked in told.parked] == [0, 1, 2]

@@ -99,9 +99,9 @@ class Fuzzer:
         self._seq += 1
         entry = f"{self.ms}-{self._seq}"
         feed = keys.feed(keys.partition(job))
-        self._waiting.execute_command("XADD", feed, entry, "j", job, "n", count)
         flat = [item for pair in fields.items() for item in pair]
         self._waiting.execute_command("XADD", keys.job(job), entry, *flat)
+        self._waiting.execute_command("XADD", feed, entry, "j", job, "n", count)
         self._stage.jobs.setdefault(job, Chain(job))
 
     def _line(self, number: int) -> bytes:
