@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from synapse_stream.cli.output import print_json
-from synapse_stream.cli.reading import health_of, plain, say_no, server_now_ms
+from synapse_stream.cli.reading import health_of, say_no, server_now_ms
 from synapse_stream.cli.tables import (
     Cell,
     amount,
@@ -19,6 +19,7 @@ from synapse_stream.cli.tables import (
     span,
 )
 from synapse_stream.models import RunStatus
+from synapse_stream.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ def jobs(
     now_ms = server_now_ms(settings, found)
     if as_json:
         for state in found:
-            print_json({**plain(_summary(state)), "health": health_of(state, now_ms)})
+            print_json({**jsonable(_summary(state)), "health": health_of(state, now_ms)})
         return
     header = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
     print_table(header, [_job_row(state, health_of(state, now_ms)) for state in found])
@@ -91,7 +92,7 @@ def show(
         say_no(f"job {job!r} is not known; `synapse-stream lag` shows how far projections are")
     health = health_of(state, server_now_ms(settings, [state]))
     if as_json:
-        fields = {**plain(state), "latest": state.latest.number}
+        fields = {**jsonable(state), "latest": state.latest.number}
         print_json({**fields, "status": state.status, "health": health})
         return
     _show_run(state, health)
@@ -215,7 +216,7 @@ def _counts(counts: Mapping[str, int]) -> str | None:
 
 
 def _data(value: Any) -> str | None:
-    return orjson.dumps(plain(value)).decode() if value else None
+    return orjson.dumps(jsonable(value)).decode() if value else None
 
 
 def _completeness(found: Completeness) -> str | None:

@@ -9,10 +9,11 @@ import orjson
 import typer
 
 from synapse_stream.cli.output import coloured, print_json
-from synapse_stream.cli.reading import plain, say_no
+from synapse_stream.cli.reading import say_no
 from synapse_stream.cli.tables import clock
 from synapse_stream.models import LogLevel
 from synapse_stream.text import one_line
+from synapse_stream.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,11 +125,11 @@ def _is_over(settings: Settings, views: Views, job: str, store: Operations) -> b
 
 def _show(message: Message, *, as_json: bool) -> None:
     if as_json:
-        print_json(plain(message))
+        print_json(jsonable(message))
         return
     text = message.content if message.kind == "message" else f"{message.kind} {message.content}"
     if message.data is not None:
-        text += f" {orjson.dumps(plain(message.data)).decode()}"
+        text += f" {orjson.dumps(jsonable(message.data)).decode()}"
     if message.file is not None:
         text += f" ({message.file})"
     rank = f"rank {message.rank}: " if message.rank else ""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream.cli.output import WrongUse, print_json
-from synapse_stream.cli.reading import plain, say_no
+from synapse_stream.cli.reading import say_no
 from synapse_stream.cli.sparkline import extremes, plot, sparkline
 from synapse_stream.cli.tables import amount, print_table
 from synapse_stream.tags import wire_number
 from synapse_stream.text import one_line
+from synapse_stream.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _say_none(views: Views, job: str, name: str | None) -> None:
 
 
 def _object(summary: SeriesSummary) -> dict[str, Any]:
-    fields: dict[str, Any] = plain(summary)
+    fields: dict[str, Any] = jsonable(summary)
     return {**fields.pop("key"), **fields, "last": wire_number(summary.last)}
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream.cli.output import WrongUse, print_json
-from synapse_stream.cli.reading import plain, say_no
+from synapse_stream.cli.reading import say_no
 from synapse_stream.cli.tables import clock, print_fields, print_table
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.text import printable
+from synapse_stream.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -188,7 +189,7 @@ def _object(event: ParkedEvent) -> dict[str, Any]:
     return {
         "id": _id(event),
         "job_id": event.job_id,
-        "position": plain(event.position),
+        "position": jsonable(event.position),
         "producer": event.producer,
         "number": event.number,
         "reason": event.reason,

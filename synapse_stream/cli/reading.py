@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from synapse_stream.position import Position
-from synapse_stream.tags import escape, tag
 from synapse_stream.text import one_line
 
 if TYPE_CHECKING:
@@ -17,21 +14,6 @@ if TYPE_CHECKING:
 
     from synapse_stream.settings import Settings
     from synapse_stream.views import RunState
-
-
-def plain(value: Any) -> Any:
-    """Return a view as JSON can carry it: positions as text, numbers as events have them."""
-    if isinstance(value, Position):
-        return str(value)
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "_asdict"):
-        return plain(value._asdict())
-    if isinstance(value, dict):
-        return escape({key: plain(item) for key, item in value.items()})
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return tag(value)
 
 
 def server_now_ms(settings: Settings, states: Sequence[RunState]) -> int | None:
