@@ -55,14 +55,19 @@ class TestCluster:
         return self
 
     def promote_replica(self) -> None:
-        """Let the replica take over in agreement with its living master; return when it has."""
-        self.replica.command("CLUSTER", "FAILOVER")
-        self.wait_for_promotion()
+        """Let the replica take over in agreement with its living master; return when all know."""
+        self._promote(self.replica, self.masters[0])
 
-    def wait_for_promotion(self) -> None:
-        """Return when the replica has become a master and the other masters know."""
-        wait_until(lambda: _info(self.replica)["role"] == "master")
-        wait_until(lambda: all(_is_whole(node) for node in (*self.masters[1:], self.replica)))
+    def promote_former_master(self) -> None:
+        """Undo `promote_replica`."""
+        self._promote(self.masters[0], self.replica)
+
+    def _promote(self, successor: TestServer, predecessor: TestServer) -> None:
+        successor.command("CLUSTER", "FAILOVER")
+        wait_until(lambda: _info(successor)["role"] == "master")
+        wait_until(lambda: _info(predecessor)["role"] == "slave")
+        wait_until(lambda: _info(predecessor)["master_link_status"] == "up")
+        wait_until(lambda: all(_is_whole(node) for node in self._nodes))
 
     def __enter__(self) -> Self:
         try:

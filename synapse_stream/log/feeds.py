@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
 
+_IDENTITY = files(__package__).joinpath("identity.lua").read_bytes()
+
 _NO_SUCH_GROUP = ("NOGROUP", "requires the key to exist")
 
 EntryId = tuple[int, int]
@@ -31,20 +34,21 @@ EntryId = tuple[int, int]
 class FeedLog(EventLog):
     """An event log that also reads many feeds in one call."""
 
-    _servers: frozenset[str] = frozenset()
+    _servers: tuple[bytes, ...] = ()
 
     def check(self, *, found: bool = True) -> None:
-        """Compare as EventLog does, and keep in mind which server it was."""
+        """Compare as EventLog does, and keep in mind which servers have the feeds."""
         super().check(found=found)
-        self._servers = self._running_servers()
+        self._servers = self._servers_of_feeds()
 
     def check_same_server(self) -> None:
-        """Raise LogUnavailable if the server is not the one of `check`, or was started anew.
+        """Raise LogUnavailable if a server is not that of `check`, or was started anew.
 
-        A connection that broke while it was idle is made anew without an error. So this is the only
-        sign that entries may have gone, and others come with ids that lie behind what was read.
+        A connection that broke while it was idle is made anew without an error, and a cluster's
+        client follows a promoted replica without one. So this is the only sign that entries may
+        have gone, and others come with ids that lie behind what was read.
         """
-        if self._running_servers() != self._servers:
+        if self._servers_of_feeds() != self._servers:
             msg = f"the server {self.address} was started again, or another has taken its place"
             raise LogUnavailable(msg, "the feeds are read again from some time before")
 
@@ -121,14 +125,16 @@ class FeedLog(EventLog):
             seconds, micros = self._client.execute_command("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
-    def _running_servers(self) -> frozenset[str]:
-        """Return what each server in charge calls itself since its start."""
-        doing = "asking which server it is"
-        if not self.is_cluster:
-            return frozenset([self._command(doing, "INFO", "server")["run_id"]])
-        with self._translated(doing):
-            reply = self._client.execute_command("INFO", "server", target_nodes="primaries")
-        return frozenset(info["run_id"] for info in reply.values())
+    def _servers_of_feeds(self) -> tuple[bytes, ...]:
+        """Return what the server of each feed calls itself since it was started or promoted.
+
+        A cluster is asked by the feeds' keys: of the nodes that the client remembers, one that is
+        a primary no more still tells about itself, but sends whoever asks for a key to the new one.
+        """
+        partitions = range(self.keys.partitions if self.is_cluster else 1)
+        commands = [("EVAL", _IDENTITY, 1, self.keys.feed(partition)) for partition in partitions]
+        with self._translated("asking which server it is"):
+            return tuple(self._execute_all(commands))
 
     def _execute_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         client: Any = self._client  # every client has pipelines, but only this method needs them

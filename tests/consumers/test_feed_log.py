@@ -138,4 +138,24 @@ def test_a_cluster_is_read_like_a_server(tmp_path: Path) -> None:
         for partition in expected:
             log.mirror("run-state", partition, (1, 0))
         log.check_same_server()
+        cluster.promote_replica()
+        with pytest.raises(LogUnavailable, match="another has taken its place"):
+            log.check_same_server()
+        log.close()
+
+
+def test_a_primary_that_was_replaced_for_a_moment_is_noticed(tmp_path: Path) -> None:
+    with TestCluster(tmp_path) as cluster:
+        log = FeedLog.open(Settings(redis_url=cluster.url))
+        log.check()
+        before = cluster.masters[0].command("INFO", "server")["run_id"]
+        cluster.promote_replica()
+        cluster.promote_former_master()
+
+        with pytest.raises(LogUnavailable, match="another has taken its place"):
+            log.check_same_server()
+
+        assert cluster.masters[0].command("INFO", "server")["run_id"] == before
+        log.check()
+        log.check_same_server()
         log.close()
