@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
 import os
 import secrets
 import signal
@@ -17,6 +16,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from consumers.logs import write_logs
 from consumers.projections import PROJECTIONS
 from consumers.projector import Projector
 from consumers.store import open_store
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("projection", choices=[*PROJECTIONS, "all"])
     chosen = parser.parse_args(arguments).projection
     spare_collector()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    write_logs(chosen)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

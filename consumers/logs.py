@@ -1,0 +1,72 @@
+"""Logs of our own processes: one JSON object a line on standard error, for a person plain text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from synapse_stream.text import printable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class JsonLines(logging.Formatter):
+    """One object a record: `time` (UTC), `level`, `process`, `pid`, `logger`, `message`, `error`.
+
+    `error` is the traceback, where there is one.
+    """
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        fields: dict[str, str | int] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "pid": os.getpid(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        line = json.dumps(fields, ensure_ascii=False)
+        return line.encode(errors="replace").decode()  # not every reader takes half a pair
+
+
+class PlainText(logging.Formatter):
+    """What a person at a terminal reads; what a job says does not drive it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        return printable(super().format(record))
+
+
+def write_logs(process: str, level: int = logging.WARNING) -> None:
+    """Have this process log to standard error, what ends it included.
+
+    Args:
+        process: what it calls itself in each line, such as `run-state` or `api`.
+        level: lowest that is written.
+    """
+    handler = logging.StreamHandler()
+    if sys.stderr.isatty():
+        handler.setFormatter(PlainText(f"%(asctime)s %(levelname)s {process}: %(message)s"))
+    else:
+        handler.setFormatter(JsonLines(process))
+    logging.basicConfig(handlers=[handler], level=level)
+    logging.captureWarnings(capture=True)
+
+    def log_last_error(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        logging.getLogger(process).critical("ends by an error", exc_info=(kind, error, trace))
+
+    sys.excepthook = log_last_error
