@@ -1,0 +1,79 @@
+"""Jobs: the list, and the state of one."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from consumers.api import parameters, shapes
+from consumers.api.access import Asking, Caller, VisibleJob
+from consumers.api.answers import fresh
+from consumers.api.problems import not_found, unprocessable
+from consumers.api.sources import Opened
+from synapse_stream.models import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from synapse_stream.views import RunState, Views
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+_PAGE = 1_000
+
+
+@router.get("", response_class=Response)
+def list_jobs(
+    request: Request,
+    sources: Opened,
+    caller: Asking,
+    status: RunStatus | None = None,
+    action: parameters.Text | None = None,
+    q: Annotated[
+        parameters.Text | None, Query(description="Only jobs whose id or action contains it.")
+    ] = None,
+    after: Annotated[
+        parameters.Text | None, Query(description="Go on behind this job: `next` of a page before.")
+    ] = None,
+    limit: parameters.Limit = 100,
+) -> Response:
+    """List jobs, the newest first."""
+    if after is not None and not caller.sees(after):
+        raise unprocessable("after", after, "a job's id")
+    wanted = {"status": status, "action": action, "text": q}
+    try:
+        found = list(islice(_listed(sources.views, caller, after, limit, wanted), limit + 1))
+    except ValueError:
+        raise unprocessable("after", after or "", "a job's id") from None
+    page, now_ms = found[:limit], sources.clock.now_ms()
+    content = {
+        "jobs": [shapes.summary(state, now_ms) for state in page],
+        "next": page[-1].job_id if len(found) > limit else None,
+    }
+    newest = max((state.position for state in page), default=None)
+    return fresh(request, content, newest, sources.clock)
+
+
+@router.get("/{job}", response_class=Response)
+def show_job(request: Request, sources: Opened, job_id: VisibleJob) -> Response:
+    """Show where a job stands: every attempt, its steps, processes, and what is missing."""
+    state = sources.views.state(job_id)
+    if state is None:
+        raise not_found(job_id)
+    content = shapes.job(state, sources.clock.now_ms())
+    return fresh(request, content, state.position, sources.clock)
+
+
+def _listed(
+    views: Views, caller: Caller, after: str | None, limit: int, wanted: dict[str, Any]
+) -> Iterator[RunState]:
+    """Yield the jobs that the caller may see."""
+    size = limit + 1 if caller.jobs is None else _PAGE
+    while True:
+        found = views.jobs(after=after, limit=size, **wanted)
+        yield from (state for state in found if caller.sees(state.job_id))
+        if len(found) < size:
+            return
+        after = found[-1].job_id

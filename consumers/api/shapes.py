@@ -1,0 +1,196 @@
+"""Views and recorded entries as the JSON that clients get; the same for answers and live frames."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from synapse_stream.position import BEGINNING, Position
+from synapse_stream.tags import wire_number
+from synapse_stream.views.jsonable import jsonable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.views import (
+        Attempt,
+        Message,
+        Overview,
+        RunState,
+        Series,
+        SeriesKey,
+        SeriesSummary,
+    )
+
+DEVELOPERS_ONLY = frozenset({"dev_event", "log", "undecodable"})
+"""Types of events that viewers do not get; what cannot be decoded may be one of the others."""
+
+
+_DONE = 100.0
+
+
+class Line(NamedTuple):
+    """One event as its producer wrote it."""
+
+    position: Position
+    producer: str
+    type: str
+    json: bytes
+    """The producer's own bytes; of what cannot be read an `undecodable` event in its place."""
+
+    def frame(self) -> dict[str, Any]:
+        """Return what clients get."""
+        event = orjson.Fragment(self.json)
+        return {"position": str(self.position), "producer": self.producer, "event": event}
+
+
+def job(state: RunState, now_ms: int) -> dict[str, Any]:
+    """Return a run state whole, without its freshness."""
+    return {
+        "job_id": state.job_id,
+        "status": state.status,
+        "health": state.health(now_ms),
+        "parked": state.parked,
+        "latest": state.latest.number,
+        "attempts": [_attempt(attempt) for attempt in state.attempts],
+    }
+
+
+def summary(state: RunState, now_ms: int) -> dict[str, Any]:
+    """Return what a list shows of a job."""
+    run = state.latest
+    return {
+        "job_id": state.job_id,
+        "status": state.status,
+        "health": state.health(now_ms),
+        "percent": run.overall_percent,
+        "eta_seconds": _eta_seconds(run),
+        "action": run.action,
+        "plugin": run.plugin,
+        "attempt": run.number,
+        "attempts": len(state.attempts),
+        "started": run.started,
+        "ended": run.ended,
+        "duration_seconds": run.duration_seconds,
+        "events": run.events,
+        "completeness": run.completeness.status,
+        "parked": state.parked,
+        "error": run.error,
+        "labels": jsonable(run.labels),
+        "position": position(state.position),
+        "last_sign_ms": run.last_sign_ms,
+        "updated": run.last_time,
+    }
+
+
+def series_summary(found: SeriesSummary) -> dict[str, Any]:
+    """Return a series without its points."""
+    return {
+        **key(found.key),
+        "count": found.count,
+        "min": found.minimum,
+        "max": found.maximum,
+        "last": wire_number(found.last),
+        "has_x": found.has_x,
+        "non_finite": found.non_finite,
+    }
+
+
+def buckets(found: Overview) -> dict[str, Any]:
+    """Return buckets as columns."""
+    columns = zip(*found.buckets, strict=True) if found.buckets else ([] for _ in range(9))
+    start, stop, points, least, most, last, nans, positive, negative = columns
+    return {
+        "start": start,
+        "stop": stop,
+        "points": points,
+        "min": least,
+        "max": most,
+        "last": [wire_number(value) for value in last],
+        "nans": nans,
+        "positive_infinite": positive,
+        "negative_infinite": negative,
+    }
+
+
+def points(found: Series) -> dict[str, Any]:
+    """Return every point of a series as columns; a point without x has null there."""
+    has_x = found.xs is not None
+    return {
+        "x": [None if isnan(x) else wire_number(x) for x in found.xs or ()] if has_x else None,
+        "time": found.times.tolist(),
+        "value": [wire_number(value) for value in found.values],
+        "position": [str(place) for place in found.positions],
+    }
+
+
+def message(found: Message) -> dict[str, Any]:
+    """Return one message of the feed."""
+    fields: dict[str, Any] = jsonable(found)
+    return fields
+
+
+def key(found: SeriesKey) -> dict[str, Any]:
+    """Return what names a series."""
+    return {
+        "attempt": found.attempt,
+        "rank": found.rank,
+        "step": found.step,
+        "name": found.name,
+    }
+
+
+def position(found: Position | None) -> str | None:
+    """Return a position as text; None before the first event."""
+    return None if found is None or found == BEGINNING else str(found)
+
+
+def lines(entry: RecordedBatch) -> Iterator[Line]:
+    """Yield every event of a stream entry, each as it came."""
+    batch = entry.batch
+    if batch is None:
+        fields = entry.raw or {}
+        producer = fields.get(b"p", b"").decode(errors="replace")
+        raw = b" ".join(name + b"=" + value for name, value in fields.items())
+        yield _undecodable(Position(entry.ms, entry.seq), producer, raw, entry.error or "no batch")
+        return
+    for index, line in enumerate(batch.lines()):
+        place = Position(entry.ms, entry.seq, index)
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield _undecodable(place, batch.producer, line, f"not JSON: {error}")
+            continue
+        kind = event.get("type") if isinstance(event, dict) else None
+        if isinstance(kind, str):
+            yield Line(place, batch.producer, kind, line)
+        else:
+            yield _undecodable(place, batch.producer, line, "no event: it has no type")
+
+
+def _undecodable(place: Position, producer: str, raw: bytes, reason: str) -> Line:
+    event = {
+        "type": "undecodable",
+        "time": place.ms * 1000,
+        "reason": reason,
+        "raw": raw.decode(errors="replace"),
+    }
+    return Line(place, producer, "undecodable", orjson.dumps(event))
+
+
+def _attempt(found: Attempt) -> dict[str, Any]:
+    fields: dict[str, Any] = jsonable(found)
+    fields["events"] = found.events
+    fields["duration_seconds"] = found.duration_seconds
+    return fields
+
+
+def _eta_seconds(run: Attempt) -> float | None:
+    """Return the longest time that a step needs; steps may run one after another or at once."""
+    if run.status.is_terminal:
+        return None
+    left = [step.eta_seconds for step in run.steps if step.percent < _DONE and not step.is_failed]
+    return max((seconds for seconds in left if seconds is not None), default=None)

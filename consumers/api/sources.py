@@ -1,0 +1,88 @@
+"""What the routers read from: the views, the streams and the server's clock."""
+
+from __future__ import annotations
+
+import logging
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Self
+
+from fastapi import Depends, Request
+
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.log.feeds import FeedLog
+from synapse_stream.operations import open_operations
+from synapse_stream.views import open_views
+
+if TYPE_CHECKING:
+    from synapse_stream.operations import Operations
+    from synapse_stream.settings import Settings
+    from synapse_stream.views import Views
+
+_CLOCK_SECONDS = 10.0
+_logger = logging.getLogger(__name__)
+
+
+class ServerClock:
+    """The server's clock, kept as an offset to the local one; asked anew every 10 s.
+
+    While the server is away the last offset serves, or the local clock if there is none: what is in
+    the views can be read without the server.
+    """
+
+    def __init__(self, log: FeedLog) -> None:
+        self._log = log
+        self._lock = Lock()
+        self._offset_ms = 0.0
+        self._asked_at = -_CLOCK_SECONDS
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch."""
+        if time.monotonic() - self._asked_at >= _CLOCK_SECONDS and self._lock.acquire(
+            blocking=False
+        ):
+            try:
+                self._ask()
+            finally:
+                self._asked_at = time.monotonic()
+                self._lock.release()
+        return int(time.time() * 1000 + self._offset_ms)
+
+    def _ask(self) -> None:
+        try:
+            before = time.time()
+            now_ms = self._log.now_ms()
+        except LogUnavailable as error:
+            _logger.warning("the server's clock cannot be read: %s", error)
+        else:
+            self._offset_ms = now_ms - (before + time.time()) * 500
+
+
+class Sources:
+    """Opened at the start of the process; a database or server is connected when first needed.
+
+    May be used from several threads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise ConfigError when a URL is wrong or what serves it is not installed."""
+        self.settings = settings
+        self.views: Views = open_views(settings)
+        self.operations: Operations = open_operations(settings)
+        self.log = FeedLog.open(settings)
+        self.clock = ServerClock(self.log)
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Return those of the application that answers `request`."""
+        sources: Self = request.app.state.sources
+        return sources
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.log.close()
+        self.operations.close()
+        self.views.close()
+
+
+Opened = Annotated[Sources, Depends(Sources.of)]
