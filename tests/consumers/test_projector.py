@@ -20,6 +20,7 @@ from synapse_stream.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
 from tests.chains import Chain
+from tests.machine import needed
 from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
 from tests.resilience_consumers.stage import Stage
 from tests.servers import TestServer, wait_until
@@ -127,9 +128,7 @@ def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_i
     tmp_path: Path,
 ) -> None:
     """The server loses its tail while no command is under way, so none fails."""
-    faketime = find_faketime()
-    if faketime is None:
-        pytest.skip(NO_FAKETIME)
+    faketime = needed(find_faketime(), NO_FAKETIME)
     with ClockedServer(tmp_path / "server", faketime) as server:
         settings = Settings(redis_url=server.url, data_dir=tmp_path, lease_seconds=1.0)
         with Stage(tmp_path / "stage", settings) as stage:

@@ -12,26 +12,30 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.resilience.plan import PLAN, SEED, Scenario
 from tests.resilience.report import Result, foot, head, row
 from tests.resilience_consumers.plan import CONSUMER_PLAN
 
-_WHOLE = (*PLAN, *CONSUMER_PLAN)
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WHOLE_PLAN = (*PLAN, *CONSUMER_PLAN)
 
 
-def main() -> int:
-    """Run the scenarios that were asked for, all by default."""
+def main(plan: Sequence[Scenario] = WHOLE_PLAN, arguments: Sequence[str] | None = None) -> int:
+    """Run the scenarios of `plan` that were asked for, all by default; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.resilience", description=__doc__)
-    names = [scenario.name for scenario in _WHOLE]
+    names = [scenario.name for scenario in plan]
     parser.add_argument("scenario", nargs="*", choices=[*names, []], help="only these")
     parser.add_argument("--part", action="store_true", help="the small part that the suite runs")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of all chance; {SEED}")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     logging.getLogger("synapse_stream").setLevel(logging.CRITICAL)  # outages are the plan here
     print(f"seed {given.seed}\n{head()}", flush=True)
     results = []
-    for scenario in _WHOLE:
+    for scenario in plan:
         if not given.scenario or scenario.name in given.scenario:
             results.append(
                 _run(scenario, scenario.part if given.part else scenario.whole, given.seed)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _ON_DISK_ONLY = {"spool_memory_bytes": 0, "spool_max_bytes": 256 * MIB}
-_NO_MOUNT = "only root may mount a file system to fill or to write-protect"
+NO_MOUNT = "only root may mount a file system to fill or to write-protect"
 
 
 def out_of_memory(home: Path, count: int, random: Random) -> Result:
@@ -128,7 +128,7 @@ def disk_full(home: Path, count: int, random: Random) -> Result:
         server = TestServer(home / f"server-{number}")
         with _mounted(home / f"disk-{number}", "size=6m") as disk:
             if disk is None:
-                result.skipped = _NO_MOUNT
+                result.skipped = NO_MOUNT
                 return result
             with Scene(
                 home / str(number), server.url, spool_dir=disk / "spool", **_ON_DISK_ONLY
@@ -149,7 +149,7 @@ def read_only_spool(home: Path, count: int, random: Random) -> Result:
         server = TestServer(home / f"server-{number}")
         with _write_protected(home / f"disk-{number}") as disk:
             if disk is None:
-                result.skipped = _NO_MOUNT
+                result.skipped = NO_MOUNT
                 return result
             memory = {"spool_memory_bytes": 0} if number % 2 else {}
             with Scene(home / str(number), server.url, spool_dir=disk, **memory) as scene:

@@ -33,7 +33,7 @@ class Result:
     def problems(self) -> list[str]:
         """What is wrong, in words; a planned fault that did not happen makes a run void."""
         if self.skipped:
-            return []
+            return [f"void: {self.skipped}"]
         void = [f"void: {self.happened} of {self.planned} planned faults happened"]
         idle = ["void: no event was reported"]
         return (
@@ -56,8 +56,6 @@ def head() -> str:
 
 def row(result: Result) -> str:
     """Return one line of the table, and below it what is to be said about it."""
-    if result.skipped:
-        return f"{result.name:<{_WIDTHS[0]}}  skipped: {result.skipped}"
     tally = result.tally
     cells = (
         result.name,
@@ -79,7 +77,7 @@ def foot(results: Iterable[Result]) -> str:
     """Return the sums."""
     total = Result("all", 0)
     for result in results:
-        total.planned += result.planned if not result.skipped else 0
+        total.planned += result.planned
         total.happened += result.happened
         total.seconds += result.seconds
         total.tally.add(result.tally)

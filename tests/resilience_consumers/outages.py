@@ -10,11 +10,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from synapse_stream.settings import Settings
+from tests.postgres import NO_POSTGRES
 from tests.resilience.audit import Audit, read_all
+from tests.resilience.refusals import NO_MOUNT
 from tests.resilience.report import Result
 from tests.resilience.scene import AGAIN, Scene
 from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
-from tests.resilience_consumers.kills import NO_POSTGRES
 from tests.resilience_consumers.stage import GOES_ON, Stage, own_postgres
 from tests.resilience_consumers.worker import Point
 from tests.servers import TestServer, wait_until
@@ -142,7 +143,7 @@ def fill_the_database_disk(home: Path, count: int, random: Random) -> Result:
         _stage(home, server, random, store_url=f"sqlite:///{disk}/views") as stage,
     ):
         if disk is None:
-            result.skipped = "no small file system may be mounted here"
+            result.skipped = NO_MOUNT
             return result
         consumer = stage.consume("message-feed")
         for number in range(count):
