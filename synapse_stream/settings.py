@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
 from synapse_stream.errors import ConfigError
 
@@ -78,6 +85,10 @@ class Settings(BaseModel):
 
     lease_seconds: Positive = 10.0
     """How long a consumer that is not heard of keeps its partitions."""
+    api_tokens: SecretStr | None = None
+    """Who may use the HTTP API beyond this machine: a JSON list of
+    `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the
+    file that holds it. `jobs` may be left out; a token has 16 characters or more."""
 
     @field_validator("data_dir", "spool_dir")
     @classmethod
@@ -133,10 +144,11 @@ class Settings(BaseModel):
         return f"the embedded server of {os.fsencode(self.data_dir).decode(errors='replace')}"
 
     def masked(self) -> dict[str, str | None]:
-        """Return every setting as text, passwords replaced by `***`."""
+        """Return every setting as text, passwords and tokens replaced by `***`."""
         shown = {name: getattr(self, name) for name in type(self).model_fields}
         shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
         shown["store_url"] = mask_url(self.store_url) if self.store_url else None
+        shown["api_tokens"] = "***" if self.api_tokens else None
         return {name: None if value is None else str(value) for name, value in shown.items()}
 
 
