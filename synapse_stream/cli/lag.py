@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,31 +9,12 @@ import typer
 
 from synapse_stream.cli.output import print_json
 from synapse_stream.cli.tables import Cell, print_table, span
+from synapse_stream.lag import Lag, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.operations import Checkpoint, Operations
     from synapse_stream.settings import Settings
-
-_PAGE = 1_000
-_MOST_PAGES = 10
-
-
-@dataclass(slots=True)
-class Lag:
-    """How far one partition of one projection is behind."""
-
-    projection: str
-    partition: int
-    owner: str | None
-    """None when no consumer holds its lease."""
-    events: int = 0
-    is_exact: bool = True
-    """False when there are more events than were counted."""
-    seconds: float = 0.0
-    """Age of the oldest event that is not in the view, by the server's clock."""
 
 
 def lag(
@@ -60,48 +40,16 @@ def lag(
 
 def _measure(settings: Settings) -> Iterator[Lag]:
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.operations import PROJECTIONS, open_operations
+    from synapse_stream.operations import open_operations
 
     store = open_operations(settings)
     log = FeedLog.open(settings)
     try:
         log.check(found=False)
-        for projection in PROJECTIONS:
-            yield from _of_projection(settings, store, log, projection)
+        yield from measure(store, log)
     finally:
         log.close()
         store.close()
-
-
-def _of_projection(
-    settings: Settings, store: Operations, log: FeedLog, projection: str
-) -> list[Lag]:
-    known: dict[int, Checkpoint] = {c.partition: c for c in store.checkpoints(projection)}
-    lags = [
-        Lag(projection, partition, known[partition].owner if partition in known else None)
-        for partition in range(settings.partitions)
-    ]
-    behind = {
-        partition: known[partition].position if partition in known else (0, 0)
-        for partition in range(settings.partitions)
-    }
-    now_ms = log.now_ms()
-    for _ in range(_MOST_PAGES):
-        found = log.wait_feeds(behind, limit=_PAGE, block_ms=1) if behind else {}
-        for partition, pointers in found.items():
-            waiting = lags[partition]
-            if not waiting.events:
-                oldest_ms, _ = pointers[0].entry
-                waiting.seconds = max(0, now_ms - oldest_ms) / 1000
-            waiting.events += sum(pointer.count for pointer in pointers)
-        behind = {
-            partition: pointers[-1].entry
-            for partition, pointers in found.items()
-            if len(pointers) == _PAGE
-        }
-    for partition in behind:
-        lags[partition].is_exact = False
-    return lags
 
 
 def _rows(lags: Sequence[Lag]) -> Iterator[Sequence[Cell | str]]:
