@@ -1,0 +1,31 @@
+/** What can be said of a run between two answers of the server, from its clock. */
+
+import { serverNow } from "./api.js";
+
+const SILENT_AFTER_MS = 40_000;
+const LOST_AFTER_MS = 120_000;
+const ENDED = new Set(["completed", "failed", "cancelled"]);
+
+/** Return when the stream entry at `position` was appended, in milliseconds of the server's clock. */
+export const millis = (position) => Number(position.split("-", 1)[0]);
+
+export const isEnded = (status) => ENDED.has(status);
+
+/** Judge by the age of the last sign, as `synapse_stream.views.health` does: silence is no event that would arrive. */
+export function healthOf(lastSignMs, status) {
+  if (isEnded(status)) return "ended";
+  const age = serverNow() - lastSignMs;
+  if (age >= LOST_AFTER_MS) return "lost";
+  return age >= SILENT_AFTER_MS ? "silent" : "alive";
+}
+
+export const secondsSince = (ms) => Math.max(0, (serverNow() - ms) / 1000);
+
+/**
+ * Return the time on the plugin's clock, in microseconds: that of its latest event and the age of this event on the
+ * server's clock. So clocks that differ spoil no ETA.
+ */
+export const pluginNow = (attempt, position) => attempt.last_time + secondsSince(millis(position)) * 1e6;
+
+/** Return what is left of an ETA that was true at `updated`. */
+export const remaining = (eta, updated, now) => Math.max(0, eta - Math.max(0, (now - updated) / 1e6));

@@ -1,0 +1,233 @@
+/** `/`: all jobs, live. */
+
+import { html, nothing, render } from "../vendor/lit-html.js";
+import { jobsLive } from "./api.js";
+import { ago, cut, dateTime, duration, oneLine, percent, shortCount } from "./format.js";
+import { healthOf, isEnded, remaining, secondsSince } from "./health.js";
+import { badge, HEALTH, icon, STATUS } from "./icons.js";
+import { JobList } from "./joblist.js";
+import { formatCount } from "./numbers.js";
+import { Rows } from "./rows.js";
+
+const COLUMNS = ["Job", "Status", "Progress", "Started", "Events", "Trouble"];
+const TYPING_MS = 200;
+const TABLE_HEAD_PX = 32;
+
+export function jobsPage(root, params, page) {
+  return new JobsPage(root, params, page);
+}
+
+class JobsPage {
+  #cursor = null;
+  #chosen = new Set();
+  #actions = new Set();
+  #typing = null;
+  #frame = null;
+
+  constructor(root, params, page) {
+    this.page = page;
+    this.list = new JobList(() => this.#schedule());
+    const filters = Object.fromEntries(["status", "action", "q"].map((name) => [name, params.get(name) ?? ""]));
+    this.list.filters = filters;
+    page.title("Jobs");
+    render(this.#shell(filters), root);
+    this.root = root;
+    this.scroller = root.querySelector(".jobs-scroll");
+    this.rows = new Rows({
+      scroller: this.scroller,
+      body: root.querySelector("tbody"),
+      tag: "tr",
+      keyOf: (job) => job.job_id,
+      draw: (job, row, index) => this.#row(job, row, index),
+      onRange: (_, stop) => {
+        if (stop > this.list.jobs.length - 50) this.list.more();
+      },
+    });
+    this.stream = jobsLive({
+      onJob: (summary) => this.list.merge(summary),
+      onConnection: (state, problem) => {
+        page.connection(state, problem);
+        if (state !== "reconnecting") this.list.refresh(); // at first, and whatever changed while nobody listened
+      },
+    });
+    this.ticking = setInterval(() => this.#schedule(), 1000);
+    addEventListener("keydown", this.#keys);
+  }
+
+  destroy() {
+    this.stream.close();
+    this.rows.destroy();
+    clearInterval(this.ticking);
+    clearTimeout(this.#typing);
+    cancelAnimationFrame(this.#frame);
+    removeEventListener("keydown", this.#keys);
+  }
+
+  #schedule() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { list } = this;
+    for (const job of list.jobs) if (job.action) this.#actions.add(job.action);
+    this.rows.update(list.jobs);
+    render(this.#counts(), this.root.querySelector("#job-count"));
+    render(this.#note(), this.root.querySelector("#job-note"));
+    render(this.#compare(), this.root.querySelector("#compare"));
+    render([...this.#actions].sort().map((name) => html`<option value=${name}></option>`), this.root.querySelector("#actions"));
+    const table = this.root.querySelector("table");
+    table.setAttribute("aria-rowcount", list.hasMore ? -1 : list.jobs.length + 1);
+    table.hidden = list.jobs.length === 0;
+  }
+
+  #shell(filters) {
+    const option = ([value, { word }]) => html`<option value=${value} ?selected=${value === filters.status}>${word}</option>`;
+    const statuses = Object.entries(STATUS).filter(([name]) => name !== "skipped");
+    return html`<div class="jobs">
+      <form class="jobs-bar" role="search" aria-label="Jobs" @submit=${(event) => event.preventDefault()} @input=${this.#filter}>
+        <h1>Jobs</h1>
+        <span id="job-count" class="note"></span>
+        <input class="grow" type="search" name="q" .value=${filters.q} aria-label="Search by id or action" placeholder="Search id or action  ( / )" autocomplete="off" spellcheck="false" maxlength="200">
+        <select name="status" aria-label="Status"><option value="">Any status</option>${statuses.map(option)}</select>
+        <input name="action" class="action" .value=${filters.action} list="actions" aria-label="Action" placeholder="Any action" autocomplete="off" maxlength="200">
+        <datalist id="actions"></datalist>
+        <span id="compare"></span>
+      </form>
+      <div class="jobs-scroll" tabindex="-1">
+        <table class="jobs-table" hidden>
+          <caption class="visually-hidden">Jobs, the newest first</caption>
+          <thead><tr>
+            <th scope="col" class="choose"><span class="visually-hidden">Compare</span></th>
+            ${COLUMNS.map((name) => html`<th scope="col" class="c-${name.toLowerCase()}">${name}</th>`)}
+          </tr></thead>
+          <tbody></tbody>
+        </table>
+        <div id="job-note" aria-live="polite"></div>
+      </div>
+    </div>`;
+  }
+
+  #row(job, row, index) {
+    row.setAttribute("aria-rowindex", index + 2);
+    row.classList.toggle("cursor", job.job_id === this.#cursor);
+    const href = `job${queryOf(job.job_id)}`;
+    const name = oneLine(job.job_id);
+    const choose = (event) => this.#choose(job.job_id, event.target.checked);
+    return html`<td class="choose"><input type="checkbox" aria-label="Compare ${name}" .checked=${this.#chosen.has(job.job_id)} @change=${choose}></td>
+      <td class="c-job"><a href=${href} @focus=${() => this.#focus(job.job_id)}><bdi>${name}</bdi></a>${about(job)}</td>
+      <td class="c-status">${badge(STATUS, job.status, "plain")}${sign(job)}</td>
+      <td class="c-progress">${progress(job, name)}</td>
+      <td class="c-started" title=${dateTime(job.started)}>${ago(secondsSince(job.started / 1000))}</td>
+      <td class="c-events number">${shortCount(job.events)}</td>
+      <td class="c-trouble">${trouble(job)}</td>`;
+  }
+
+  #counts() {
+    const { jobs, hasMore } = this.list;
+    return html`${formatCount(jobs.length)}${hasMore ? "+" : ""}`;
+  }
+
+  #note() {
+    const { jobs, problem, isLoading, filters } = this.list;
+    if (problem) return html`<p class="alert">${problem.message} <button type="button" @click=${() => this.list.refresh()}>Try again</button></p>`;
+    if (jobs.length > 0) return isLoading ? html`<p class="loading">Loading …</p>` : nothing;
+    if (isLoading) return html`<p class="empty">Loading …</p>`;
+    if (filters.q || filters.status || filters.action) {
+      return html`<div class="empty"><p>No job matches.</p><p><a href="./">Show all jobs</a></p></div>`;
+    }
+    return html`<div class="empty"><h2>No jobs yet</h2><p>The first one appears here as soon as it reports.</p>
+      <pre tabindex="0" role="region" aria-label="Example">from synapse_stream import open_run
+
+with open_run("job-1") as ctx:
+    ctx.set_progress(1, 10, step="training")</pre></div>`;
+  }
+
+  #compare() {
+    const chosen = [...this.#chosen];
+    if (chosen.length === 0) return nothing;
+    if (chosen.length === 1) return html`<span class="note">1 chosen; choose another to compare</span>`;
+    const ids = new URLSearchParams(chosen.map((id) => ["id", id]));
+    return html`<a class="button" href="compare?${ids}">Compare ${chosen.length}</a>`;
+  }
+
+  #choose(id, isChosen) {
+    if (isChosen) this.#chosen.add(id);
+    else this.#chosen.delete(id);
+    this.#schedule();
+  }
+
+  #focus(id) {
+    this.#cursor = id;
+    this.#schedule();
+  }
+
+  #filter = ({ currentTarget }) => {
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => {
+      const filters = Object.fromEntries(["status", "action", "q"].map((name) => [name, currentTarget?.elements[name].value ?? form(this.root, name)]));
+      this.page.replaceQuery(filters);
+      this.scroller.scrollTop = 0;
+      this.list.filter(filters);
+    }, TYPING_MS);
+  };
+
+  #keys = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || this.page.isBusy()) return;
+    const isTyping = event.target.matches?.("input:not([type=checkbox]), select, textarea");
+    if (event.key === "/" && !isTyping) this.root.querySelector("[name=q]").focus();
+    else if (event.key === "Escape" && isTyping) event.target.blur();
+    else if ((event.key === "j" || event.key === "ArrowDown") && !isTyping) this.#move(1);
+    else if ((event.key === "k" || event.key === "ArrowUp") && !isTyping) this.#move(-1);
+    else if (event.key === "x" && !isTyping && this.#cursor !== null) this.#choose(this.#cursor, !this.#chosen.has(this.#cursor));
+    else return;
+    event.preventDefault();
+  };
+
+  #move(step) {
+    const { jobs } = this.list;
+    if (jobs.length === 0) return;
+    const at = jobs.findIndex((job) => job.job_id === this.#cursor);
+    const index = at < 0 ? 0 : Math.max(0, Math.min(jobs.length - 1, at + step));
+    this.#cursor = jobs[index].job_id;
+    this.rows.reveal(index, TABLE_HEAD_PX);
+    this.rows.elementOf(this.#cursor)?.querySelector("a").focus({ preventScroll: true });
+  }
+}
+
+const form = (root, name) => root.querySelector("form").elements[name].value;
+const queryOf = (id) => `?${new URLSearchParams({ id })}`;
+
+function about(job) {
+  const parts = [job.action, job.attempts > 1 ? `attempt ${job.attempt}` : null].filter(Boolean);
+  const labels = Object.entries(job.labels ?? {}).slice(0, 3);
+  return html`<div class="sub"><bdi>${oneLine(parts.join(" · "), 120)}</bdi>
+    ${labels.map(([name, value]) => html`<span class="chip"><bdi>${oneLine(`${name}=${typeof value === "object" ? "…" : value}`, 60)}</bdi></span>`)}</div>`;
+}
+
+function sign(job) {
+  if (isEnded(job.status)) return html`<div class="sub">took ${duration(job.duration_seconds)}</div>`;
+  const health = healthOf(job.last_sign_ms, job.status);
+  return html`<div class="sub">${health === "alive" ? "" : badge(HEALTH, health, "plain")} sign ${ago(secondsSince(job.last_sign_ms))}</div>`;
+}
+
+function progress(job, name) {
+  if (job.percent === null) return html`<span class="sub">no progress reported</span>`;
+  const look = { completed: "good", failed: "bad", cancelled: "idle" }[job.status] ?? "";
+  const now = job.updated + secondsSince(job.last_sign_ms) * 1e6;
+  const left = job.eta_seconds === null ? nothing : `${duration(remaining(job.eta_seconds, job.updated, now))} left`;
+  return html`<div class="bar"><progress class=${look} max="100" .value=${job.percent} aria-label="Progress of ${name}"></progress><span class="number">${percent(job.percent)}</span></div>
+    <div class="sub">${left}</div>`;
+}
+
+function trouble(job) {
+  const { completeness, parked, error } = job;
+  const parts = [];
+  if (completeness === "incomplete") parts.push(html`<span class="plain-bad">${icon("warn")}events missing</span>`);
+  if (completeness === "shed") parts.push(html`<span class="plain-warn">${icon("warn")}events given up</span>`);
+  if (parked) parts.push(html`<span class="plain-warn">${icon("warn")}${formatCount(parked)} parked</span>`);
+  if (error) parts.push(html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`);
+  return parts;
+}
