@@ -1,0 +1,59 @@
+/** Which metrics a job has: a metric is a step and a name, its series are those of attempts and ranks. */
+
+import { getJson, jobPath, query } from "./api.js";
+
+const PAGE = 1000;
+
+export class Catalogue {
+  constructor(jobId) {
+    this._jobId = jobId;
+    this._metrics = new Map();
+  }
+
+  /** Yield after each page of the listing, so that the first charts need not wait for the last. */
+  async *load(signal) {
+    let after = null;
+    do {
+      const answer = await getJson(jobPath(this._jobId, "/series") + query({ limit: PAGE, after }), { signal });
+      for (const series of answer.series) this.add(series);
+      after = answer.next;
+      yield;
+    } while (after);
+  }
+
+  /** Note a series, with its summary where the API tells it; returns true when its metric is new. */
+  add(series) {
+    const { step, name } = series;
+    const key = JSON.stringify([step, name]);
+    const known = this._metrics.get(key);
+    const metric = known ?? { key, step, name, hasX: false, series: new Map() };
+    metric.hasX ||= series.has_x;
+    metric.series.set(`${series.attempt}/${series.rank}`, series);
+    this._metrics.set(key, metric);
+    return !known;
+  }
+
+  get(step, name) {
+    return this._metrics.get(JSON.stringify([step, name]));
+  }
+
+  get size() {
+    return this._metrics.size;
+  }
+
+  /** Return the metrics whose name or step contains `text`, those of one step together. */
+  matching(text) {
+    const wanted = text.trim().toLowerCase();
+    const found = [...this._metrics.values()].filter(({ step, name }) =>
+      `${step ?? ""} ${name}`.toLowerCase().includes(wanted),
+    );
+    return [...Map.groupBy(found, ({ step }) => step)].flatMap(([, metrics]) => metrics);
+  }
+
+  /** Return the values that a field of the series has, `attempt` or `rank`, in order. */
+  all(field) {
+    const found = new Set();
+    for (const { series } of this._metrics.values()) for (const one of series.values()) found.add(one[field]);
+    return [...found].sort((a, b) => a - b);
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The newest metrics events that came live, so that an answer of the API, which may lag behind the
+ * live stream, can be completed: no point is lost between the two, and none is there twice.
+ */
+
+import { isAfter } from "./positions.js";
+
+const MOST_EVENTS = 4_000;
+
+export class Recent {
+  constructor() {
+    this._events = [];
+    /** Everything behind this position is held; null as long as nothing is known. */
+    this.floor = null;
+  }
+
+  /** The stream is known to be followed from `position` on; the first call counts. */
+  beginAt(position) {
+    this.floor ??= position;
+  }
+
+  push(recorded) {
+    this.floor ??= recorded.position; // what came before it is not known
+    this._events.push(recorded);
+    if (this._events.length >= 2 * MOST_EVENTS) {
+      const dropped = this._events.splice(0, MOST_EVENTS);
+      this.floor = dropped.at(-1).position;
+    }
+  }
+
+  /** Forget everything: what was left out lies before `position`. */
+  restartAt(position) {
+    this._events = [];
+    this.floor = position;
+  }
+
+  /** Tell whether nothing is missing behind `position`. */
+  covers(position) {
+    return this.floor === null || !isAfter(this.floor, position);
+  }
+
+  after(position) {
+    let begin = this._events.length;
+    while (begin > 0 && isAfter(this._events[begin - 1].position, position)) begin -= 1;
+    return this._events.slice(begin);
+  }
+}
