@@ -36,7 +36,7 @@ def drain(
         if as_json:
             print_json(adoption)
         elif _is_news(adoption):
-            print(_line(adoption))
+            print(adoption_line(adoption))
     if not as_json and not any(map(_is_news, adoptions)):
         print(f"Nothing waits in {settings.spool_root}")
     if any(adoption.waiting or adoption.trouble for adoption in adoptions):
@@ -48,7 +48,8 @@ def _is_news(adoption: Adoption) -> bool:
     return bool(adoption.sent or adoption.waiting or adoption.is_lost or adoption.trouble)
 
 
-def _line(adoption: Adoption) -> str:
+def adoption_line(adoption: Adoption) -> str:
+    """Say what became of one spool."""
     said = f"job {one_line(adoption.job_id)}: {adoption.sent} events sent from {adoption.place}"
     if adoption.is_lost:
         said += "; its process had died, which is now recorded"

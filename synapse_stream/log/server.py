@@ -21,6 +21,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 
 from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.leash import leashed
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,17 +42,35 @@ class EmbeddedServer:
     files, and a crash leaves no stale lock.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0) -> None:
-        """Prepare a server in `data_dir`; port 0 picks a free one."""
+    def __init__(self, data_dir: Path, *, port: int = 0, on_leash: bool = False) -> None:
+        """Prepare a server in `data_dir`.
+
+        Args:
+            data_dir: where its files are.
+            port: 0 picks a free one.
+            on_leash: it shall not outlive the thread that starts it, however that one ends.
+        """
         self.data_dir = data_dir
         self.url = ""
         self._port = port
+        self._on_leash = on_leash
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def is_owner(self) -> bool:
         """True if this object started the server; False if it found one running."""
         return self._process is not None
+
+    @property
+    def is_running(self) -> bool:
+        """True while a server lives in this directory, whoever started it."""
+        if self._process is not None:
+            return self._process.poll() is None
+        try:
+            with (self.data_dir / "server" / "lock").open("r+") as lock:
+                return not _try_lock(lock.fileno())
+        except FileNotFoundError:
+            return False
 
     def start(self) -> Self:
         """Start the server, or find the one that runs in this directory; return when it answers.
@@ -121,7 +140,7 @@ class EmbeddedServer:
         for _ in range(_PORT_ATTEMPTS):
             port = self._port or _free_port()
             password = secrets.token_hex(16)
-            process = _spawn(home, _config(home, port, password), lock)
+            process = self._spawn(home, _config(home, port, password), lock)
             self.url = f"redis://:{password}@127.0.0.1:{port}"
             _write_address(self.data_dir, self.url, process.pid)
             if _answers(process, self.url):
@@ -132,6 +151,22 @@ class EmbeddedServer:
         (self.data_dir / "server.json").unlink()
         msg = f"the embedded server in {home} does not start; its log ends:\n{_log_tail(home)}"
         raise ConfigError(msg)
+
+    def _spawn(self, home: Path, config: str, lock: int) -> subprocess.Popen[bytes]:
+        (home / "server.log").unlink(missing_ok=True)
+        command = [find_binary(), "-"]
+        process = subprocess.Popen(  # noqa: S603 - a program found by us, its input made by us
+            leashed(command) if self._on_leash else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(lock,),
+            start_new_session=True,
+        )
+        if process.stdin is not None:
+            process.stdin.write(config.encode())
+            process.stdin.close()
+        return process
 
 
 def find_binary() -> str:
@@ -189,22 +224,6 @@ appendfsync everysec
 save ""
 maxmemory-policy noeviction
 """
-
-
-def _spawn(home: Path, config: str, lock: int) -> subprocess.Popen[bytes]:
-    (home / "server.log").unlink(missing_ok=True)
-    process = subprocess.Popen(  # noqa: S603 - a program found by us, its input made by us
-        [find_binary(), "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(lock,),
-        start_new_session=True,
-    )
-    if process.stdin is not None:
-        process.stdin.write(config.encode())
-        process.stdin.close()
-    return process
 
 
 def _answers(process: subprocess.Popen[bytes], url: str) -> bool:

@@ -1,0 +1,50 @@
+"""The thread that sends what killed plugins left on this host."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from synapse_stream.log.event_log import open_log
+from synapse_stream.producer.adopt import Adopter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse_stream.producer.adopt import Adoption
+    from synapse_stream.settings import Settings
+
+_LOOK_SECONDS = 1.0
+_LAST_WAIT_SECONDS = 5.0
+
+
+class AdoptionThread:
+    """Adopts from `with` to its end, and tells what is news: what was sent, and each new trouble.
+
+    Nothing is lost when it is interrupted: what was not sent stays, and is sent by the next one.
+    """
+
+    def __init__(self, settings: Settings, tell: Callable[[Adoption], None]) -> None:
+        self._adopter = Adopter(settings, lambda: open_log(settings))
+        self._tell = tell
+        self._troubles: dict[str, str | None] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="adoption", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End after the spool in hand, or without it if the server does not answer."""
+        self._stop.set()
+        self._thread.join(_LAST_WAIT_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            for adoption in self._adopter.adopt():
+                before = self._troubles.get(adoption.producer)
+                self._troubles[adoption.producer] = adoption.trouble
+                if adoption.sent or adoption.is_lost or adoption.trouble not in {None, before}:
+                    self._tell(adoption)
