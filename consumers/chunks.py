@@ -14,6 +14,7 @@ import struct
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import compress
 from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -45,6 +46,7 @@ class Chunk:
     number: int
     """Orders the chunks of a series; no two have the same."""
     first: Position
+    """The lowest of its points' positions; `last` is the highest."""
     last: Position
     v_sum: float
     """Sum of the finite values."""
@@ -80,6 +82,28 @@ def merge(chunks: Sequence[tuple[int, bytes]]) -> list[Chunk]:
     return merged
 
 
+def encode(points: Points) -> list[Chunk]:
+    """Encode one series."""
+    return [_encode(points, points.number, piece) for piece in _places(points, [])]
+
+
+def cut(number: int, body: bytes, until: Position) -> Points:
+    """Return the points of a chunk that do not stand behind `until`.
+
+    Raises:
+        DecodeError: the body is damaged.
+    """
+    points = decode(body)
+    kept = [place <= until for place in zip(points.ms, points.seq, points.index, strict=True)]
+
+    def column(items: array[Any]) -> array[Any]:
+        return array(items.typecode, compress(items, kept))
+
+    positions = (column(points.ms), column(points.seq), column(points.index))
+    xs = None if points.xs is None else column(points.xs)
+    return Points(number, *positions, column(points.times), column(points.values), xs)
+
+
 def decode(body: bytes) -> Points:
     """Return the points of a chunk.
 
@@ -113,7 +137,8 @@ class _Places(NamedTuple):
     """What a piece of a series shares with other metrics of the same events: all but values."""
 
     start: int
-    positions: list[array[int]]
+    first: Position
+    last: Position
     raw: tuple[bytes, ...]
     frame: bytes
     columns: Columns
@@ -134,8 +159,15 @@ def _places(points: Points, known: Sequence[_Places]) -> list[_Places]:
         if xs is not None:
             packed.append(packing.transpose(raw[_XS]))
         columns = stats.place_columns(positions[_TIMES], xs)
-        pieces.append(_Places(start, positions, raw, packing.compress(packed), columns))
+        frame = packing.compress(packed)
+        pieces.append(_Places(start, *_span(*positions[:_TIMES]), raw, frame, columns))
     return pieces
+
+
+def _span(ms: array[int], seq: array[int], index: array[int]) -> tuple[Position, Position]:
+    """Return the lowest and the highest position: as a rule, but not always, first and last."""
+    places = list(zip(ms, seq, index, strict=True))
+    return Position(*min(places)), Position(*max(places))
 
 
 def _encode(points: Points, number: int, piece: _Places) -> Chunk:
@@ -145,11 +177,10 @@ def _encode(points: Points, number: int, piece: _Places) -> Chunk:
     layout = len(piece.raw) - _TIMES
     whole = stats.join(columns)
     head = _BODY.pack(layout, len(values), len(piece.frame))
-    ms, seq, index, _ = piece.positions
     return Chunk(
         number + piece.start,
-        Position(ms[0], seq[0], index[0]),
-        Position(ms[-1], seq[-1], index[-1]),
+        piece.first,
+        piece.last,
         total,
         whole,
         stats.outline(whole, columns),

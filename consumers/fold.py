@@ -67,8 +67,18 @@ class JobFold:
                 f"not {view.version}; fold the job from its start"
             )
             raise OutdatedFold(msg)
+        self._position: list[int] | None = content.get("position")
         self._ledger = Ledger(content.get("ledger"))
         self._view = view(job_id, content.get("view"))
+
+    @property
+    def position(self) -> Position | None:
+        """Where the last event stands that was folded or parked; None before the first."""
+        return None if self._position is None else Position(*self._position)
+
+    def last(self, producer: str) -> int:
+        """Return the highest number folded of a producer, -1 for none."""
+        return self._ledger.last(producer)
 
     def apply(self, recorded: RecordedBatch) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded.
@@ -83,6 +93,7 @@ class JobFold:
             return []
         self.has_changed = True
         events, faults = _decode(batch)
+        self._position = [recorded.ms, recorded.seq, max(0, len(events) - 1)]
         for delivery in self._ledger.admit(recorded.ms, recorded.seq, batch, events):
             for part in _readable(delivery, faults) if faults else (delivery,):
                 self._apply(part, faults)
@@ -112,9 +123,13 @@ class JobFold:
         return None
 
     def document(self) -> bytes:
-        """Return `{"v": version, "ledger": …, "view": …}` as JSON with sorted keys."""
+        """Return `{"v": version, "position": …, "ledger": …, "view": …}` as JSON, keys sorted.
+
+        `position` is that of the last event that was folded or parked; null before the first.
+        """
         content = {
             "v": self._version,
+            "position": self._position,
             "ledger": self._ledger.document(),
             "view": self._view.document(),
         }

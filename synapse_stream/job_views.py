@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.optional import require
+from synapse_stream.position import BEGINNING
 from synapse_stream.views import open_views
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def all_messages(
     views: Views, job_id: str, *, after: Position | None, **wanted: Any
 ) -> Iterator[Message]:
     """Yield messages page by page, in the order of the feed."""
+    after = after or BEGINNING
     while True:
         page = views.messages(job_id, after=after, limit=_PAGE, **wanted)
         yield from page.messages

@@ -34,6 +34,10 @@ class Checkpoint(Protocol):
     def owner(self) -> str | None:
         """The consumer that holds its lease."""
 
+    @property
+    def commits(self) -> int:
+        """How many there were."""
+
 
 class ParkedEvent(Protocol):
     """One event, or whole stream entry, that could not be folded."""
@@ -88,6 +92,9 @@ class Operations(Protocol):
 
     def checkpoints(self, projection: str) -> Sequence[Checkpoint]:
         """Return where the partitions of a projection stand, by number."""
+
+    def count_shed(self) -> int:
+        """Return how many events producers have given up, of all jobs."""
 
     def list_parked(
         self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100

@@ -46,11 +46,16 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
     attempts = {n: _attempt(n, run, producers) for n, run in view["attempts"].items()}
     return RunState(
         job_id=job_id,
-        position=Position(*view["position"]) if view["position"] else BEGINNING,
+        position=_position(content),
         attempts=[attempts[n] for n in sorted(attempts, key=int, reverse=True)],
         latest=attempts[number],
         parked=parked,
     )
+
+
+def position(document: bytes) -> Position:
+    """Return where the last event stands that a fold has folded or parked."""
+    return _position(orjson.loads(document))
 
 
 def latest_attempt(view: Mapping[str, Any]) -> str | None:
@@ -109,6 +114,10 @@ def completeness(producers: Iterable[tuple[str, Mapping[str, Any]]]) -> Complete
     else:
         status = CompletenessStatus.OPEN if is_open else CompletenessStatus.COMPLETE
     return Completeness(status, missing, shed)
+
+
+def _position(content: Mapping[str, Any]) -> Position:
+    return Position(*content["position"]) if content["position"] else BEGINNING
 
 
 def _attempt(number: str, run: Mapping[str, Any], producers: Mapping[str, Any]) -> Attempt:

@@ -1,7 +1,6 @@
 """Run state: where a job stands. Its document is its view; `reading` makes a RunState of it.
 
-Document: `position` of the last event in it (null before the first), and `attempts`: number → an
-attempt as `run_events.begin_run` lays it out.
+Document: `attempts`: number → an attempt as `run_events.begin_run` lays it out.
 
 Status: PENDING until rank 0, or a process that names no rank, shows up; then RUNNING; the `end` of
 rank 0 with a status, or its loss, is final for the attempt. Everything else goes on: late events of
@@ -33,11 +32,11 @@ class RunStateView(JobView):
     """Folds the events of a job into its condition."""
 
     name: ClassVar[str] = "run-state"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def begin(self) -> dict[str, Any]:
         """Return the document of a job without events."""
-        return {"position": None, "attempts": {}}
+        return {"attempts": {}}
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
@@ -71,9 +70,6 @@ class RunStateView(JobView):
             tally(run["counts"], kind, count, _MOST_KINDS)
         for part in (run, rank):
             part["sign"] = max(part["sign"], delivery.ms) if delivery.is_late else delivery.ms
-        if not delivery.is_late or self._document["position"] is None:
-            last = delivery.start + len(kinds) - 1
-            self._document["position"] = [delivery.ms, delivery.seq, last]
         for part in (run, rank) if delivery.rank == 0 else (rank,):
             if part["status"] == "pending":
                 part["status"] = "running"

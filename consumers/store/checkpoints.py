@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from consumers.store.engine import Database
 
 _FORGET_MEMBERS_MS = 3_600_000
+_UNTOUCHED = {"epoch": 0, "lease_until": 0, "ms": 0, "seq": 0, "commits": 0}
 
 
 class Lease(NamedTuple):
@@ -43,6 +44,8 @@ class Checkpoint(NamedTuple):
     """None when nobody holds its lease."""
     age_seconds: float | None
     """Since the last commit; None before the first."""
+    commits: int
+    """How many there were."""
 
 
 # Made once: building a statement costs more than executing it. Their parameters are named so that
@@ -74,6 +77,7 @@ _ADVANCE = (
         ms=bindparam("to_ms"),
         seq=bindparam("to_seq"),
         committed=now_ms(),
+        commits=checkpoint.c.commits + 1,
         lease_until=_lease_end,
     )
 )
@@ -95,7 +99,7 @@ def acquire(
     with database.write(doing) as connection:
         if is_held is None:
             first = insert_into(connection, checkpoint).values(
-                projection=projection, partition=partition, epoch=0, ms=0, seq=0, lease_until=0
+                projection=projection, partition=partition, **_UNTOUCHED
             )
             connection.execute(first.on_conflict_do_nothing())
         taken = connection.execute(_TAKE, {**of, "duration": _ms(seconds)}).first()
@@ -146,7 +150,7 @@ def checkpoints(database: Database, projection: str) -> list[Checkpoint]:
     table = checkpoint.c
     is_lapsed = table.lease_until <= now_ms()
     query = (
-        select(table.partition, table.ms, table.seq, table.owner, is_lapsed.label("is_lapsed"))
+        select(checkpoint, is_lapsed.label("is_lapsed"))
         .add_columns((now_ms() - table.committed).label("age"))
         .where(table.projection == projection)
         .order_by(table.partition)
@@ -159,6 +163,7 @@ def checkpoints(database: Database, projection: str) -> list[Checkpoint]:
                 (row.ms, row.seq),
                 None if row.is_lapsed else row.owner,
                 None if row.age is None else max(0, row.age) / 1000,
+                row.commits,
             )
             for row in connection.execute(query)
         ]

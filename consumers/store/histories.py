@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
-from consumers.chunks import decode
+from consumers.chunks import cut, decode, encode
 from consumers.overview import Sketch
 from consumers.projections.base import begin_points
 from consumers.stats import Stats
@@ -23,12 +23,25 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from consumers.projections.base import Points
+    from synapse_stream.position import Position
 
 _STATS = [chunk.c[name] for name in Stats._fields]
+_KEY = [series.c[name] for name in SeriesKey._fields]
+_FIRST = [chunk.c.first_ms, chunk.c.first_seq, chunk.c.first_line]
+_LAST = [chunk.c.last_ms, chunk.c.last_seq, chunk.c.last_line]
 
 
-def read_summaries(connection: Connection, filters: ColumnElement[bool]) -> list[SeriesSummary]:
-    """Return the series that match, in the order of their keys."""
+def read_summaries(
+    connection: Connection,
+    filters: Sequence[ColumnElement[bool]],
+    after: SeriesKey | None,
+    limit: int | None,
+) -> list[SeriesSummary]:
+    """Return the series that match, in the order of their keys: the first ones behind `after`."""
+    listed = select(series).where(*filters).order_by(*_KEY).limit(limit)
+    if after is not None:
+        listed = listed.where(tuple_(*_KEY) > tuple_(*after[:2], after.step or "", after.name))
+    page = listed.subquery()
     whole = (
         select(
             chunk.c.series_no,
@@ -39,16 +52,17 @@ def read_summaries(connection: Connection, filters: ColumnElement[bool]) -> list
             func.max(chunk.c.xs).label("xs"),
             func.max(chunk.c.number).label("newest"),
         )
-        .where(chunk.c.series_no.in_(select(series.c.no).where(filters)))
+        .where(chunk.c.series_no.in_(select(page.c.no)))
         .group_by(chunk.c.series_no)
         .subquery()
     )
     query = (
-        select(series, whole, chunk.c.v_last)
-        .join(whole, whole.c.series_no == series.c.no)
-        .join(chunk, (chunk.c.series_no == series.c.no) & (chunk.c.number == whole.c.newest))
+        select(page, whole, chunk.c.v_last)
+        .join(whole, whole.c.series_no == page.c.no)
+        .join(chunk, (chunk.c.series_no == page.c.no) & (chunk.c.number == whole.c.newest))
+        .order_by(*(page.c[column.name] for column in _KEY))
     )
-    summaries = [
+    return [
         SeriesSummary(
             key=SeriesKey(row.attempt, row.rank, row.step, row.name),
             count=int(row.total),
@@ -60,7 +74,6 @@ def read_summaries(connection: Connection, filters: ColumnElement[bool]) -> list
         )
         for row in connection.execute(query)
     ]
-    return sorted(summaries, key=lambda summary: sort_key(summary.key))
 
 
 def find_series(connection: Connection, job_id: str, key: SeriesKey) -> int | None:
@@ -69,18 +82,21 @@ def find_series(connection: Connection, job_id: str, key: SeriesKey) -> int | No
         series.c.job_no == folds.number(connection, PROJECTION, job_id),
         series.c.attempt == key.attempt,
         series.c.rank == key.rank,
-        series.c.step.is_(None) if key.step is None else series.c.step == key.step,
+        series.c.step == (key.step or ""),
         series.c.name == key.name,
     )
     return connection.execute(query).scalar()
 
 
-def read_points(connection: Connection, series_no: int) -> Points:
-    """Return all points of a series, in the order of the fold."""
-    bodies = select(chunk.c.body).where(chunk.c.series_no == series_no).order_by(chunk.c.number)
+def read_points(connection: Connection, series_no: int, until: Position | None = None) -> Points:
+    """Return the points of a series up to and with `until`, in the order of the fold."""
+    query = select(chunk.c.body, *_LAST).where(*_chunks(series_no, until)).order_by(chunk.c.number)
     points = begin_points(0)
-    for body in connection.execute(bodies).scalars():
-        points.extend(decode(bytes(body)))
+    for body, *last in connection.execute(query):
+        if until is None or tuple(last) <= until:
+            points.extend(decode(bytes(body)))
+        else:
+            points.extend(cut(0, bytes(body), until))
     return points
 
 
@@ -93,17 +109,32 @@ def read_all(connection: Connection, job_id: str) -> dict[SeriesKey, Points]:
     }
 
 
-def read_sketches(connection: Connection, series_no: int) -> list[Sketch]:
-    """Return the chunks of a series without their bodies, in the order of their numbers."""
+def read_sketches(
+    connection: Connection, series_no: int, until: Position | None = None
+) -> tuple[list[Sketch], dict[int, bytes]]:
+    """Return the chunks of a series up to and with `until`, in the order of their numbers.
+
+    They come without their bodies, but beside them, by number, the bodies of those that end behind
+    `until`, cut there.
+    """
     query = (
-        select(chunk.c.number, chunk.c.outline, *_STATS)
-        .where(chunk.c.series_no == series_no)
+        select(chunk.c.number, chunk.c.outline, *_LAST, *_STATS)
+        .where(*_chunks(series_no, until))
         .order_by(chunk.c.number)
     )
-    return [
-        Sketch(number, _stats(stats), bytes(outline))
-        for number, outline, *stats in connection.execute(query)
-    ]
+    sketches: dict[int, Sketch] = {}
+    behind: list[int] = []
+    for number, outline, ms, seq, line, *stats in connection.execute(query):
+        sketches[number] = Sketch(number, _stats(stats), bytes(outline))
+        if until is not None and (ms, seq, line) > until:
+            behind.append(number)
+    bodies: dict[int, bytes] = {}
+    if until is not None:
+        for number, body in read_bodies(connection, series_no, behind).items():
+            (rest,) = encode(cut(number, body, until))
+            sketches[number] = Sketch(number, rest.stats, rest.outline)
+            bodies[number] = rest.body
+    return list(sketches.values()), bodies
 
 
 def read_bodies(connection: Connection, series_no: int, numbers: Sequence[int]) -> dict[int, bytes]:
@@ -117,9 +148,12 @@ def read_bodies(connection: Connection, series_no: int, numbers: Sequence[int]) 
     return bodies
 
 
-def sort_key(key: SeriesKey) -> tuple[Any, ...]:
-    """Order series: no step before any step."""
-    return (key.attempt, key.rank, key.step or "", key.name)
+def _chunks(series_no: int, until: Position | None) -> list[ColumnElement[bool]]:
+    """Choose the chunks of a series that have a point up to `until`."""
+    wanted: list[ColumnElement[bool]] = [chunk.c.series_no == series_no]
+    if until is not None:
+        wanted.append(tuple_(*_FIRST) <= tuple_(*until))
+    return wanted
 
 
 def _stats(columns: list[Any]) -> Stats:

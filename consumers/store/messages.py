@@ -48,11 +48,12 @@ class Filter(NamedTuple):
     text: str | None = None
     after: Position | None = None
     before: Position | None = None
+    until: Position | None = None
 
     @property
     def is_backward(self) -> bool:
-        """True when the last rows are wanted, not the first."""
-        return self.after is None and self.before is not None
+        """True when the last rows are wanted, not the first behind a position."""
+        return self.after is None
 
 
 def new_directory() -> Directory[LaneKey]:
@@ -74,7 +75,7 @@ def write(
 
 
 def read_page(connection: Connection, job_id: str, wanted: Filter, limit: int) -> list[MessageRow]:
-    """Return rows in order: the first that match, or the last if only `before` is given.
+    """Return rows in order: the first that match behind `after`, without it the last ones.
 
     The first row of each lane tells which lanes can have a part in the page, and how far it goes.
     """
@@ -148,6 +149,8 @@ def _conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bo
         conditions.append(tuple_(*_place) > tuple_(*wanted.after))
     if wanted.before is not None:
         conditions.append(tuple_(*_place) < tuple_(*wanted.before))
+    if wanted.until is not None:
+        conditions.append(tuple_(*_place) <= tuple_(*wanted.until))
     return conditions
 
 

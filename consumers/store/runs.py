@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import func, literal_column, or_, select, tuple_
 
 from consumers.projections.reading import latest_attempt
 from consumers.store.engine import driver_of
@@ -23,16 +23,20 @@ if TYPE_CHECKING:
 PROJECTION = "run-state"
 
 _SAVE_ON_SQLITE = """
-INSERT INTO run (job_no, job_id, ms, seq, status, action) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
-WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
+INSERT INTO run (job_no, job_id, ms, seq, status, action, shed) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (job_no)
+DO UPDATE SET status = excluded.status, action = excluded.action, shed = excluded.shed
+WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')
+    OR run.shed <> excluded.shed"""
 
 _SAVE_ON_POSTGRES = """
-INSERT INTO run (job_no, job_id, ms, seq, status, action)
-SELECT * FROM unnest(
-    %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[])
-ON CONFLICT (job_no) DO UPDATE SET status = excluded.status, action = excluded.action
-WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')"""
+INSERT INTO run (job_no, job_id, ms, seq, status, action, shed)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
+    %s::bigint[])
+ON CONFLICT (job_no)
+DO UPDATE SET status = excluded.status, action = excluded.action, shed = excluded.shed
+WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')
+    OR run.shed <> excluded.shed"""
 
 _age = (run.c.ms, run.c.seq, run.c.job_no)
 
@@ -89,6 +93,12 @@ def read_page(
     return [(job_id, bytes(document)) for job_id, document in connection.execute(query)]
 
 
+def count_shed(connection: Connection) -> int:
+    """Return how many events producers have given up, of all jobs and attempts."""
+    query = select(func.coalesce(func.sum(run.c.shed), 0)).where(run.c.shed > literal_column("0"))
+    return int(connection.execute(query).scalar_one())
+
+
 def _place(connection: Connection, job_id: str) -> Sequence[int]:
     query = (
         select(*_age)
@@ -103,9 +113,12 @@ def _place(connection: Connection, job_id: str) -> Sequence[int]:
 
 
 def _record(job_no: int, written: JobWrite) -> tuple[Any, ...] | None:
-    view = orjson.loads(written.document)["view"]
+    content = orjson.loads(written.document)
+    view = content["view"]
     number = latest_attempt(view)
     if number is None:
         return None
     latest = view["attempts"][number]
-    return (job_no, written.job_id, *written.entry, latest["status"], latest["action"])
+    marks = content["ledger"]["producers"].values()
+    shed = sum(sum(mark["shed"].values()) for mark in marks if "shed" in mark)
+    return (job_no, written.job_id, *written.entry, latest["status"], latest["action"], shed)

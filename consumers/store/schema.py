@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     false,
 )
@@ -34,8 +35,24 @@ metadata = MetaData(
     naming_convention={"pk": "%(table_name)s_pkey", "uq": "%(table_name)s_%(column_0_N_name)s_key"}
 )
 
+# Compared by code points on both, as Python does.
+_Ordered = Text().with_variant(Text(collation="C"), "postgresql")
+
 # SQLite numbers the rows of a table by itself if the key is an INTEGER, and of no other type.
 _Number = BigInteger().with_variant(Integer, "sqlite")
+
+
+class _Step(TypeDecorator[str]):
+    """A step; no step is the empty one, since NULL is neither equal to NULL nor in any order."""
+
+    impl = _Ordered
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Any) -> str:
+        return value or ""
+
+    def process_result_value(self, value: str | None, _dialect: Any) -> str | None:
+        return value or None
 
 
 def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
@@ -66,6 +83,7 @@ checkpoint = Table(
     _required("ms", BigInteger),
     _required("seq", BigInteger),
     Column("committed", BigInteger),
+    _required("commits", BigInteger),
 )
 
 member = Table(
@@ -97,10 +115,13 @@ run = Table(
     _required("seq", BigInteger),
     _required("status", Text),
     Column("action", Text),
+    _required("shed", BigInteger),
     Index("run_age", "ms", "seq", "job_no"),
     Index("run_status", "status", "ms", "seq", "job_no"),
 )
-"""What jobs are listed by; their documents are in `job`."""
+"""What jobs are listed by; their documents are in `job`. `shed`: how many events were given up."""
+
+Index("run_shed", run.c.shed, sqlite_where=run.c.shed > 0, postgresql_where=run.c.shed > 0)
 
 lane = Table(
     "lane",
@@ -137,10 +158,10 @@ series = Table(
     _required("partition", Integer),
     _required("attempt", Integer),
     _required("rank", Integer),
-    Column("step", Text),
-    _required("name", Text),
+    _required("step", _Step),
+    _required("name", _Ordered),
     _required("is_loose", Boolean, server_default=false()),
-    Index("series_job", "job_no"),
+    Index("series_key", "job_no", "attempt", "rank", "step", "name", unique=True),
 )
 """`is_loose`: small chunks have come that can be merged."""
 

@@ -83,6 +83,11 @@ class Store:
         """Return where the partitions of a projection stand, by number."""
         return checkpoints.checkpoints(self._databases.of(projection), projection)
 
+    def count_shed(self) -> int:
+        """Return how many events producers have given up, of all jobs."""
+        with self._databases.of(runs.PROJECTION).read("counting what was shed") as connection:
+            return runs.count_shed(connection)
+
     def load_folds(self, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the documents of those jobs that have one."""
         return folds.load(self._databases.of(projection), projection, job_ids)

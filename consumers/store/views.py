@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_
-
 from consumers.overview import Bucketing
 from consumers.projections import reading
 from consumers.projections.base import begin_points
@@ -16,7 +14,7 @@ from synapse_stream.position import Position
 from synapse_stream.views import Axis, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from synapse_stream.models import RunStatus
     from synapse_stream.settings import Settings
@@ -53,16 +51,25 @@ class StoredViews:
             page = runs.read_page(
                 connection, status=status, action=action, text=text, after=after, limit=limit
             )
-        counts = self._parked([job_id for job_id, _ in page])
-        states = (reading.run_state(job, text, counts.get(job, 0)) for job, text in page)
-        return [state for state in states if state is not None]
+        return list(self._states(page).values())
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
-        found = folds.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, [job_id])
-        if job_id not in found:
-            return None
-        return reading.run_state(job_id, found[job_id], self._parked([job_id]).get(job_id, 0))
+        return self.states([job_id]).get(job_id)
+
+    def states(self, job_ids: Sequence[str]) -> dict[str, RunState]:
+        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
+        found = folds.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, job_ids)
+        return self._states((job_id, found[job_id]) for job_id in job_ids if job_id in found)
+
+    def position(self, projection: str, job_id: str) -> Position | None:
+        """Return where the last event stands that a view has taken in; None for an unknown job.
+
+        What is read of that view afterwards has at least as much. An event that was parked counts
+        as taken in.
+        """
+        found = folds.load(self._databases.of(projection), projection, [job_id])
+        return reading.position(found[job_id]) if job_id in found else None
 
     def series(
         self,
@@ -72,19 +79,25 @@ class StoredViews:
         step: str | None = None,
         rank: int | None = None,
         attempt: int | None = None,
+        after: SeriesKey | None = None,
+        limit: int | None = None,
     ) -> list[SeriesSummary]:
-        """Return the job's series that match, by key; None means all."""
+        """Return the job's series that match, by key; None means all.
+
+        `after` is the last key of the page before.
+        """
         wanted = {"name": name, "step": step, "rank": rank, "attempt": attempt}
         with self._databases.of(metrics.PROJECTION).read("listing series") as connection:
             job_no = folds.number(connection, metrics.PROJECTION, job_id)
             filters = [series.c[key] == value for key, value in wanted.items() if value is not None]
-            return histories.read_summaries(connection, and_(series.c.job_no == job_no, *filters))
+            filters.append(series.c.job_no == job_no)
+            return histories.read_summaries(connection, filters, after, limit)
 
-    def points(self, job_id: str, key: SeriesKey) -> Series:
-        """Return every point of a series; an unknown series is an empty one."""
+    def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
+        """Return every point of a series up to and with `until`; an unknown series is empty."""
         with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
-            found = begin_points(0) if no is None else histories.read_points(connection, no)
+            found = begin_points(0) if no is None else histories.read_points(connection, no, until)
         positions = list(map(Position, found.ms, found.seq, found.index))
         return Series(key, found.values, found.times, found.xs, positions)
 
@@ -97,17 +110,21 @@ class StoredViews:
         axis: Axis = Axis.INDEX,
         start: float | None = None,
         stop: float | None = None,
+        until: Position | None = None,
     ) -> Overview:
         """Return a series from `start` to `stop` of the axis, in at most so many buckets.
 
-        Of chunks that are narrower than a bucket only the stats are read.
+        With `until` it is as it was when that position was the newest. Of chunks that are narrower
+        than a bucket only the stats are read.
         """
         with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
             if no is None:
                 return Overview(key, axis, 0, [])
-            plan = Bucketing(histories.read_sketches(connection, no), axis, buckets, start, stop)
-            bodies = histories.read_bodies(connection, no, plan.wanted) if plan.wanted else {}
+            sketches, bodies = histories.read_sketches(connection, no, until)
+            plan = Bucketing(sketches, axis, buckets, start, stop)
+            wanted = [number for number in plan.wanted if number not in bodies]
+            bodies.update(histories.read_bodies(connection, no, wanted))
         found = plan.build(bodies)
         return Overview(key, axis, sum(bucket.points for bucket in found), found)
 
@@ -121,14 +138,15 @@ class StoredViews:
         text: str | None = None,
         after: Position | None = None,
         before: Position | None = None,
+        until: Position | None = None,
         limit: int = 100,
         language: str | None = None,
     ) -> MessagePage:
-        """Return messages behind `after`, or the last ones before `before`; both exclusive.
+        """Return the first messages behind `after`; without it the last ones.
 
-        Without both it is the first ones, and with both the first ones between them.
+        Either way only those before `before` and up to `until`: `until` alone is inclusive.
         """
-        wanted = messages.Filter(kinds, levels, step, text, after, before)
+        wanted = messages.Filter(kinds, levels, step, text, after, before, until)
         with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
             rows = messages.read_page(connection, job_id, wanted, limit + 1)
         has_more = len(rows) > limit
@@ -139,6 +157,13 @@ class StoredViews:
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
         self._databases.close()
+
+    def _states(self, documents: Iterable[tuple[str, bytes]]) -> dict[str, RunState]:
+        """Read documents by job id; jobs of which nothing could be folded yet are left out."""
+        found = dict(documents)
+        parked = self._parked(list(found))
+        states = (reading.run_state(job, text, parked.get(job, 0)) for job, text in found.items())
+        return {state.job_id: state for state in states if state is not None}
 
     def _parked(self, job_ids: Sequence[str]) -> dict[str, int]:
         counts: dict[str, int] = {}

@@ -12,6 +12,7 @@ from synapse_stream.cli.output import coloured, print_json
 from synapse_stream.cli.reading import say_no
 from synapse_stream.cli.tables import clock
 from synapse_stream.models import LogLevel
+from synapse_stream.position import BEGINNING
 from synapse_stream.text import one_line
 from synapse_stream.views.jsonable import jsonable
 
@@ -62,7 +63,7 @@ def messages(
     count = 0
     with opened(settings) as views:
 
-        def read(after: Position | None) -> MessagePage:
+        def read(after: Position) -> MessagePage:
             return views.messages(
                 job, kinds=kinds, levels=level, after=after, limit=_PAGE, language=lang
             )
@@ -78,7 +79,7 @@ def messages(
 
 
 def _recorded(
-    read: Callable[[Position | None], MessagePage], after: Position | None = None
+    read: Callable[[Position], MessagePage], after: Position = BEGINNING
 ) -> Iterator[Message]:
     while True:
         page = read(after)
@@ -89,13 +90,13 @@ def _recorded(
 
 
 def _followed(
-    settings: Settings, views: Views, job: str, read: Callable[[Position | None], MessagePage]
+    settings: Settings, views: Views, job: str, read: Callable[[Position], MessagePage]
 ) -> Iterator[Message]:
     """Yield messages until the run has ended and the feed holds all that it said."""
     from synapse_stream.operations import open_operations
 
     store = open_operations(settings)
-    after: Position | None = None
+    after = BEGINNING
     try:
         while True:
             is_over = _is_over(settings, views, job, store)  # asked before the last look

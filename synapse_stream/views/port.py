@@ -11,7 +11,7 @@ from synapse_stream.entry import load_entry
 from synapse_stream.views.metrics import Axis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from synapse_stream.models import RunStatus
     from synapse_stream.position import Position
@@ -38,6 +38,15 @@ class Views(Protocol):
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
 
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
+
+    def position(self, projection: str, job_id: str) -> Position | None:
+        """Return where the last event stands that a view has taken in; None for an unknown job.
+
+        What is read of that view afterwards has at least as much.
+        """
+
     def series(
         self,
         job_id: str,
@@ -46,11 +55,16 @@ class Views(Protocol):
         step: str | None = None,
         rank: int | None = None,
         attempt: int | None = None,
+        after: SeriesKey | None = None,
+        limit: int | None = None,
     ) -> Sequence[SeriesSummary]:
-        """Return the job's series that match, by key; `attempt` None means all."""
+        """Return the job's series that match, by key; None means all.
 
-    def points(self, job_id: str, key: SeriesKey) -> Series:
-        """Return every point of a series; an unknown series is an empty one."""
+        `after` is the last key of the page before.
+        """
+
+    def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
+        """Return every point of a series up to and with `until`; an unknown series is empty."""
 
     def overview(
         self,
@@ -61,8 +75,12 @@ class Views(Protocol):
         axis: Axis = Axis.INDEX,
         start: float | None = None,
         stop: float | None = None,
+        until: Position | None = None,
     ) -> Overview:
-        """Return a series from `start` to `stop` of the axis, in at most so many buckets."""
+        """Return a series from `start` to `stop` of the axis, in at most so many buckets.
+
+        With `until` it is as it was when that position was the newest.
+        """
 
     def messages(
         self,
@@ -74,10 +92,14 @@ class Views(Protocol):
         text: str | None = None,
         after: Position | None = None,
         before: Position | None = None,
+        until: Position | None = None,
         limit: int = 100,
         language: str | None = None,
     ) -> MessagePage:
-        """Return messages behind `after`, or the last ones before `before`; both exclusive."""
+        """Return the first messages behind `after`; without it the last ones.
+
+        Either way only those before `before` and up to `until`: `until` alone is inclusive.
+        """
 
     def close(self) -> None:
         """Disconnect."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+from array import array
 from math import inf, isfinite, isnan, nan
 
 import pytest
@@ -21,8 +22,7 @@ from tests.projections.series import points, same, some_points, values
 
 
 def encode(given_points: Points) -> list[Chunk]:
-    ((_, made),) = chunks.encode_all({"loss": given_points})
-    return made
+    return chunks.encode(given_points)
 
 
 @settings(deadline=None)
@@ -31,8 +31,22 @@ def test_decoding_gives_back_every_point(original: Points) -> None:
     (chunk,) = encode(original)
 
     assert same(chunks.decode(chunk.body), original)
-    assert chunk.first == Position(original.ms[0], original.seq[0], original.index[0])
-    assert chunk.last == Position(original.ms[-1], original.seq[-1], original.index[-1])
+    places = list(map(Position, original.ms, original.seq, original.index))
+    assert (chunk.first, chunk.last) == (min(places), max(places))
+
+
+@settings(deadline=None)
+@given(some_points(), st.randoms())
+def test_a_cut_leaves_the_points_up_to_a_position(original: Points, rng: random.Random) -> None:
+    (chunk,) = encode(original)
+    places = list(map(Position, original.ms, original.seq, original.index))
+    until = rng.choice(places)
+
+    left = chunks.cut(chunk.number, chunk.body, until)
+
+    kept = [i for i, place in enumerate(places) if place <= until]
+    assert left.number == original.number
+    assert same(left, _chosen(original, kept))
 
 
 @settings(deadline=None)
@@ -195,6 +209,14 @@ def _part(original: Points, start: int, stop: int) -> Points:
     )
     xs = None if original.xs is None else original.xs[start:stop]
     return Points(0, ms, seq, index, times, original.values[start:stop], xs)
+
+
+def _chosen(original: Points, kept: list[int]) -> Points:
+    columns = (original.ms, original.seq, original.index, original.times)
+    ms, seq, index, times = (array("q", [column[i] for i in kept]) for column in columns)
+    xs = None if original.xs is None else array("d", [original.xs[i] for i in kept])
+    numbers = array("d", [original.values[i] for i in kept])
+    return Points(0, ms, seq, index, times, numbers, xs)
 
 
 def _joined(made: list[Chunk]) -> Points:

@@ -9,7 +9,7 @@ import pytest
 from consumers.errors import OutdatedFold
 from consumers.fold import JobFold, Parked, fold_job
 from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.reading import run_state
+from consumers.projections.reading import position, run_state
 from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
@@ -204,12 +204,25 @@ def test_progress_that_is_folded_late_does_not_throw_back_what_came_since() -> N
 
 
 def test_the_document_of_another_version_is_refused() -> None:
-    document = scene(message("a")).fold(MessageFeedView).document().replace(b'"v":1', b'"v":99')
+    document = scene(message("a")).fold(MessageFeedView).document().replace(b'"v":2', b'"v":99')
 
     with pytest.raises(
-        OutdatedFold, match=r"message-feed fold of job 'job-1' is of version 99, not 1"
+        OutdatedFold, match=r"message-feed fold of job 'job-1' is of version 99, not 2"
     ):
         JobFold(MessageFeedView, "job-1", document)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_document_tells_how_far_the_fold_has_come(view: type[JobView]) -> None:
+    """Also when the last event of the last entry was parked; known events do not count."""
+    told = scene(message("a"), {"type": "metrics", "values": 1, "v": 1, "level": 1})
+    assert position(told.fold(view).document()) == Position(1000, 0, 1)
+
+    fold = told.fold(view)
+    (entry,) = told.entries
+    fold.apply(entry._replace(ms=5000))
+
+    assert position(fold.document()) == Position(1000, 0, 1)
 
 
 def test_a_whole_run_can_be_folded_at_once() -> None:

@@ -10,6 +10,7 @@ from consumers.fold import Parked
 from synapse_stream.models import RunStatus
 from synapse_stream.position import Position
 from tests.store.jobs import (
+    FIRST_MS,
     MESSAGES,
     METRICS,
     RUN_STATE,
@@ -92,6 +93,47 @@ def test_a_state_has_what_was_folded(committer: Committer, views: StoredViews) -
     assert (state.status, state.latest.action) == (RunStatus.COMPLETED, "export")
     assert views.jobs(text="job-03") == [state]
     assert views.state("job-99") is None
+
+
+def test_states_of_many_jobs_come_at_once_with_what_is_parked_of_them(
+    committer: Committer, views: StoredViews, store: Store
+) -> None:
+    bad = Parked("job-07", Position(1, 0), "why", b"", None, None)
+    store.commit(committer.lease, (1, 1), [], [bad], SECONDS)
+    asked = ["job-07", "job-99", *(f"no-{n}" for n in range(2_000)), "job-03"]
+
+    states = views.states(asked)
+
+    assert states == {job_id: views.state(job_id) for job_id in ("job-07", "job-03")}
+    assert list(states) == ["job-07", "job-03"]
+    assert [state.parked for state in states.values()] == [1, 0]
+    assert views.states([]) == {}
+
+
+@pytest.mark.parametrize("view", [RUN_STATE, MESSAGES, METRICS])
+def test_every_view_tells_how_far_it_has_come_with_a_job(
+    store: Store, views: StoredViews, view: Any
+) -> None:
+    committer = Committer(store, view)
+    assert views.position(view.name, "job") is None
+
+    committer.commit({"job": [started(), message("a")], "other": [started()]})
+    committer.commit({"other": [message("b")]})
+
+    assert views.position(view.name, "job") == Position(FIRST_MS + 1, 0, 1)
+    assert views.position(view.name, "other") == Position(FIRST_MS + 3, 0, 0)
+
+
+def test_what_producers_gave_up_is_counted_over_all_jobs(store: Store) -> None:
+    def gave_up(**counts: int) -> dict[str, Any]:
+        return {"type": "loss", "counts": counts}
+
+    assert store.count_shed() == 0
+    committer = Committer(store, RUN_STATE)
+    committer.commit({"a": [started(), gave_up(metrics=5)], "b": [started()]})
+    committer.commit({"a": [gave_up(metrics=2, log=1)], "b": [gave_up(progress=10)]})
+
+    assert store.count_shed() == 18
 
 
 def test_a_job_keeps_its_place_when_it_runs_again(committer: Committer, views: StoredViews) -> None:

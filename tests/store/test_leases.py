@@ -93,7 +93,7 @@ def test_a_stalled_owner_writes_nothing(store: Store) -> None:
 
     assert store.load_folds("run-state", ["job"]) == {}
     (checkpoint,) = store.checkpoints("run-state")
-    assert (checkpoint.position, checkpoint.owner) == ((5, 0), "b")
+    assert (checkpoint.position, checkpoint.owner, checkpoint.commits) == ((5, 0), "b", 1)
 
 
 def test_of_many_that_race_for_a_lease_exactly_one_wins(new_store: Callable[[], Store]) -> None:
@@ -134,11 +134,12 @@ def test_a_lease_lapses_by_the_database_clock(store: Store) -> None:
 def test_checkpoints_show_position_owner_and_age(store: Store) -> None:
     assert store.checkpoints("run-state") == []
     lapsed, held = acquired(store, "a", AT_ONCE, 2), acquired(store, "b", NEVER, 1)
-    store.commit(held, (8, 1), [], [], NEVER)
+    for position in ((5, 0), (8, 1)):
+        store.commit(held, position, [], [], NEVER)
 
     one, two = store.checkpoints("run-state")
 
-    assert (one.partition, one.position, one.owner) == (1, (8, 1), "b")
+    assert (one.partition, one.position, one.owner, one.commits) == (1, (8, 1), "b", 2)
     assert one.age_seconds is not None
     assert 0 <= one.age_seconds < 60
     assert (two.partition, two.position, two.owner, two.age_seconds) == (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_stream.models import LogLevel
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.position import BEGINNING
 from tests.store.jobs import FIRST_MS, MESSAGES, Committer, message, project
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_paging_in_either_direction_meets_every_line_that_matches_once(
         assert page.has_more == (len(forward) < len(wanted))
         page = views.messages("job", after=forward[-1].position, limit=limit, **filters)
     backward: list[Message] = []
-    page = views.messages("job", before=Position(2**60, 0, 0), limit=limit, **filters)
+    page = views.messages("job", limit=limit, **filters)
     while page.messages:
         backward = [*page.messages, *backward]
         assert page.has_more == (len(backward) < len(wanted))
@@ -129,6 +129,22 @@ def test_between_two_positions_lie_the_lines_behind_one_and_before_the_other(
 
     assert contents(page.messages) == [f"line {number}" for number in range(11, 16)]
     assert page.has_more
+
+
+@pytest.mark.parametrize("last", [0, 40, LINES - 1])
+def test_until_a_position_the_feed_is_as_if_it_had_ended_there(
+    feed: list[Message], views: StoredViews, last: int
+) -> None:
+    until = feed[last].position
+    expected = contents(feed[: last + 1])
+
+    newest = views.messages("job", kinds=KINDS, until=until, limit=5)
+    assert contents(newest.messages) == expected[-5:]
+    assert newest.has_more == (last >= 5)
+    first = views.messages("job", kinds=KINDS, after=BEGINNING, until=until, limit=LINES)
+    assert (contents(first.messages), first.has_more) == (expected, False)
+    earlier = views.messages("job", kinds=KINDS, until=until, before=feed[10].position, limit=3)
+    assert contents(earlier.messages) == expected[:10][-3:]
 
 
 @pytest.mark.parametrize("special", ["100%", "a_b", "back\\slash", "it's", 'a "quote"', "ÄÖ", "%"])

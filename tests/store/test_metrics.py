@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from consumers.chunks import MOST_POINTS
 from consumers.store.schema import chunk
 from synapse_stream.errors import DecodeError
+from synapse_stream.position import Position
 from synapse_stream.views import Axis, SeriesKey
 from tests.store.jobs import METRICS, Committer, metrics
 from tests.store.points import LOSS, Writer, same
@@ -91,6 +93,61 @@ def test_series_are_chosen_by_name_step_rank_and_attempt(store: Store, views: St
     assert keys(rank=1) == keys(attempt=2) == []
     assert [s.has_x for s in views.series("job")] == [False, True, True]
     assert views.series("unknown") == []
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100])
+def test_series_are_listed_in_pages(store: Store, views: StoredViews, limit: int) -> None:
+    """Keys sort as in Python: no step first, then by code points, upper case before lower."""
+    steps, names = (None, "Fit", "fit", "é"), ("B", "a", "ä", "\U0001f600")
+    committer = Committer(store, METRICS)
+    for number in (2, 1):
+        committer.commit({"job": [{"type": "run_started", "rank": 0, "attempt": number}]})
+        committer.commit({"job": [metrics(step, **dict.fromkeys(names, 1)) for step in steps]})
+    expected = [
+        SeriesKey(attempt, 0, step, name) for attempt in (1, 2) for step in steps for name in names
+    ]
+
+    met: list[SeriesKey] = []
+    while page := views.series("job", after=met[-1] if met else None, limit=limit):
+        assert len(page) <= limit
+        met += [summary.key for summary in page]
+
+    assert met == expected == [summary.key for summary in views.series("job")]
+    behind = views.series("job", name="a", attempt=2, after=expected[-9], limit=2)
+    assert [summary.key for summary in behind] == [expected[-7], expected[-3]]
+
+
+@pytest.mark.parametrize("is_compacted", [False, True])
+@pytest.mark.parametrize("last", [12_345, 12_003, 0, 30_009])
+def test_until_a_position_a_series_is_as_if_it_had_ended_there(
+    store: Store, views: StoredViews, last: int, *, is_compacted: bool
+) -> None:
+    commits, rest = divmod(last + 1, 3001)
+    writer = Writer(store)
+    for job_id, sizes in (("job", [3001] * 10), ("cut", [3001] * commits + [rest] * (rest > 0))):
+        writer.written = 0
+        writer.write(sizes, job_id)
+    if is_compacted:
+        writer.compact()
+    until = Position(1000 + last // 10, 7, last % 10)
+
+    points, expected = views.points("job", LOSS, until=until), views.points("cut", LOSS)
+
+    assert same(points.values, expected.values)
+    assert list(points.times) == list(expected.times)
+    assert points.positions == expected.positions
+    assert points.positions[-1] == until
+    for axis in Axis:
+        for start in (None, 100):
+            read = partial(views.overview, key=LOSS, buckets=50, axis=axis, start=start)
+            assert repr(read("job", until=until)) == repr(read("cut"))
+
+
+def test_before_its_first_point_a_series_is_empty(store: Store, views: StoredViews) -> None:
+    Writer(store).write([10])
+
+    assert len(views.points("job", LOSS, until=Position(1000, 6))) == 0
+    assert views.overview("job", LOSS, until=Position(1000, 6)).buckets == []
 
 
 def test_an_unknown_series_is_empty(views: StoredViews) -> None:

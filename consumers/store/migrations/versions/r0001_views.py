@@ -40,6 +40,7 @@ def _projectors() -> None:
         sa.Column("ms", sa.BigInteger, nullable=False),
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("committed", sa.BigInteger),
+        sa.Column("commits", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("projection", "partition", name="checkpoint_pkey"),
     )
     op.create_table(
@@ -70,10 +71,13 @@ def _views() -> None:
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("action", sa.Text),
+        sa.Column("shed", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("job_no", name="run_pkey"),
     )
     op.create_index("run_age", "run", ["ms", "seq", "job_no"])
     op.create_index("run_status", "run", ["status", "ms", "seq", "job_no"])
+    some = sa.column("shed", sa.BigInteger) > sa.literal_column("0")
+    op.create_index("run_shed", "run", ["shed"], sqlite_where=some, postgresql_where=some)
     op.create_table(
         "lane",
         _number(),
@@ -100,6 +104,7 @@ def _views() -> None:
 
 
 def _metrics() -> None:
+    ordered = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     op.create_table(
         "series",
         _number(),
@@ -107,12 +112,13 @@ def _metrics() -> None:
         sa.Column("partition", sa.Integer, nullable=False),
         sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("rank", sa.Integer, nullable=False),
-        sa.Column("step", sa.Text),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("step", ordered, nullable=False),
+        sa.Column("name", ordered, nullable=False),
         sa.Column("is_loose", sa.Boolean, server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("no", name="series_pkey"),
     )
-    op.create_index("series_job", "series", ["job_no"])
+    key = ["job_no", "attempt", "rank", "step", "name"]
+    op.create_index("series_key", "series", key, unique=True)
     loose: sa.ColumnClause[bool] = sa.column("is_loose")
     op.create_index(
         "series_loose", "series", ["partition"], sqlite_where=loose, postgresql_where=loose
