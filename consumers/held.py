@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _FOLDS_KEPT = 2_048
 _POINTERS_A_READ = 100
-_MOST_PARKED_OF_A_JOB = 100_000
 _LINES_BYTES_A_COMMIT = 4 * 1024 * 1024
 _RETRIES_A_COMMIT = 100
 
@@ -117,34 +116,11 @@ class Held:
         committed = max(upto, self._committed)
         if writes or parked or committed != self._committed:
             seconds = self._settings.lease_seconds
-            self._store.commit(self.lease, committed, writes, self._new(parked), seconds)
+            self._store.commit(self.lease, committed, writes, parked, seconds)
         self._committed = committed
         self.position = upto
         while len(self._folds) > _FOLDS_KEPT:
             self._folds.popitem(last=False)
-
-    def _new(self, parked: list[Parked]) -> list[Parked]:
-        """Leave out entries that were parked when they were read before.
-
-        Events are known by their producer's number, but an entry that is no batch has none.
-        """
-        in_doubt = {
-            event.job_id
-            for event in parked
-            if event.producer is None and event.position[:2] <= self._committed
-        }
-        known = {
-            (job_id, event.position, event.raw)
-            for job_id in in_doubt
-            for event in self._store.list_parked(
-                self._view.name, job_id=job_id, limit=_MOST_PARKED_OF_A_JOB
-            )
-        }
-        return [
-            event
-            for event in parked
-            if event.producer is not None or (event.job_id, event.position, event.raw) not in known
-        ]
 
     def _commit_retries(self, marked: Sequence[ParkedEvent]) -> None:
         self._load(list(dict.fromkeys(event.job_id for event in marked)))

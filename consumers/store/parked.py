@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, update
 
 from consumers.projections.checks import visible
 from consumers.store.clock import now_ms
@@ -52,27 +52,49 @@ class Retried(NamedTuple):
     """Why it failed again; None when it was folded."""
 
 
+# Made once, as in `checkpoints`.
+_given = {
+    name: bindparam(f"given_{name}", type_=parked.c[name].type)
+    for name in (
+        *("projection", "partition", "job_id", "ms", "seq", "line"),
+        *("producer", "number", "reason", "raw", "attempts"),
+    )
+}
+_is_there = exists().where(
+    *(parked.c[name] == _given[name] for name in ("job_id", "ms", "seq", "line", "projection")),
+    parked.c.producer.is_not_distinct_from(_given["producer"]),
+    parked.c.raw == _given["raw"],
+)
+_ADD = insert(parked).from_select(
+    [*_given, "time"], select(*_given.values(), now_ms()).where(~_is_there)
+)
+
+
 def add(connection: Connection, lease: Lease, events: Sequence[Parked]) -> None:
-    """Park events, in the transaction that moves the checkpoint past them."""
+    """Park events, in the transaction that moves the checkpoint past them.
+
+    What is parked already is left as it is. A ledger tells which events of a producer are known,
+    but an entry that is no batch has no number, and the checkpoint may have gone back.
+    """
     if not events:
         return
     rows = [
         {
-            "projection": lease.projection,
-            "partition": lease.partition,
-            "job_id": visible(event.job_id),
-            "ms": event.position.ms,
-            "seq": event.position.seq,
-            "line": event.position.index,
-            "producer": None if event.producer is None else visible(event.producer),
-            "number": event.number,
-            "reason": visible(event.reason),
-            "raw": event.raw,
-            "attempts": 1,
+            "given_projection": lease.projection,
+            "given_partition": lease.partition,
+            "given_job_id": visible(event.job_id),
+            "given_ms": event.position.ms,
+            "given_seq": event.position.seq,
+            "given_line": event.position.index,
+            "given_producer": None if event.producer is None else visible(event.producer),
+            "given_number": event.number,
+            "given_reason": visible(event.reason),
+            "given_raw": event.raw,
+            "given_attempts": 1,
         }
         for event in events
     ]
-    connection.execute(insert(parked).values(time=now_ms()), rows)
+    connection.execute(_ADD, rows)
 
 
 def settle(connection: Connection, lease: Lease, retried: Sequence[Retried]) -> None:

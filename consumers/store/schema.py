@@ -213,7 +213,7 @@ parked = Table(
     _required("attempts", Integer),
     _required("is_marked", Boolean, server_default=false()),
     _required("time", BigInteger),
-    Index("parked_job", "job_id"),
+    Index("parked_job", "job_id", "ms", "seq"),
 )
 
 

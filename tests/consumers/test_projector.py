@@ -21,12 +21,13 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.machine import needed
+from tests.resilience import calls
 from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
 from tests.resilience_consumers.stage import Stage
 from tests.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from consumers.projections.base import JobView
@@ -158,14 +159,22 @@ def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_i
     assert tally.problems == []
 
 
+def positions(store: Store) -> list[tuple[int, int]]:
+    return [checkpoint.position for checkpoint in store.checkpoints("message-feed")]
+
+
 def put(stage: Stage, batch: Batch, ms: int) -> None:
     """Append a batch under an id of our choice."""
-    keys, client = stage.log.keys, stage.log._client
     flat = [item for pair in encode_fields(batch).items() for item in pair]
-    feed = keys.feed(keys.partition(batch.job_id))
-    count = batch.last - batch.first + 1
-    client.execute_command("XADD", feed, f"{ms}-0", "j", batch.job_id, "n", count)
-    client.execute_command("XADD", keys.job(batch.job_id), f"{ms}-0", *flat)
+    put_entry(stage, batch.job_id, ms, flat, batch.last - batch.first + 1)
+
+
+def put_entry(stage: Stage, job: str, ms: int, fields: Sequence[Any], count: int = 1) -> None:
+    """Append any entry under an id of our choice."""
+    keys, client = stage.log.keys, stage.log._client
+    feed = keys.feed(keys.partition(job))
+    client.execute_command("XADD", feed, f"{ms}-0", "j", job, "n", count)
+    client.execute_command("XADD", keys.job(job), f"{ms}-0", *fields)
 
 
 def test_what_came_again_with_older_ids_while_no_consumer_ran_is_read_from_the_overlap(
@@ -176,7 +185,7 @@ def test_what_came_again_with_older_ids_while_no_consumer_ran_is_read_from_the_o
         settings = Settings(redis_url=server.url, data_dir=tmp_path, rewind_seconds=60)
         with Stage(tmp_path / "stage", settings) as stage:
             chain = stage.jobs["job"] = Chain("job", "producer")
-            batches = [chain.add({"type": "message", "content": f"{n}"}) for n in range(20)]
+            batches = [chain.add(calls.expected("0.0", n, 10)) for n in range(20)]
             begin = 1_763_880_000_000
             for number, batch in enumerate(batches[:10]):
                 put(stage, batch, begin + 1000 * number)
@@ -189,6 +198,33 @@ def test_what_came_again_with_older_ids_while_no_consumer_ran_is_read_from_the_o
                 tally = stage.settle(positions=False, projections=["message-feed"])
 
     assert tally.problems == []
+
+
+def test_an_entry_that_is_no_batch_is_parked_once_though_all_is_read_again(
+    tmp_path: Path,
+) -> None:
+    """The feed ends before the checkpoint, which therefore goes back to the feed's beginning."""
+    begin = 1_763_880_000_000
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, partitions=1)
+        with Stage(tmp_path / "stage", settings) as stage:
+            chain = stage.jobs["job"] = Chain("job", "producer")
+            batches = [chain.add(calls.expected("0.0", n, 10)) for n in range(4)]
+
+            def project(some: Sequence[Batch]) -> None:
+                put_entry(stage, "job", begin, ["no", "batch"])
+                for number, batch in enumerate(some, start=1):
+                    put(stage, batch, begin + number)
+                with projecting(stage, MessageFeedView) as store:
+                    end = stage.log.feed_last(0)
+                    wait_until(lambda: end in positions(store))
+
+            project(batches)
+            server.command("FLUSHALL")
+            project(batches[:2])
+
+            parked = stage.store.list_parked("message-feed")
+            assert [event.position.ms for event in parked] == [begin]
 
 
 def test_leases_are_renewed_and_shared_within_a_long_turn(tmp_path: Path) -> None:

@@ -50,6 +50,20 @@ def test_a_whole_entry_is_parked_without_producer_and_number(store: Store, lease
     assert (entry.job_id, entry.reason) == ("j\u2400b", "\u2400")
 
 
+def test_what_is_parked_already_is_not_parked_again(store: Store, lease: Lease) -> None:
+    entry = Parked("job", Position(6, 0), "no batch", b"raw", None, None)
+    others = [entry._replace(raw=b"other"), entry._replace(job_id="other"), bad(4)]
+    store.commit(lease, (6, 0), [], [entry], SECONDS)
+    before = store.list_parked(PROJECTION)
+
+    store.commit(lease, (6, 0), [], [entry, bad(0), *others], SECONDS)
+
+    after = store.list_parked(PROJECTION)
+    assert after[: len(before)] == before
+    added = [(event.job_id, event.raw, event.number) for event in after[len(before) :]]
+    assert added == [(event.job_id, event.raw, event.number) for event in others]
+
+
 def test_they_are_listed_by_job_and_partition_and_paged(store: Store, lease: Lease) -> None:
     everything = store.list_parked(PROJECTION)
 

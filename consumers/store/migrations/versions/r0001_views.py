@@ -171,4 +171,4 @@ def _parked() -> None:
         sa.Column("time", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("no", name="parked_pkey"),
     )
-    op.create_index("parked_job", "parked", ["job_id"])
+    op.create_index("parked_job", "parked", ["job_id", "ms", "seq"])
