@@ -3,43 +3,95 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from consumers.api.access import Access
 from consumers.api.app import create_app
+from consumers.api.server import LimitedProtocol
+from consumers.logs import write_logs
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastapi import FastAPI
+
+_GRACE_SECONDS = 1
+_KEEP_ALIVE_SECONDS = 15
+_LARGEST_PORT = 65_535
+
+_logger = logging.getLogger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal comes.
 
     Returns:
-        Exit status: 0 after a signal, 2 when the settings are wrong.
+        Exit status: 0 after a signal, 1 when the port cannot be had, 2 when the settings are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m consumers.api", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8420)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="beyond this machine, tokens are needed"
+    )
+    parser.add_argument("--port", default=8420, type=_port, help="0 takes any free one")
     options = parser.parse_args(arguments)
+    write_logs("api", logging.INFO)
     try:
-        app = create_app(Settings.load())
+        app = _open(options.host)
     except ConfigError as error:
         print(f"python -m consumers.api: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=options.host,
         port=options.port,
+        http=LimitedProtocol,
+        ws="none",
         access_log=False,
+        log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=1,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return 0
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _open(host: str) -> FastAPI:
+    """Make the application.
+
+    Raises:
+        ConfigError: the settings are wrong, or it would be open to others than this machine.
+    """
+    settings = Settings.load()
+    if not _is_here(host) and not Access.load(settings).demands_token:
+        msg = (
+            f"--host {host} would show every job to whoever reaches it: "
+            "set SYNAPSE_STREAM_API_TOKENS, or leave --host at 127.0.0.1"
+        )
+        raise ConfigError(msg)
+    return create_app(settings)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{port} is not from 0 to {_LARGEST_PORT}")
+    return port
 
 
 if __name__ == "__main__":

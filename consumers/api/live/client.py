@@ -1,0 +1,151 @@
+"""One reader of a job's live stream: what it gets, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from consumers.api.live import frames
+from consumers.api.live.catch_up import CatchUp
+from consumers.api.live.channel import LOST_TAIL
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.position import BEGINNING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from consumers.api.live.channel import Channel
+    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.position import Position
+
+    InThread = Callable[[Callable[[], bytes | None]], Awaitable[bytes | None]]
+
+_NOT_THERE = "the position {} is not in the stream: trimmed, or lost by the server"
+_PAUSE_SECONDS = 0.5
+
+
+class Client:
+    """Follows a channel; what has gone from it, and what was before, it reads from the stream."""
+
+    def __init__(
+        self, channel: Channel, log: EventLog, in_thread: InThread, *, for_developers: bool
+    ) -> None:
+        self._channel = channel
+        self._log = log
+        self._in_thread = in_thread
+        self._for_developers = for_developers
+        self._position = BEGINNING
+        self._following: int | None = None
+        """Number of the next frame; None while catching up."""
+        self._met_at: Position | None = None
+        self._shown = self._beats = self._resets = -1
+        self._goes_on_to: Position | None = None
+        """Where a client that resumed was going; it has asked for all events up to there."""
+
+    async def stream(self, after: Position | None) -> AsyncGenerator[bytes, None]:
+        """Yield what goes over the wire, until the channel closes or the reader leaves."""
+        channel = self._channel
+        channel.enter()
+        self._beats = channel.beats
+        try:
+            yield frames.RETRY
+            yield self._begin() if after is None else await self._resume(after)
+            while not channel.is_closed:
+                if self._following is None:
+                    async for chunk in self._catch_up():
+                        yield chunk
+                elif chunk := self._take(self._following):
+                    yield chunk
+                elif self._following is not None:
+                    await channel.wait()
+        finally:
+            channel.leave()
+
+    def _begin(self) -> bytes:
+        """Return the channel's snapshot, and go on behind it."""
+        channel = self._channel
+        self._position = channel.snapshot.position
+        self._following, self._met_at = channel.joined_at, None
+        self._shown, self._resets = channel.shown, channel.resets
+        return channel.first_frame
+
+    def _begin_anew(self, reason: str) -> bytes:
+        return frames.reset(reason) + self._begin()
+
+    async def _resume(self, after: Position) -> bytes:
+        """Go on behind `after`, if the stream has it."""
+        channel = self._channel
+        self._position, self._resets = after, channel.resets
+        if channel.has(after):
+            return b""
+        self._goes_on_to = channel.newest
+        reader = self._reader()
+        while not channel.is_closed:
+            with suppress(LogUnavailable):
+                rest = await self._in_thread(reader.begin)
+                self._position = reader.position
+                return self._begin_anew(_NOT_THERE.format(after)) if rest is None else rest
+            await self._pause()
+        return b""
+
+    async def _catch_up(self) -> AsyncGenerator[bytes, None]:
+        """Read the stream until it meets the channel."""
+        channel, reader = self._channel, self._reader()
+        while not channel.is_closed:
+            if channel.resets != self._resets:
+                yield self._begin_anew(LOST_TAIL)
+                return
+            self._position = reader.position
+            self._following = channel.find(self._position)
+            if self._following is not None:
+                self._met_at, self._shown, self._goes_on_to = self._position, -1, None
+                return
+            is_late = self._goes_on_to is None or self._position >= self._goes_on_to
+            try:
+                chunk = await self._in_thread(reader.read_coalescing if is_late else reader.read)
+            except LogUnavailable:
+                chunk = None
+            if chunk:
+                yield chunk
+            else:
+                await self._pause()
+                yield self._beat()
+
+    def _take(self, number: int) -> bytes:
+        """Return what the channel has for this client; nothing if it is to wait or to catch up."""
+        channel = self._channel
+        taken = channel.take(number, self._met_at, for_developers=self._for_developers)
+        if taken is None:
+            self._following = None
+            return b""
+        parts = taken.parts
+        self._following, self._met_at = taken.following, taken.met_at
+        if parts and taken.met_at is None:
+            self._position = taken.last
+        if taken.following == channel.following:
+            self._resets = channel.resets
+            if self._shown != channel.shown:
+                self._shown = channel.shown
+                parts.append(channel.state_frame)
+        if beat := self._beat():
+            parts.append(beat)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _beat(self) -> bytes:
+        due = self._beats != self._channel.beats
+        self._beats = self._channel.beats
+        return frames.KEEP_ALIVE if due else b""
+
+    def _reader(self) -> CatchUp:
+        return CatchUp(
+            self._log,
+            self._channel.job_id,
+            self._position,
+            for_developers=self._for_developers,
+        )
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PAUSE_SECONDS):
+                await self._channel.wait()

@@ -1,0 +1,141 @@
+"""Server-sent events as bytes: made once, whoever gets them. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+import orjson
+
+from consumers.api.shapes import DEVELOPERS_ONLY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from consumers.api.shapes import Line
+    from synapse_stream.position import Position
+
+RETRY = b"retry: 1000\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def event(line: Line) -> bytes:
+    """Return one recorded event: its producer's own bytes in an envelope.
+
+    A carriage return, which JSON allows between its tokens, would end the line of the frame.
+    """
+    place = str(line.position).encode()
+    own = line.json.replace(b"\r", b" ") if b"\r" in line.json else line.json
+    return b'id: %b\nevent: event\ndata: {"position":"%b","producer":%b,"event":%b}\n\n' % (
+        place,
+        place,
+        orjson.dumps(line.producer),
+        own,
+    )
+
+
+def snapshot(position: Position, job: bytes) -> bytes:
+    """Return the frame that all else follows."""
+    return b"id: %b\nevent: snapshot\ndata: %b\n\n" % (str(position).encode(), job)
+
+
+def state(job: bytes) -> bytes:
+    """Return a run state that has changed."""
+    return b"event: state\ndata: %b\n\n" % job
+
+
+def reset(reason: str) -> bytes:
+    """Tell that what the reader has is of another stream; a snapshot follows."""
+    return b"event: reset\ndata: %b\n\n" % orjson.dumps({"reason": reason})
+
+
+def coalesced(left_out: int, until: Position) -> bytes:
+    """Tell how many events were left out for a reader that was too slow."""
+    said = orjson.dumps({"events": left_out, "until": str(until)})
+    return b"event: coalesced\ndata: %b\n\n" % said
+
+
+def job(summary: bytes) -> bytes:
+    """Return one job of the list, as it is now."""
+    return b"event: job\ndata: %b\n\n" % summary
+
+
+def restart(reason: str, position: Position, job: bytes) -> Frame:
+    """Return the frame that tells readers to forget what they have."""
+    data = reset(reason) + snapshot(position, job)
+    return Frame(data, [position], [len(data)], begins_anew=True)
+
+
+class Frame:
+    """Consecutive events of a job, encoded: one object for all who get it."""
+
+    __slots__ = ("_ends", "_for_viewers", "_hidden", "_lasts", "begins_anew", "data")
+
+    def __init__(
+        self,
+        data: bytes,
+        lasts: Sequence[Position],
+        ends: Sequence[int],
+        hidden: Sequence[slice] = (),
+        *,
+        begins_anew: bool = False,
+    ) -> None:
+        """Hold `data`: bytes whose stream entries end with the events `lasts` and at `ends`.
+
+        `hidden` are the parts that only developers get. A frame that begins anew is a `reset` and
+        a snapshot: positions before it say nothing about those behind it.
+        """
+        self.data = data
+        self.begins_anew = begins_anew
+        self._lasts = lasts
+        self._ends = ends
+        self._hidden = hidden
+        self._for_viewers: bytes | None = None
+
+    @property
+    def last(self) -> Position:
+        """The last event in it."""
+        return self._lasts[-1]
+
+    def is_last_of_entry(self, position: Position) -> bool:
+        """Tell whether `position` is the last event of a stream entry in it."""
+        place = bisect_right(self._lasts, position)
+        return place > 0 and self._lasts[place - 1] == position
+
+    def after(self, position: Position | None, *, for_developers: bool) -> bytes:
+        """Return the entries behind `position`, the last event of one; None means all."""
+        place = 0 if position is None else bisect_right(self._lasts, position)
+        start = self._ends[place - 1] if place else 0
+        if for_developers or not self._hidden:
+            return self.data[start:] if start else self.data
+        if start:
+            return self._shown(start)
+        if self._for_viewers is None:
+            self._for_viewers = self._shown(0)
+        return self._for_viewers
+
+    def _shown(self, start: int) -> bytes:
+        parts = []
+        for hidden in self._hidden:
+            parts.append(self.data[start : max(start, hidden.start)])
+            start = max(start, hidden.stop)
+        return b"".join([*parts, self.data[start:]])
+
+
+def frame(entries: Iterable[tuple[Position, Sequence[Line]]]) -> Frame:
+    """Encode events, entry by entry, each with the position of its last event."""
+    parts: list[bytes] = []
+    lasts: list[Position] = []
+    ends: list[int] = []
+    hidden: list[slice] = []
+    end = 0
+    for last, lines in entries:
+        for line in lines:
+            encoded = event(line)
+            parts.append(encoded)
+            begin, end = end, end + len(encoded)
+            if line.type in DEVELOPERS_ONLY:
+                hidden.append(slice(begin, end))
+        lasts.append(last)
+        ends.append(end)
+    return Frame(b"".join(parts), lasts, ends, hidden)

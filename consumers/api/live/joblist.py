@@ -1,0 +1,171 @@
+"""The list page's stream: jobs whose committed run state has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from consumers.api import shapes
+from consumers.api.live import frames
+from consumers.projections.run_state import RunStateView
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+
+    from consumers.api.sources import ServerClock
+    from consumers.store import Store
+    from synapse_stream.log.event_log import FeedPointer
+    from synapse_stream.log.feeds import EntryId
+    from synapse_stream.views import Views
+
+_JOBS_A_TURN = 500
+_CHUNK_BYTES = 128 * 1024
+
+
+class _Loaded(NamedTuple):
+    committed: Mapping[int, EntryId]
+    """How far the partitions are."""
+    frames: Mapping[str, bytes | None]
+    """Of jobs that are there; None for one of which nothing could be folded."""
+
+
+class _Change(NamedTuple):
+    """Entries of a job that are not shown yet: the first of them, and the last."""
+
+    partition: int
+    first: EntryId
+    last: EntryId
+
+
+class JobList:
+    """Collects what the feeds name, and shows a job as soon as that is committed.
+
+    Clients share the newest frame of each job; a slow one gets the newest of those that changed
+    meanwhile. Belongs to the event loop.
+    """
+
+    def __init__(self, views: Views, store: Store, clock: ServerClock) -> None:
+        self.is_closed = False
+        self._views = views
+        self._store = store
+        self._clock = clock
+        self._changes: dict[str, _Change] = {}
+        self._shown: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        """Newest frames by job, with rising numbers."""
+        self._number = 0
+        self._readers: dict[object, int] = {}
+        """Number of the last frame that each client has got."""
+        self._beats = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def clients(self) -> int:
+        """How many follow the list."""
+        return len(self._readers)
+
+    def note(self, partition: int, pointers: Sequence[FeedPointer]) -> None:
+        """Take note of what a feed names."""
+        for entry, job_id, _ in pointers if self._readers else ():
+            known = self._changes.get(job_id)
+            first = entry if known is None else min(known.first, entry)
+            self._changes[job_id] = _Change(partition, first, entry)
+
+    async def refresh(
+        self, in_thread: Callable[[Callable[[], _Loaded]], Awaitable[_Loaded]]
+    ) -> None:
+        """Show the jobs whose changes are committed, the longest waiting first.
+
+        Raises:
+            StoreUnavailable: they wait.
+        """
+        if self._changes:
+            loaded = await in_thread(partial(self._load, dict(self._changes)))
+            for job_id, frame in loaded.frames.items():
+                self._show(job_id, frame, loaded.committed)
+            self._wake()
+        self._forget()
+
+    def beat(self) -> None:
+        """Have clients get a keep-alive comment."""
+        self._beats += 1
+        self._wake()
+
+    def close(self) -> None:
+        """End the streams of all clients."""
+        self.is_closed = True
+        self._wake()
+
+    async def stream(self, sees: Callable[[str], bool]) -> AsyncGenerator[bytes, None]:
+        """Yield the jobs that change from now on, of those that the client `sees`."""
+        reader = object()
+        self._readers[reader] = self._number
+        beats = self._beats
+        try:
+            yield frames.RETRY
+            while not self.is_closed:
+                parts = self._take(reader, sees)
+                if beats != self._beats:
+                    beats = self._beats
+                    parts.append(frames.KEEP_ALIVE)
+                if parts:
+                    yield b"".join(parts)
+                else:
+                    await self._changed.wait()
+        finally:
+            del self._readers[reader]
+
+    def _load(self, changes: Mapping[str, _Change]) -> _Loaded:
+        """Read the jobs whose changes are committed, some of them at a time."""
+        places = self._store.checkpoints(RunStateView.name)
+        committed = {place.partition: place.position for place in places}
+        ready = [
+            job_id
+            for job_id, change in changes.items()
+            if change.first <= committed.get(change.partition, (0, 0))
+        ][:_JOBS_A_TURN]
+        found: dict[str, bytes | None] = dict.fromkeys(ready)
+        now_ms = self._clock.now_ms()
+        for job_id, state in self._views.states(ready).items() if ready else ():
+            found[job_id] = frames.job(orjson.dumps(shapes.summary(state, now_ms)))
+        return _Loaded(committed, found)
+
+    def _show(self, job_id: str, frame: bytes | None, committed: Mapping[int, EntryId]) -> None:
+        change = self._changes.pop(job_id)
+        if change.last > committed[change.partition]:
+            self._changes[job_id] = change._replace(first=change.last)
+        if frame is not None:
+            self._number += 1
+            self._shown[job_id] = (self._number, frame)
+            self._shown.move_to_end(job_id)
+
+    def _take(self, reader: object, sees: Callable[[str], bool]) -> list[bytes]:
+        """Return the oldest frames that a client has not got, not many bytes at once."""
+        number = self._readers[reader]
+        fresh = takewhile(lambda shown: shown[1][0] > number, reversed(self._shown.items()))
+        parts: list[bytes] = []
+        size = 0
+        for job_id, (number, frame) in reversed(list(fresh)):
+            self._readers[reader] = number
+            if sees(job_id):
+                parts.append(frame)
+                size += len(frame)
+            if size > _CHUNK_BYTES:
+                break
+        return parts
+
+    def _forget(self) -> None:
+        """Drop what every client has got."""
+        oldest = min(self._readers.values(), default=self._number)
+        while self._shown and next(iter(self._shown.values()))[0] <= oldest:
+            self._shown.popitem(last=False)
+        if not self._readers:
+            self._changes.clear()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed.clear()

@@ -1,0 +1,196 @@
+"""The thread that reads the feeds: once, whatever the number of jobs and clients.
+
+One turn: wait for pointers, read on in the jobs that are watched and named, hand their frames to
+the event loop. Turns keep a pace, so that at a high rate many events become one frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.log.feeds import FeedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumers.api.live.channel import Channel
+    from consumers.api.live.frames import Frame
+    from consumers.api.sources import ServerClock
+    from synapse_stream.log.event_log import FeedPointer
+    from synapse_stream.log.feeds import EntryId
+    from synapse_stream.settings import Settings
+
+_POINTERS_A_TURN = 1_000
+_PAGES_A_TURN = 16
+"""Of one job; a job that has more goes on in the next turn, so that the others have theirs."""
+_BLOCK_MS = 200
+_SAME_SERVER_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 2.0
+_logger = logging.getLogger(__name__)
+
+
+class FeedReader:
+    """Reads for the channels that are watched, from `start` to `stop`.
+
+    Args:
+        settings: of the deployment.
+        clock: the server's.
+        post: has the event loop call a function soon; the calls keep their order.
+        note: is told in this thread which partition's feed has named what.
+        pace: returns how many seconds a turn should take at least.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: ServerClock,
+        *,
+        post: Callable[[Callable[[], object]], None],
+        note: Callable[[int, Sequence[FeedPointer]], None],
+        pace: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._post = post
+        self._note = note
+        self._pace = pace
+        self._watched: dict[str, Channel] = {}
+        self._arrivals: SimpleQueue[Channel] = SimpleQueue()
+        self._after: dict[int, EntryId] = {}
+        self._due: set[str] = set()
+        self._log: FeedLog | None = None
+        self._same_server_at = 0.0
+        self._failures = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live-reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for it: less than a second, unless the server hangs."""
+        self._stop.set()
+        self._thread.join()
+
+    def watch(self, channel: Channel) -> None:
+        """Read for a channel, too; its tracker belongs to this thread from now on."""
+        self._arrivals.put(channel)
+
+    def forget(self, channel: Channel) -> None:
+        """Read no more for a channel."""
+        self._watched.pop(channel.job_id, None)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._turn()
+            except (LogUnavailable, ConfigError) as error:
+                if self._failures == 0:
+                    _logger.warning("live streams wait: %s", error)
+                self._pause()
+            except Exception:
+                _logger.exception("reading the feeds failed; it begins again")
+                self._pause()
+        self._disconnect()
+
+    def _turn(self) -> None:
+        begun = time.monotonic()
+        log = self._connected()
+        self._welcome(log)
+        block_ms = 1 if self._due else _BLOCK_MS
+        found = log.wait_feeds(self._after, limit=_POINTERS_A_TURN, block_ms=block_ms)
+        self._check_same_server(log)
+        for partition, pointers in found.items():
+            self._after[partition] = pointers[-1].entry
+            self._note(partition, pointers)
+            self._due.update(p.job_id for p in pointers if p.job_id in self._watched)
+        now_ms = self._clock.now_ms()
+        for channel in list(self._watched.values()):
+            self._serve(log, channel, now_ms)
+        if found and not self._due:
+            self._stop.wait(max(0.0, self._pace() - (time.monotonic() - begun)))
+
+    def _serve(self, log: FeedLog, channel: Channel, now_ms: int) -> None:
+        """Read on in a job if it was named, and hand over what is new."""
+        frames: list[Frame] = []
+        try:
+            if channel.job_id in self._due:
+                self._read(log, channel, frames)
+        finally:  # what was read before a fault is not read again
+            snapshot = channel.tracker.news(now_ms)
+            if frames or snapshot is not None:
+                self._post(partial(channel.publish, frames, snapshot))
+
+    def _read(self, log: FeedLog, channel: Channel, frames: list[Frame]) -> None:
+        for _ in range(_PAGES_A_TURN):
+            more, has_more = channel.tracker.read(log)
+            frames += more
+            if not has_more:
+                self._due.discard(channel.job_id)
+                return
+
+    def _welcome(self, log: FeedLog) -> None:
+        """Begin to read for channels that have come since the last turn."""
+        while not self._arrivals.empty():
+            channel = self._arrivals.get()
+            self._watched[channel.job_id] = channel
+            self._place(log, channel)
+
+    def _place(self, log: FeedLog, channel: Channel) -> None:
+        """See that a channel goes on where it stood, or tell its readers that it cannot."""
+        self._due.add(channel.job_id)
+        rewind_ms = int(self._settings.rewind_seconds * 1000)
+        if not channel.tracker.find_place(log, rewind_ms):
+            snapshot = channel.tracker.snapshot(self._clock.now_ms())
+            if snapshot is not None:
+                self._post(partial(channel.restart, snapshot))
+
+    def _connected(self) -> FeedLog:
+        if self._log is not None:
+            return self._log
+        self._log = log = FeedLog.open(self._settings)
+        log.check(found=False)
+        for partition in range(self._settings.partitions):
+            self._after[partition] = self._begin(partition, log.feed_last(partition))
+        for channel in list(self._watched.values()):
+            self._place(log, channel)
+        self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
+        if self._failures:
+            _logger.warning("live streams go on")
+        self._failures = 0
+        return log
+
+    def _begin(self, partition: int, last: EntryId) -> EntryId:
+        """Return where to read a feed from: now, and after a fault some time before.
+
+        A server that lost its tail, and whose clock went back, may have put new entries there.
+        """
+        seen = self._after.get(partition)
+        if seen is None:
+            return last
+        rewind_ms = int(self._settings.rewind_seconds * 1000)
+        return (max(0, min(seen, last)[0] - rewind_ms), 0)
+
+    def _check_same_server(self, log: FeedLog) -> None:
+        if time.monotonic() >= self._same_server_at:
+            log.check_same_server()
+            self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
+
+    def _pause(self) -> None:
+        self._disconnect()
+        longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self._stop.wait(random.uniform(longest / 2, longest))  # noqa: S311 - spreads the attempts
+
+    def _disconnect(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None

@@ -1,0 +1,160 @@
+"""One watched job at the reading end: its run state, folded up to what was read of its stream."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import orjson
+
+from consumers.api import shapes
+from consumers.api.live.frames import frame
+from consumers.api.live.pages import Pages, last_position
+from consumers.errors import OutdatedFold
+from consumers.fold import JobFold
+from consumers.projections import reading
+from consumers.projections.run_state import RunStateView
+from synapse_stream.position import BEGINNING, Position
+
+if TYPE_CHECKING:
+    from consumers.api.live.frames import Frame
+    from consumers.store import Store
+    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.views import Health, RunState
+
+_FRAME_BYTES = 128 * 1024
+_STATE_SECONDS = 0.25
+_STATE_SHARE = 20
+"""A state that takes long to make is made seldom: one part of so many of the time."""
+_HEALTH_SECONDS = 2.0
+
+
+class Snapshot(NamedTuple):
+    """A job's run state as JSON, and the last event in it."""
+
+    position: Position
+    json: bytes
+
+
+class Tracker:
+    """Reads, folds and encodes one job. Not thread-safe; knows no client."""
+
+    def __init__(self, job_id: str, fold: JobFold, parked: int) -> None:
+        self.job_id = job_id
+        self.position = fold.position or BEGINNING
+        """Of the last event that was read."""
+        self.parked = parked
+        """How many events of the job are parked, in all projections; may be set at any time."""
+        self._fold = fold
+        self._pages = Pages(job_id, self.position)
+        self._shown: RunState | None = None
+        self._health: Health | None = None
+        self._state_at = 0.0
+        self._health_at = 0.0
+
+    @classmethod
+    def load(cls, job_id: str, store: Store, log: EventLog, *, parked: int) -> Self:
+        """Begin with what is committed of a job, and read the rest of its stream.
+
+        Without a view, or with one of another version, that is all of the stream.
+
+        Raises:
+            LogUnavailable, StoreUnavailable: try again later.
+        """
+        document = store.load_folds(RunStateView.name, [job_id]).get(job_id)
+        try:
+            fold = JobFold(RunStateView, job_id, document)
+        except OutdatedFold:
+            fold = JobFold(RunStateView, job_id, None)
+        tracker = cls(job_id, fold, parked)
+        for entry in tracker._pages.read_all(log):
+            tracker._take(entry)
+        return tracker
+
+    def find_place(self, log: EventLog, rewind_ms: int) -> bool:
+        """Tell whether the stream still has the entry of `position`, and if not, go back.
+
+        A server that lost its tail may have other entries there, and if its clock went back, before
+        there. So the place then is the last entry, no older than `rewind_ms` before, behind which
+        something fresh may stand. What is known is not returned again.
+
+        Raises:
+            LogUnavailable: nothing has changed.
+        """
+        wanted = self.position
+        if wanted == BEGINNING or log.read_after(self.job_id, wanted, limit=1, until=wanted):
+            return True
+        place = Position(max(0, wanted.ms - rewind_ms), 0)
+        for entry in Pages(self.job_id, place).read_all(log):
+            if self._is_fresh(entry, wanted):
+                break
+            place = last_position(entry)
+        self.position = place
+        self._pages = Pages(self.job_id, place)
+        return False
+
+    def read(self, log: EventLog) -> tuple[list[Frame], bool]:
+        """Read on, fold, and encode what is fresh; the flag tells that there may be more.
+
+        Raises:
+            LogUnavailable: nothing was read.
+        """
+        frames: list[Frame] = []
+        pending: list[tuple[Position, list[shapes.Line]]] = []
+        size = 0
+        for entry in self._pages.read(log):
+            lines = self._take(entry)
+            pending.append((self.position, lines))
+            size += sum(len(line.json) for line in lines)
+            if size >= _FRAME_BYTES:
+                frames.append(frame(pending))
+                size, pending = 0, []
+        if pending:
+            frames.append(frame(pending))
+        return [made for made in frames if made.data], not self._pages.is_at_end
+
+    def snapshot(self, now_ms: int) -> Snapshot | None:
+        """Return the run state as it is now; None for a job of which nothing could be folded."""
+        begun = time.monotonic()
+        state = reading.run_state(self.job_id, self._fold.document(), self.parked)
+        if state is None:
+            return None
+        self._fold.rows()  # from here on it has not changed
+        self._shown, self._health = state, state.health(now_ms)
+        age = max(0, now_ms - self.position.ms) / 1000
+        fields = {"position": str(self.position), **shapes.job(state, now_ms)}
+        body = orjson.dumps({**fields, "age_seconds": age, "now_ms": now_ms})
+        ended = time.monotonic()
+        self._state_at = ended + max(_STATE_SECONDS, _STATE_SHARE * (ended - begun))
+        return Snapshot(self.position, body)
+
+    def news(self, now_ms: int) -> Snapshot | None:
+        """Return the run state if it has changed and it is time to show it.
+
+        Health changes without events, and what other projections parked from outside.
+        """
+        now = time.monotonic()
+        if self._fold.has_changed:
+            return self.snapshot(now_ms) if now >= self._state_at else None
+        if self._shown is None or now < self._health_at:
+            return None
+        self._health_at = now + _HEALTH_SECONDS
+        shown = (self._shown.health(now_ms), self._shown.parked)
+        return self.snapshot(now_ms) if shown != (self._health, self.parked) else None
+
+    def _take(self, entry: RecordedBatch) -> list[shapes.Line]:
+        """Fold one entry; return its lines that were not read before the server lost its tail."""
+        lines = list(shapes.lines(entry))
+        self.position = lines[-1].position if lines else Position(entry.ms, entry.seq)
+        if entry.batch is not None:
+            known = self._fold.last(entry.batch.producer)
+            # counted from the back, since a loss is one line for all the numbers of its batch
+            first = entry.batch.last + 1 - len(lines)
+            lines = lines[max(0, known + 1 - first) :]
+        self._fold.apply(entry)
+        return lines
+
+    def _is_fresh(self, entry: RecordedBatch, before: Position) -> bool:
+        if entry.batch is None:
+            return (entry.ms, entry.seq) > before[:2]
+        return entry.batch.last > self._fold.last(entry.batch.producer)
