@@ -101,6 +101,9 @@ class Operations(Protocol):
     ) -> Sequence[ParkedEvent]:
         """Return parked events of a projection, by number; `after` is the last one seen."""
 
+    def count_parked(self, projection: str) -> int:
+        """Return how many events of a projection are parked."""
+
     def find_parked(self, projection: str, no: int) -> ParkedEvent | None:
         """Return one parked event, None if there is none of that number."""
 

@@ -26,8 +26,6 @@ _GRACE_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 15
 _LARGEST_PORT = 65_535
 
-_logger = logging.getLogger(__name__)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal comes.
@@ -36,12 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 after a signal, 1 when the port cannot be had, 2 when the settings are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m consumers.api", description=__doc__)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="beyond this machine, tokens are needed"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="beyond this machine it needs tokens")
     parser.add_argument("--port", default=8420, type=_port, help="0 takes any free one")
     options = parser.parse_args(arguments)
-    write_logs("api", logging.INFO)
+    write_logs("api")
+    logging.getLogger("uvicorn").setLevel(logging.INFO)  # when it starts and stops, and where
     try:
         app = _open(options.host)
     except ConfigError as error:
@@ -90,7 +87,8 @@ def _is_here(host: str) -> bool:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= _LARGEST_PORT:
-        raise argparse.ArgumentTypeError(f"{port} is not from 0 to {_LARGEST_PORT}")
+        msg = f"{port} is not from 0 to {_LARGEST_PORT}"
+        raise argparse.ArgumentTypeError(msg)
     return port
 
 

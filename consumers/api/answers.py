@@ -1,22 +1,34 @@
-"""How a successful answer leaves: encoded once, with its freshness, and known again by its ETag."""
+"""How a success leaves: in a form the client takes, encoded once, known again by its ETag."""
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 
 from consumers.api import shapes
+from consumers.api.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from fastapi import Request
 
     from consumers.api.sources import ServerClock
     from synapse_stream.position import Position
 
-NEVER_STORED = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+
+_WEIGHT = re.compile(r"[01](\.\d{0,3})?")
+
+_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization, Cookie"}
 
 
 def fresh(
@@ -35,13 +47,17 @@ def fresh(
     shown = shapes.position(position)
     body = orjson.dumps({"position": shown, **content})
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {**NEVER_STORED, "ETag": etag}
+    headers = {**_HEADERS, "ETag": etag}
     if is_known(request, etag):
         return Response(None, 304, headers)
-    now_ms = clock.now_ms()
-    age = None if shown is None or position is None else max(0, now_ms - position.ms) / 1000
-    freshness = orjson.dumps({"age_seconds": age, "now_ms": now_ms})
-    return Response(freshness[:-1] + b"," + body[1:], 200, headers, "application/json")
+    freshness = orjson.dumps(shapes.freshness(position, clock.now_ms()))
+    return Response(freshness[:-1] + b"," + body[1:], 200, headers, JSON)
+
+
+def streamed(parts: Iterator[bytes], media_type: str, file: str) -> Response:
+    """Answer with `parts` as they are made; a browser saves them as `file`."""
+    headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}
+    return StreamingResponse(parts, 200, headers, media_type)
 
 
 def is_known(request: Request, etag: str) -> bool:
@@ -49,3 +65,33 @@ def is_known(request: Request, etag: str) -> bool:
     asked = request.headers.get("if-none-match", "")
     bare = etag.removeprefix("W/")
     return any(one.strip().removeprefix("W/") in {bare, "*"} for one in asked.split(","))
+
+
+def choose(request: Request, offered: Sequence[str]) -> str:
+    """Return the media type that the client likes best; of equals the first that is offered.
+
+    Raises:
+        Problem: it takes none of them.
+    """
+    accepted = list(_accepted(request.headers.get("accept") or "*/*"))
+    liked = {kind: max(_liking(kind, one) for one in accepted)[1] for kind in offered}
+    best = max(offered, key=lambda kind: liked[kind])
+    if liked[best] <= 0:
+        detail = f"this can be given as {' or '.join(offered)}, and as nothing else"
+        raise Problem(HTTPStatus.NOT_ACCEPTABLE, detail, allowed={"accept": list(offered)})
+    return best
+
+
+def _accepted(header: str) -> Iterator[tuple[str, float]]:
+    """Yield media ranges with how much they are liked."""
+    for part in header.split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weight = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+        yield kind, float(weight) if _WEIGHT.fullmatch(weight) else 0.0
+
+
+def _liking(kind: str, accepted: tuple[str, float]) -> tuple[int, float]:
+    """Return how closely a media range names `kind`, 0 not at all, and how much it is liked."""
+    named, weight = accepted
+    ranges = ("*/*", f"{kind.partition('/')[0]}/*", kind)
+    return (ranges.index(named) + 1, weight) if named in ranges else (0, 0.0)

@@ -8,44 +8,46 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from consumers.api import events, files, jobs, messages, metrics, problems
-from consumers.api.access import ANYONE_HERE
+from consumers.api import (
+    description,
+    events,
+    files,
+    jobs,
+    live,
+    messages,
+    metrics,
+    problems,
+    session,
+    telemetry,
+)
+from consumers.api.access import Access
+from consumers.api.guard import Guard
+from consumers.api.live import Hub
 from consumers.api.sources import Sources
+from consumers.api.telemetry import Telemetry, Timed
 from synapse_stream import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from synapse_stream.settings import Settings
-
-
-class RawPaths:
-    """Routes by the path as it came, so that a `/` within a job's id does not divide it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on with the raw path."""
-        if scope["type"] == "http":
-            scope["path"] = scope["raw_path"].decode("latin-1")
-            scope.setdefault("state", {})["caller"] = ANYONE_HERE
-        await self._app(scope, receive, send)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application of a deployment.
 
     Raises:
-        ConfigError: a URL is wrong, or what serves it is not installed.
+        ConfigError: a URL or the tokens are wrong, or what serves a URL is not installed.
     """
+    access = Access.load(settings)
     sources = Sources(settings)
+    hub = Hub(sources)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await hub.start()
         yield
+        await hub.stop()
         await run_in_threadpool(sources.close)
 
     app = FastAPI(
@@ -56,9 +58,15 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.access = access
     app.state.sources = sources
+    app.state.hub = hub
+    app.state.telemetry = Telemetry(sources)
+    app.state.telemetry.live_clients.set_function(lambda: hub.clients)
     problems.install(app)
-    for module in (jobs, metrics, messages, events, files):
+    for module in (live, jobs, metrics, messages, events, session, telemetry, files):
         app.include_router(module.router)
-    app.add_middleware(RawPaths)
+    description.install(app)
+    app.add_middleware(Timed, telemetry=app.state.telemetry)
+    app.add_middleware(Guard, access=access)
     return app

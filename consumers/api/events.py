@@ -1,30 +1,49 @@
-"""Recorded events, as their producers wrote them."""
+"""Recorded events, as their producers wrote them: page by page, or all as NDJSON."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
 from fastapi import APIRouter, Request, Response
 
-from consumers.api import parameters, shapes
+from consumers.api import parameters, schemas, shapes
 from consumers.api.access import Asking, VisibleJob
-from consumers.api.answers import fresh
+from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
+from consumers.api.description import answer
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
 from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from consumers.api.shapes import Line
+    from synapse_stream.log.event_log import EventLog
 
 router = APIRouter(prefix="/api/jobs/{job}/events", tags=["events"])
 
 _ENTRIES = 20  # one may hold some megabytes
+_MOST_LOOKED_AT = 50_000  # events of other types must not hold an answer up for long
+_LARGEST_PAGE = 8 * 1024 * 1024
 
 
-@router.get("", response_class=Response)
+class _Wanted(NamedTuple):
+    job_id: str
+    after: Position
+    until: Position | None
+    type: str | None
+    hidden: Collection[str]
+
+    def has(self, line: Line) -> bool:
+        return self.type in {None, line.type} and line.type not in self.hidden
+
+
+@router.get(
+    "",
+    response_class=Response,
+    responses=answer(schemas.EventsAnswer, application_x_ndjson="Every event, one a line"),
+)
 def list_events(
     request: Request,
     sources: Opened,
@@ -35,32 +54,54 @@ def list_events(
     type: parameters.Text | None = None,  # noqa: A002 - the parameter's name
     limit: parameters.Limit = 100,
 ) -> Response:
-    """Show events behind `after`, up to and with `until`, in the order of the stream."""
+    """Show events behind `after`, up to and with `until`, in the order of the stream.
+
+    As NDJSON all of them come, whatever `limit` is.
+    """
     begin = parameters.position("after", after) or BEGINNING
     end = parameters.position("until", until)
+    hidden = frozenset() if caller.is_developer else shapes.DEVELOPERS_ONLY
+    wanted = _Wanted(job_id, begin, end, type, hidden)
+    kind = choose(request, (JSON, NDJSON))
     if not sources.log.read_after(job_id, BEGINNING, limit=1):
         raise not_found(job_id)
-    hidden = frozenset() if caller.is_developer else shapes.DEVELOPERS_ONLY
-    found = _events(sources, job_id, begin, end)
-    wanted = (line for line in found if type in {None, line.type} and line.type not in hidden)
-    page = list(islice(wanted, limit + 1))
-    content = {
-        "events": [line.frame() for line in page[:limit]],
-        "next": str(page[limit - 1].position) if len(page) > limit else None,
-    }
-    last = page[:limit][-1].position if page else None
+    if kind == NDJSON:
+        return streamed(_all(sources.log, wanted), NDJSON, "events.ndjson")
+    return _page(request, sources, wanted, limit)
+
+
+def _page(request: Request, sources: Sources, wanted: _Wanted, limit: int) -> Response:
+    found: list[Line] = []
+    size = 0
+    place = wanted.after
+    following = None
+    for looked_at, line in enumerate(_lines(sources.log, wanted)):
+        if len(found) == limit or size >= _LARGEST_PAGE or looked_at == _MOST_LOOKED_AT:
+            following = str(place)
+            break
+        place = line.position
+        if wanted.has(line):
+            found.append(line)
+            size += len(line.json)
+    content = {"events": [line.frame() for line in found], "next": following}
+    last = found[-1].position if found else None
     return fresh(request, content, last, sources.clock)
 
 
-def _events(
-    sources: Sources, job_id: str, after: Position, until: Position | None
-) -> Iterator[Line]:
-    place = after
+def _all(log: EventLog, wanted: _Wanted) -> Iterator[bytes]:
+    for line in _lines(log, wanted):
+        if wanted.has(line):
+            yield orjson.dumps(line.frame(), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _lines(log: EventLog, wanted: _Wanted) -> Iterator[Line]:
+    """Yield all events behind `after`, up to and with `until`."""
+    place, until = wanted.after, wanted.until
     while True:
-        entries = sources.log.read_after(job_id, place, limit=_ENTRIES, until=until)
+        entries = log.read_after(wanted.job_id, place, limit=_ENTRIES, until=until)
         for entry in entries:
             for line in shapes.lines(entry):
-                if after < line.position and (until is None or line.position <= until):
+                if wanted.after < line.position and (until is None or line.position <= until):
                     yield line
         if len(entries) < _ENTRIES:
             return

@@ -1,4 +1,4 @@
-"""Jobs: the list, and the state of one."""
+"""Jobs: the list, and the state of one, now or as it was."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from consumers.api import parameters, shapes
+from consumers.api import parameters, schemas, shapes
 from consumers.api.access import Asking, Caller, VisibleJob
 from consumers.api.answers import fresh
+from consumers.api.description import answer
 from consumers.api.problems import not_found, unprocessable
 from consumers.api.sources import Opened
 from synapse_stream.models import RunStatus
@@ -24,7 +25,7 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 _PAGE = 1_000
 
 
-@router.get("", response_class=Response)
+@router.get("", response_class=Response, responses=answer(schemas.JobsAnswer))
 def list_jobs(
     request: Request,
     sources: Opened,
@@ -40,8 +41,6 @@ def list_jobs(
     limit: parameters.Limit = 100,
 ) -> Response:
     """List jobs, the newest first."""
-    if after is not None and not caller.sees(after):
-        raise unprocessable("after", after, "a job's id")
     wanted = {"status": status, "action": action, "text": q}
     try:
         found = list(islice(_listed(sources.views, caller, after, limit, wanted), limit + 1))
@@ -56,20 +55,40 @@ def list_jobs(
     return fresh(request, content, newest, sources.clock)
 
 
-@router.get("/{job}", response_class=Response)
-def show_job(request: Request, sources: Opened, job_id: VisibleJob) -> Response:
-    """Show where a job stands: every attempt, its steps, processes, and what is missing."""
-    state = sources.views.state(job_id)
+@router.get("/{job}", response_class=Response, responses=answer(schemas.JobAnswer))
+def show_job(
+    request: Request,
+    sources: Opened,
+    job_id: VisibleJob,
+    at: Annotated[
+        parameters.Text | None,
+        Query(description=f"Show it as it was at {parameters.A_MOMENT}."),
+    ] = None,
+) -> Response:
+    """Show where a job stands: every attempt, its steps, processes, and what is missing.
+
+    With `at` it is as it was: up to and with that position, or before the first event that was
+    reported later than that time; health is that of then.
+    """
+    moment = parameters.moment("at", at)
+    state = sources.state(job_id, moment)
     if state is None:
         raise not_found(job_id)
-    content = shapes.job(state, sources.clock.now_ms())
-    return fresh(request, content, state.position, sources.clock)
+    now_ms = sources.clock.now_ms() if moment is None else state.position.ms
+    return fresh(request, shapes.job(state, now_ms), state.position, sources.clock)
 
 
 def _listed(
     views: Views, caller: Caller, after: str | None, limit: int, wanted: dict[str, Any]
 ) -> Iterator[RunState]:
-    """Yield the jobs that the caller may see."""
+    """Yield the jobs that the caller may see.
+
+    Raises:
+        ValueError: it knows no job `after`.
+    """
+    if after is not None and not caller.sees(after):
+        msg = f"there is no job {after!r} for {caller.name}"
+        raise ValueError(msg)
     size = limit + 1 if caller.jobs is None else _PAGE
     while True:
         found = views.jobs(after=after, limit=size, **wanted)

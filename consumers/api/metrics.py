@@ -2,108 +2,247 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import csv
+import io
+from itertools import repeat
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Query, Request, Response
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import TypeAdapter, ValidationError
 
-from consumers.api import parameters, shapes
+from consumers.api import parameters, schemas, shapes
 from consumers.api.access import VisibleJob
-from consumers.api.answers import fresh
+from consumers.api.answers import CSV, JSON, choose, fresh, streamed
+from consumers.api.description import answer
 from consumers.api.problems import not_found, unprocessable
 from consumers.api.sources import Opened, Sources
-from synapse_stream.views import Axis
+from synapse_stream.tags import wire_number
+from synapse_stream.views import Axis, SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from synapse_stream.position import Position
-    from synapse_stream.views import SeriesSummary
+    from synapse_stream.views import Series, SeriesSummary, Views
 
 router = APIRouter(prefix="/api/jobs/{job}", tags=["metrics"])
 
+VIEW = "metric-history"
 MOST_SERIES = 100
 
+_MOST_POINTS = 100_000
+_COLUMNS = ("attempt", "rank", "step", "name", "position", "time", "x", "value")
+_KEY = TypeAdapter(SeriesKey)
+_A_KEY = "`next` of the page before"
+
 Number = Annotated[int, Query(ge=0, le=parameters.LARGEST_INT)]
-Place = Annotated[float, Query(allow_inf_nan=False)]
+Edge = Annotated[float, Query(allow_inf_nan=False)]
+After = Annotated[parameters.Text, Query(description=f"Go on behind this series: {_A_KEY}.")]
 
 
-@router.get("/series", response_class=Response)
+class Filter(NamedTuple):
+    """Which series are asked for; None means all."""
+
+    name: str | None
+    step: str | None
+    rank: int | None
+
+
+def filter_of(
+    name: parameters.Text | None = None,
+    step: parameters.Text | None = None,
+    rank: Number | None = None,
+) -> Filter:
+    """Read the parameters that choose series."""
+    return Filter(name, step, rank)
+
+
+Wanted = Annotated[Filter, Depends(filter_of)]
+
+
+class View(NamedTuple):
+    """What of a series is in view."""
+
+    points: int
+    axis: Axis
+    start: float | None
+    stop: float | None
+    until: Position | None
+
+
+def view_of(
+    points: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=_MOST_POINTS,
+            description="Most points to draw; a bucket takes two. 0: every point, unbucketed.",
+        ),
+    ] = 2_000,
+    x: Annotated[Axis, Query(description="What runs along the horizontal axis.")] = Axis.X,
+    start: Edge | None = None,
+    stop: Edge | None = None,
+    until: Annotated[
+        parameters.PositionText | None, Query(description="As it was at this position.")
+    ] = None,
+) -> View:
+    """Read the parameters of what is in view."""
+    if start is not None and stop is not None and start > stop:
+        raise unprocessable("start", str(start), f"at most stop={stop}")
+    return View(points, x, start, stop, parameters.stored("until", until))
+
+
+@router.get("/series", response_class=Response, responses=answer(schemas.SeriesAnswer))
 def list_series(
     request: Request,
     sources: Opened,
     job_id: VisibleJob,
-    name: parameters.Text | None = None,
-    step: parameters.Text | None = None,
-    rank: Number | None = None,
+    wanted: Wanted,
     attempt: Number | None = None,
-    limit: parameters.Limit = 1000,
+    after: After | None = None,
+    limit: parameters.Limit = 100,
 ) -> Response:
     """List the series of a job, by attempt, rank, step and name."""
-    place = _position(sources, job_id)
-    found = sources.views.series(job_id, name=name, step=step, rank=rank, attempt=attempt)
-    content = {"series": [shapes.series_summary(one) for one in found[:limit]], "next": None}
+    place = _position(sources.views, job_id)
+    found = sources.views.series(
+        job_id, **wanted._asdict(), attempt=attempt, after=_key("after", after), limit=limit + 1
+    )
+    content = {
+        "series": [shapes.series_summary(one) for one in found[:limit]],
+        "next": _next(found, limit),
+    }
     return fresh(request, content, place, sources.clock)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses=answer(schemas.MetricsAnswer, text_csv="Every point, one a line"),
+)
 def show_metrics(
     request: Request,
     sources: Opened,
     job_id: VisibleJob,
-    name: parameters.Text | None = None,
-    step: parameters.Text | None = None,
-    rank: Number | None = None,
-    attempt: str | None = None,
-    points: Annotated[int, Query(ge=0, le=100_000)] = 2_000,
-    x: Axis = Axis.X,
-    start: Place | None = None,
-    stop: Place | None = None,
+    wanted: Wanted,
+    view: Annotated[View, Depends(view_of)],
+    attempt: Annotated[
+        parameters.Text | None,
+        Query(
+            pattern=r"^(all|\d{1,9})$",
+            description="A number, or `all`; else of each series the latest attempt that has it.",
+        ),
+    ] = None,
+    after: After | None = None,
 ) -> Response:
-    """Show the courses of series, in buckets that lose no extreme, or with every point."""
-    place = _position(sources, job_id)
-    found = _chosen(sources, job_id, name, step, rank, attempt)
-    shown = [_course(sources, job_id, one, points, x, start, stop) for one in found[:MOST_SERIES]]
-    return fresh(request, {"x": x, "series": shown, "next": None}, place, sources.clock)
+    """Show the courses of series, in buckets that lose no extreme, or with every point.
+
+    At most 100 series come in one answer, `next` names where to go on. As CSV all of them come,
+    with every point up to `until`.
+    """
+    kind = choose(request, (JSON, CSV))
+    place = _position(sources.views, job_id)
+    found = _behind(_chosen(sources.views, job_id, wanted, attempt), _key("after", after))
+    if kind == CSV:
+        keys = [one.key for one in found]
+        return streamed(_table(sources.views, job_id, keys, view.until), CSV, "metrics.csv")
+    content = {
+        "x": view.axis,
+        "series": [_course(sources, job_id, one, view) for one in found[:MOST_SERIES]],
+        "next": _next(found, MOST_SERIES),
+    }
+    return fresh(request, content, place, sources.clock)
 
 
-def _position(sources: Sources, job_id: str) -> Position:
-    state = sources.views.state(job_id)
-    if state is None:
+def _position(views: Views, job_id: str) -> Position:
+    place = views.position(VIEW, job_id)
+    if place is None:
         raise not_found(job_id)
-    return state.position
+    return place
+
+
+def _key(name: str, text: str | None) -> SeriesKey | None:
+    """Return the series that a page before ended with."""
+    if text is None:
+        return None
+    try:
+        key = _KEY.validate_json(text, strict=True)
+    except ValidationError:
+        raise unprocessable(name, text, _A_KEY) from None
+    attempt, rank, step, metric = key
+    if not all(0 <= number <= parameters.LARGEST_INT for number in (attempt, rank)) or (
+        "\0" in metric or "\0" in (step or "")
+    ):
+        raise unprocessable(name, text, _A_KEY)
+    return key
+
+
+def _next(found: Sequence[SeriesSummary], limit: int) -> str | None:
+    return orjson.dumps(list(found[limit - 1].key)).decode() if len(found) > limit else None
 
 
 def _chosen(
-    sources: Sources,
-    job_id: str,
-    name: str | None,
-    step: str | None,
-    rank: int | None,
-    attempt: str | None,
+    views: Views, job_id: str, wanted: Filter, attempt: str | None
 ) -> Sequence[SeriesSummary]:
-    number = int(attempt) if attempt and attempt.isdecimal() else None
-    if attempt not in {None, "all"} and number is None:
-        raise unprocessable("attempt", attempt or "", "a number, or all")
-    found = sources.views.series(job_id, name=name, step=step, rank=rank, attempt=number)
+    """Return the series that are asked for; of each its latest attempt, unless one is named."""
+    number = None if attempt in {None, "all"} else int(attempt or 0)
+    found = views.series(job_id, **wanted._asdict(), attempt=number)
     if attempt is not None:
         return found
-    latest = {one.key[1:]: one for one in found}  # by attempt: the latest stays
+    latest = {one.key[1:]: one for one in found}  # they come by attempt: the last one stays
     return [one for one in found if latest[one.key[1:]] is one]
 
 
-def _course(
-    sources: Sources,
-    job_id: str,
-    found: SeriesSummary,
-    points: int,
-    axis: Axis,
-    start: float | None,
-    stop: float | None,
-) -> dict[str, Any]:
+def _behind(found: Sequence[SeriesSummary], after: SeriesKey | None) -> Sequence[SeriesSummary]:
+    """Return the series behind `after`, in the order in which they come."""
+    if after is None:
+        return found
+    place = _order(after)
+    return [one for one in found if _order(one.key) > place]
+
+
+def _order(key: SeriesKey) -> tuple[int, int, str, str]:
+    return (key.attempt, key.rank, key.step or "", key.name)
+
+
+def _course(sources: Sources, job_id: str, found: SeriesSummary, view: View) -> dict[str, Any]:
     summary = shapes.series_summary(found)
-    if points == 0:
-        return {**summary, **shapes.points(sources.views.points(job_id, found.key))}
+    if view.points == 0:
+        whole = sources.views.points(job_id, found.key, until=view.until)
+        return {**summary, **shapes.points(whole)}
     overview = sources.views.overview(
-        job_id, found.key, buckets=max(1, points // 2), axis=axis, start=start, stop=stop
+        job_id,
+        found.key,
+        buckets=max(1, view.points // 2),
+        axis=view.axis,
+        start=view.start,
+        stop=view.stop,
+        until=view.until,
     )
     return {**summary, "in_view": overview.count, "buckets": shapes.buckets(overview)}
+
+
+def _table(
+    views: Views, job_id: str, keys: Sequence[SeriesKey], until: Position | None
+) -> Iterator[bytes]:
+    """Yield lines of CSV, a piece of a series at a time."""
+    yield _lines([_COLUMNS])
+    for key in keys:
+        for piece in views.pieces(job_id, key, until=until):
+            yield _lines(_rows(piece))
+
+
+def _rows(piece: Series) -> Iterator[tuple[Any, ...]]:
+    attempt, rank, step, name = piece.key
+    xs = repeat(None) if piece.xs is None else piece.xs
+    for place, time, x, value in zip(piece.positions, piece.times, xs, piece.values, strict=False):
+        shown_x = None if x is None or isnan(x) else wire_number(x)
+        shown = value if isfinite(value) else wire_number(value)
+        yield (attempt, rank, step, name, place, time, shown_x, shown)
+
+
+def _lines(rows: Any) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode(errors="replace")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote
 
@@ -11,6 +10,7 @@ from fastapi import Depends, Path, Query
 
 from consumers.api.problems import not_found, unprocessable
 from synapse_stream.position import Position
+from synapse_stream.views.history import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,6 @@ A_MOMENT = f"{A_POSITION}, a time such as 2026-11-25T12:00:00Z, or microseconds 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LARGEST_STORED = 2**63 - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_US = 253_402_300_800_000_000  # the year 10000
 
 
 def job_id(
@@ -69,8 +67,12 @@ def position(name: str, text: str | None) -> Position | None:
         raise unprocessable(name, text, A_POSITION) from None
 
 
-def stored(place: Position | None) -> Position | None:
-    """Return a position that a database can compare with: none that is stored lies behind it."""
+def stored(name: str, text: str | None) -> Position | None:
+    """Return the position in `text` as a database can compare with it; None for none.
+
+    No stored position lies behind it. Raises Problem as `position`.
+    """
+    place = position(name, text)
     if place is None:
         return None
     ms, seq, index = place
@@ -85,25 +87,12 @@ def moment(name: str, text: str | None) -> Position | int | None:
     """
     if text is None:
         return None
-    if "-" in text and "T" not in text.upper():
-        return position(name, text)
     try:
-        time_us = int(text) if text.isdecimal() else _microseconds(text)
-    except (ValueError, OverflowError):
+        return parse_moment(text.replace(" ", "+"))  # a query's bare "+" is a space
+    except ValueError:
         raise unprocessable(name, text, A_MOMENT) from None
-    if not 0 <= time_us < _LATEST_US:
-        raise unprocessable(name, text, A_MOMENT)
-    return time_us
 
 
 def several(values: Iterable[str]) -> list[str]:
     """Return what is given repeatedly, or joined by commas."""
     return [part for value in values for part in value.split(",") if part]
-
-
-def _microseconds(text: str) -> int:
-    parsed = datetime.fromisoformat(text.replace(" ", "+"))  # a query's bare "+" is a space
-    if parsed.tzinfo is None:
-        msg = "no time zone"
-        raise ValueError(msg)
-    return (parsed - _EPOCH) // timedelta(microseconds=1)

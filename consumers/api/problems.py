@@ -27,7 +27,7 @@ _LONGEST_INPUT = 200
 _logger = logging.getLogger(__name__)
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """What is wrong with a request; the answer is made of it."""
 
     def __init__(
@@ -39,11 +39,9 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Say in `detail` what happened and what to do; `allowed` is what would be taken."""
-        super().__init__(detail)
+        super().__init__(status, detail, headers)
         self.status = status
-        self.detail = detail
         self.allowed = allowed
-        self.headers = headers or {}
 
     def response(self, path: str) -> Response:
         """Return the answer to a request for `path`."""
@@ -56,7 +54,7 @@ class Problem(Exception):
         }
         if self.allowed is not None:
             content["allowed"] = self.allowed
-        headers = {"Cache-Control": "no-store", **self.headers}
+        headers = {"Cache-Control": "no-store", **(self.headers or {})}
         return Response(orjson.dumps(content), self.status, headers, MEDIA_TYPE)
 
 
@@ -80,7 +78,6 @@ def unprocessable(name: str, value: str, allowed: str) -> Problem:
 
 def install(app: FastAPI) -> None:
     """Have every error of `app` answered by a problem."""
-    app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     for kind in (StoreUnavailable, LogUnavailable, ConfigError):
@@ -92,14 +89,11 @@ def _answer(request: Request, problem: Problem) -> Response:
     return problem.response(request.scope["path"])
 
 
-def _of_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - as it was registered
-    return _answer(request, error)
-
-
 def _of_http(request: Request, error: Exception) -> Response:
-    """Answer for a path or method that no route has."""
+    """Answer by a problem of ours, or for a path or method that no route has."""
     assert isinstance(error, HTTPException)  # noqa: S101 - as it was registered
+    if isinstance(error, Problem):
+        return _answer(request, error)
     status = HTTPStatus(error.status_code)
     said = {
         HTTPStatus.NOT_FOUND: "there is nothing at this path; /docs lists what there is",
@@ -138,7 +132,7 @@ def _of_outage(request: Request, error: Exception) -> Response:
     return _answer(request, problem)
 
 
-def _of_fault(request: Request, error: Exception) -> Response:
-    _logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+def _of_fault(request: Request, _error: Exception) -> Response:
+    """Answer for what no rule foresaw; it is raised again, and logged, by the server."""
     detail = "this is a fault of the server's own; its log says more"
     return _answer(request, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))

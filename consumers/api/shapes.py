@@ -143,6 +143,13 @@ def key(found: SeriesKey) -> dict[str, Any]:
     }
 
 
+def freshness(found: Position | None, now_ms: int) -> dict[str, Any]:
+    """Return how old the last event is by the server's clock, and that clock."""
+    shown = position(found)
+    age = None if shown is None or found is None else max(0, now_ms - found.ms) / 1000
+    return {"age_seconds": age, "now_ms": now_ms}
+
+
 def position(found: Position | None) -> str | None:
     """Return a position as text; None before the first event."""
     return None if found is None or found == BEGINNING else str(found)

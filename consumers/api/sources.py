@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from fastapi import Depends, Request
 
+from consumers.history import open_history
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.operations import open_operations
@@ -16,8 +17,9 @@ from synapse_stream.views import open_views
 
 if TYPE_CHECKING:
     from synapse_stream.operations import Operations
+    from synapse_stream.position import Position
     from synapse_stream.settings import Settings
-    from synapse_stream.views import Views
+    from synapse_stream.views import RunState, Views
 
 _CLOCK_SECONDS = 10.0
 _logger = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Sources:
         self.settings = settings
         self.views: Views = open_views(settings)
         self.operations: Operations = open_operations(settings)
+        self.history = open_history(settings)
         self.log = FeedLog.open(settings)
         self.clock = ServerClock(self.log)
 
@@ -78,9 +81,14 @@ class Sources:
         sources: Self = request.app.state.sources
         return sources
 
+    def state(self, job_id: str, at: Position | int | None) -> RunState | None:
+        """Return a job's run state, now or as it was at a position or time in µs."""
+        return self.views.state(job_id) if at is None else self.history.state(job_id, at)
+
     def close(self) -> None:
         """Disconnect."""
         self.log.close()
+        self.history.close()
         self.operations.close()
         self.views.close()
 

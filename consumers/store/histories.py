@@ -90,14 +90,26 @@ def find_series(connection: Connection, job_id: str, key: SeriesKey) -> int | No
 
 def read_points(connection: Connection, series_no: int, until: Position | None = None) -> Points:
     """Return the points of a series up to and with `until`, in the order of the fold."""
-    query = select(chunk.c.body, *_LAST).where(*_chunks(series_no, until)).order_by(chunk.c.number)
     points = begin_points(0)
-    for body, *last in connection.execute(query):
-        if until is None or tuple(last) <= until:
-            points.extend(decode(bytes(body)))
-        else:
-            points.extend(cut(0, bytes(body), until))
+    for body, is_cut in read_chunks(connection, series_no, until):
+        points.extend(decode_until(body, until if is_cut else None))
     return points
+
+
+def read_chunks(
+    connection: Connection, series_no: int, until: Position | None = None
+) -> list[tuple[bytes, bool]]:
+    """Return the chunks of a series up to `until`, each with whether it ends behind that."""
+    query = select(chunk.c.body, *_LAST).where(*_chunks(series_no, until)).order_by(chunk.c.number)
+    return [
+        (bytes(body), until is not None and tuple(last) > until)
+        for body, *last in connection.execute(query)
+    ]
+
+
+def decode_until(body: bytes, until: Position | None) -> Points:
+    """Return the points of a chunk up to and with `until`; None means all."""
+    return decode(body) if until is None else cut(0, body, until)
 
 
 def read_all(connection: Connection, job_id: str) -> dict[SeriesKey, Points]:

@@ -171,6 +171,13 @@ def count(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
     return counts
 
 
+def count_all(database: Database, projection: str) -> int:
+    """Return how many events of a projection are parked."""
+    query = select(func.count()).where(parked.c.projection == projection)
+    with database.read(f"counting parked events of {projection}") as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def _events(database: Database, query: Select[Any]) -> list[ParkedEvent]:
     with database.read("reading parked events") as connection:
         return [_event(row) for row in connection.execute(query)]

@@ -182,6 +182,10 @@ class Store:
             limit=limit,
         )
 
+    def count_parked(self, projection: str) -> int:
+        """Return how many events of a projection are parked."""
+        return parked.count_all(self._databases.of(projection), projection)
+
     def find_parked(self, projection: str, no: int) -> ParkedEvent | None:
         """Return one parked event, None if there is none of that number."""
         return parked.find(self._databases.of(projection), projection, no)

@@ -14,8 +14,9 @@ from synapse_stream.position import Position
 from synapse_stream.views import Axis, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from consumers.projections.base import Points
     from synapse_stream.models import RunStatus
     from synapse_stream.settings import Settings
     from synapse_stream.views import RunState, SeriesKey, SeriesSummary
@@ -98,8 +99,20 @@ class StoredViews:
         with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
             found = begin_points(0) if no is None else histories.read_points(connection, no, until)
-        positions = list(map(Position, found.ms, found.seq, found.index))
-        return Series(key, found.values, found.times, found.xs, positions)
+        return _series(key, found)
+
+    def pieces(
+        self, job_id: str, key: SeriesKey, *, until: Position | None = None
+    ) -> Iterator[Series]:
+        """Yield the points of a series as `points` has them, some at a time.
+
+        They come from one state of the database: packed they are read at once.
+        """
+        with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
+            no = histories.find_series(connection, job_id, key)
+            chunks = [] if no is None else histories.read_chunks(connection, no, until)
+        for body, is_cut in chunks:
+            yield _series(key, histories.decode_until(body, until if is_cut else None))
 
     def overview(
         self,
@@ -172,6 +185,11 @@ class StoredViews:
                 for job_id, number in parked.count(connection, job_ids).items():
                     counts[job_id] = counts.get(job_id, 0) + number
         return counts
+
+
+def _series(key: SeriesKey, found: Points) -> Series:
+    positions = list(map(Position, found.ms, found.seq, found.index))
+    return Series(key, found.values, found.times, found.xs, positions)
 
 
 def open_views(settings: Settings) -> StoredViews:

@@ -11,7 +11,7 @@ from synapse_stream.entry import load_entry
 from synapse_stream.views.metrics import Axis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from synapse_stream.models import RunStatus
     from synapse_stream.position import Position
@@ -65,6 +65,14 @@ class Views(Protocol):
 
     def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
         """Return every point of a series up to and with `until`; an unknown series is empty."""
+
+    def pieces(
+        self, job_id: str, key: SeriesKey, *, until: Position | None = None
+    ) -> Iterator[Series]:
+        """Yield the points of a series as `points` has them, some at a time.
+
+        They come from one state of the database.
+        """
 
     def overview(
         self,

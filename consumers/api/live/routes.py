@@ -41,7 +41,7 @@ class EventStream(StreamingResponse):
             await self._events.aclose()
 
 
-@router.get("/api/jobs/{job}/live", response_class=EventStream)
+@router.get("/api/jobs/{job}/live", response_class=EventStream, status_code=200)
 async def follow_job(
     job_id: VisibleJob,
     caller: Asking,
@@ -63,7 +63,7 @@ async def follow_job(
     return EventStream(hub.follow(channel, position, for_developers=caller.is_developer))
 
 
-@router.get("/api/live", response_class=EventStream)
+@router.get("/api/live", response_class=EventStream, status_code=200)
 async def follow_jobs(caller: Asking, hub: Following) -> EventStream:
     """Follow the list of jobs: a `job` whenever the state of one has changed."""
     return EventStream(hub.jobs.stream(caller.sees))

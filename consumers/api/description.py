@@ -1,0 +1,130 @@
+"""The description of the API: OpenAPI 3.1 at `/openapi.json`, for people at `/docs`."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from consumers.api import problems, schemas
+from consumers.api.access import COOKIE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+router = APIRouter(include_in_schema=False)
+
+_ABOUT = """Times are microseconds since the epoch, positions texts such as `1763880000000-0.3`.
+Paths are routed as they come: a job's id is percent-encoded, its `/` as `%2F` too.
+Every answer that is no success is an RFC 9457 problem."""
+_EVERYWHERE = {
+    "414": "The address is too long",
+    "421": "Without tokens the API answers only as localhost",
+    "431": "The headers are too large",
+    "503": "Store or server is away, or a setting is wrong",
+}
+_FOR_ALL = ("/api/session", "/healthz", "/readyz")
+_SECURITY = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+}
+_STYLE_FREE_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Synapse Stream API</title>
+<h1>Synapse Stream API</h1>
+<p><a href="/openapi.json">openapi.json</a> (OpenAPI 3.1) describes every parameter and answer.</p>
+<dl>
+{}
+</dl>
+</html>
+"""
+
+
+def answer(model: type[BaseModel], **others: str) -> dict[int | str, dict[str, Any]]:
+    """Return what a route answers: JSON of `model`, or texts of other media types.
+
+    Args:
+        model: the shape of the JSON.
+        others: media type, its `/` and `-` written as `_`, → what the text is.
+    """
+    texts = {
+        kind.replace("_", "/", 1).replace("_", "-"): {"schema": {"type": "string", "title": said}}
+        for kind, said in others.items()
+    }
+    return {
+        200: {"model": model, "content": texts, "description": "What was asked for"},
+        304: {"description": "The client has it already"},
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Have `app` describe itself, with the problems that its routes answer."""
+    described: dict[str, Any] = {}
+
+    def describe() -> dict[str, Any]:
+        if not described:
+            described.update(_describe(app))
+        return described
+
+    app.openapi = describe  # type: ignore[method-assign]  # as FastAPI documents it
+    app.include_router(router)
+
+
+@router.get("/docs")
+def show_paths(request: Request) -> Response:
+    """List the paths."""
+    lines = "\n".join(
+        f"<dt><code>{method.upper()} {escape(path)}</code></dt>"
+        f"<dd>{escape(operation['summary'])}</dd>"
+        for path, method, operation in _operations(request.app.openapi())
+    )
+    return Response(_STYLE_FREE_PAGE.format(lines), media_type="text/html; charset=utf-8")
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    spec = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
+    components = spec.setdefault("components", {})
+    _, definitions = models_json_schema([(schemas.Problem, "serialization")], ref_template=_REF)
+    made = components.setdefault("schemas", {})
+    made.update(definitions["$defs"])
+    for replaced in ("HTTPValidationError", "ValidationError"):
+        made.pop(replaced, None)
+    components["securitySchemes"] = _SECURITY
+    for path, method, operation in _operations(spec):
+        answers = operation["responses"]
+        operation["summary"] = operation.get("description", "").partition("\n")[0]
+        for status, said in _problems(path, method, answers):
+            answers[status] = {"description": said, "content": _PROBLEM}
+        if path not in _FOR_ALL:
+            operation["security"] = [{}, *({name: []} for name in _SECURITY)]
+    return spec
+
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+
+
+def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _problems(path: str, method: str, answers: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the statuses of the problems that a route answers, with what they mean."""
+    yield from _EVERYWHERE.items()
+    if "422" in answers:
+        yield "422", "A parameter is not allowed; the problem says what is"
+    if path not in _FOR_ALL:
+        yield "401", "A token is needed"
+    if "{job}" in path:
+        yield "404", "The job is not known"
+    if len(answers["200"].get("content", {})) > 1:
+        yield "406", "None of the media types asked for can be given"
+    if method != "get":
+        yield "403", "The token is nobody's, or the request is another site's"
+        yield "413", "The body is too large"

@@ -1,0 +1,154 @@
+"""What every request passes before it is routed: limits, the host's name, who asks.
+
+Nothing below `/api` and no metrics are given to a caller that is not known. What leaves gets the
+headers that keep a browser from doing anything with it that the page does not.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from consumers.api.access import ANYONE_HERE, COOKIE
+from consumers.api.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from consumers.api.access import Access, Caller
+
+LONGEST_URL = 8 * 1024
+LARGEST_HEADERS = 32 * 1024
+LARGEST_BODY = 16 * 1024
+
+_PRIVATE = ("/api/", "/metrics")
+_FOR_ALL = "/api/session"
+_HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Guard:
+    """Admits requests, and routes them by the path as it came.
+
+    So a `/` within a job's id, which clients write as `%2F`, does not divide the path.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what is admitted, and refuse the rest."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        send = partial(_send_secured, send)
+        path = scope["raw_path"].decode("latin-1")
+        scope = {**scope, "path": path}
+        headers = Headers(scope=scope)
+        try:
+            self._check(scope, headers)
+            caller = self._identify(path, headers)
+        except Problem as problem:
+            await problem.response(path[:LONGEST_URL])(scope, receive, send)
+            return
+        scope["state"] = {**scope.get("state", {}), "caller": caller}
+        await self._app(scope, _limited(receive), send)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
+            detail = f"the address is longer than {LONGEST_URL} bytes"
+            raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, detail, allowed={"bytes": LONGEST_URL})
+        if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+            detail = f"the headers are larger than {LARGEST_HEADERS} bytes"
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise Problem(status, detail, allowed={"bytes": LARGEST_HEADERS})
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            raise _too_large()
+        if not self._access.demands_token and _host_name(headers) not in _HERE:
+            detail = (
+                "without tokens the API answers only as localhost; "
+                "set SYNAPSE_STREAM_API_TOKENS to have it answer by another name"
+            )
+            raise Problem(HTTPStatus.MISDIRECTED_REQUEST, detail, allowed={"host": sorted(_HERE)})
+
+    def _identify(self, path: str, headers: Headers) -> Caller | None:
+        """Return who asks; None for what everybody may have.
+
+        Raises:
+            Problem: the caller must be known, and is not.
+        """
+        if not self._access.demands_token:
+            return ANYONE_HERE
+        caller = _known(self._access, headers)
+        if caller is None and path.startswith(_PRIVATE) and path != _FOR_ALL:
+            detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
+            challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
+            raise Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+        return caller
+
+
+def is_same_origin(headers: Headers) -> bool:
+    """Tell whether no foreign page sent the request, as far as browsers tell."""
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2] == headers.get("host")
+
+
+def _known(access: Access, headers: Headers) -> Caller | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme:
+        return access.by_token(token.strip()) if scheme.lower() == "bearer" else None
+    try:
+        session = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return access.by_session(session.value) if session else None
+
+
+def _host_name(headers: Headers) -> str:
+    host = headers.get("host", "").lower()
+    return host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+
+
+def _limited(receive: Receive) -> Receive:
+    """Count the body, which may come without saying how long it is."""
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > LARGEST_BODY:
+            raise _too_large()
+        return message
+
+    return receive_some
+
+
+def _too_large() -> Problem:
+    detail = f"the body is larger than {LARGEST_BODY} bytes"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return Problem(status, detail, allowed={"bytes": LARGEST_BODY})
+
+
+async def _send_secured(send: Send, message: Message) -> None:
+    if message["type"] == "http.response.start":
+        MutableHeaders(scope=message).update(_SECURITY)
+    await send(message)

@@ -1,0 +1,222 @@
+"""Whether this process is well, and the numbers that Prometheus collects.
+
+No number is by job: there may be any number of those. What cannot be asked, because the store or
+the server is away, is left out; `synapse_stream_up` says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from consumers.api.sources import Opened
+from consumers.errors import StoreUnavailable
+from synapse_stream.errors import SynapseStreamError
+from synapse_stream.lag import measure
+from synapse_stream.operations import PROJECTIONS
+from synapse_stream.producer.adopt import spools
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prometheus_client import Metric
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from consumers.api.sources import Sources
+    from synapse_stream.lag import Lag
+
+router = APIRouter(tags=["operations"])
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_logger = logging.getLogger(__name__)
+
+
+@router.get("/healthz", response_class=Response)
+def show_health() -> Response:
+    """Tell that this process answers."""
+    return _json({"status": "ok"})
+
+
+@router.get("/readyz", response_class=Response)
+def show_readiness(sources: Opened) -> Response:
+    """Tell whether store and server can be reached: by 503 that one cannot."""
+    away: dict[str, str] = {}
+    with _noting(away, "store"):
+        sources.operations.checkpoints(PROJECTIONS[0])
+    with _noting(away, "server"):
+        sources.log.now_ms()
+    if away:
+        content = {"status": "not ready", "away": away}
+        return _json(content, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "2"})
+    return _json({"status": "ready"})
+
+
+@router.get("/metrics", response_class=Response)
+def show_numbers(request: Request) -> Response:
+    """Return this process's numbers and those of the deployment, as Prometheus reads them."""
+    telemetry: Telemetry = request.app.state.telemetry
+    return Response(generate_latest(telemetry.registry), 200, media_type=CONTENT_TYPE_LATEST)
+
+
+class Telemetry:
+    """The numbers of one application."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "synapse_stream_request_seconds",
+            "Time until an answer begins, by route and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.live_clients = Gauge(
+            "synapse_stream_live_clients",
+            "Clients that follow a job or the list.",
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Deployment(sources))
+
+
+class Timed:
+    """Measures requests; routes by their templates, so that no job makes a series of its own."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._requests = telemetry.requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and note when the answer begins."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+
+        async def send_noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none")
+                labels = (scope["method"], route, str(message["status"]))
+                self._requests.labels(*labels).observe(time.perf_counter() - begun)
+            await send(message)
+
+        await self._app(scope, receive, send_noting)
+
+
+class _Deployment(Collector):
+    """Asks store and server at each collection."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield what can be asked now."""
+        away: dict[str, str] = {}
+        with _noting(away, "store"):
+            yield from self._of_store()
+        with _noting(away, "server"):
+            yield from _lag(list(measure(self._sources.operations, self._sources.log)))
+        yield self._spool()
+        up = GaugeMetricFamily("synapse_stream_up", "1 while it can be reached.", labels=["part"])
+        for part in ("store", "server"):
+            up.add_metric([part], part not in away)
+        yield up
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing beforehand: a registry would ask store and server for it."""
+        return ()
+
+    def _of_store(self) -> Iterator[Metric]:
+        store = self._sources.operations
+        commits = CounterMetricFamily(
+            "synapse_stream_commits", "Commits of a projection.", labels=["projection"]
+        )
+        parked = GaugeMetricFamily(
+            "synapse_stream_parked_events",
+            "Events that could not be folded and wait for an operator.",
+            labels=["projection"],
+        )
+        for projection in PROJECTIONS:
+            made = sum(one.commits for one in store.checkpoints(projection))
+            commits.add_metric([projection], made)
+            parked.add_metric([projection], store.count_parked(projection))
+        yield from (commits, parked)
+        shed = "Events that producers gave up because a spool was full."
+        yield GaugeMetricFamily("synapse_stream_shed_events", shed, value=store.count_shed())
+
+    def _spool(self) -> Metric:
+        held = "Bytes in the spools of this host; what the server has stays for some minutes."
+        homes = chain.from_iterable(spools(self._sources.settings).values())
+        return GaugeMetricFamily("synapse_stream_spool_bytes", held, value=sum(map(_size, homes)))
+
+
+def _lag(found: list[Lag]) -> Iterator[Metric]:
+    by_projection = {
+        projection: [lag for lag in found if lag.projection == projection]
+        for projection in PROJECTIONS
+    }
+    seconds = GaugeMetricFamily(
+        "synapse_stream_lag_seconds",
+        "Age of the oldest event that is not in the view.",
+        labels=["projection"],
+    )
+    events = GaugeMetricFamily(
+        "synapse_stream_lag_events",
+        "Events that are not in the view, as far as they were counted.",
+        labels=["projection"],
+    )
+    unowned = GaugeMetricFamily(
+        "synapse_stream_unowned_partitions",
+        "Partitions that no consumer projects.",
+        labels=["projection"],
+    )
+    for projection, lags in by_projection.items():
+        seconds.add_metric([projection], max((lag.seconds for lag in lags), default=0.0))
+        events.add_metric([projection], sum(lag.events for lag in lags))
+        unowned.add_metric([projection], sum(lag.owner is None for lag in lags))
+    yield from (seconds, events, unowned)
+
+
+def _size(home: Path) -> int:
+    total = 0
+    with suppress(FileNotFoundError):  # it may be sent and removed meanwhile
+        for file in home.iterdir():
+            total += file.stat().st_size
+    return total
+
+
+@contextmanager
+def _noting(away: dict[str, str], part: str) -> Iterator[None]:
+    """Note in `away` why a part could not be asked."""
+    try:
+        yield
+    except SynapseStreamError as error:
+        _logger.warning("the %s cannot be asked: %s", part, error)
+        away["store" if isinstance(error, StoreUnavailable) else part] = str(error)
+
+
+def _json(
+    content: dict[str, Any],
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    kept = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(orjson.dumps(content), status, kept, "application/json")

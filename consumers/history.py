@@ -1,0 +1,253 @@
+"""The state of a job as it was: its stream folded up to a position or a time.
+
+The fold is the projector's own. Documents that it has passed are kept at intervals, so that the
+next look, as of a slider that moves, begins at the nearest one before.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from consumers.fold import JobFold
+from consumers.projections import reading
+from consumers.projections.checks import LATEST_TIME
+from consumers.projections.run_state import RunStateView
+from synapse_stream.batch import decode_events
+from synapse_stream.errors import DecodeError, LogUnavailable
+from synapse_stream.log.feeds import FeedLog
+from synapse_stream.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.settings import Settings
+    from synapse_stream.views import RunState
+
+_PAGE = 50  # entries; one may hold some megabytes
+_EVENTS_BETWEEN = 1_000
+_MARKS_OF_A_JOB = 256
+_BYTES_KEPT = 64 * 1024 * 1024
+
+
+class Mark(NamedTuple):
+    """A fold up to the end of a stream entry."""
+
+    entry: tuple[int, int]
+    time: int
+    """Latest time of any event so far, in µs."""
+    parked: int
+    """How many events could not be folded."""
+    document: bytes | None
+
+    def is_before(self, at: Position | int) -> bool:
+        """Tell whether a fold up to `at` can go on from here."""
+        return self.time <= at if isinstance(at, int) else self.entry < at[:2]
+
+
+START = Mark((0, 0), 0, 0, None)
+
+
+class Folded(NamedTuple):
+    """What folding has come to."""
+
+    state: RunState | None
+    marks: list[Mark]
+    """That were passed, in order."""
+
+
+def fold_until(
+    job_id: str,
+    start: Mark,
+    entries: Iterable[RecordedBatch],
+    at: Position | int,
+    between: int = _EVENTS_BETWEEN,
+) -> Folded:
+    """Fold the entries behind `start` up to and with a position, or up to a time.
+
+    A time is reached before the first event, in the order of the stream, that was reported later.
+
+    Args:
+        job_id: whose.
+        start: where to begin.
+        entries: of the job's stream, in order; those up to `start` are left out already.
+        at: where to end.
+        between: about how many events lie between two marks.
+    """
+    fold = JobFold(RunStateView, job_id, start.document)
+    latest, parked = start.time, start.parked
+    passed: list[Mark] = []
+    unmarked = 0
+    for entry in entries:
+        times = _times(entry)
+        wanted = _count(entry, times, at)
+        if wanted:
+            parked += len(fold.apply(_first(entry, wanted)))
+        if wanted < len(times):
+            break
+        latest = max(latest, *times)
+        unmarked += len(times)
+        if unmarked >= between:
+            unmarked = 0
+            passed.append(Mark((entry.ms, entry.seq), latest, parked, fold.document()))
+    return Folded(reading.run_state(job_id, fold.document(), parked), passed)
+
+
+class History:
+    """States of before, of any job. May be used from several threads."""
+
+    def __init__(self, log: FeedLog) -> None:
+        """Read through `log`, which stays the caller's to close."""
+        self._log = log
+        self._marks = _Marks()
+        self._is_checked = False
+
+    def state(self, job_id: str, at: Position | int) -> RunState | None:
+        """Return the run state as it was; None when no event of the job had been recorded.
+
+        Raises:
+            LogUnavailable: the server did not answer.
+            ConfigError: the settings are not those of the deployment.
+        """
+        self._know_server()
+        start, between = self._marks.nearest(job_id, at)
+        until = None if isinstance(at, int) else at
+        entries = _entries(self._log, job_id, start.entry, until)
+        found = fold_until(job_id, start, entries, at, between)
+        self._marks.add(job_id, found.marks)
+        return found.state
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._log.close()
+
+    def _know_server(self) -> None:
+        """Forget all marks when the server was started again: it may have lost its tail."""
+        if self._is_checked:
+            try:
+                self._log.check_same_server()
+            except LogUnavailable:
+                self._is_checked = False
+        if not self._is_checked:
+            self._marks.clear()
+            self._log.check(found=False)
+            self._is_checked = True
+
+
+class _Kept:
+    """Marks of one job, in order."""
+
+    def __init__(self) -> None:
+        self.marks: list[Mark] = []
+        self.between = _EVENTS_BETWEEN
+
+    @property
+    def size(self) -> int:
+        return sum(len(mark.document or b"") for mark in self.marks)
+
+    def add(self, marks: Iterable[Mark]) -> None:
+        """Keep marks; when they become many, every second one, and farther apart from then on."""
+        self.marks = sorted({mark.entry: mark for mark in (*self.marks, *marks)}.values())
+        while len(self.marks) > _MARKS_OF_A_JOB:
+            self.marks = self.marks[1::2]
+            self.between *= 2
+
+
+class _Marks:
+    """Marks of the jobs that were looked at last, up to some bytes."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def nearest(self, job_id: str, at: Position | int) -> tuple[Mark, int]:
+        """Return the last mark before `at`, and how far apart new ones shall be."""
+        with self._lock:
+            kept = self._jobs.get(job_id) or _Kept()
+            before = (mark for mark in reversed(kept.marks) if mark.is_before(at))
+            return next(before, START), kept.between
+
+    def add(self, job_id: str, marks: Iterable[Mark]) -> None:
+        """Keep marks, and drop those of jobs that nobody has looked at for longest."""
+        with self._lock:
+            self._jobs.setdefault(job_id, _Kept()).add(marks)
+            self._jobs.move_to_end(job_id)
+            size = sum(kept.size for kept in self._jobs.values())
+            while size > _BYTES_KEPT and len(self._jobs) > 1:
+                _, dropped = self._jobs.popitem(last=False)
+                size -= dropped.size
+
+    def clear(self) -> None:
+        """Drop all."""
+        with self._lock:
+            self._jobs.clear()
+
+
+def open_history(settings: Settings) -> History:
+    """Open the history of a deployment's jobs; the server is connected when first needed.
+
+    Raises:
+        ConfigError: the server's URL has no form that is known.
+    """
+    return History(FeedLog.open(settings))
+
+
+def _entries(
+    log: EventLog, job_id: str, after: tuple[int, int], until: Position | None
+) -> Iterator[RecordedBatch]:
+    """Yield the entries behind `after`, up to and with that of `until`."""
+    while True:
+        following = Position(after[0], after[1] + 1)
+        page = log.read_after(job_id, following, limit=_PAGE, until=until)
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = (page[-1].ms, page[-1].seq)
+
+
+def _times(entry: RecordedBatch) -> list[int]:
+    """Return the time of every line, 0 where there is none that can be; at least one."""
+    if entry.batch is None:
+        return [0]
+    try:
+        events: list[Any] = decode_events(entry.batch.data)
+    except DecodeError:
+        events = []
+    lines = entry.batch.lines()
+    if len(events) != len(lines):  # some cannot be read, or only together
+        events = [_load(line) for line in lines]
+    times = [event.get("time") if isinstance(event, dict) else None for event in events]
+    return [t if isinstance(t, int) and t < LATEST_TIME else 0 for t in times] or [0]
+
+
+def _load(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _count(entry: RecordedBatch, times: Sequence[int], at: Position | int) -> int:
+    """Return how many lines of an entry lie up to `at`."""
+    if isinstance(at, int):
+        return next((count for count, time in enumerate(times) if time > at), len(times))
+    here = (entry.ms, entry.seq)
+    if here == at[:2]:
+        return min(at.index + 1, len(times))
+    return len(times) if here < at[:2] else 0
+
+
+def _first(entry: RecordedBatch, count: int) -> RecordedBatch:
+    """Return an entry with its first lines only."""
+    batch = entry.batch
+    lines = batch.lines() if batch else []
+    if batch is None or count >= len(lines):
+        return entry
+    data = b"".join(line + b"\n" for line in lines[:count])
+    last = min(batch.last, batch.first + count - 1)
+    return entry._replace(batch=replace(batch, last=last, data=data))
