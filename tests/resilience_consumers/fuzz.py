@@ -14,11 +14,12 @@ from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, encode_fields
 from synapse_stream.settings import Settings
 from tests.chains import Chain
+from tests.postgres import NO_POSTGRES
 from tests.resilience import calls
 from tests.resilience.audit import read_all
 from tests.resilience.report import Result
-from tests.resilience_consumers.stage import Stage
-from tests.servers import TestServer, wait_until
+from tests.resilience_consumers.stage import Stage, own_postgres
+from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _JOBS = 12
 _PRODUCERS = 3
 _A_CHUNK = 1_000
+_REREAD_SECONDS = 600
 _SOUND = ("sound-0", "sound-1")
 _START = 1_763_880_000_000_000
 
@@ -172,34 +174,54 @@ class Fuzzer:
 
 def fuzz_streams(home: Path, count: int, random: Random) -> Result:
     """`count` mutated entries: no consumer ends, each event is folded or parked, and once."""
-    result = Result("fuzzed entries", count)
-    longest = 0.0
+    result = Result("fuzzed entries, SQLite", count)
     with TestServer(home / "server") as server:
-        settings = Settings(redis_url=server.url, data_dir=home / "data", partitions=2)
-        with Stage(home / "stage", settings, random) as stage, server.client() as client:
-            consumer = stage.prepare().consume()
-            fuzzer = Fuzzer(stage, client, random)
-            while result.happened < count:
-                fuzzer.report_soundly(result.happened // _A_CHUNK)
-                for _ in range(min(_A_CHUNK, count - result.happened)):
-                    fuzzer.fuzz()
-                    result.happened += 1
-                fuzzer.send()
-                begin = time.monotonic()
-                wait_until(lambda: stage.is_caught_up() or consumer.fail_if_gone())
-                longest = max(longest, time.monotonic() - begin)
-            consumer.stop()
-            consumer = stage.consume()  # reads much of it again
-            fuzzer.report_soundly(count)
+        _fuzz(result, home, server, None, random)
+    return result
+
+
+def fuzz_streams_on_postgres(home: Path, count: int, random: Random) -> Result:
+    """The same, PostgreSQL."""
+    result = Result("fuzzed entries, PostgreSQL", count)
+    with own_postgres() as postgres:
+        if postgres is None:
+            result.skipped = NO_POSTGRES
+            return result
+        with postgres.database() as url, TestServer(home / "server") as server:
+            _fuzz(result, home, server, url, random)
+    return result
+
+
+def _fuzz(
+    result: Result, home: Path, server: TestServer, store_url: str | None, random: Random
+) -> None:
+    settings = Settings(
+        redis_url=server.url, store_url=store_url, data_dir=home / "data", partitions=2
+    )
+    longest = 0.0
+    with Stage(home / "stage", settings, random) as stage, server.client() as client:
+        consumer = stage.prepare().consume()
+        fuzzer = Fuzzer(stage, client, random)
+        while result.happened < result.planned:
+            fuzzer.report_soundly(result.happened // _A_CHUNK)
+            for _ in range(min(_A_CHUNK, result.planned - result.happened)):
+                fuzzer.fuzz()
+                result.happened += 1
             fuzzer.send()
-            stage.wait_until_caught_up()
-            result.tally.add(stage.compare())
-            folded, parked = _judge_each(result, stage)
-            result.require(consumer.log == "", f"the consumer said: {consumer.log[-2000:]}")
-            consumer.stop()
+            begin = time.monotonic()
+            stage.wait_until_caught_up(by=consumer)
+            longest = max(longest, time.monotonic() - begin)
+        consumer.stop()
+        consumer = stage.consume()  # reads much of it again
+        fuzzer.report_soundly(result.planned)
+        fuzzer.send()
+        stage.wait_until_caught_up(by=consumer, seconds=_REREAD_SECONDS)
+        result.tally.add(stage.compare())
+        folded, parked = _judge_each(result, stage)
+        result.require(consumer.log == "", f"the consumer said: {consumer.log[-2000:]}")
+        consumer.stop()
     result.notes.append(f"{folded} events folded, {parked} parked by the run state")
     result.notes.append(f"all of {_A_CHUNK} entries are in the views within {longest:.1f} s")
-    return result
 
 
 def _judge_each(result: Result, stage: Stage) -> tuple[int, int]:

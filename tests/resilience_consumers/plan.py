@@ -16,6 +16,7 @@ CONSUMER_PLAN = (
     Scenario(outages.restart_database, 10, 1),
     Scenario(outages.lock_the_database, 10, 1),
     Scenario(outages.fill_the_database_disk, 5, 1),
-    Scenario(fuzz.fuzz_streams, 200_000, 3_000),
+    Scenario(fuzz.fuzz_streams, 100_000, 2_000),
+    Scenario(fuzz.fuzz_streams_on_postgres, 100_000, 1_000),
     Scenario(readers.read_during_writes, 60, 2),
 )

@@ -157,14 +157,20 @@ class Stage:
                     return False
         return True
 
-    def wait_until_caught_up(self, projections: Sequence[str] = ()) -> None:
-        """Wait until every feed is committed to its end."""
+    def wait_until_caught_up(
+        self,
+        projections: Sequence[str] = (),
+        *,
+        by: Consumer | None = None,
+        seconds: float = 60,
+    ) -> None:
+        """Wait until every feed is committed to its end; fail if `by` has ended."""
 
         def is_caught_up() -> bool:
             time.sleep(0.03)  # each look costs the consumers some of the two cores
-            return self.is_caught_up(projections)
+            return self.is_caught_up(projections) or (by is not None and by.fail_if_gone())
 
-        wait_until(is_caught_up)
+        wait_until(is_caught_up, seconds)
 
     def compare(
         self, jobs: Sequence[str] = (), projections: Sequence[str] = (), *, positions: bool = True
