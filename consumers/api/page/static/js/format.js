@@ -34,14 +34,13 @@ export function ago(seconds) {
 /** Return a percentage that says 100 only when all is done. */
 export function percent(value) {
   if (value >= 100) return "100%";
-  const tenths = Math.floor(value * 10) / 10;
-  return `${tenths < 10 && tenths > 0 ? tenths.toFixed(1) : Math.floor(value)}%`;
+  return `${value < 10 ? Math.floor(value * 10) / 10 : Math.floor(value)}%`;
 }
 
-/** Return a rate in the unit in which it is at least one. */
+/** Return a rate in the unit in which it is at least one: "4.92/s", "12/min". */
 export function rate(perSecond) {
-  if (perSecond >= 1 || perSecond <= 0) return `${formatValue(perSecond)}/s`;
-  return perSecond * 60 >= 1 ? `${formatValue(perSecond * 60)}/min` : `${formatValue(perSecond * 3600)}/h`;
+  const [value, unit] = perSecond >= 1 || perSecond <= 0 ? [perSecond, "s"] : perSecond * 60 >= 1 ? [perSecond * 60, "min"] : [perSecond * 3600, "h"];
+  return `${value >= 1000 ? formatCount(value) : formatValue(Number(value.toPrecision(3)))}/${unit}`;
 }
 
 export function bytes(size) {

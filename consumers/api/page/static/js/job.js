@@ -1,0 +1,206 @@
+/** `/job?id=`: one job, live or as it was at a position. */
+
+import { html, nothing, render } from "../vendor/lit-html.js";
+import { getJson, jobPath, live, query } from "./api.js";
+import { Charts } from "./charts.js";
+import { Downloads } from "./downloads.js";
+import { facts } from "./facts.js";
+import { Feed } from "./feed.js";
+import { ago, clock, percent } from "./format.js";
+import { millis, pluginNow, secondsSince } from "./health.js";
+import { icon } from "./icons.js";
+import { Origins } from "./origins.js";
+import { comparePositions } from "./positions.js";
+import { Replay } from "./replay.js";
+import { Steps } from "./steps.js";
+import { actions, failure, summary } from "./summary.js";
+
+export function jobPage(root, params, page) {
+  return new JobPage(root, params.get("id") ?? "", params.get("at"), page);
+}
+
+class JobPage {
+  #job = null; // newest state
+  #past = null; // {job, time} of the moment that replay shows
+  #number = null; // attempt that was picked; null: the latest
+  #frame = null;
+  #connection = { state: "connecting", problem: null };
+  #origins = new Origins();
+  #held = []; // events that came before it was known whose they are
+  #abort = new AbortController();
+  #replay = null;
+
+  constructor(root, jobId, at, page) {
+    Object.assign(this, { root, jobId, page });
+    page.title(jobId);
+    render(shell(), root);
+    const part = (name) => root.querySelector(`#${name}`);
+    this.steps = new Steps(part("steps"));
+    this.feed = new Feed(part("feed"), jobId);
+    this.charts = new Charts(part("charts"), { jobId });
+    this.downloads = new Downloads(jobId, () => this.#schedule());
+    this.stream = this.#follow();
+    this.#readOrigins();
+    this.#readState(at);
+    this.charts.load();
+    this.ticking = setInterval(() => this.#schedule(), 1000);
+    addEventListener("keydown", this.#keys);
+  }
+
+  destroy() {
+    this.#abort.abort();
+    clearInterval(this.ticking);
+    cancelAnimationFrame(this.#frame);
+    removeEventListener("keydown", this.#keys);
+    for (const part of [this.stream, this.steps, this.feed, this.charts, this.downloads, this.#replay]) {
+      if (part === this.stream) part.close();
+      else part?.destroy();
+    }
+  }
+
+  #follow() {
+    return live(this.jobId, {
+      onSnapshot: (job, position) => {
+        this.#take(job);
+        this.feed.model.startAt(position);
+      },
+      onEvent: (recorded) => (this.#held === null ? this.#deliver(recorded) : this.#held.push(recorded)),
+      onState: (job) => this.#take(job),
+      onCoalesced: (gap) => this.charts.onCoalesced(gap),
+      onReset: () => this.#restart(),
+      onConnection: (state, problem) => {
+        this.#connection = { state, problem };
+        this.page.connection(state, problem);
+        this.#schedule();
+      },
+    });
+  }
+
+  /** The REST answer shows something even while the stream is away. */
+  async #readState(at) {
+    const { signal } = this.#abort;
+    try {
+      this.#take(await getJson(jobPath(this.jobId), { signal }));
+      if (at !== null) {
+        const past = await getJson(jobPath(this.jobId, query({ at })), { signal });
+        this.#replay.moveTo(past.attempts[0].last_time);
+      }
+    } catch (problem) {
+      if (signal.aborted) return;
+      this.problem = problem;
+      this.#schedule();
+    }
+  }
+
+  async #readOrigins() {
+    const { signal } = this.#abort;
+    await this.#origins.load(this.jobId, signal).catch((problem) => signal.aborted || reportError(problem));
+    const held = this.#held;
+    this.#held = null;
+    for (const recorded of held) this.#deliver(recorded);
+  }
+
+  #deliver(recorded) {
+    const known = this.#origins.note(recorded);
+    this.feed.model.add(known);
+    this.charts.onEvent(known);
+  }
+
+  /** What was shown may not be in the stream any more. */
+  #restart() {
+    this.#job = null;
+    this.feed.model.reload();
+    this.charts.setUntil(null);
+    this.charts.load();
+  }
+
+  #take(job) {
+    if (this.#job !== null && comparePositions(job.position, this.#job.position) < 0) return;
+    this.#job = job;
+    this.problem = null;
+    this.charts.onState(job);
+    if (this.#replay === null) {
+      const onMove = (position, time, past) => this.#move(position, time, past);
+      this.#replay = new Replay(this.root.querySelector("#replay"), { jobId: this.jobId, job, onMove });
+    } else this.#replay.update(job);
+    this.#schedule();
+  }
+
+  #move(position, time, past) {
+    this.#past = position === null ? null : { job: past, time, position };
+    this.page.replaceQuery({ id: this.jobId, at: position });
+    this.feed.model.setUntil(position);
+    this.charts.setUntil(position);
+    this.#schedule();
+  }
+
+  #schedule() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const put = (name, content) => render(content, this.root.querySelector(`#${name}`));
+    put("notice", this.#notice());
+    const job = this.#past?.job ?? this.#job;
+    this.root.querySelector("#job").classList.toggle("loading", job === null);
+    if (job === null) return;
+    const attempt = job.attempts.find(({ number }) => number === (this.#number ?? job.latest)) ?? job.attempts[0];
+    const isReplay = this.#past !== null;
+    const now = isReplay ? this.#past.time : pluginNow(attempt, job.position);
+    const pick = (number) => {
+      this.#number = number === job.latest ? null : number;
+      this.#schedule();
+    };
+    put("summary", summary(job, attempt, { moment: this.#past?.time ?? null, now, pick }));
+    put("error", failure(attempt));
+    put("actions", actions(attempt, now));
+    this.steps.update(attempt, now);
+    this.feed.onState(attempt);
+    put("facts", facts(job, attempt, { download: this.downloads.draw(), isReplay }));
+    const done = attempt.overall_percent;
+    this.page.title(done === null ? this.jobId : `${percent(done)} ${this.jobId}`);
+  }
+
+  #notice() {
+    if (this.problem && this.#job === null) {
+      return html`<div class="empty"><h1>${this.problem.status === 404 ? "This job is not known" : "This job cannot be shown"}</h1>
+        <p>${this.problem.message}</p><p><a href="./">All jobs</a></p></div>`;
+    }
+    if (this.#past) {
+      return html`<p class="strip tone-run">${icon("clock")}<span>As it was at ${clock(this.#past.time)}</span>
+        <button type="button" @click=${() => this.#replay.moveTo(null)}>Back to ${this.#connection.state === "live" ? "live" : "the newest"}</button></p>`;
+    }
+    if (this.#connection.state !== "reconnecting" || this.#job === null) return nothing;
+    const at = millis(this.#job.position);
+    return html`<p class="strip tone-warn">${icon("warn")}<span>No connection: this is the state of ${clock(at * 1000)}, ${ago(secondsSince(at))}.</span></p>`;
+  }
+
+  #keys = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || this.page.isBusy()) return;
+    if (event.target.matches?.("input:not([type=checkbox]), select, textarea")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    const does = { "/": () => this.feed.focusSearch(), j: () => this.feed.move(1), k: () => this.feed.move(-1), d: () => this.feed.toggleDev(), End: () => this.feed.follow() }[event.key];
+    if (!does) return;
+    event.preventDefault();
+    does();
+  };
+}
+
+const shell = () => html`<div id="job" class="job loading">
+    <div id="notice" class="notice"></div>
+    <div class="job-main">
+      <div id="summary" class="panel summary"></div>
+      <div id="error"></div>
+      <div id="actions"></div>
+      <section id="steps" class="panel steps" hidden></section>
+      <section id="charts" class="charts" aria-label="Metrics"></section>
+      <div id="facts" class="facts"></div>
+    </div>
+    <section id="feed" class="panel feed" aria-labelledby="feed-title"></section>
+    <div id="replay"></div>
+  </div>`;

@@ -1,0 +1,97 @@
+/** Where a job stands, at a glance: status and the evidence for it, bar, figures, trouble. */
+
+import { html, nothing } from "../vendor/lit-html.js";
+import { ago, clock, dateTime, duration, oneLine, percent, visible } from "./format.js";
+import { healthOf, isEnded, millis, remaining, secondsSince } from "./health.js";
+import { badge, HEALTH, icon, STATUS } from "./icons.js";
+import { counted, formatCount } from "./numbers.js";
+
+const LOOK = { completed: "good", failed: "bad", cancelled: "idle" };
+
+/** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt. */
+export function summary(job, attempt, { moment, now, pick }) {
+  return html`<div class="job-title">
+      <a class="back" href="./" aria-label="All jobs">${icon("back")}</a>
+      <h1><bdi>${oneLine(job.job_id)}</bdi></h1>
+      ${badge(STATUS, attempt.status)}${moment === null ? evidence(attempt) : nothing}
+      ${job.attempts.length > 1 ? attempts(job, attempt, pick) : nothing}
+    </div>
+    ${overall(job, attempt, now)}
+    <dl class="figures">${figures(job, attempt, moment, now).map(([name, value, hint]) => html`<div><dt>${name}</dt><dd title=${hint ?? nothing}>${value}</dd></div>`)}</dl>`;
+}
+
+/** Return the badge of an attempt's health and what it rests on. */
+function evidence(attempt) {
+  const health = healthOf(attempt.last_sign_ms, attempt.status);
+  const newest = attempt.ranks.reduce((a, b) => (a === null || b.last_sign_ms > a.last_sign_ms ? b : a), null);
+  const whose = newest === null ? "" : `, rank ${newest.rank}${newest.host ? ` on ${oneLine(newest.host, 60)}` : ""}`;
+  return html`${health === "ended" ? nothing : badge(HEALTH, health)}
+    <span class="evidence">last sign ${ago(secondsSince(attempt.last_sign_ms))}${whose}</span>`;
+}
+
+function attempts(job, attempt, pick) {
+  return html`<label class="field end">Attempt <select @change=${(event) => pick(Number(event.target.value))}>
+    ${job.attempts.map(({ number, status }) => html`<option value=${number} ?selected=${number === attempt.number}>${number} (${status})${number === job.latest ? ", latest" : ""}</option>`)}
+  </select></label>`;
+}
+
+function overall(job, attempt, now) {
+  const { overall_percent: done, status } = attempt;
+  if (done === null) return nothing;
+  return html`<div class="overall"><progress class=${LOOK[status] ?? ""} max="100" .value=${done} aria-label="Progress of the job"></progress>
+    <strong class="number">${percent(done)}</strong><span class="left">${left(attempt, now)}</span></div>`;
+}
+
+function left(attempt, now) {
+  if (isEnded(attempt.status)) return `took ${duration(attempt.duration_seconds)}`;
+  const open = attempt.steps.filter((step) => step.percent < 100 && !step.is_failed && step.eta_seconds !== null);
+  const seconds = open.map((step) => remaining(step.eta_seconds, step.updated, now));
+  return seconds.length ? `${duration(seconds.reduce((a, b) => Math.max(a, b)))} left` : "no estimate yet";
+}
+
+function figures(job, attempt, moment, now) {
+  const messages = Object.values(attempt.levels).reduce((sum, one) => sum + one, 0);
+  const end = isEnded(attempt.status) ? attempt.duration_seconds : Math.max(0, (now - attempt.started) / 1e6);
+  return [
+    ["Action", attempt.action === null ? "none" : html`<bdi>${oneLine(attempt.action, 80)}</bdi>`],
+    ["Started", clock(attempt.started), dateTime(attempt.started)],
+    ["Elapsed", duration(moment === null ? end : Math.max(0, (moment - attempt.started) / 1e6))],
+    ["Events", formatCount(attempt.events)],
+    ["Messages", formatCount(messages)],
+    ["Completeness", completeness(attempt.completeness)],
+    ...(job.parked ? [["Parked", html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`, "Events that could not be applied; the run goes on without them"]] : []),
+    ["Newest event", moment === null ? ago(secondsSince(millis(job.position))) : "replay", job.position],
+  ];
+}
+
+function completeness({ status, missing, shed }) {
+  const lost = missingCount(missing);
+  const given = Object.values(shed).reduce((sum, one) => sum + one, 0);
+  if (status === "complete") return html`<span class="plain-good">${icon("check")}complete</span>`;
+  if (status === "incomplete") return html`<span class="plain-bad">${icon("warn")}${formatCount(lost)} missing</span>`;
+  if (status === "shed") return html`<span class="plain-warn">${icon("warn")}${formatCount(given)} given up</span>`;
+  return html`<span class="plain-idle">${icon("clock")}nothing missing so far</span>`;
+}
+
+export function missingCount(missing) {
+  return Object.values(missing).flat().reduce((sum, [first, last]) => sum + last - first + 1, 0);
+}
+
+/** The error of an attempt: its first line, and the traceback behind it. */
+export function failure({ error }) {
+  if (!error) return nothing;
+  const [head, ...rest] = error.split("\n\n");
+  const trace = rest.join("\n\n");
+  return html`<section class="panel error-panel" aria-label="Error"><p class="alert"><strong>${icon("cross")} <bdi dir="auto">${visible(head)}</bdi></strong></p>
+    ${trace ? html`<details open><summary>Traceback</summary><pre tabindex="0">${visible(trace)}</pre></details>` : nothing}</section>`;
+}
+
+/** The actions of a pipeline, in their order. */
+export function actions({ actions: list }, now) {
+  if (list.length === 0) return nothing;
+  return html`<section class="panel" aria-labelledby="actions-title"><div class="panel-head"><h2 id="actions-title">Actions</h2></div>
+    <ol class="pipeline">${list.map(({ name, status, started, ended, error }) => html`<li>
+      ${badge(STATUS, status)}<bdi class="a-name">${oneLine(name, 100)}</bdi>
+      <span class="note">${started === null ? "" : duration(Math.max(0, ((ended ?? now) - started) / 1e6))}</span>
+      ${error ? html`<span class="plain-bad a-error" title=${error.slice(0, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 200)}</bdi></span>` : nothing}</li>`)}</ol></section>`;
+}
