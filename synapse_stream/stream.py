@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from synapse_stream.errors import DecodeError, LogUnavailable
@@ -23,13 +23,14 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.models import RunStatus
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
+from synapse_stream.views.history import state_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.events import Event
     from synapse_stream.log.event_log import EventLog, RecordedBatch
-    from synapse_stream.views import Message, RunState, Series
+    from synapse_stream.views import Message, Moment, RunState, Series
 
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000
@@ -99,13 +100,18 @@ class JobStream:
                 if entry is None and is_over:
                     return
 
-    def state(self) -> RunState | None:
+    def state(self, at: Moment | None = None) -> RunState | None:
         """Return the run state that was last committed; None for a job that is not known there.
 
+        With `at` it is as it was, by the stream: up to and with a position, or before the first
+        event that was reported later than a time.
+
         Raises:
-            ConfigError: nothing is installed that serves views, or the store's URL is wrong.
-            SynapseStreamError: the store could not be read.
+            ConfigError: nothing is installed that serves views, or a URL is wrong.
+            SynapseStreamError: store or stream could not be read.
         """
+        if at is not None:
+            return state_at(self._chosen(), self.job_id, at)
         with opened(self._chosen()) as views:
             return views.state(self.job_id)
 
@@ -115,11 +121,8 @@ class JobStream:
         Raises:
             LogUnavailable: the server did not answer.
         """
-        log = FeedLog.open(self._chosen())
-        try:
+        with closing(FeedLog.open(self._chosen())) as log:
             return log.now_ms()
-        finally:
-            log.close()
 
     def metric(
         self,

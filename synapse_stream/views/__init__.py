@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synapse_stream.views.history import Moment
 from synapse_stream.views.messages import Message, MessagePage, render
 from synapse_stream.views.metrics import Axis, Bucket, Overview, Series, SeriesKey, SeriesSummary
 from synapse_stream.views.port import Views, open_views
@@ -33,6 +34,7 @@ __all__ = [
     "LostProcess",
     "Message",
     "MessagePage",
+    "Moment",
     "Overview",
     "RankState",
     "RunState",

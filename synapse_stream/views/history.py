@@ -45,6 +45,22 @@ def open_history(settings: Settings) -> History:
     return history
 
 
+def state_at(settings: Settings, job_id: str, at: Moment) -> RunState | None:
+    """Return one job's run state as it was, as `History.state`.
+
+    Raises:
+        ConfigError: as `open_history`.
+        SynapseStreamError: the stream could not be read.
+        ValueError: a time has no zone.
+    """
+    place = at if isinstance(at, Position) else at_microseconds(at)
+    history = open_history(settings)
+    try:
+        return history.state(job_id, place)
+    finally:
+        history.close()
+
+
 def parse_moment(text: str) -> Position | int:
     """Read a position, a time as RFC 3339 has it, or µs since the epoch.
 
