@@ -10,16 +10,18 @@ const RETRY_MS = 5_000;
 export class Card {
   /**
    * @param {{title: string, syncKey: string,
-   *          load: (span: [number, number] | null, signal: AbortSignal) => Promise<View>}} options
+   *          load: (span: [number, number] | null, signal: AbortSignal) => Promise<View>,
+   *          onZoom: (span: [number, number] | null) => void}} options
    *
    * A View: `lines` ({line, number, label}), `axis` of AXES, `total` points of all its series, `leftOut`
    * series that are not drawn, `note`.
    */
-  constructor({ title, syncKey, load }) {
+  constructor({ title, syncKey, load, onZoom }) {
     this.title = title;
     this.isVisible = false;
     this.view = null;
     this._load = load;
+    this._onZoom = onZoom;
     this._syncKey = syncKey;
     this._settings = { isLog: false, smoothing: 0 };
     this._hidden = new Set();
@@ -64,6 +66,14 @@ export class Card {
     if (!this.isVisible || !this.view) return;
     this._draw();
     this._render();
+  }
+
+  /** Show a part of the axis in detail; null: all of it. */
+  zoom(span) {
+    if (span === null && this._span === null) return;
+    this._span = span;
+    this.redraw();
+    this.refresh();
   }
 
   /** Take the settings of the panel; another scale needs another canvas. */
@@ -130,18 +140,11 @@ export class Card {
       axis: this.view.axis,
       isLog,
       syncKey: `${this._syncKey}/${this.view.axis.name}`,
-      onZoom: (span) => this._zoom(span),
+      onZoom: this._onZoom,
       onHover: (place) => this._hover(place),
     });
     const span = this._span ?? this._pinned?.span ?? wholeSpan(this.view.lines);
     this._chart.setLines(shown, span, { smoothing, ceiling: this._pinned?.values });
-  }
-
-  _zoom(span) {
-    if (span === null && this._span === null) return;
-    this._span = span;
-    this.redraw();
-    this.refresh();
   }
 
   _hover(place) {
@@ -166,7 +169,9 @@ export class Card {
 
   _renderTable() {
     if (!this.view || !this._details.open) return;
-    renderTable(this.element.querySelector(".chart-rows"), this.view.lines, this.view.axis);
+    const { lines, axis } = this.view;
+    const named = lines.length > 1 ? lines : lines.map((entry) => ({ ...entry, label: this.title }));
+    renderTable(this.element.querySelector(".chart-rows"), named, axis);
   }
 
   _render() {
@@ -186,7 +191,7 @@ export class Card {
         <footer>
           <span class="chart-notes">${this._problem ? html`<strong>${this._problem.message}</strong>` : notes(view, this._settings.isLog)}</span>
           ${this._span
-            ? html`<button type="button" class="chart-button" @click=${() => this._zoom(null)}>Reset zoom</button>`
+            ? html`<button type="button" class="chart-button" @click=${() => this._onZoom(null)}>Reset zoom</button>`
             : null}
         </footer>
         <details>

@@ -37,17 +37,24 @@ export class Catalogue {
     return this._metrics.get(JSON.stringify([step, name]));
   }
 
+  metric(key) {
+    return this._metrics.get(key);
+  }
+
   get size() {
     return this._metrics.size;
   }
 
-  /** Return the metrics whose name or step contains `text`, those of one step together. */
+  /** Return the metrics whose name or step contains `text`, those of one step together, those without one last. */
   matching(text) {
     const wanted = text.trim().toLowerCase();
     const found = [...this._metrics.values()].filter(({ step, name }) =>
       `${step ?? ""} ${name}`.toLowerCase().includes(wanted),
     );
-    return [...Map.groupBy(found, ({ step }) => step)].flatMap(([, metrics]) => metrics);
+    const groups = Map.groupBy(found, ({ step }) => step);
+    const without = groups.get(null) ?? [];
+    groups.delete(null);
+    return [...[...groups.values()].flat(), ...without];
   }
 
   /** Return the values that a field of the series has, `attempt` or `rank`, in order. */

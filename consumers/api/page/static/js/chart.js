@@ -2,13 +2,13 @@
 
 import { numberTicks } from "./axes.js";
 import { drawLine } from "./drawing.js";
+import { LARGEST_SPREAD } from "./line.js";
 import { formatValue } from "./numbers.js";
 import { onThemeChange, styleOf, theme } from "./palette.js";
 import { smooth } from "./smoothing.js";
 import uPlot from "../vendor/uPlot.esm.js";
 
 const LEAST_DRAG = 6;
-const LARGEST = 8e307; // beyond, the distance of two values is no number any more
 const ZOOM_STEP = 0.5;
 const CHARACTER_WIDTH = 6.3;
 
@@ -91,13 +91,13 @@ export class Chart {
         },
         axes: [
           axis({ scale: "x", values: this.axis.ticks, size: this.axis.isTime ? 38 : 26, gap: 6 }),
-          axis({ scale: "y", values: this.isLog ? logTicks : numberTicks, size: labelWidth, gap: 6 }),
+          axis({ scale: "y", size: labelWidth, gap: 6, ...(this.isLog ? logarithmic() : { values: numberTicks }) }),
         ],
         cursor: {
           y: false,
           points: { show: false },
           drag: { x: true, y: false, setScale: false, dist: LEAST_DRAG },
-          sync: { key: syncKey, scales: ["x", null], setSeries: false },
+          sync: { key: syncKey, scales: ["x", null], setSeries: false, filters: { pub: isMove } },
           bind: { dblclick: () => () => this._onZoom(null) },
         },
         hooks: {
@@ -139,10 +139,10 @@ export class Chart {
     if (this._ceiling) ranges.push(this._ceiling);
     const found = ranges.filter(Boolean);
     if (!found.length) return this.isLog ? [0.1, 10] : [0, 1];
-    const low = Math.max(Math.min(...found.map(([value]) => value)), -LARGEST);
-    const high = Math.min(Math.max(...found.map(([, value]) => value)), LARGEST);
+    const low = Math.min(...found.map(([value]) => value));
+    const high = Math.max(...found.map(([, value]) => value));
     if (this.isLog) return uPlot.rangeLog(low, high, 10, false);
-    if (high - low > LARGEST / 10) return [low, high];
+    if (high - low > LARGEST_SPREAD) return [Math.max(low, -LARGEST_SPREAD), Math.min(high, LARGEST_SPREAD)];
     return uPlot.rangeNum(low, high, 0.1, true);
   }
 
@@ -190,8 +190,21 @@ function widened([low, high]) {
   return [low - margin, high + margin];
 }
 
-function logTicks(_plot, splits) {
-  return splits.map((tick) => (tick === null ? tick : formatValue(tick)));
+/** Only the cursor is shared with other charts; what to do with a selection, their owner knows. */
+function isMove(type) {
+  return type === "mousemove" || type === "mouseleave";
+}
+
+function logarithmic() {
+  const values = (_plot, splits) => splits.map((tick) => (tick === null ? tick : formatValue(tick)));
+  const grid = { stroke: () => theme().grid, width: 1, filter: (_plot, splits) => decades(splits) };
+  return { values, grid };
+}
+
+/** Keep the powers of ten, if there are two or more. */
+function decades(splits) {
+  const kept = splits.map((tick) => (Number.isInteger(Math.round(Math.log10(tick) * 1e6) / 1e6) ? tick : null));
+  return kept.filter((tick) => tick !== null).length < 2 ? splits : kept;
 }
 
 function labelWidth(_plot, values) {

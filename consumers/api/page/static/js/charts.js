@@ -171,6 +171,15 @@ export class Charts {
     this._render();
   }
 
+  /** Zoom all charts whose axis means the same: time everywhere, the others within a step. */
+  _zoom(metric, card, span) {
+    const { axis } = card.view;
+    for (const [key, other] of this._cards) {
+      const isAlike = other.view?.axis === axis && (axis.isTime || this._catalogue.metric(key).step === metric.step);
+      if (isAlike) other.zoom(span);
+    }
+  }
+
   _turn(page) {
     this._page = page;
     this._render();
@@ -216,6 +225,7 @@ export class Charts {
       title: oneLine(metric.name),
       syncKey: this._jobId,
       load: (span, signal) => this._load(metric, card, span, signal),
+      onZoom: (span) => this._zoom(metric, card, span),
     });
     card.owed = null;
     card.set(this._choice);

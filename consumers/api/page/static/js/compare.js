@@ -103,6 +103,7 @@ class Comparison {
       title: oneLine(name),
       syncKey: "compare",
       load: (span, signal) => compareMetric(this._runs.filter(({ metrics }) => metrics.has(key)), key, this._choice, span, signal),
+      onZoom: (span) => card.zoom(span),
     });
     card.set(this._choice);
     this._watcher.observe(card.element);
@@ -115,7 +116,7 @@ class Comparison {
     this._renewCards(shown);
     const change = (changed) => this._change(changed);
     render(
-      html`
+      html`<div class="compare">
         <header class="compare-head">
           <h1>Compare ${counted(this._runs.length, "run")}</h1>
           <ul class="compare-runs">${this._runs.map(runLine)}</ul>
@@ -129,7 +130,7 @@ class Comparison {
         </form>
         ${[...Map.groupBy(shown, ({ step }) => step)].map(([step, metrics]) => this._group(step, metrics))}
         ${outcomeTable(this._runs, shown)}
-      `,
+      </div>`,
       this._root,
     );
   }

@@ -3,7 +3,7 @@
  * be aligned, and a bucket's extremes are drawn in full, however narrow the bucket is.
  */
 
-const BAND_ALPHA = 0.28;
+const BAND_ALPHA = 0.36;
 const RAW_BEHIND_SMOOTH_ALPHA = 0.45;
 const LONE_POINT_RADIUS = 2.5;
 const MOST_DOTS_A_PIXEL = 1 / 12;
@@ -47,7 +47,7 @@ function drawEnvelope(plot, line) {
   for (let i = 0; i < line.length; i++) {
     if (line.points[i] < 2 || Number.isNaN(line.min[i])) continue;
     const from = Math.floor(plot.valToPos(line.start[i], "x", true));
-    const to = Math.max(from + 1, Math.floor(plot.valToPos(line.start[i + 1] ?? line.stop[i], "x", true)));
+    const to = Math.max(from + Math.ceil(devicePixelRatio), Math.floor(plot.valToPos(line.start[i + 1] ?? line.stop[i], "x", true)));
     const top = plot.valToPos(line.max[i], "y", true);
     const bottom = Math.max(top + 1, plot.valToPos(line.min[i], "y", true));
     if (column?.from === from) {

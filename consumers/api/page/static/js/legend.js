@@ -1,6 +1,7 @@
 /** What stands in words around a chart: the values under the cursor, and how much is drawn. */
 
 import { html, svg } from "../vendor/lit-html.js";
+import { LARGEST_SPREAD } from "./line.js";
 import { counted, formatCount, formatValue } from "./numbers.js";
 import { styleOf } from "./palette.js";
 import { formatSpan } from "./table.js";
@@ -50,9 +51,15 @@ export function notes(view, isLog) {
   if (nans) parts.push(`${formatCount(nans)} NaN`);
   if (plus) parts.push(`${formatCount(plus)} × +∞`);
   if (minus) parts.push(`${formatCount(minus)} × −∞`);
+  if (!isLog && isTooWide(view.lines)) parts.push("values lie too far apart to be seen whole: see the table");
   if (isLog && view.lines.some(({ line }) => line.min.some((value) => value <= 0))) parts.push("values ≤ 0 have no place on a log scale");
   if (view.note) parts.push(view.note);
   return parts.join(" · ");
+}
+
+function isTooWide(lines) {
+  const ranges = lines.map(({ line }) => line.range(-Infinity, Infinity, false)).filter(Boolean);
+  return Math.max(...ranges.map(([, high]) => high)) - Math.min(...ranges.map(([low]) => low)) > LARGEST_SPREAD;
 }
 
 function amount(points, buckets, total) {

@@ -3,6 +3,9 @@
  * of one point each, the points that came live.
  */
 
+/** Values that lie further apart have a distance that is no number; a linear axis can't show them. */
+export const LARGEST_SPREAD = 4e307;
+
 const NAMED = { NaN: NaN, Infinity: Infinity, "-Infinity": -Infinity };
 const COLUMNS = ["start", "stop", "points", "min", "max", "last"];
 const COUNTS = ["nans", "positive_infinite", "negative_infinite"];

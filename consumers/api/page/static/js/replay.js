@@ -155,7 +155,7 @@ export class Replay {
     const elapsed = formatElapsed((time - this._from) / 1e6);
     const text = isLive ? "live" : `${elapsed} of ${formatElapsed((this._to - this._from) / 1e6)}`;
     render(
-      html`<section class="replay" aria-label="Replay">
+      html`<section class="replay-bar" aria-label="Replay">
         <button type="button" class="chart-button" @click=${() => this._play()} aria-label=${this._isPlaying ? "Pause" : "Play"}>
           ${this._isPlaying ? "❚❚" : "▶"}
         </button>
