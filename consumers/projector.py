@@ -24,7 +24,7 @@ from synapse_stream.errors import LogUnavailable
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from consumers.projections.base import JobView
     from consumers.store import Store
@@ -37,7 +37,7 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _POINTERS_A_TURN = 5_000  # the more, the more events of a job share a write
 _EVENTS_A_TURN = 50_000  # of one partition
 _BLOCK_MS = 1_000
-_MIRROR_SECONDS = 1.0
+_TIDY_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -61,12 +61,12 @@ class Projector:
         self._log: FeedLog | None = None
         self._held: dict[int, Held] = {}
         self._balance_at = 0.0
-        self._mirror_at = 0.0
+        self._tidy_at = 0.0
         self._failures = 0
         self._said: str | None = None
 
     def run(self, stop: threading.Event) -> None:
-        """Project until `stop` is set, then finish the turn and give the leases back."""
+        """Project until `stop` is set; then finish the partition at hand, give all leases back."""
         while not stop.is_set():
             try:
                 self._turn(stop)
@@ -85,16 +85,14 @@ class Projector:
         after = {partition: held.position for partition, held in self._held.items()}
         found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=self._longest_wait_ms())
         for partition in list(self._held):
+            if stop.is_set():
+                return
             self._keep_in_touch(log)  # a long turn must not look like an abandoned lease
             held = self._held.get(partition)
-            if held is None:
-                continue
-            with self._giving_up(partition):
-                if partition in found:
+            if held is not None and partition in found:
+                with self._giving_up(partition):
                     held.project(log, _first_events(found[partition]))
-                elif not found:
-                    held.compact()
-        self._mirror(log, is_due=not found)
+        self._tidy(log, found)
 
     def _keep_in_touch(self, log: FeedLog) -> None:
         """When it is time: renew and share leases, and see what others ask or have done."""
@@ -162,11 +160,17 @@ class Projector:
                 self._held[partition] = held
                 wanted -= 1
 
-    def _mirror(self, log: FeedLog, *, is_due: bool) -> None:
-        if is_due or time.monotonic() >= self._mirror_at:
-            self._mirror_at = time.monotonic() + _MIRROR_SECONDS
-            for held in self._held.values():
-                held.mirror(log)
+    def _tidy(self, log: FeedLog, found: Mapping[int, list[FeedPointer]]) -> None:
+        """When nothing was found, and now and then: mirror positions, merge what is in pieces."""
+        if found and time.monotonic() < self._tidy_at:
+            return
+        self._tidy_at = time.monotonic() + _TIDY_SECONDS
+        is_behind = any(len(pointers) >= _POINTERS_A_TURN for pointers in found.values())
+        for partition, held in list(self._held.items()):
+            held.mirror(log)
+            if not is_behind:
+                with self._giving_up(partition):
+                    held.compact()
 
     def _fail(self, error: LogUnavailable | StoreUnavailable) -> float:
         """Say a new fault once and return the seconds to pause; every position is in doubt now."""
@@ -189,6 +193,13 @@ class Projector:
         self._said = None
 
     def _leave(self) -> None:
+        """Show the last positions while they are ours, and give the leases back."""
+        try:
+            for held in self._held.values():
+                if self._log is not None:
+                    held.mirror(self._log)
+        except LogUnavailable as error:
+            _logger.warning("%s leaves a consumer group behind: %s", self._view.name, error)
         try:
             for held in self._held.values():
                 self._store.release(held.lease)

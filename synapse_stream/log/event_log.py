@@ -73,6 +73,7 @@ class FeedPointer(NamedTuple):
 
     entry: tuple[int, int]
     job_id: str
+    """Empty if the entry is another program's: then it points to nothing."""
     count: int  # type: ignore[assignment]  # hides tuple.count
     """How many events that entry holds."""
 
@@ -261,10 +262,14 @@ def _ack(outcome: Outcome, state: bytes | None) -> Ack:
 
 def feed_pointers(entries: list[Any]) -> list[FeedPointer]:
     """Return a feed's entries, as redis-py gives them, as pointers."""
-    return [
-        FeedPointer(entry_id(entry), fields[b"j"].decode(), int(fields[b"n"]))
-        for entry, fields in entries
-    ]
+    return [_feed_pointer(entry_id(entry), fields) for entry, fields in entries]
+
+
+def _feed_pointer(entry: tuple[int, int], fields: Mapping[bytes, bytes]) -> FeedPointer:
+    try:
+        return FeedPointer(entry, fields[b"j"].decode(), int(fields[b"n"]))
+    except (KeyError, ValueError):
+        return FeedPointer(entry, "", 0)
 
 
 def recorded_batches(job_id: str, entries: list[Any]) -> list[RecordedBatch]:

@@ -80,8 +80,9 @@ class FeedLog(EventLog):
         """
         spans: dict[str, tuple[EntryId, EntryId]] = {}
         for pointer in pointers:
-            first, _ = spans.get(pointer.job_id, (pointer.entry, pointer.entry))
-            spans[pointer.job_id] = (first, pointer.entry)
+            if pointer.job_id:
+                first, _ = spans.get(pointer.job_id, (pointer.entry, pointer.entry))
+                spans[pointer.job_id] = (first, pointer.entry)
         commands = [
             ("XRANGE", self.keys.job(job_id), "{}-{}".format(*first), "{}-{}".format(*last))
             for job_id, (first, last) in spans.items()

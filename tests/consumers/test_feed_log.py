@@ -85,6 +85,20 @@ def test_an_entry_that_is_gone_is_left_out(feeds: FeedLog) -> None:
     assert read(feeds, pointers) == [expected[0], *expected[2:]]
 
 
+def test_an_entry_of_a_feed_that_is_no_pointer_points_to_nothing(feeds: FeedLog) -> None:
+    (job,) = jobs_in_partition(feeds, 3, 1)
+    expected = fill(feeds, [job], 1)
+    for fields in (("a", "b"), ("j", b"\xff", "n", 1), ("j", job, "n", "many")):
+        feeds._client.execute_command("XADD", feeds.keys.feed(3), "*", *fields)
+
+    pointers = feeds.wait_feeds({3: BEGINNING}, limit=100, block_ms=1)[3]
+
+    assert pointers[-1].entry == feeds.feed_last(3)
+    assert [pointer.job_id for pointer in pointers] == [job, "", "", ""]
+    assert read(feeds, pointers) == expected
+    assert read(feeds, pointers[1:]) == []
+
+
 def test_the_last_id_of_a_feed_is_that_of_its_newest_entry_even_if_that_is_gone(
     feeds: FeedLog,
 ) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
 
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
@@ -16,10 +17,12 @@ from consumers.projections.run_state import RunStateView
 from consumers.projector import Projector
 from consumers.store import Store
 from consumers.store.databases import Databases
+from consumers.store.schema import chunk
 from synapse_stream.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
 from tests.chains import Chain
+from tests.consumers.groups import groups
 from tests.machine import needed
 from tests.resilience import calls
 from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
@@ -225,6 +228,60 @@ def test_an_entry_that_is_no_batch_is_parked_once_though_all_is_read_again(
 
             parked = stage.store.list_parked("message-feed")
             assert [event.position.ms for event in parked] == [begin]
+
+
+def chunks(stage: Stage) -> int:
+    database = Databases(stage.settings).of("metric-history")
+    with database.read("counting chunks") as connection:
+        found = connection.execute(select(func.count()).select_from(chunk)).scalar_one()
+    database.close()
+    return int(found)
+
+
+def test_a_job_that_never_pauses_is_compacted_all_the_same(tmp_path: Path) -> None:
+    seen = [0]
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, partitions=2)
+        with Stage(tmp_path / "stage", settings) as stage:
+
+            def goes_down() -> bool:
+                stage.report("job", 10)
+                seen.append(chunks(stage))
+                return seen[-1] < seen[-2]
+
+            with projecting(stage, MetricHistoryView):
+                wait_until(goes_down)
+                stage.wait_until_caught_up(["metric-history"])
+
+            assert max(seen) > 8
+            assert stage.compare(projections=["metric-history"]).problems == []
+
+
+def test_who_is_asked_to_stop_finishes_one_partition_and_shows_how_far_it_came(
+    tmp_path: Path,
+) -> None:
+    stop = threading.Event()
+
+    class StoppingStore(Store):
+        def commit(self, *arguments: Any, **options: Any) -> None:
+            super().commit(*arguments, **options)
+            stop.set()
+
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, partitions=4)
+        with Stage(tmp_path / "stage", settings) as stage:
+            for number in range(20):
+                stage.report(f"job-{number}", 5)
+            store = StoppingStore(Databases(settings))
+            open_log = partial(FeedLog.open, settings)
+            Projector(MessageFeedView, store, open_log, settings, owner="me").run(stop)
+            store.close()
+
+            reached = [at for at in stage.store.checkpoints("message-feed") if any(at.position)]
+            assert [at.position for at in reached] == [stage.log.feed_last(reached[0].partition)]
+            assert [at.owner for at in reached] == [None]
+            shown = groups(stage.log, reached[0].partition)
+            assert shown == {"message-feed": "{}-{}".format(*reached[0].position)}
 
 
 def test_leases_are_renewed_and_shared_within_a_long_turn(tmp_path: Path) -> None:
