@@ -12,6 +12,7 @@ import uvicorn
 
 from consumers.api.access import Access
 from consumers.api.app import create_app
+from consumers.api.live.leaving import Server
 from consumers.api.server import LimitedProtocol
 from consumers.logs import write_logs
 from synapse_stream.errors import ConfigError
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, app.state.hub)
     server.run()
     return 0 if server.started else 1
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from anyio import CapacityLimiter, to_thread
+from fastapi import Request
 
 from consumers.api.live.channel import Channel
 from consumers.api.live.client import Client
@@ -20,8 +21,6 @@ from consumers.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-
-    from fastapi import Request
 
     from consumers.api.live.tracker import Snapshot
     from consumers.api.sources import Sources
