@@ -53,10 +53,10 @@ def _theirs(stage: Stage, count: int) -> list[float]:
     return heard
 
 
-def paced(items: Iterator[Any]) -> Iterator[Any]:
+def paced(items: Iterator[Any], rate: int = RATE) -> Iterator[Any]:
     due = time.monotonic()
     for item in items:
-        due += 1 / RATE
+        due += 1 / rate
         time.sleep(max(0.0, due - time.monotonic()))
         yield item
 
