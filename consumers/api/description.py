@@ -98,7 +98,8 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         answers = operation["responses"]
         operation["summary"] = operation.get("description", "").partition("\n")[0]
         for status, said in _problems(path, method, answers):
-            answers[status] = {"description": said, "content": _PROBLEM}
+            if status == "422" or status not in answers:
+                answers[status] = {"description": said, "content": _PROBLEM}
         if path not in _FOR_ALL:
             operation["security"] = [{}, *({name: []} for name in _SECURITY)]
     return spec
@@ -125,6 +126,8 @@ def _problems(path: str, method: str, answers: dict[str, Any]) -> Iterator[tuple
         yield "404", "The job is not known"
     if len(answers["200"].get("content", {})) > 1:
         yield "406", "None of the media types asked for can be given"
+    if path.endswith("/messages"):
+        yield "403", "Dev events are for developers"
     if method != "get":
         yield "403", "The token is nobody's, or the request is another site's"
         yield "413", "The body is too large"

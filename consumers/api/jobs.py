@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from consumers.api import parameters, schemas, shapes
+from consumers.api import job_schemas, parameters, shapes
 from consumers.api.access import Asking, Caller, VisibleJob
 from consumers.api.answers import fresh
 from consumers.api.description import answer
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 _PAGE = 1_000
 
 
-@router.get("", response_class=Response, responses=answer(schemas.JobsAnswer))
+@router.get("", response_class=Response, responses=answer(job_schemas.JobsAnswer))
 def list_jobs(
     request: Request,
     sources: Opened,
@@ -55,7 +55,7 @@ def list_jobs(
     return fresh(request, content, newest, sources.clock)
 
 
-@router.get("/{job}", response_class=Response, responses=answer(schemas.JobAnswer))
+@router.get("/{job}", response_class=Response, responses=answer(job_schemas.JobAnswer))
 def show_job(
     request: Request,
     sources: Opened,

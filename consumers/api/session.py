@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
+from consumers.api import schemas
 from consumers.api.access import COOKIE, SESSION_SECONDS, Access, Asking, Caller
 from consumers.api.guard import is_same_origin
 from consumers.api.problems import Problem
 
 router = APIRouter(prefix="/api/session", tags=["session"])
+
+_ANSWER: dict[int | str, dict[str, Any]] = {200: {"model": schemas.SessionAnswer}}
 
 
 class SignIn(BaseModel):
@@ -22,13 +25,13 @@ class SignIn(BaseModel):
     token: Annotated[SecretStr, Field(max_length=1_000)]
 
 
-@router.get("", response_class=Response)
+@router.get("", response_class=Response, responses=_ANSWER)
 def show_session(request: Request, caller: Asking) -> Response:
     """Tell who asks, and whether a token is needed."""
     return _answer(request.app.state.access, caller)
 
 
-@router.post("", response_class=Response)
+@router.post("", response_class=Response, responses=_ANSWER)
 def sign_in(request: Request, given: SignIn) -> Response:
     """Open a session of 12 hours: a cookie that no script can read."""
     access: Access = request.app.state.access
@@ -48,7 +51,7 @@ def sign_in(request: Request, given: SignIn) -> Response:
     return response
 
 
-@router.delete("", response_class=Response)
+@router.delete("", response_class=Response, responses=_ANSWER)
 def sign_out(request: Request) -> Response:
     """Forget the session."""
     _refuse_foreign(request)

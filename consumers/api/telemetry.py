@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -27,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
 from synapse_stream.errors import SynapseStreamError
@@ -49,13 +51,17 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _logger = logging.getLogger(__name__)
 
 
-@router.get("/healthz", response_class=Response)
+@router.get("/healthz", response_class=Response, responses={200: {"model": Wellness}})
 def show_health() -> Response:
     """Tell that this process answers."""
     return _json({"status": "ok"})
 
 
-@router.get("/readyz", response_class=Response)
+@router.get(
+    "/readyz",
+    response_class=Response,
+    responses={200: {"model": Wellness}, 503: {"model": Wellness}},
+)
 def show_readiness(sources: Opened) -> Response:
     """Tell whether store and server can be reached: by 503 that one cannot."""
     away: dict[str, str] = {}
@@ -69,7 +75,7 @@ def show_readiness(sources: Opened) -> Response:
     return _json({"status": "ready"})
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=PlainTextResponse)
 def show_numbers(request: Request) -> Response:
     """Return this process's numbers and those of the deployment, as Prometheus reads them."""
     telemetry: Telemetry = request.app.state.telemetry
