@@ -20,6 +20,7 @@ from synapse_stream.cli.metrics import metrics
 from synapse_stream.cli.output import WrongUse
 from synapse_stream.cli.run import run
 from synapse_stream.cli.up import up
+from synapse_stream.cli.watch import watch
 from synapse_stream.errors import ConfigError, SynapseStreamError
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 100},
 )
-for command in (up, run, jobs, show, messages, metrics, events, lag, drain, doctor):
+for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, doctor):
     app.command()(command)
 app.add_typer(parked.app, name="parked")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from synapse_stream.cli.completion import Job
 from synapse_stream.cli.output import coloured, print_json
 from synapse_stream.text import one_line
 
@@ -33,7 +34,7 @@ _ENVELOPE = {"seq", "time", "type", "v", "step"}
 
 
 def events(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job: Job,
     *,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on until the run ends.")

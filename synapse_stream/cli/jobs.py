@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from synapse_stream.cli.completion import Job
 from synapse_stream.cli.output import print_json
 from synapse_stream.cli.reading import health_of, say_no, server_now_ms
 from synapse_stream.cli.tables import (
@@ -24,6 +25,7 @@ from synapse_stream.views.jsonable import jsonable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from synapse_stream.position import Position
     from synapse_stream.views import Attempt, Completeness, RunState, StepState
 
 _COLOURS = {
@@ -67,30 +69,36 @@ def jobs(
     now_ms = server_now_ms(settings, found)
     if as_json:
         for state in found:
-            print_json({**jsonable(_summary(state)), "health": health_of(state, now_ms)})
+            print_json({**jsonable(summary(state)), "health": health_of(state, now_ms)})
         return
     header = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
     print_table(header, [_job_row(state, health_of(state, now_ms)) for state in found])
 
 
 def show(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job: Job,
     *,
+    at: Annotated[
+        str | None,
+        typer.Option(help="As it was at this position, or time such as 2026-11-25T12:00:00Z."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show where a job stands: steps, actions, processes, and what is missing.
 
-    Exit code 1 when the job is not known.
+    Exit code 1 when the job is not known. With --at its health is that of then.
     """
-    from synapse_stream.job_views import opened
     from synapse_stream.settings import Settings
+    from synapse_stream.stream import JobStream
 
     settings = Settings.load()
-    with opened(settings) as views:
-        state = views.state(job)
-    if state is None:
+    state = JobStream(job, settings).state(_moment(at))
+    if state is None and at is None:
         say_no(f"job {job!r} is not known; `synapse-stream lag` shows how far projections are")
-    health = health_of(state, server_now_ms(settings, [state]))
+    if state is None:
+        say_no(f"job {job!r} had no events at {at}")
+    now_ms = state.position.ms if at else server_now_ms(settings, [state])
+    health = health_of(state, now_ms)
     if as_json:
         fields = {**jsonable(state), "latest": state.latest.number}
         print_json({**fields, "status": state.status, "health": health})
@@ -99,7 +107,19 @@ def show(
     _show_tables(state.latest)
 
 
-def _summary(state: RunState) -> dict[str, Any]:
+def _moment(text: str | None) -> Position | int | None:
+    from synapse_stream.cli.output import WrongUse
+    from synapse_stream.views.history import parse_moment
+
+    try:
+        return None if text is None else parse_moment(text)
+    except ValueError as error:
+        msg = f"--at {text!r} is neither a position nor a time with its zone: {error}"
+        raise WrongUse(msg) from None
+
+
+def summary(state: RunState) -> dict[str, Any]:
+    """Return what tells one job from another in a list."""
     run = state.latest
     return {
         "job_id": state.job_id,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from synapse_stream.cli.completion import Job
 from synapse_stream.cli.output import coloured, print_json
 from synapse_stream.cli.reading import say_no
 from synapse_stream.cli.tables import clock
@@ -37,7 +38,7 @@ _PAUSE_SECONDS = 0.2
 
 
 def messages(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job: Job,
     *,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on until the run ends.")
@@ -128,6 +129,12 @@ def _show(message: Message, *, as_json: bool) -> None:
     if as_json:
         print_json(jsonable(message))
         return
+    line, colour = message_line(message)
+    print(f"{clock(message.time)}  {coloured(line, colour)}", flush=True)
+
+
+def message_line(message: Message) -> tuple[str, str | None]:
+    """Return a message as one line that is safe to print, and its colour."""
     text = message.content if message.kind == "message" else f"{message.kind} {message.content}"
     if message.data is not None:
         text += f" {orjson.dumps(jsonable(message.data)).decode()}"
@@ -135,5 +142,4 @@ def _show(message: Message, *, as_json: bool) -> None:
         text += f" ({message.file})"
     rank = f"rank {message.rank}: " if message.rank else ""
     step = f"{message.step}: " if message.step else ""
-    line = f"{message.level:<8}  {one_line(rank + step + text)}"
-    print(f"{clock(message.time)}  {coloured(line, _COLOURS.get(message.level))}", flush=True)
+    return f"{message.level:<8}  {one_line(rank + step + text)}", _COLOURS.get(message.level)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from synapse_stream.cli.completion import Job
 from synapse_stream.cli.output import WrongUse, print_json
 from synapse_stream.cli.reading import say_no
 from synapse_stream.cli.sparkline import extremes, plot, sparkline
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from synapse_stream.views import Series, SeriesKey, SeriesSummary, Views
 
+METRIC_HEADER = ("METRIC", "STEP", "RANK", "ATTEMPT", "POINTS", "MIN", "MAX", "LAST", "COURSE")
+
 _SPARKLINE_COLUMNS = 40
 _PLOT_ROWS = 8
 _LABEL_COLUMNS = 12
@@ -32,7 +35,7 @@ _CSV_COLUMNS = ("attempt", "rank", "step", "name", "x", "time", "value", "positi
 
 
 def metrics(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job: Job,
     *,
     name: Annotated[str | None, typer.Option(help="Only the metric of this name.")] = None,
     as_plot: Annotated[bool, typer.Option("--plot", help="Draw each series large.")] = False,
@@ -62,9 +65,9 @@ def metrics(
             for summary in found:
                 _print_plot(views, job, summary)
         else:
-            rows = [_row(views, job, summary) for summary in found]
-            header = ("METRIC", "STEP", "RANK", "ATTEMPT", "POINTS", "MIN", "MAX", "LAST", "COURSE")
-            print_table(header, rows)
+            columns = _SPARKLINE_COLUMNS
+            rows = [metric_row(each, course(views, job, each.key, columns)) for each in found]
+            print_table(METRIC_HEADER, rows)
 
 
 def _say_none(views: Views, job: str, name: str | None) -> None:
@@ -79,7 +82,8 @@ def _object(summary: SeriesSummary) -> dict[str, Any]:
     return {**fields.pop("key"), **fields, "last": wire_number(summary.last)}
 
 
-def _row(views: Views, job: str, summary: SeriesSummary) -> Sequence[str]:
+def metric_row(summary: SeriesSummary, values: Sequence[float | None]) -> Sequence[str]:
+    """Return a series as `METRIC_HEADER` has it, `values` being its course."""
     key = summary.key
     return (
         key.name,
@@ -90,14 +94,14 @@ def _row(views: Views, job: str, summary: SeriesSummary) -> Sequence[str]:
         amount(summary.minimum),
         amount(summary.maximum),
         amount(summary.last),
-        sparkline(_course(views, job, key, _SPARKLINE_COLUMNS)) + _non_finite(summary),
+        sparkline(values) + _non_finite(summary),
     )
 
 
 def _print_plot(views: Views, job: str, summary: SeriesSummary) -> None:
     key = summary.key
     columns = max(_LABEL_COLUMNS, shutil.get_terminal_size().columns - _LABEL_COLUMNS - 1)
-    lines = plot(_course(views, job, key, columns), _PLOT_ROWS)
+    lines = plot(course(views, job, key, columns), _PLOT_ROWS)
     labels = {0: amount(summary.maximum), len(lines) - 1: amount(summary.minimum)}
     step = f" of {key.step}" if key.step else ""
     place = f"rank {key.rank}, attempt {key.attempt}"
@@ -108,7 +112,8 @@ def _print_plot(views: Views, job: str, summary: SeriesSummary) -> None:
     print()
 
 
-def _course(views: Views, job: str, key: SeriesKey, columns: int) -> list[float | None]:
+def course(views: Views, job: str, key: SeriesKey, columns: int) -> list[float | None]:
+    """Return a value a column: of the points there the one that stands out."""
     return extremes(views.overview(job, key, buckets=columns).buckets)
 
 

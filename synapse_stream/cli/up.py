@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from synapse_stream.supervisor.supervisor import Supervisor
 
 _NEEDED = ("consumers", "sqlalchemy", "fastapi", "uvicorn")
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
 _SHARED = ("data_dir", "spool_dir", "redis_url", "store_url", "namespace", "partitions")
 """Settings that plugins and readers must have in common with the processes of `up`."""
 

@@ -11,6 +11,7 @@ from synapse_stream import BaseAction
 
 class CountParams(BaseModel):
     to: int = 3
+    pause: float = 0.0
 
 
 class Count(BaseAction[CountParams]):
@@ -21,6 +22,7 @@ class Count(BaseAction[CountParams]):
         for number in range(1, self.params.to + 1):
             self.ctx.set_progress(number, self.params.to, step="counting")
             self.ctx.set_metrics({"number": number, "half": number / 2}, x=number)
+            time.sleep(self.params.pause)
         return {"counted": self.params.to}
 
 

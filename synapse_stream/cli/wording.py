@@ -1,0 +1,66 @@
+"""How a run and its steps are put into words, safe to print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_stream.cli.tables import amount, percent, span
+from synapse_stream.text import one_line
+
+if TYPE_CHECKING:
+    from synapse_stream.views import RunState, StepState
+
+_WHOLE = 100
+
+
+def title(state: RunState) -> str:
+    """Return the job, its attempt and its action."""
+    action = f": {one_line(state.latest.action)}" if state.latest.action else ""
+    return f"{one_line(state.job_id)}, attempt {state.latest.number}{action}"
+
+
+def outcome(state: RunState) -> str:
+    """Return how the run stands, for how long, and the first line of its error."""
+    run = state.latest
+    reason = f": {one_line(run.error.strip().partition(chr(10))[0])}" if run.error else ""
+    joined = "after" if state.status.is_terminal else "for"
+    return f"{state.status.value} {joined} {span(run.duration_seconds)}{reason}"
+
+
+def progress(step: StepState) -> str:
+    """Return where a step stands, in one line."""
+    done = f"{name(step)} {count(step)} ({percent(step.percent)})"
+    return ", ".join(filter(None, (done, rate(step), left(step))))
+
+
+def name(step: StepState) -> str:
+    """Return what the step is called."""
+    return one_line(step.name or "(run)")
+
+
+def count(step: StepState) -> str:
+    """Return how much is done of how much; empty before the first number."""
+    return "" if step.current is None else f"{step.current:.10g}/{step.total:.10g}"
+
+
+def rate(step: StepState) -> str:
+    """Return the pace, to three digits; empty when it is not known."""
+    return "" if step.rate is None else f"{amount(float(f'{step.rate:.3g}'))}/s"
+
+
+def is_done(step: StepState) -> bool:
+    """Return whether nothing of the step is left."""
+    return step.percent >= _WHOLE
+
+
+def left(step: StepState) -> str:
+    """Return the time left; empty when that is not known or there is none."""
+    if step.is_failed:
+        return "failed"
+    is_under_way = step.eta_seconds is not None and not is_done(step)
+    return f"{span(step.eta_seconds)} left" if is_under_way else ""
+
+
+def earlier(job_id: str) -> str:
+    """Return where the messages are that are not shown."""
+    return f"… earlier messages: synapse-stream messages {one_line(job_id)}"
