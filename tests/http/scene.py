@@ -22,7 +22,7 @@ SLASHED = "team/a b/%2F?x#y"
 """A job whose id would divide a path, if it were routed decoded."""
 LONG = "长" * 200
 HOSTILE = "<script>alert('job')</script>"
-MARKUP = "<img src=x onerror=alert(1)> =1+1 \u202e\u0001\u0000 😀 מה"
+MARKUP = "<img src=x onerror=alert(1)> =1+1 \u202e\u0001 😀 מה"
 
 
 def fill(settings: Settings, server: TestServer) -> None:
@@ -73,7 +73,7 @@ def _be_hostile(log: EventLog, settings: Settings, server: TestServer) -> None:
     log.append(
         chain.add(
             {**STARTED, "params": {"$float": "x", "n": {"$int": str(2**70)}, MARKUP: MARKUP}},
-            message(MARKUP + "w" * 100_000, step=MARKUP, params={"$$int": 1}, key=MARKUP),
+            message(f"{MARKUP}\0" + "w" * 100_000, step=MARKUP, params={"$$int": 1}, key=MARKUP),
             {"type": "dev_event", "message": MARKUP, "data": {"a": {"$float": "NaN"}}},
             {"type": "metrics", "step": MARKUP, "values": {f"{MARKUP}{n}": n for n in range(500)}},
             {"type": "metrics", "x": "Infinity", "values": {"v": "NaN", "w": 1.7e308}},
