@@ -1,4 +1,4 @@
-"""The consumer processes: `python -m consumers run-state|metric-history|message-feed|all`.
+"""The consumer processes: `python -m consumers run-state|metric-history|message-feed|archive|all`.
 
 Any number of each, on any number of machines: they share the partitions among them. SIGTERM and
 Ctrl-C finish the turn and give the leases back.
@@ -16,8 +16,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from consumers.archive.fold import ArchiveFold
 from consumers.logs import write_logs
-from consumers.projections import PROJECTIONS
+from consumers.projections import PROJECTIONS as VIEWS
 from consumers.projector import Projector
 from consumers.store import open_store
 from synapse_stream.errors import ConfigError
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumers.projections.base import JobView
+
+    Projection = type[JobView | ArchiveFold]
+
+PROJECTIONS: dict[str, Projection] = {**VIEWS, ArchiveFold.name: ArchiveFold}
+"""Name → what this program can run."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,13 +65,13 @@ def spare_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _run(views: list[type[JobView]], settings: Settings, stop: threading.Event) -> None:
+def _run(views: list[Projection], settings: Settings, stop: threading.Event) -> None:
     """Drive each projection in a thread of its own; the first that fails stops all."""
     store = open_store(settings)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     failures: list[BaseException] = []
 
-    def drive(view: type[JobView]) -> None:
+    def drive(view: Projection) -> None:
         projector = Projector(view, store, lambda: FeedLog.open(settings), settings, owner=owner)
         try:
             projector.run(stop)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from consumers.fold import JobFold
     from consumers.projections.base import MessageRow, Points
+    from synapse_stream.batch import RawEntry
     from synapse_stream.views import SeriesKey
 
 _OF_ENTRIES = frozenset({"number", "ms", "seq", "line"})
@@ -66,6 +67,15 @@ def of_messages(rows: Iterable[MessageRow], *, positions: bool = True) -> bytes:
     by_rank = sorted(rows, key=lambda row: (row.attempt, row.rank, row.number))
     names = [name for name in by_rank[0]._fields if name not in _OF_ENTRIES] if by_rank else []
     return b"".join(_line([getattr(row, name) for name in names]) for row in by_rank)
+
+
+def of_entries(document: bytes, entries: Iterable[RawEntry]) -> bytes:
+    """Return a job's manifest and its archived entries, which are unpacked."""
+    lines = [document, b"\n"]
+    for ms, seq, fields in entries:
+        words = [[name.hex(), value.hex()] for name, value in fields.items()]
+        lines.append(_line([ms, seq, words]))
+    return b"".join(lines)
 
 
 def _line(content: Any) -> bytes:

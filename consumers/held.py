@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from consumers.errors import StoreUnavailable
 from consumers.fold import JobFold, Parked
@@ -12,22 +12,40 @@ from consumers.store import JobWrite, Retried
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from consumers.projections.base import JobView
     from consumers.store import Lease, ParkedEvent, Store
-    from synapse_stream.log.event_log import FeedPointer, RecordedBatch
+    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId, FeedLog
     from synapse_stream.settings import Settings
 
 _FOLDS_KEPT = 2_048
 _POINTERS_A_READ = 100
-_LINES_BYTES_A_COMMIT = 4 * 1024 * 1024
+_BYTES_A_COMMIT = 4 * 1024 * 1024
 _RETRIES_A_COMMIT = 100
+
+
+class Fold(Protocol):
+    """What is driven here: `JobFold`, or that of the archive."""
+
+    job_id: str
+    has_changed: bool
+
+    def apply(self, recorded: Any, /) -> list[Parked]:
+        """Fold what is fresh of one stream entry; return what could not be folded."""
+
+    def retry(self, parked: Parked, /) -> str | None:
+        """Fold an event that was parked; return why it cannot be folded, None when it was."""
+
+    def document(self) -> bytes:
+        """Return what must be remembered of the job to go on."""
+
+    def rows(self) -> Any:
+        """Return what the writer has to add since the last call."""
 
 
 class Held:
     """Reads behind `position`, folds and commits. Not thread-safe."""
 
-    def __init__(self, view: type[JobView], store: Store, lease: Lease, settings: Settings) -> None:
+    def __init__(self, view: type[Any], store: Store, lease: Lease, settings: Settings) -> None:
         self.lease = lease
         self.position: EntryId = lease.position
         self._view = view
@@ -35,7 +53,7 @@ class Held:
         self._settings = settings
         self._committed: EntryId = lease.position
         self._mirrored: EntryId = (0, 0)
-        self._folds: OrderedDict[str, JobFold] = OrderedDict()
+        self._folds: OrderedDict[str, Fold] = OrderedDict()
 
     def begin(self, log: FeedLog) -> None:
         """Set `position` to where reading must begin after this consumer or the server started.
@@ -57,7 +75,7 @@ class Held:
             LeaseLost: another consumer has taken over; nothing was written.
             LogUnavailable, StoreUnavailable: call `begin` and read again.
         """
-        for upto, batches in _portions(log, pointers):
+        for upto, batches in self._portions(log, pointers):
             try:
                 self._commit(upto, batches)
             except StoreUnavailable:
@@ -99,8 +117,8 @@ class Held:
         """Merge what is stored in small pieces; for when there is nothing else to do."""
         self._store.compact(self.lease)
 
-    def _commit(self, upto: EntryId, batches: list[tuple[str, RecordedBatch]]) -> None:
-        by_job: dict[str, list[RecordedBatch]] = {}
+    def _commit(self, upto: EntryId, batches: list[tuple[str, Any]]) -> None:
+        by_job: dict[str, list[Any]] = {}
         for job_id, batch in batches:
             by_job.setdefault(job_id, []).append(batch)
         self._load(list(by_job))
@@ -150,21 +168,32 @@ class Held:
         missing = [job_id for job_id in job_ids if job_id not in self._folds]
         documents = self._store.load_folds(self._view.name, missing) if missing else {}
         for job_id in missing:
-            self._folds[job_id] = JobFold(self._view, job_id, documents.get(job_id))
+            self._folds[job_id] = self._open_fold(job_id, documents.get(job_id))
         for job_id in job_ids:
             self._folds.move_to_end(job_id)
 
+    def _portions(
+        self, log: FeedLog, pointers: Sequence[FeedPointer]
+    ) -> Iterator[tuple[EntryId, list[tuple[str, Any]]]]:
+        """Yield entries in feed order, about as many at a time as one commit should hold."""
+        entries: list[tuple[str, Any]] = []
+        size = 0
+        for start in range(0, len(pointers), _POINTERS_A_READ):
+            some = pointers[start : start + _POINTERS_A_READ]
+            found, found_bytes = self._read(log, some)
+            entries += found
+            size += found_bytes
+            is_last = start + _POINTERS_A_READ >= len(pointers)
+            if is_last or size >= _BYTES_A_COMMIT:
+                yield some[-1].entry, entries
+                entries, size = [], 0
 
-def _portions(
-    log: FeedLog, pointers: Sequence[FeedPointer]
-) -> Iterator[tuple[EntryId, list[tuple[str, RecordedBatch]]]]:
-    """Yield batches in feed order, about as many lines at a time as one commit should hold."""
-    batches: list[tuple[str, RecordedBatch]] = []
-    for start in range(0, len(pointers), _POINTERS_A_READ):
-        some = pointers[start : start + _POINTERS_A_READ]
-        batches += log.read_entries(some)
-        size = sum(len(recorded.batch.data) for _, recorded in batches if recorded.batch)
-        is_last = start + _POINTERS_A_READ >= len(pointers)
-        if is_last or size >= _LINES_BYTES_A_COMMIT:
-            yield some[-1].entry, batches
-            batches = []
+    def _open_fold(self, job_id: str, document: bytes | None) -> Fold:
+        return JobFold(self._view, job_id, document)
+
+    def _read(
+        self, log: FeedLog, pointers: Sequence[FeedPointer]
+    ) -> tuple[Sequence[tuple[str, Any]], int]:
+        """Return entries as the folds take them, with their jobs, and how many bytes they hold."""
+        found = log.read_entries(pointers)
+        return found, sum(len(entry.batch.data) for _, entry in found if entry.batch)

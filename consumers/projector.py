@@ -17,8 +17,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from consumers.archiver import hold
 from consumers.errors import LeaseLost, StoreUnavailable
-from consumers.held import Held
 from consumers.partitions import balance
 from synapse_stream.errors import LogUnavailable
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping
 
+    from consumers.archive.fold import ArchiveFold
+    from consumers.held import Held
     from consumers.projections.base import JobView
     from consumers.store import Store
     from synapse_stream.log.event_log import FeedPointer
@@ -46,7 +48,7 @@ class Projector:
 
     def __init__(
         self,
-        view: type[JobView],
+        view: type[JobView | ArchiveFold],
         store: Store,
         open_log: Callable[[], FeedLog],
         settings: Settings,
@@ -155,7 +157,7 @@ class Projector:
                 self._view.name, partition, self._owner, self._settings.lease_seconds
             )
             if lease is not None:
-                held = Held(self._view, self._store, lease, self._settings)
+                held = hold(self._view, self._store, lease, self._settings)
                 held.begin(self._connected())
                 self._held[partition] = held
                 wanted -= 1

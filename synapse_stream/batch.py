@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import zstandard
@@ -61,6 +61,14 @@ class Batch:
         return self.data.split(b"\n")[:-1]  # splitlines() would also split at a carriage return
 
 
+class RawEntry(NamedTuple):
+    """One entry of a job's stream as it stands there, nothing of it unpacked."""
+
+    ms: int
+    seq: int
+    fields: Mapping[bytes, bytes]
+
+
 def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> bytes:
     """Return the chain hash (32 bytes) of a batch that follows `previous`."""
     header = f"synapse-stream 1\n{job_id}\n{producer}\n{first}\n{last}\n"
@@ -104,6 +112,19 @@ def decode_fields(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
     except (KeyError, ValueError, zstandard.ZstdError) as error:
         msg = f"an entry of job {job_id!r} is no batch: {type(error).__name__}: {error}"
         raise DecodeError(msg) from error
+
+
+def sealed_count(batch: Batch) -> int | None:
+    """Return how many events the producer says it made, if the batch is its last; else None."""
+    _, _, line = batch.data.rstrip(b"\n").rpartition(b"\n")
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(event, dict) or event.get("type") != "end":
+        return None
+    count = event.get("count")
+    return count if type(count) is int else batch.last + 1
 
 
 def decode_events(data: bytes) -> list[dict[str, Any]]:

@@ -3,8 +3,10 @@
     SynapseStreamError
     ├── ConfigError     (also ValueError)       a setting, URL or namespace is wrong
     ├── DecodeError     (also ValueError)       stored bytes are not what a producer wrote
+    ├── JobExists       (also FileExistsError)  a job to be added is there already
     ├── LogUnavailable  (also ConnectionError)  the server did not take or answer a command
-    └── RunEnded        (also RuntimeError)     a report after `end_log`
+    ├── RunEnded        (also RuntimeError)     a report after `end_log`
+    └── Trimmed         (also LookupError)      it is no longer in the stream, nor in an archive
 
 Wrong arguments of report calls are plain TypeError and ValueError, as from Python's own functions.
 """
@@ -24,6 +26,10 @@ class DecodeError(SynapseStreamError, ValueError):
     """Stored bytes are not a batch or event that a producer wrote."""
 
 
+class JobExists(SynapseStreamError, FileExistsError):
+    """There is such a job already, so none of that name can be added."""
+
+
 class LogUnavailable(SynapseStreamError, ConnectionError):
     """The server could not be reached, or refused the command; trying again later may help.
 
@@ -38,3 +44,7 @@ class LogUnavailable(SynapseStreamError, ConnectionError):
 
 class RunEnded(SynapseStreamError, RuntimeError):
     """The run has ended, so nothing more can be reported to it."""
+
+
+class Trimmed(SynapseStreamError, LookupError):
+    """What was to be read is no longer in the job's stream, and not to be had from an archive."""

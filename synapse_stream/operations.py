@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from synapse_stream.position import Position
     from synapse_stream.settings import Settings
 
-PROJECTIONS = ("run-state", "metric-history", "message-feed")
-"""Names of the projections that have checkpoints and views."""
+PROJECTIONS = ("run-state", "metric-history", "message-feed", "archive")
+"""Names of the projections: the three views, then the archive."""
 
 
 class Checkpoint(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from consumers.held import Held
-from consumers.projections import PROJECTIONS
+from consumers.__main__ import PROJECTIONS
+from consumers.archiver import hold
 from consumers.projections.base import CannotApply, JobView
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
@@ -21,6 +21,7 @@ from tests.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from consumers.__main__ import Projection
     from consumers.projections.base import Delivery
     from synapse_stream.settings import Settings
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Consumers:
     """One projector a view, from `with` to its end."""
 
-    def __init__(self, settings: Settings, views: Iterable[type[JobView]] | None = None) -> None:
+    def __init__(self, settings: Settings, views: Iterable[Projection] | None = None) -> None:
         # balanced, and so retried, every 0.1 s
         self.settings = settings.model_copy(update={"lease_seconds": 0.3})
         self._views = list(PROJECTIONS.values() if views is None else views)
@@ -63,7 +64,7 @@ class Consumers:
         reached = {c.partition: c.position for c in self._store.checkpoints(projection)}
         return all(reached.get(feed, (0, 0)) >= end for feed, end in ends.items())
 
-    def _projector(self, view: type[JobView]) -> Projector:
+    def _projector(self, view: Projection) -> Projector:
         def open_log() -> FeedLog:
             return FeedLog.open(self.settings)
 
@@ -78,7 +79,7 @@ def project(settings: Settings) -> None:
         for feed in feeds:
             lease = store.acquire(view.name, feed, "test", settings.lease_seconds)
             assert lease is not None
-            held = Held(view, store, lease, settings)
+            held = hold(view, store, lease, settings)
             held.begin(log)
             while pointers := log.read_feed(feed, held.position):
                 held.project(log, pointers)

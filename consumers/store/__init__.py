@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumers.store.archived import StoredArchive, open_archive
 from consumers.store.checkpoints import Checkpoint, Lease
 from consumers.store.databases import Databases
 from consumers.store.parked import ParkedEvent, Retried
@@ -25,7 +26,9 @@ __all__ = [
     "ParkedEvent",
     "Retried",
     "Store",
+    "StoredArchive",
     "StoredViews",
+    "open_archive",
     "open_store",
     "open_views",
 ]

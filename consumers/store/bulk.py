@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 _POSTGRES_TYPES = {
+    "BOOLEAN": "bool",
     "INTEGER": "int4",
     "BIGINT": "int8",
     "DOUBLE": "float8",

@@ -54,14 +54,14 @@ class _Merged(NamedTuple):
 
 
 def compact(
-    database: Database, book: SeriesBook, lease: Lease, *, most_series: int, rested_seconds: float
+    database: Database, book: SeriesBook, lease: Lease, *, most: int, rested_seconds: float
 ) -> int:
     """Merge small chunks of series that have enough of them or have rested; return how many had.
 
     Raises:
         LeaseLost: another has taken over; nothing was changed.
     """
-    due = _due(book, rested_seconds)[:most_series]
+    due = _due(book, rested_seconds)[:most]
     if not due:
         return 0
     doing = f"compacting {describe(lease)}"

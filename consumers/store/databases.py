@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from consumers.store.engine import open_postgres, open_sqlite
 from consumers.store.migrate import prepare
 from synapse_stream.errors import ConfigError
+from synapse_stream.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,10 @@ class Databases:
     def all_of(self, projections: Sequence[str]) -> list[Database]:
         """Return the databases of these projections, each once."""
         return list(dict.fromkeys(self.of(projection) for projection in projections))
+
+    def partition(self, job_id: str) -> int:
+        """Return the partition of a job."""
+        return Keys(self._settings.namespace, self._settings.partitions).partition(job_id)
 
     def close(self) -> None:
         """Disconnect."""

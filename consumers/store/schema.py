@@ -196,6 +196,30 @@ chunk = Table(
 """NaN is NULL here, on PostgreSQL too: SQLite knows no NaN. What is large stands last, so that
 reading the numbers does not touch it."""
 
+block = Table(
+    "block",
+    metadata,
+    _required("job_no", BigInteger),
+    _required("start", BigInteger),
+    _required("partition", Integer),
+    *(_required(name, BigInteger) for name in ("first_ms", "first_seq", "last_ms", "last_seq")),
+    *(_required(name, Integer) for name in ("entries", "size")),
+    _required("is_loose", Boolean),
+    _required("digest", LargeBinary),
+    _required("body", LargeBinary),
+    Index("block_place", "job_no", "start", unique=True),
+    Index("block_span", "job_no", "last_ms", "last_seq", "first_ms", "first_seq", "start"),
+)
+"""Entries of the archive. `start`: how many of the job stand before; `is_loose`: can be merged."""
+
+Index(
+    "block_loose",
+    block.c.partition,
+    block.c.job_no,
+    sqlite_where=block.c.is_loose,
+    postgresql_where=block.c.is_loose,
+)
+
 parked = Table(
     "parked",
     metadata,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumers import canonical
 from consumers.store import (
+    archive,
     checkpoints,
     compaction,
     folds,
@@ -15,6 +16,7 @@ from consumers.store import (
     parked,
     runs,
 )
+from consumers.store.archived import StoredArchive
 from consumers.store.memory import Memory
 from consumers.store.series import SeriesBook
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from consumers.store.checkpoints import Checkpoint, Lease
     from consumers.store.databases import Databases
     from consumers.store.parked import ParkedEvent, Retried
+    from synapse_stream.batch import RawEntry
 
 
 class JobWrite(NamedTuple):
@@ -53,6 +56,7 @@ class Store:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._memory = Memory()
+        self._archive = StoredArchive(databases)
 
     def acquire(self, projection: str, partition: int, owner: str, seconds: float) -> Lease | None:
         """Take the lease if it is free, lapsed or `owner`'s own; None when another holds it.
@@ -126,24 +130,25 @@ class Store:
             parked.add(connection, lease, parked_events)
             parked.settle(connection, lease, retried)
 
-    def compact(self, lease: Lease, *, most_series: int = 64, rested_seconds: float = 60.0) -> int:
-        """Merge small metric chunks of series that have many, or have rested for so long.
+    def compact(self, lease: Lease, *, most: int = 64, rested_seconds: float = 60.0) -> int:
+        """Merge small pieces of series, or of archived jobs, that have many or have rested so long.
 
         Returns:
-            How many series were looked at; 0 when there is nothing to do now.
+            How many were looked at, `most` at a time; 0 when there is nothing to do now.
 
         Raises:
             LeaseLost: another has taken over; nothing was changed.
         """
-        if lease.projection != metrics.PROJECTION:
+        part: Any = {metrics.PROJECTION: compaction, archive.PROJECTION: archive}
+        if lease.projection not in part:
             return 0
         database = self._databases.of(lease.projection)
         with self._memory.in_doubt(lease):
             with database.read(f"compacting {checkpoints.describe(lease)}") as connection:
                 book = self._book(connection, lease)
-            return compaction.compact(
-                database, book, lease, most_series=most_series, rested_seconds=rested_seconds
-            )
+            merge = part[lease.projection].compact
+            found: int = merge(database, book, lease, most=most, rested_seconds=rested_seconds)
+            return found
 
     def dump_view(self, projection: str, job_id: str, *, positions: bool = True) -> bytes:
         """Return a job's view in canonical form: to be compared with that of a fresh fold.
@@ -151,6 +156,8 @@ class Store:
         A job that is not known has the view of one without events. `positions=False` leaves out
         what depends on the ids of stream entries.
         """
+        if projection == archive.PROJECTION:
+            return self._archive.dump(job_id)
         database = self._databases.of(projection)
         if projection == runs.PROJECTION:
             document = folds.load(database, projection, [job_id]).get(job_id, b"null")
@@ -160,6 +167,10 @@ class Store:
                 points = histories.read_all(connection, job_id)
                 return canonical.of_points(points, positions=positions)
             return canonical.of_messages(messages.read_all(connection, job_id), positions=positions)
+
+    def has_archived(self, job_id: str, entry: RawEntry) -> bool:
+        """Tell whether this very entry is in the archive."""
+        return self._archive.has(job_id, entry)
 
     def list_parked(
         self,
@@ -209,11 +220,16 @@ class Store:
         rows = [(write.job_id, write.rows) for write in writes if write.rows]
         if lease.projection == metrics.PROJECTION:
             rows = [(job_id, metrics.encode(points)) for job_id, points in rows]
+        elif lease.projection == archive.PROJECTION:
+            rows = [(job_id, archive.encode(new)) for job_id, new in rows]
 
         def write_view(connection: Connection, numbers: Mapping[str, int]) -> None:
             of_jobs = {numbers[job_id]: mine for job_id, mine in rows}
             if lease.projection == metrics.PROJECTION:
                 metrics.write(connection, self._book(connection, lease), of_jobs)
+            elif lease.projection == archive.PROJECTION:
+                loose = self._book(connection, lease)
+                archive.write(connection, loose, lease.partition, of_jobs)
             elif lease.projection == messages.PROJECTION:
                 lanes = self._memory.of(lease, messages.new_directory)
                 messages.write(connection, lanes, of_jobs)
@@ -222,5 +238,6 @@ class Store:
 
         return write_view
 
-    def _book(self, connection: Connection, lease: Lease) -> SeriesBook:
-        return self._memory.of(lease, lambda: SeriesBook(connection, lease.partition))
+    def _book(self, connection: Connection, lease: Lease) -> Any:
+        kind = SeriesBook if lease.projection == metrics.PROJECTION else archive.LooseJobs
+        return self._memory.of(lease, lambda: kind(connection, lease.partition))

@@ -8,7 +8,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from synapse_stream.batch import GENESIS, Batch, decode_fields, encode_fields
 from synapse_stream.errors import DecodeError, LogUnavailable
@@ -16,6 +16,7 @@ from synapse_stream.keys import Keys
 from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
+from synapse_stream.log.replies import entry_id, raw_entries
 from synapse_stream.log.server import running_url
 from synapse_stream.log.url import parse_url
 from synapse_stream.settings import mask_url
@@ -23,6 +24,7 @@ from synapse_stream.settings import mask_url
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from synapse_stream.batch import RawEntry
     from synapse_stream.log.connection import Client
     from synapse_stream.log.handshake import ServerReport
     from synapse_stream.position import Position
@@ -59,13 +61,14 @@ class Ack(NamedTuple):
 
 
 class RecordedBatch(NamedTuple):
-    """One entry of a job's stream; in place of a batch that cannot be read, why, and its fields."""
+    """One entry of a job's stream; in place of a batch that cannot be read, why."""
 
     ms: int
     seq: int
     batch: Batch | None
     error: str | None = None
     raw: Mapping[bytes, bytes] | None = None
+    """The fields as they stand there."""
 
 
 class FeedPointer(NamedTuple):
@@ -189,7 +192,8 @@ class EventLog:
         """
         end = until.entry_id if until else "+"
         command = ("XRANGE", self.keys.job(job_id), position.entry_id, end, "COUNT", limit)
-        return recorded_batches(job_id, self._command(f"reading job {job_id!r}", *command))
+        found = self._command(f"reading job {job_id!r}", *command)
+        return [recorded_batch(job_id, entry) for entry in raw_entries(found)]
 
     def wait_after(
         self, job_id: str, position: Position, *, block_ms: int, limit: int = 100
@@ -198,9 +202,20 @@ class EventLog:
 
         Unlike in `read_after`, the entry of `position` is not included. May come back empty.
         """
-        doing = f"following job {job_id!r}"
-        key = self.keys.job(job_id)
-        return recorded_batches(job_id, self._wait(doing, key, position.entry_id, block_ms, limit))
+        doing, key = f"following job {job_id!r}", self.keys.job(job_id)
+        found = self._wait(doing, key, position.entry_id, block_ms, limit)
+        return [recorded_batch(job_id, entry) for entry in raw_entries(found)]
+
+    def stream_info(self, key: str) -> dict[bytes, Any] | None:
+        """Return what XINFO STREAM says of the stream `key`; None if there is none."""
+        with self._translated(f"looking at stream {key!r}"):
+            try:
+                reply = self._client.execute_command("XINFO", "STREAM", key)
+            except ResponseError as error:
+                if "no such key" not in str(error):
+                    raise
+                return None
+        return dict(zip(reply[::2], reply[1::2], strict=True))
 
     def read_feed(
         self,
@@ -272,19 +287,10 @@ def _feed_pointer(entry: tuple[int, int], fields: Mapping[bytes, bytes]) -> Feed
         return FeedPointer(entry, "", 0)
 
 
-def recorded_batches(job_id: str, entries: list[Any]) -> list[RecordedBatch]:
-    """Read entries of a job's stream, as a command returns them."""
-    return [_recorded_batch(job_id, *entry_id(entry), fields) for entry, fields in entries]
-
-
-def _recorded_batch(job_id: str, ms: int, seq: int, fields: Mapping[bytes, bytes]) -> RecordedBatch:
+def recorded_batch(job_id: str, entry: RawEntry) -> RecordedBatch:
+    """Unpack an entry of a job's stream."""
+    ms, seq, fields = entry
     try:
-        return RecordedBatch(ms, seq, decode_fields(job_id, fields))
+        return RecordedBatch(ms, seq, decode_fields(job_id, fields), raw=fields)
     except DecodeError as error:
         return RecordedBatch(ms, seq, None, str(error), fields)
-
-
-def entry_id(entry: bytes) -> tuple[int, int]:
-    """Read the id of a stream entry."""
-    ms, _, seq = entry.partition(b"-")
-    return int(ms), int(seq)

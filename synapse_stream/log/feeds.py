@@ -13,14 +13,16 @@ from synapse_stream.log.event_log import (
     EventLog,
     FeedPointer,
     RecordedBatch,
-    entry_id,
     feed_pointers,
-    recorded_batches,
+    recorded_batch,
 )
 from synapse_stream.log.failures import FAILURES
+from synapse_stream.log.replies import entry_id, raw_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from synapse_stream.batch import RawEntry
 
 _POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
 
@@ -74,6 +76,11 @@ class FeedLog(EventLog):
         return {keys[key]: feed_pointers(entries) for key, entries in reply}
 
     def read_entries(self, pointers: Sequence[FeedPointer]) -> list[tuple[str, RecordedBatch]]:
+        """Read the entries that `pointers` of one feed point to, as `read_raw_entries` does."""
+        found = self.read_raw_entries(pointers)
+        return [(job_id, recorded_batch(job_id, entry)) for job_id, entry in found]
+
+    def read_raw_entries(self, pointers: Sequence[FeedPointer]) -> list[tuple[str, RawEntry]]:
         """Read the entries that `pointers` of one feed point to, with their jobs, in feed order.
 
         One round trip. An entry that is no longer in its stream is left out.
@@ -90,24 +97,17 @@ class FeedLog(EventLog):
         with self._translated("reading the entries of a feed"):
             replies = self._execute_all(commands)
         found = [
-            (job_id, batch)
+            (job_id, entry)
             for job_id, entries in zip(spans, replies, strict=True)
-            for batch in recorded_batches(job_id, entries)
+            for entry in raw_entries(entries)
         ]
         found.sort(key=lambda item: (item[1].ms, item[1].seq))
         return found
 
     def feed_last(self, partition: int) -> EntryId:
         """Return the id of the newest entry that was ever added to a feed; (0, 0) for none."""
-        command = ("XINFO", "STREAM", self.keys.feed(partition))
-        with self._translated(f"looking at feed {partition}"):
-            try:
-                reply = self._client.execute_command(*command)
-            except ResponseError as error:
-                if "no such key" in str(error):
-                    return (0, 0)
-                raise
-        return entry_id(dict(zip(reply[::2], reply[1::2], strict=True))[b"last-generated-id"])
+        info = self.stream_info(self.keys.feed(partition))
+        return (0, 0) if info is None else entry_id(info[b"last-generated-id"])
 
     def mirror(self, group: str, partition: int, position: EntryId) -> None:
         """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""

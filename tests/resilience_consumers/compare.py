@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from consumers import canonical
+from consumers.archive.fold import ArchiveFold
 from consumers.fold import JobFold
 from consumers.projections import PROJECTIONS
-from consumers.store import folds, histories, messages, metrics, parked
+from consumers.store import StoredArchive, folds, histories, messages, metrics, parked
 from consumers.store.databases import Databases
 from synapse_stream.log.event_log import open_log
 from tests.resilience.audit import Tally, read_all
+from tests.resilience_consumers.compare_archive import compare_archive
+from tests.resilience_consumers.counting import count
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -64,6 +66,7 @@ class Comparison:
         self._settings = settings
         self._positions = positions
         self._databases = Databases(settings)
+        self._archive = StoredArchive(self._databases)
         self._log = open_log(settings)
 
     def of_jobs(self, jobs: Iterable[str], projections: Sequence[str] = ()) -> Tally:
@@ -71,7 +74,9 @@ class Comparison:
         tally = Tally()
         for job in jobs:
             entries = list(read_all(self._log, job))
-            for name in projections or PROJECTIONS:
+            if not projections or ArchiveFold.name in projections:
+                compare_archive(tally, job, entries, self._archive, positions=self._positions)
+            for name in [one for one in PROJECTIONS if one in (projections or PROJECTIONS)]:
                 view = PROJECTIONS[name]
                 stored = self.stored(view, job)
                 self._compare(tally, f"{name} of {job}", fold(view, job, entries), stored)
@@ -101,9 +106,9 @@ class Comparison:
         positions = self._positions
         wanted, found = (c.things(positions=positions) for c in (expected, stored))
         for key in sorted({*wanted, *found}, key=repr):
-            _count(tally, f"{what}, {key}", wanted.get(key, []), found.get(key, []))
+            count(tally, f"{what}, {key}", wanted.get(key, []), found.get(key, []))
         if positions:
-            _count(tally, f"{what}, parked", expected.parked, stored.parked)
+            count(tally, f"{what}, parked", expected.parked, stored.parked)
         producers = orjson.loads(expected.document)["ledger"]["producers"].values()
         tally.events += sum(mark["last"] + 1 for mark in producers)
         wanted_bytes, found_bytes = (c.dump(positions=positions) for c in (expected, stored))
@@ -118,20 +123,6 @@ def fold(view: type[JobView], job: str, entries: Iterable[RecordedBatch]) -> Con
     events = [event for entry in entries for event in folded.apply(entry)]
     rows = folded.rows()
     return Content(folded.document(), rows, [(*event.position, event.raw) for event in events])
-
-
-def _count(tally: Tally, what: str, wanted: Sequence[Hashable], found: Sequence[Hashable]) -> None:
-    """Blame what is lost, there more than once, unknown, or in another order."""
-    if wanted == found:
-        return
-    expected, there = Counter(wanted), Counter(found)
-    lost, more = expected - there, there - expected
-    twice = Counter({thing: count for thing, count in more.items() if thing in expected})
-    for name, things in (("lost", lost), ("twice", twice), ("unknown", more - twice)):
-        if things:
-            tally.blame(name, f"{what}: {next(iter(things))!r:.200}", things.total())
-    if expected == there:
-        tally.blame("disordered", what)
 
 
 def _points(points: Points, *, positions: bool) -> list[Hashable]:

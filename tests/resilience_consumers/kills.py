@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.postgres import NO_POSTGRES
 from tests.resilience.report import Result
@@ -55,7 +56,7 @@ def stop_an_owner(home: Path, count: int, random: Random) -> Result:
     """SIGSTOP an owner before its commit, let another take over and commit, then SIGCONT."""
     result = Result("owner stopped past its lease, then continued", count)
     for stage in _stages(home, count, random, result, on_postgres=False):
-        projection = random.choice(("run-state", "metric-history", "message-feed"))
+        projection = random.choice(PROJECTIONS)
         stalled = stage.consume(
             projection, point=Point.APPLIED, nth=random.randint(1, 5), number=signal.SIGSTOP
         )

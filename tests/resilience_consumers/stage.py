@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-from consumers.projections import PROJECTIONS
 from consumers.store import open_store
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import PREFIX
 from tests.chains import Chain
 from tests.postgres import PostgresServer, find_programs

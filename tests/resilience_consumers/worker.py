@@ -132,8 +132,8 @@ class StruckLog(FeedLog):
         return found
 
     @override
-    def read_entries(self, *arguments: Any) -> Any:
-        found = super().read_entries(*arguments)
+    def read_raw_entries(self, *arguments: Any) -> Any:
+        found = super().read_raw_entries(*arguments)
         self.blow.at(Point.ENTRIES_READ)
         return found
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _projectors()
     _views()
     _metrics()
+    _archive()
     _parked()
 
 
@@ -150,6 +151,29 @@ def _metrics() -> None:
     if op.get_bind().dialect.name == "postgresql":  # they are compressed already
         op.execute("ALTER TABLE chunk ALTER outline SET STORAGE EXTERNAL")
         op.execute("ALTER TABLE chunk ALTER body SET STORAGE EXTERNAL")
+
+
+def _archive() -> None:
+    whole = ["job_no", "start", "first_ms", "first_seq", "last_ms", "last_seq"]
+    op.create_table(
+        "block",
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in whole[:2]),
+        sa.Column("partition", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in whole[2:]),
+        sa.Column("entries", sa.Integer, nullable=False),
+        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("is_loose", sa.Boolean, nullable=False),
+        sa.Column("digest", sa.LargeBinary, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("block_place", "block", ["job_no", "start"], unique=True)
+    span = ["job_no", "last_ms", "last_seq", "first_ms", "first_seq", "start"]
+    op.create_index("block_span", "block", span)
+    loose: sa.ColumnClause[bool] = sa.column("is_loose")
+    of = ["partition", "job_no"]
+    op.create_index("block_loose", "block", of, sqlite_where=loose, postgresql_where=loose)
+    if op.get_bind().dialect.name == "postgresql":  # most of it is compressed already
+        op.execute("ALTER TABLE block ALTER body SET STORAGE EXTERNAL")
 
 
 def _parked() -> None:

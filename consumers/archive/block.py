@@ -1,0 +1,273 @@
+r"""A block: consecutive entries of a job's stream, exactly as they were received.
+
+    body = head length (4 bytes, little endian) ‖ head ‖ hashes ‖ payloads
+
+The head is a JSON object of columns, one value an entry: `ms` and `seq` (as differences to the
+entry before), `who` (index in `producers`), `first` and `count` (of numbers), `form` and `size` of
+its payload. `hashed` lists the entries whose chain hash (32 bytes) is among the hashes.
+
+    form 0   the lines, as field `d` held them
+    form 1   a zstd frame of them, as field `z` held it
+    form 2   an entry that is no batch as the append script writes them: all its fields, in order,
+             each name and value behind its length (4 bytes, little endian)
+
+A *loose* block is what one commit received: nothing is unpacked, every hash is kept. A *packed* one
+holds the lines (forms 0 and 2) of many, and as a whole is one zstd frame. There a hash is left out
+where it equals the one that follows from the batch before; the first and the last batch of each
+producer in the block keep theirs, so a block can be read by itself, and shows where it was changed.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import zstandard
+
+from synapse_stream.batch import RawEntry, chain, decode_fields
+from synapse_stream.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PACKED_BYTES = 1024 * 1024
+"""Size of the lines at which a packed block is full."""
+
+_PLAIN, _ZSTD, _OTHER = range(3)
+_FORMS = {b"d": _PLAIN, b"z": _ZSTD}
+_NAMES = (b"p", b"n", b"m", b"h")
+_HASH_BYTES = 32
+_MOST_DIGITS = 16
+_LONGEST_PRODUCER = 200
+_LEVEL = 3
+
+
+class Block(NamedTuple):
+    """One row of the archive."""
+
+    first: tuple[int, int]
+    """Id of its first entry; ids grow within a block."""
+    last: tuple[int, int]
+    entries: int
+    size: int
+    """Of the body, before it is compressed as a whole."""
+    is_loose: bool
+    digest: bytes
+    """SHA-256 of `body`."""
+    body: bytes
+
+
+class Parts(NamedTuple):
+    """A batch as the append script writes it: its payload is not unpacked."""
+
+    producer: bytes
+    first: int
+    last: int
+    hash: bytes
+    form: int
+    payload: bytes
+
+
+def parse(fields: Any) -> Parts | None:
+    """Return the parts of an entry; None for one that the append script would not write so."""
+    names = tuple(fields)
+    form = _FORMS.get(names[-1]) if names else None
+    if form is None or names[:-1] != _NAMES:
+        return None
+    producer, first, last, link, payload = fields.values()
+    if max(len(first), len(last)) > _MOST_DIGITS or len(link) != _HASH_BYTES:
+        return None
+    try:
+        is_long = len(producer.decode()) > _LONGEST_PRODUCER
+        begin, end = int(first), int(last)
+    except ValueError:
+        return None
+    if is_long or not 0 <= begin <= end or b"%d %d" % (begin, end) != first + b" " + last:
+        return None
+    return Parts(producer, begin, end, link, form, payload)
+
+
+def loose_blocks(entries: Sequence[RawEntry]) -> Iterator[Block]:
+    """Yield blocks of entries as they were received; a new one where ids go back."""
+    for some in _ascending(entries):
+        yield _block(some, [parse(entry.fields) for entry in some], is_loose=True)
+
+
+def packed_blocks(job_id: str, entries: Iterator[RawEntry]) -> Iterator[Block]:
+    """Yield blocks of about PACKED_BYTES of lines; a new one where ids go back, too."""
+    some: list[RawEntry] = []
+    parts: list[Parts | None] = []
+    size = 0
+    for entry in entries:
+        if some and (size >= PACKED_BYTES or entry[:2] <= some[-1][:2]):
+            yield _block(some, parts, is_loose=False, job_id=job_id)
+            some, parts, size = [], [], 0
+        part = _unpacked(job_id, entry)
+        some.append(entry)
+        parts.append(part)
+        size += len(part.payload) if part else sum(map(len, entry.fields.values()))
+    if some:
+        yield _block(some, parts, is_loose=False, job_id=job_id)
+
+
+def read_block(job_id: str, body: bytes, digest: bytes, *, is_loose: bool) -> list[RawEntry]:
+    """Return the entries of a block; the payloads of packed ones are not compressed.
+
+    Raises:
+        DecodeError: the body is not what was written.
+    """
+    if sha256(body).digest() != digest:
+        msg = f"a block of the archive of job {job_id!r} was changed: its digest differs"
+        raise DecodeError(msg)
+    try:
+        return list(_read(job_id, body if is_loose else zstandard.decompress(body)))
+    except (KeyError, ValueError, IndexError, TypeError, zstandard.ZstdError) as error:
+        msg = f"a block of the archive of job {job_id!r} cannot be read: {error!r}"
+        raise DecodeError(msg) from error
+
+
+def unpack(job_id: str, entry: RawEntry) -> RawEntry:
+    """Return an entry with its lines uncompressed: the form in which packed blocks hold it."""
+    part = _unpacked(job_id, entry)
+    return RawEntry(entry.ms, entry.seq, _fields(part) if part else entry.fields)
+
+
+def _ascending(entries: Sequence[RawEntry]) -> Iterator[Sequence[RawEntry]]:
+    backward = [i for i, (one, two) in enumerate(pairwise(entries), 1) if two[:2] <= one[:2]]
+    for begin, end in pairwise([0, *backward, len(entries)] if entries else []):
+        yield entries[begin:end]
+
+
+def _unpacked(job_id: str, entry: RawEntry) -> Parts | None:
+    part = parse(entry.fields)
+    if part is None or part.form == _PLAIN:
+        return part
+    try:
+        return part._replace(form=_PLAIN, payload=decode_fields(job_id, entry.fields).data)
+    except DecodeError:
+        return None  # kept as it is: what is in it nobody can tell
+
+
+def _block(
+    entries: Sequence[RawEntry],
+    parts: Sequence[Parts | None],
+    *,
+    is_loose: bool,
+    job_id: str = "",
+) -> Block:
+    payloads = [
+        part.payload if part else _join_fields(entry.fields)
+        for entry, part in zip(entries, parts, strict=True)
+    ]
+    hashed = None if is_loose else _needed_hashes(job_id, parts)
+    kept = range(len(parts)) if hashed is None else hashed
+    hashes = [part.hash for i in kept if (part := parts[i])]
+    head = orjson.dumps({**_columns(entries, parts, payloads), "hashed": hashed})
+    body = b"".join([len(head).to_bytes(4, "little"), head, *hashes, *payloads])
+    size = len(body)
+    if not is_loose:
+        body = zstandard.compress(body, _LEVEL)
+    first, last = entries[0][:2], entries[-1][:2]
+    digest = sha256(body).digest()
+    return Block(first, last, len(entries), size, is_loose, digest, body)
+
+
+def _columns(
+    entries: Sequence[RawEntry], parts: Sequence[Parts | None], payloads: Sequence[bytes]
+) -> dict[str, Any]:
+    numbers = {
+        producer: index
+        for index, producer in enumerate(dict.fromkeys(part.producer for part in parts if part))
+    }
+    return {
+        "producers": [producer.decode() for producer in numbers],
+        "ms": _steps([entry.ms for entry in entries]),
+        "seq": _steps([entry.seq for entry in entries]),
+        "who": [numbers[part.producer] if part else -1 for part in parts],
+        "first": _steps([part.first if part else 0 for part in parts]),
+        "count": [part.last - part.first + 1 if part else 0 for part in parts],
+        "form": [part.form if part else _OTHER for part in parts],
+        "size": list(map(len, payloads)),
+    }
+
+
+def _needed_hashes(job_id: str, parts: Sequence[Parts | None]) -> list[int]:
+    """Return the batches whose hash does not follow, and the first and last of each producer."""
+    needed: set[int] = set()
+    newest: dict[bytes, int] = {}
+    for index, part in enumerate(parts):
+        if part is None:
+            continue
+        before = newest.get(part.producer)
+        previous = None if before is None else parts[before]
+        if previous is None or part.hash != _follow(job_id, previous.hash, part):
+            needed.add(index)
+        newest[part.producer] = index
+    return sorted(needed.union(newest.values()))
+
+
+def _follow(job_id: str, previous: bytes, part: Parts) -> bytes:
+    return chain(previous, job_id, part.producer.decode(), part.first, part.last, part.payload)
+
+
+def _read(job_id: str, body: bytes) -> Iterator[RawEntry]:
+    stop = 4 + int.from_bytes(body[:4], "little")
+    head = orjson.loads(body[4:stop])
+    producers = [producer.encode() for producer in head["producers"]]
+    forms, count = head["form"], len(head["form"])
+    hashed = head["hashed"]
+    kept = range(count) if hashed is None else hashed
+    hashes = {}
+    for index in kept:
+        if forms[index] != _OTHER:
+            hashes[index] = body[stop : stop + _HASH_BYTES]
+            stop += _HASH_BYTES
+    columns = [head[name] for name in ("who", "count", "form", "size")]
+    places = [accumulate(head[name]) for name in ("ms", "seq", "first")]
+    newest: dict[bytes, bytes] = {}
+    for index, (ms, seq, first, who, numbers, form, size) in enumerate(
+        zip(*places, *columns, strict=True)
+    ):
+        payload = body[stop : stop + size]
+        stop += size
+        if form == _OTHER:
+            yield RawEntry(ms, seq, _split_fields(payload))
+            continue
+        part = Parts(producers[who], first, first + numbers - 1, b"", form, payload)
+        link = hashes.get(index) or _follow(job_id, newest[part.producer], part)
+        newest[part.producer] = link
+        yield RawEntry(ms, seq, _fields(part._replace(hash=link)))
+    if stop != len(body):
+        msg = f"{len(body) - stop} bytes too many"
+        raise ValueError(msg)
+
+
+def _fields(part: Parts) -> dict[bytes, bytes]:
+    return {
+        b"p": part.producer,
+        b"n": b"%d" % part.first,
+        b"m": b"%d" % part.last,
+        b"h": part.hash,
+        b"d" if part.form == _PLAIN else b"z": part.payload,
+    }
+
+
+def _steps(values: list[int]) -> list[int]:
+    return [values[0], *(two - one for one, two in pairwise(values))]
+
+
+def _join_fields(fields: Any) -> bytes:
+    words = [word for pair in fields.items() for word in pair]
+    return b"".join(part for word in words for part in (len(word).to_bytes(4, "little"), word))
+
+
+def _split_fields(joined: bytes) -> dict[bytes, bytes]:
+    words: list[bytes] = []
+    place = 0
+    while place < len(joined):
+        begin = place + 4
+        place = begin + int.from_bytes(joined[place:begin], "little")
+        words.append(joined[begin:place])
+    return dict(zip(words[::2], words[1::2], strict=True))

@@ -1,0 +1,39 @@
+"""One partition of the archive: entries go from the stream to the store, nothing unpacked."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from consumers.archive.fold import ArchiveFold
+from consumers.held import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.projections.base import JobView
+    from consumers.store import Lease, Store
+    from synapse_stream.log.event_log import FeedPointer
+    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.settings import Settings
+
+
+class HeldArchive(Held):
+    """Reads behind `position` and commits what is new. Not thread-safe."""
+
+    def _open_fold(self, job_id: str, document: bytes | None) -> ArchiveFold:
+        return ArchiveFold(job_id, document, has_stray=partial(self._store.has_archived, job_id))
+
+    def _read(
+        self, log: FeedLog, pointers: Sequence[FeedPointer]
+    ) -> tuple[Sequence[tuple[str, Any]], int]:
+        found = log.read_raw_entries(pointers)
+        return found, sum(len(value) for _, entry in found for value in entry.fields.values())
+
+
+def hold(
+    projection: type[JobView | ArchiveFold], store: Store, lease: Lease, settings: Settings
+) -> Held:
+    """Return what drives a projection over the partition of a lease."""
+    kind = HeldArchive if projection is ArchiveFold else Held
+    return kind(projection, store, lease, settings)

@@ -1,0 +1,99 @@
+"""The port through which what was archived of a job is read.
+
+Who has the archive is found through an entry point, as with `synapse_stream.views`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from synapse_stream.entry import load_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from synapse_stream.batch import RawEntry
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.position import Position
+    from synapse_stream.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerMark:
+    """What the archive has of one producer."""
+
+    last: int
+    """Its highest number."""
+    hash: bytes
+    """The chain hash there, as received."""
+    batches: int
+    events: int
+    """How many numbers; fewer than `last` + 1 when some are missing."""
+    place: Position
+    """Where its newest batch stands."""
+    sealed: int | None
+    """How many events it says it made; None when its newest batch has no `end`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the archive has of one job."""
+
+    job_id: str
+    entries: int
+    """Stream entries, batches and others."""
+    strays: int
+    """Entries that are no batch as the append script writes them."""
+    events: int
+    payload_bytes: int
+    """Size of the payloads as they were received, most of them compressed."""
+    stored_bytes: int
+    """Size of what is stored for them now."""
+    blocks: int
+    first: Position | None
+    last: Position | None
+    producers: Mapping[str, ProducerMark]
+
+
+class Archive(Protocol):
+    """What was committed of every job, exactly as it was received.
+
+    An entry keeps its place. A batch that came again after a server lost its tail, with another
+    id, is there once, where it stood first.
+    """
+
+    def read_after(
+        self, job_id: str, position: Position, *, limit: int = 100, until: Position | None = None
+    ) -> list[RecordedBatch]:
+        """Read entries from that of `position` on, as `EventLog.read_after` does.
+
+        They come in the order in which they were archived: that of their ids, unless a server
+        lost its tail and its clock went back. Payloads are not compressed.
+        """
+
+    def manifest(self, job_id: str) -> Manifest | None:
+        """Return what the archive has of a job; None for a job that it does not know."""
+
+    def jobs(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Return ids of archived jobs in their order; `after` is the last one seen."""
+
+    def add(self, job_id: str, entries: Iterable[RawEntry]) -> None:
+        """Archive a whole job that was read elsewhere; all of it or, if `entries` fails, nothing.
+
+        Raises:
+            JobExists: the archive has such a job.
+        """
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+def open_archive(settings: Settings) -> Archive:
+    """Open the archive of a deployment.
+
+    Raises:
+        ConfigError: what serves it is not installed, or the store's URL is wrong.
+    """
+    archive: Archive = load_entry("synapse_stream.archive")(settings)
+    return archive

@@ -1,0 +1,216 @@
+"""Blocks give back what was put in, whatever it was, and show when they were changed."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumers.archive.block import loose_blocks, packed_blocks, parse, read_block
+from synapse_stream.batch import Batch, RawEntry
+from synapse_stream.errors import DecodeError
+from tests.archive.entries import FIRST_MS, as_received, entry, stray, unpacked
+from tests.chains import Chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumers.archive.block import Block
+
+JOB = "job-1"
+LARGE = 2**53 - 1
+
+
+def read(blocks: Iterable[Block]) -> list[RawEntry]:
+    """Return the entries of all blocks."""
+    return [
+        found
+        for block in blocks
+        for found in read_block(JOB, block.body, block.digest, is_loose=block.is_loose)
+    ]
+
+
+def packed(entries: Iterable[RawEntry]) -> list[Block]:
+    return list(packed_blocks(JOB, iter(list(entries))))
+
+
+def same(found: Iterable[RawEntry], expected: Iterable[RawEntry]) -> bool:
+    return [unpacked(JOB, e) for e in found] == [unpacked(JOB, e) for e in expected]
+
+
+def run(count: int = 50) -> list[RawEntry]:
+    """Return entries of two producers in turns, some of them compressed."""
+    chains = Chain(JOB, "one"), Chain(JOB, "two")
+    return [
+        entry(place, chains[place % 2].add(*({"x": place},) * (1 + place % 40)))
+        for place in range(count)
+    ]
+
+
+raw_fields = st.dictionaries(st.binary(max_size=6), st.binary(max_size=40), max_size=6)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> dict[bytes, bytes]:
+    """Draw the fields of batches, linked or not, sound or damaged."""
+    first = draw(st.integers(0, 30) | st.integers(0, LARGE))
+    last = draw(st.integers(first, min(first + 30, LARGE)))
+    producer = draw(st.sampled_from(["one", "two", "é\u2028", "", "\0"]))
+    data = draw(st.binary(max_size=60) | st.just(b'{"seq":0}\n' * 300))
+    link = draw(st.binary(min_size=32, max_size=32))
+    fields = as_received(Batch(JOB, producer, first, last, link, data))
+    if draw(st.booleans()):
+        return fields
+    name = draw(st.sampled_from([*fields]))
+    fault = draw(st.sampled_from(["damage", "drop", "add", "move"]))
+    if fault == "damage":
+        fields[name] = draw(st.binary(max_size=40))
+    elif fault == "add":
+        fields[b"new"] = b"1"
+    else:
+        value = fields.pop(name)
+        if fault == "move":
+            fields[name] = value
+    return fields
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[RawEntry]:
+    """Draw entries whose ids grow, or go back at times."""
+    found, ms = [], FIRST_MS
+    for fields in draw(st.lists(raw_fields | batches(), max_size=12)):
+        ms += draw(st.integers(-3, 5))
+        found.append(RawEntry(ms, draw(st.integers(0, 3)), fields))
+    return found
+
+
+@given(streams())
+def test_a_loose_block_gives_back_every_byte(entries: list[RawEntry]) -> None:
+    assert read(loose_blocks(entries)) == entries
+
+
+@settings(max_examples=300)
+@given(streams())
+def test_packing_loses_nothing_but_the_compression_of_single_batches(
+    entries: list[RawEntry],
+) -> None:
+    assert same(read(packed(read(loose_blocks(entries)))), entries)
+
+
+@given(streams(), st.data())
+def test_packing_packed_blocks_again_changes_nothing(
+    entries: list[RawEntry], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(entries)))
+    once = [*read(packed(entries[:cut])), *read(packed(entries[cut:]))]
+
+    assert packed(once) == packed(entries)
+
+
+def test_hashes_that_follow_are_left_out_and_come_back() -> None:
+    entries = run(400)
+
+    (block,) = packed(entries)
+
+    assert same(read([block]), entries)
+    lines = sum(len(unpacked(JOB, found)[2][-1][1]) for found in entries)
+    assert block.size < lines + 400 * 32  # with every hash it would be more
+
+
+def test_a_hash_that_does_not_follow_is_kept() -> None:
+    entries = run(40)
+    entries[17].fields[b"h"] = os.urandom(32)  # type: ignore[index]
+
+    assert same(read(packed(entries)), entries)
+
+
+def test_a_packed_block_is_full_at_about_a_mebibyte() -> None:
+    chain = Chain(JOB)
+    line = b'{"seq":0,"text":"' + b"x" * 100_000 + b'"}\n'
+    entries = [entry(place, chain.add_data(line, 1)) for place in range(30)]
+
+    blocks = packed(entries)
+
+    assert [block.entries for block in blocks] == [11, 11, 8]
+    assert same(read(blocks), entries)
+
+
+def test_ids_grow_within_a_block() -> None:
+    chain = Chain(JOB)
+    entries = [entry(place, chain.add()) for place in (5, 6, 7, 3, 4, 4, 9)]
+
+    for blocks in (list(loose_blocks(entries)), packed(entries)):
+        assert [(b.first[0] - FIRST_MS, b.last[0] - FIRST_MS) for b in blocks] == [
+            *((5, 7), (3, 4), (4, 9))
+        ]
+
+
+@pytest.mark.parametrize("is_loose", [True, False])
+def test_a_changed_block_is_refused(is_loose: bool) -> None:
+    entries = run(30)
+    (block,) = loose_blocks(entries) if is_loose else packed(entries)
+    for place in range(0, len(block.body), 97):
+        body = bytearray(block.body)
+        body[place] ^= 1
+
+        with pytest.raises(DecodeError, match="its digest differs"):
+            read_block(JOB, bytes(body), block.digest, is_loose=is_loose)
+
+
+def test_lines_changed_under_a_digest_made_anew_do_not_link_to_the_block_s_last_hash() -> None:
+    import zstandard
+
+    from synapse_stream.log.event_log import recorded_batch
+
+    chain = Chain(JOB)
+    (block,) = packed([entry(place, chain.add({"x": place})) for place in range(20)])
+    body = (
+        zstandard.decompress(block.body).replace(b'"x":9,', b'"x":8,').replace(b'"x":9}', b'"x":8}')
+    )
+    forged = zstandard.compress(body)
+    assert body != zstandard.decompress(block.body)
+
+    found = read_block(JOB, forged, sha256(forged).digest(), is_loose=False)
+
+    links = [recorded_batch(JOB, e).batch for e in found]
+    assert links[0]
+    previous, unlinked = links[0].hash, []
+    for batch in links[1:]:
+        assert batch
+        if not batch.is_linked_to(previous):
+            unlinked.append(batch.first)
+        previous = batch.hash
+    assert unlinked == [19]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {b"n": b"00"},
+        {b"n": b" 0"},
+        {b"n": b"+0"},
+        {b"n": b"3"},
+        {b"m": b"1_0"},
+        {b"m": b"9" * 5000},
+        {b"h": b"short"},
+        {b"p": b"\xff"},
+        {b"p": b"p" * 201},
+        {b"q": b"more"},
+    ],
+)
+def test_only_what_the_append_script_writes_counts_as_a_batch(change: dict[bytes, bytes]) -> None:
+    fields = as_received(Chain(JOB).add({}, {}))
+
+    assert parse(fields) is not None
+    assert parse({**fields, **change}) is None
+
+
+def test_a_frame_that_cannot_be_unpacked_is_kept_as_it_is() -> None:
+    fields = as_received(Chain(JOB).add(*({"x": "y" * 100},) * 30))
+    damaged = RawEntry(FIRST_MS, 0, {**fields, b"z": fields[b"z"][:40]})
+
+    assert read(packed([damaged, stray(1)])) == [damaged, stray(1)]

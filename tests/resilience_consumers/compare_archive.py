@@ -1,0 +1,85 @@
+"""Does the archive hold what was received, byte for byte: all of it, once, in order?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumers.archive.block import parse, unpack
+from consumers.archive.fold import ArchiveFold
+from synapse_stream.batch import RawEntry
+from synapse_stream.position import BEGINNING
+from tests.resilience_consumers.counting import count
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+    from consumers.store import StoredArchive
+    from synapse_stream.log.event_log import RecordedBatch
+    from tests.resilience.audit import Tally
+
+_PAGE = 500
+
+
+def compare_archive(
+    tally: Tally,
+    job: str,
+    entries: Sequence[RecordedBatch],
+    archive: StoredArchive,
+    *,
+    positions: bool,
+) -> None:
+    """Compare a job's archive with its stream; without positions only what producers wrote."""
+    fold = ArchiveFold(job, None)
+    for entry in entries:
+        fold.apply(_raw(entry))
+    wanted = [unpack(job, entry) for entry in fold.rows().entries]
+    found = [_raw(entry) for entry in read_archive(archive, job)]
+    if positions:
+        count(tally, f"archive of {job}", _with_places(wanted), _with_places(found))
+        manifest = archive.manifest(job)
+        here = (manifest.entries, manifest.events) if manifest else (0, 0)
+        there = (
+            len(found),
+            sum(mark.events for mark in manifest.producers.values()) if manifest else 0,
+        )
+        count(tally, f"manifest of {job}", [there], [here])
+        return
+    lines, stored = _lines(wanted), _lines(found)
+    for producer in sorted({*lines, *stored}):
+        of_producer = f"archive of {job}, {producer!r}"
+        count(tally, of_producer, lines.get(producer, []), stored.get(producer, []))
+
+
+def read_archive(archive: StoredArchive, job: str) -> Iterator[RecordedBatch]:
+    """Read all that is archived of a job, in pages."""
+    place, known = BEGINNING, 0
+    while True:
+        page = archive.read_after(job, place, limit=_PAGE)[known:]
+        yield from page
+        if len(page) < _PAGE - known:
+            return
+        place, known = place._replace(ms=page[-1].ms, seq=page[-1].seq), 1
+
+
+def _raw(entry: RecordedBatch) -> RawEntry:
+    assert entry.raw is not None
+    return RawEntry(entry.ms, entry.seq, entry.raw)
+
+
+def _with_places(entries: Iterable[RawEntry]) -> list[Hashable]:
+    return [(ms, seq, *fields.items()) for ms, seq, fields in entries]
+
+
+def _lines(entries: Iterable[RawEntry]) -> dict[bytes, list[Hashable]]:
+    """Return every producer's lines with their numbers, those that are known left out."""
+    found: dict[bytes, list[Hashable]] = {}
+    for entry in entries:
+        part = parse(entry.fields)
+        if part is None:
+            continue
+        mine = found.setdefault(part.producer, [])
+        lines = part.payload.split(b"\n")[:-1]
+        for number, line in enumerate(lines, part.last - len(lines) + 1):
+            if number >= len(mine):
+                mine.append((number, line))
+    return found
