@@ -131,3 +131,5 @@ def _problems(path: str, method: str, answers: dict[str, Any]) -> Iterator[tuple
     if method != "get":
         yield "403", "The token is nobody's, or the request is another site's"
         yield "413", "The body is too large"
+    if method == "post":
+        yield "400", "The body cannot be read"

@@ -69,7 +69,8 @@ def parse_moment(text: str) -> Position | int:
     """
     if "-" in text and not {"T", "t", ":"} & set(text):
         return Position.parse(text)
-    return at_microseconds(int(text) if text.isdecimal() else datetime.fromisoformat(text))
+    is_number = text.isascii() and text.isdecimal()
+    return at_microseconds(int(text) if is_number else datetime.fromisoformat(text))
 
 
 def at_microseconds(time: datetime | int) -> int:
