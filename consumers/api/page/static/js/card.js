@@ -144,7 +144,7 @@ export class Card {
       onHover: (place) => this._hover(place),
     });
     const span = this._span ?? this._pinned?.span ?? wholeSpan(this.view.lines);
-    this._chart.setLines(shown, span, { smoothing, ceiling: this._pinned?.values });
+    this._chart.setLines(shown, span, { smoothing, kept: this._pinned?.values });
   }
 
   _hover(place) {

@@ -25,9 +25,9 @@ export class Chart {
     this.isLog = isLog;
     this.lines = [];
     this._smoothed = [];
-    this._smoothing = 0;
     this._span = [0, 1];
-    this._ceiling = null;
+    this._kept = null;
+    this._values = null;
     this._onZoom = onZoom;
     this._onHover = onHover;
     this._plot = this._build(syncKey);
@@ -40,13 +40,12 @@ export class Chart {
    *
    * @param {Array<{line: Line, number: number}>} lines `number` chooses the style
    * @param {[number, number]} span of the axis that is seen
-   * @param {[number, number] | null} ceiling values that the vertical axis holds in any case
+   * @param {[number, number] | null} options.kept values that the vertical axis holds in any case
    */
-  setLines(lines, span, { smoothing, ceiling = null }) {
+  setLines(lines, span, { smoothing, kept = null }) {
     this.lines = lines;
     this._span = widened(span);
-    this._ceiling = ceiling;
-    this._smoothing = smoothing;
+    this._kept = kept;
     this._smoothed = lines.map(({ line }) => (smoothing ? smooth(line.last, smoothing) : null));
     this._plot.setData([this._span]);
   }
@@ -55,10 +54,9 @@ export class Chart {
     return this._smoothed[number]?.[bucket];
   }
 
-  /** Return the values that the vertical axis shows, lowest and highest. */
+  /** Return the lowest and highest value that is drawn, or null when there is none. */
   get seenValues() {
-    const { min, max } = this._plot.scales.y;
-    return [min, max];
+    return this._values;
   }
 
   get seenSpan() {
@@ -136,11 +134,13 @@ export class Chart {
 
   _valueRange() {
     const ranges = this.lines.map(({ line }) => line.range(...this._span, this.isLog));
-    if (this._ceiling) ranges.push(this._ceiling);
+    if (this._kept) ranges.push(this._kept);
     const found = ranges.filter(Boolean);
+    this._values = null;
     if (!found.length) return this.isLog ? [0.1, 10] : [0, 1];
     const low = Math.min(...found.map(([value]) => value));
     const high = Math.max(...found.map(([, value]) => value));
+    this._values = [low, high];
     if (this.isLog) return uPlot.rangeLog(low, high, 10, false);
     if (high - low > LARGEST_SPREAD) return [Math.max(low, -LARGEST_SPREAD), Math.min(high, LARGEST_SPREAD)];
     return uPlot.rangeNum(low, high, 0.1, true);

@@ -37,8 +37,15 @@ export class Charts {
     this._watcher = new IntersectionObserver((entries) => this._seen(entries), { scrollMargin: "200px" });
   }
 
-  /** List the metrics and show the first page; resolves when all are listed. */
-  async load() {
+  /** List the metrics and show the first page; again, when nothing known may be true any more. */
+  load() {
+    this._recent = new Recent();
+    for (const card of this._cards.values()) card.owed = card.position = null;
+    this._refreshAll();
+    return this._list();
+  }
+
+  async _list() {
     try {
       for await (const _ of this._catalogue.load(this._end.signal)) this._render();
       this._isListed = true;
@@ -46,7 +53,7 @@ export class Charts {
     } catch (problem) {
       if (this._end.signal.aborted) return;
       render(html`<p class="chart-empty" role="alert">${problem.message}</p>`, this._root);
-      this._later("list", RELIST_MS, () => this.load());
+      this._later("list", RELIST_MS, () => this._list());
     }
   }
 
@@ -99,6 +106,7 @@ export class Charts {
   _grow(card, recorded, name) {
     if (!card.isVisible) card.refresh(); // when it is seen again
     if (!card.isVisible || !card.view || card.isLoading) return; // an answer is completed when it comes
+    if (!isAfter(recorded.position, card.position)) return; // the answer had it
     const home = this._homeOf(recorded);
     if (!home || !this._isChosen(card.view, home) || !appendPoint(card.view, home, pointOf(recorded.event, name), card.span)) {
       this._owe(card, recorded.position);
@@ -123,6 +131,7 @@ export class Charts {
   async _load(metric, card, span, signal) {
     const until = this._until;
     const { view, position } = await fetchMetric(this._jobId, metric, { ...this._choice, until }, span, signal);
+    card.position = position;
     if (until === null) this._complete(metric, card, view, position, span);
     return view;
   }
@@ -227,7 +236,7 @@ export class Charts {
       load: (span, signal) => this._load(metric, card, span, signal),
       onZoom: (span) => this._zoom(metric, card, span),
     });
-    card.owed = null;
+    card.owed = card.position = null;
     card.set(this._choice);
     this._watcher.observe(card.element);
     return card;

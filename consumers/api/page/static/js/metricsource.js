@@ -36,7 +36,11 @@ export async function fetchMetric(jobId, metric, choice, span, signal) {
   const answer = await enqueue(() => getJson(path, { signal }), signal);
   const series = answer.series.filter(({ step }) => step === metric.step);
   const shown = series.slice(0, STYLES);
-  const lines = shown.map((one, number) => ({ line: new Line(one, axis.toPlace), number }));
+  // the API counts the series as it is now; of a moment before only what is in view is known
+  const lines = shown.map((one, number) => ({
+    line: new Line(choice.until ? { ...one, count: one.in_view } : one, axis.toPlace),
+    number,
+  }));
   const view = {
     axis,
     lines,

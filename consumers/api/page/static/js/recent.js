@@ -3,7 +3,7 @@
  * live stream, can be completed: no point is lost between the two, and none is there twice.
  */
 
-import { isAfter } from "./positions.js";
+import { isAfter, laterOf } from "./positions.js";
 
 const MOST_EVENTS = 4_000;
 
@@ -14,13 +14,13 @@ export class Recent {
     this.floor = null;
   }
 
-  /** The stream is known to be followed from `position` on; the first call counts. */
+  /** The stream may be followed from `position` on only: what lies before it does not come live. */
   beginAt(position) {
-    this.floor ??= position;
+    if (!this._events.length) this.floor = laterOf(position, this.floor);
   }
 
   push(recorded) {
-    this.floor ??= recorded.position; // what came before it is not known
+    this.floor ??= recorded.position; // whether others came before it is not known
     this._events.push(recorded);
     if (this._events.length >= 2 * MOST_EVENTS) {
       const dropped = this._events.splice(0, MOST_EVENTS);

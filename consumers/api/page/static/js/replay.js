@@ -15,7 +15,7 @@ const WHOLE_RUN_SECONDS = 30;
 const PAUSE_MS = 80; // between two moments, so that a drag is no flood of requests
 const STEPS = 1_000;
 const MOST_MARKS = 300;
-const WARNINGS = ["warning", "danger"];
+const WARNINGS = ["warning", "danger", "error", "critical"];
 
 export class Replay {
   /**
@@ -33,6 +33,7 @@ export class Replay {
     this._isPlaying = false;
     this._speed = "fit";
     this._warnings = [];
+    this._warningCount = 0;
     this._problem = "";
     this._isAsking = false;
     this._wanted = null;
@@ -40,7 +41,6 @@ export class Replay {
     this._end = new AbortController();
     this._root.addEventListener("keydown", (event) => this._key(event), { signal: this._end.signal });
     this.update(job);
-    this._findWarnings();
   }
 
   /** Take the run state: the run may have become longer, or have another attempt. */
@@ -48,6 +48,9 @@ export class Replay {
     this._job = job;
     this._from = Math.min(...job.attempts.map(({ first_time: time }) => time));
     this._to = Math.max(this._from + 1, ...job.attempts.map(({ last_time: time }) => time));
+    const warnings = job.attempts.flatMap(({ levels }) => WARNINGS.map((level) => levels[level] ?? 0)).reduce((a, b) => a + b, 0);
+    if (warnings !== this._warningCount) this._findWarnings();
+    this._warningCount = warnings;
     this._render();
   }
 
