@@ -8,12 +8,9 @@ import sys
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from consumers.api.access import Access
 from consumers.api.app import create_app
-from consumers.api.live.leaving import Server
-from consumers.api.server import LimitedProtocol
+from consumers.api.server import server_of
 from consumers.logs import write_logs
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-_GRACE_SECONDS = 1
-_KEEP_ALIVE_SECONDS = 15
 _LARGEST_PORT = 65_535
 
 
@@ -45,19 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"python -m consumers.api: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
-    config = uvicorn.Config(
-        app,
-        host=options.host,
-        port=options.port,
-        http=LimitedProtocol,
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    server = Server(config, app.state.hub)
+    server = server_of(app, options.host, options.port)
     server.run()
     return 0 if server.started else 1
 

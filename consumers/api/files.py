@@ -24,6 +24,12 @@ _TYPES = {
     ".png": "image/png",
     ".txt": "text/plain; charset=utf-8",
 }
+_FILES = {
+    path.relative_to(PAGE / "static").as_posix(): path
+    for path in (PAGE / "static").rglob("*")
+    if path.suffix in _TYPES
+}
+"""By what follows `/static/`; no name that a client sends reaches the disk."""
 
 
 @router.get("/")
@@ -37,22 +43,16 @@ def show_page(request: Request) -> Response:
 @router.get("/static/{name:path}")
 def show_static(request: Request, name: str) -> Response:
     """Return a file of the page."""
-    path = (PAGE / "static" / name).resolve()
-    if not path.is_relative_to(PAGE / "static"):
-        raise _missing()
+    path = _FILES.get(name)
+    if path is None:
+        raise Problem(HTTPStatus.NOT_FOUND, "the page has no such file")
     return _file(request, path)
 
 
 def _file(request: Request, path: Path) -> Response:
-    if path.suffix not in _TYPES or not path.is_file():
-        raise _missing()
     content = path.read_bytes()
     etag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
     headers = {"Cache-Control": "no-cache", "ETag": etag}
     if is_known(request, etag):
         return Response(None, 304, headers)
     return Response(content, 200, headers, _TYPES[path.suffix])
-
-
-def _missing() -> Problem:
-    return Problem(HTTPStatus.NOT_FOUND, "the page has no such file")

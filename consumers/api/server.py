@@ -1,12 +1,41 @@
-"""The HTTP server's own limit: by itself it would collect the headers of a request without end."""
+"""The HTTP server: uvicorn, with a limit that it lacks.
+
+By itself it would collect the headers of a request without end.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from consumers.api.live.leaving import Server
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
 LARGEST_HEAD = 64 * 1024
+
+_GRACE_SECONDS = 1
+_KEEP_ALIVE_SECONDS = 15
+
+
+def server_of(app: FastAPI, host: str, port: int) -> Server:
+    """Return what serves `app`; it is not started yet."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=LimitedProtocol,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    return Server(config, app.state.hub)
 
 
 class LimitedProtocol(HttpToolsProtocol):

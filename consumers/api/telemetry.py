@@ -139,7 +139,10 @@ class _Deployment(Collector):
         with _noting(away, "store"):
             yield from self._of_store()
         with _noting(away, "server"):
-            yield from _lag(list(measure(self._sources.operations, self._sources.log)))
+            self._sources.log.now_ms()
+        if not away:
+            with _noting(away, "server"):
+                yield from _lag(list(measure(self._sources.operations, self._sources.log)))
         yield self._spool()
         up = GaugeMetricFamily("synapse_stream_up", "1 while it can be reached.", labels=["part"])
         for part in ("store", "server"):

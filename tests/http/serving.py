@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
-import uvicorn
 
-from consumers.api.server import LimitedProtocol
+from consumers.api.server import server_of
 from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
@@ -24,16 +23,7 @@ DEADLINE_SECONDS = 30.0
 def served(app: FastAPI) -> Iterator[int]:
     """Serve `app`; yield its port."""
     port = free_port()
-    config = uvicorn.Config(
-        app,
-        port=port,
-        http=LimitedProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+    server = server_of(app, "127.0.0.1", port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started or not thread.is_alive())
