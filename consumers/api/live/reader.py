@@ -31,6 +31,7 @@ _POINTERS_A_TURN = 1_000
 _PAGES_A_TURN = 16
 """Of one job; a job that has more goes on in the next turn, so that the others have theirs."""
 _BLOCK_MS = 200
+_CLOCKS_DIFFER_MS = 10_000
 _SAME_SERVER_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class FeedReader:
         self._watched: dict[str, Channel] = {}
         self._arrivals: SimpleQueue[Channel] = SimpleQueue()
         self._after: dict[int, EntryId] = {}
+        # what the list's first clients ask for must not have changed unseen before the server came
+        self._started: EntryId = (time.time_ns() // 1_000_000 - _CLOCKS_DIFFER_MS, 0)
         self._due: set[str] = set()
         self._log: FeedLog | None = None
         self._same_server_at = 0.0
@@ -169,13 +172,13 @@ class FeedReader:
         return log
 
     def _begin(self, partition: int, last: EntryId) -> EntryId:
-        """Return where to read a feed from: now, and after a fault some time before.
+        """Return where to read a feed from: this start, and after a fault some time before.
 
         A server that lost its tail, and whose clock went back, may have put new entries there.
         """
         seen = self._after.get(partition)
         if seen is None:
-            return last
+            return min(last, self._started)
         rewind_ms = int(self._settings.rewind_seconds * 1000)
         return (max(0, min(seen, last)[0] - rewind_ms), 0)
 
