@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -33,7 +34,7 @@ def report(
 
 def wait_for_points(deployment: Deployment, job_id: str, count: int) -> None:
     """Return when some series has so many points."""
-    url = f"{deployment.url}/api/jobs/{job_id}/series"
+    url = f"{deployment.url}/api/jobs/{quote(job_id, safe='')}/series"
 
     def has_them() -> bool:
         return any(one["count"] >= count for one in httpx.get(url).json().get("series", ()))

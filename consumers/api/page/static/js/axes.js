@@ -83,7 +83,8 @@ export function formatElapsed(seconds) {
 export function numberTicks(_plot, splits, _axis, _space, increment) {
   const highest = Math.max(...splits.map((tick) => Math.abs(tick ?? 0)));
   const [unit, letter] = UNITS.find(([size]) => highest >= size && increment >= size / 100) ?? [1, ""];
-  return splits.map((tick) => (tick === null ? tick : writeTick(tick / unit, increment / unit) + letter));
+  const write = (tick) => (tick === 0 ? "0" : writeTick(tick / unit, increment / unit) + letter);
+  return splits.map((tick) => (tick === null ? tick : write(tick)));
 }
 
 function writeTick(value, increment) {
