@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## a real training run, live, through an embedded server; then its stream read back
+demo: $(READY) ## everything on this machine, and three runs that report to it live; ends with Ctrl-C
 	@$(BIN)/python examples/demo.py $(ARGS)
 
 test: check unit ## everything that must hold: lint, types, import contract, the whole suite

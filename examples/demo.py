@@ -1,89 +1,182 @@
-"""`make demo`: an embedded server, a real training run through it, and its stream read back.
+"""`make demo`: everything on this machine, and three runs that report to it.
 
-`make demo ARGS="--epochs 5"` takes less time.
+A real training in this terminal, an import that ends with an error, and a long export. At the end
+what is recorded is checked; then all goes on until Ctrl-C. `make demo ARGS=--once`, or without a
+terminal, it ends by itself, with exit code 0 if all is right; `--epochs 5` takes less time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections import Counter, defaultdict
+import threading
+import time
+from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from synapse_stream.log.server import EmbeddedServer
+import orjson
+
+from synapse_stream import JobStream, RunStatus
+from synapse_stream.leash import leashed
+from synapse_stream.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from synapse_stream.views import RunState
 
 _PROJECT = Path(__file__).parents[1]
 _COMMAND = (sys.executable, "-m", "synapse_stream.cli")
-_TARGET = "examples.train_digits.plugin:TrainDigits"
-_SHOWN = 4
+_PORTS = range(8420, 8440)
+_JOBS = ("digits", "import", "export")
+_PATIENCE_SECONDS = 60.0
 
 
 def main() -> int:
-    """Run the demo; return the exit code of the training run."""
+    """Run the demo; return 0 if everything is as it should be, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--data-dir", type=Path, default=_PROJECT / ".demo")
+    parser.add_argument("--port", type=int, help="else the first free one from 8420 on")
+    parser.add_argument("--once", action="store_true", help="end when the training has ended")
     given = parser.parse_args()
-    os.environ["SYNAPSE_STREAM_DATA_DIR"] = str(given.data_dir)
-    os.environ.pop("SYNAPSE_STREAM_REDIS_URL", None)
-    job = f"digits-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    print(f"Starting the embedded server in {given.data_dir}", flush=True)
-    with EmbeddedServer(given.data_dir):
-        code = _train(job, given.epochs, given.data_dir)
-        is_whole = _read_back(job)
-    return code if is_whole else 1
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    os.environ[f"{PREFIX}DATA_DIR"] = str(given.data_dir.absolute())
+    page = f"http://127.0.0.1:{given.port or next(filter(_is_free, _PORTS))}"
+    up = _start_up(page)
+    try:
+        if up.poll() is not None:
+            return up.returncode or 130
+        return _show(given, page)
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.wait()
 
 
-def _train(job: str, epochs: int, data_dir: Path) -> int:
-    params = json.dumps({"epochs": epochs, "output_dir": str(data_dir / "checkpoints")})
-    print(f"synapse-stream run {_TARGET} --job-id {job}\n", flush=True)
-    command = [*_COMMAND, "run", _TARGET, "--job-id", job, "--params", params]
-    # Ctrl-C reaches the training run too, which ends itself; the server must outlive it.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    training = subprocess.Popen(command, cwd=_PROJECT)
-    signal.signal(signal.SIGTERM, lambda *_: training.terminate())
-    return training.wait()
+def _start_up(page: str) -> subprocess.Popen[bytes]:
+    """Start server, consumers, API and page; return when they are ready, or have failed.
+
+    They have a session of their own: Ctrl-C is for the runs first.
+    """
+    print("synapse-stream up", flush=True)
+    command = [*_COMMAND, "up", "--port", page.rpartition(":")[2]]
+    up = subprocess.Popen(
+        leashed(command), cwd=_PROJECT, stdout=subprocess.PIPE, start_new_session=True
+    )
+    _take_signals(lambda _: up.send_signal(signal.SIGINT))
+    if up.stdout is not None:
+        for line in up.stdout:
+            print(line.decode(), end="", flush=True)
+            if line.startswith(b"  export "):
+                return up
+    up.wait()
+    return up
 
 
-def _read_back(job: str) -> bool:
-    """Print the job's stream: how it begins and ends, what is in it; tell whether it is whole."""
-    recorded = [json.loads(line) for line in _ask("events", job, "--json")]
-    lines = _ask("events", job)
-    print(f"\nsynapse-stream events {job}\n")
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print("\n".join(line[:width] for line in lines[:_SHOWN]))
-    print(f"… {len(lines) - 2 * _SHOWN} more …")
-    print("\n".join(line[:width] for line in lines[-_SHOWN:]))
-    counts = Counter(found["event"]["type"] for found in recorded)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    print(f"\nRead back from the stream: {len(recorded)} events: {kinds}")
-    return _check(recorded)
+def _show(given: argparse.Namespace, page: str) -> int:
+    """Have three jobs report, check what is recorded of them, and stay until Ctrl-C."""
+    print(f"\nOpen {page} now: three jobs report there, one of them here, too\n")
+    home, now = given.data_dir.absolute(), f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    params = {"epochs": given.epochs, "output_dir": str(home / "checkpoints")}
+    exporting = _run(
+        "slow_export:ExportTiles", f"export-{now}", {"output_dir": str(home / "tiles")}
+    )
+    importing = _run("failing_import:ImportRows", f"import-{now}", {})
+    training = _run("train_digits.plugin:TrainDigits", f"digits-{now}", params, is_shown=True)
+    stop = threading.Event()
+
+    def interrupt(number: int) -> None:
+        stop.set()
+        if number == signal.SIGTERM:  # Ctrl-C reaches the training by itself
+            training.terminate()
+
+    _take_signals(interrupt)
+    try:
+        code = training.wait()
+        print()
+        if stop.is_set():
+            _check(f"digits-{now}", RunStatus.CANCELLED)
+            return code
+        importing.wait()
+        expected = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.RUNNING)
+        checks = [
+            _check(f"{job}-{now}", status) for job, status in zip(_JOBS, expected, strict=True)
+        ]
+        if not all(checks):
+            return 1
+        if not given.once and sys.stdin.isatty():
+            print(f"\nEverything runs on: {page}  Ctrl-C stops it", flush=True)
+            stop.wait()
+    finally:
+        for run in (exporting, importing):
+            run.terminate()
+            run.wait()
+    return 0
 
 
-def _check(recorded: list[dict[str, Any]]) -> bool:
-    """Tell whether every producer's numbers run from 0 to its last, each once and in order."""
+def _run(target: str, job: str, params: Any, *, is_shown: bool = False) -> subprocess.Popen[bytes]:
+    print(f"synapse-stream run examples.{target} --job-id {job}", flush=True)
+    given = ["--job-id", job, "--params", orjson.dumps(params).decode()]
+    command = [*_COMMAND, "run", f"examples.{target}", *given]
+    if is_shown:
+        return subprocess.Popen(command, cwd=_PROJECT)
+    return subprocess.Popen(
+        leashed(command), cwd=_PROJECT, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+
+
+def _take_signals(do: Callable[[int], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda taken, _: do(taken))
+
+
+def _check(job: str, expected: RunStatus) -> bool:
+    """Compare a job's stream with itself and with the views; say what was found."""
     numbers = defaultdict(list)
-    for found in recorded:
-        numbers[found["producer"]].append(found["event"]["seq"])
+    last = None
+    for recorded in JobStream(job).read():
+        numbers[recorded.producer].append(recorded.event.seq)
+        last = recorded.position
+    count = sum(map(len, numbers.values()))
     is_whole = all(seen == list(range(len(seen))) for seen in numbers.values())
-    ranges = ", ".join(f"0 to {max(seen)}" for seen in numbers.values())
-    verdict = "is there once and in order" if is_whole else "should be there, but is NOT"
-    print(f"Check: every number from {ranges} {verdict}")
-    return is_whole
+    state = _state_at(job, last)
+    is_seen = state is not None and state.latest.events >= count and state.status is expected
+    stands = f"{state.status}, {state.latest.events} events" if state else "nothing"
+    print(
+        f"Check: {job}: {count} events recorded, each {'' if is_whole else 'NOT '}once and in "
+        f"order; the page shows {stands}{'' if is_seen else f', but {expected} WAS EXPECTED'}",
+        flush=True,
+    )
+    return is_whole and is_seen
 
 
-def _ask(*arguments: str) -> list[str]:
-    answer = subprocess.run([*_COMMAND, *arguments], stdout=subprocess.PIPE, text=True, check=False)
-    if answer.returncode:
-        sys.exit(answer.returncode)
-    return answer.stdout.splitlines()
+def _state_at(job: str, position: Any) -> RunState | None:
+    """Return the run state as soon as it has the event at `position`."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        state = JobStream(job).state()
+        if state is not None and position is not None and state.position >= position:
+            return state
+        if time.monotonic() > deadline:
+            return state
+        time.sleep(0.1)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 if __name__ == "__main__":

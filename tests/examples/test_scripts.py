@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from synapse_stream import JobStream
+from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.settings import Settings
@@ -38,41 +42,61 @@ def test_the_quickstart_reports_its_run(settings: Settings) -> None:
     assert kinds.count("metrics") == 50
 
 
-def test_the_demo_trains_reads_the_stream_back_and_leaves_no_server(tmp_path: Path) -> None:
-    said = subprocess.run(
-        [sys.executable, EXAMPLES / "demo.py", "--epochs", "2", "--data-dir", tmp_path],
+def demo(home: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, str(EXAMPLES / "demo.py")]
+    return subprocess.Popen(
+        [*command, "--data-dir", str(home), "--port", str(free_port()), *arguments],
         env=environment(),
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
         text=True,
-        check=False,
+        **options,
     )
 
-    assert said.returncode == 0, said.stderr
-    assert "digits are read right" in said.stderr
-    assert "4 metrics" in said.stdout
-    assert "is there once and in order" in said.stdout.splitlines()[-1]
+
+@pytest.mark.timeout(300)
+def test_the_demo_shows_three_jobs_checks_them_and_leaves_nothing_running(tmp_path: Path) -> None:
+    running = demo(tmp_path, "--epochs", "2", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = running.communicate()
+
+    assert running.returncode == 0, err
+    assert re.search(r"^Open http://127.0.0.1:\d+ now", out, re.MULTILINE)
+    assert "digits are read right" in err
+    checks = [line.rpartition("; ")[::2] for line in out.splitlines() if "Check: " in line]
+    assert [found.endswith("each once and in order") for found, _ in checks] == [True] * 3
+    stand = [re.fullmatch(r"the page shows (\w+), \d+ events", shown) for _, shown in checks]
+    assert [match and match[1] for match in stand] == ["completed", "failed", "running"]
     assert not (tmp_path / "server.json").exists()
 
 
+@pytest.mark.timeout(300)
 def test_ctrl_c_ends_the_demo_with_its_run_recorded(tmp_path: Path) -> None:
-    demo = subprocess.Popen(
-        [sys.executable, EXAMPLES / "demo.py", "--data-dir", tmp_path],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        text=True,
+    running = demo(
+        tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
-    assert demo.stdout is not None
-    for line in demo.stdout:
+    assert running.stdout is not None
+    for line in running.stdout:
         if "validation 1/" in line or "validation 3/" in line:
             break
 
-    os.killpg(demo.pid, signal.SIGINT)
-    said, _ = demo.communicate(timeout=50)
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate()
 
-    assert demo.returncode == 130, said
-    assert "status=cancelled error=KeyboardInterrupt" in said
-    assert "is there once and in order" in said
+    assert running.returncode == 130, said
+    assert re.search(r"Check: digits-.* each once and in order; .* cancelled,", said)
     assert "Traceback" not in said
     assert not (tmp_path / "server.json").exists()
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_while_the_demo_starts_ends_it_at_once(tmp_path: Path) -> None:
+    running = demo(
+        tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    wait_until((tmp_path / "up.lock").exists)
+
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate()
+
+    assert running.returncode == 130, said
+    assert "Open http" not in said
+    assert "Traceback" not in said
