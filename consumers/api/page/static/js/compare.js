@@ -111,6 +111,11 @@ class Comparison {
   }
 
   _render() {
+    if (!this._runs.length) {
+      const empty = html`<p class="chart-empty">Choose two or more runs in the <a href="./">list of jobs</a>.</p>`;
+      render(html`<div class="compare">${empty}</div>`, this._root);
+      return;
+    }
     const found = this._metrics();
     const shown = found.slice(0, MOST_CARDS);
     this._renewCards(shown);

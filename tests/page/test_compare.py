@@ -1,0 +1,77 @@
+"""Comparison: several runs in one chart, and what came of each."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.measured import report
+
+if TYPE_CHECKING:
+    from tests.page.conftest import Visitor
+    from tests.page.deployment import Deployment
+
+
+@pytest.fixture(scope="module")
+def pair(deployment: Deployment) -> str:
+    report(deployment, "left%1", [{"loss": value, "only": 1.0} for value in (3.0, 0.5, 1.0)])
+    report(deployment, "right&2", [{"loss": value} for value in (4.0, 2.0)])
+    return "/compare?id=left%251&id=right%262"
+
+
+def test_runs_share_a_chart_and_have_their_values_in_a_table(visitor: Visitor, pair: str) -> None:
+    page = visitor.open(pair)
+    cards = page.locator(".chart-card")
+
+    expect(cards.locator("h4")).to_have_text(["loss", "only"])
+    expect(cards.first.locator(".chart-name")).to_have_text(["left%1", "right&2"])
+    expect(cards.first.locator(".chart-notes")).to_have_text("5 points")
+    rows = page.get_by_role("region", name="Values of all runs").locator("tbody tr")
+    expect(rows.nth(0).locator("td")).to_have_text(["1", "0.5", "3", "3", "2", "2", "4", "2"])
+    expect(rows.nth(1).locator("td")).to_have_text(["1", "1", "1", "3", re.compile(".")])
+
+
+def test_time_is_counted_from_each_runs_start(visitor: Visitor, pair: str) -> None:
+    page = visitor.open(pair)
+    expect(page.locator(".chart-notes").first).to_have_text("5 points")
+
+    page.get_by_role("combobox", name="By").select_option("time")
+
+    card = page.locator(".chart-card").first
+    card.get_by_text("Table").click()
+    expect(card.locator("thead th").first).to_have_text("time since the start")
+    expect(card.locator("tbody th").first).to_have_text(re.compile(r"^0(\.\d+)? s$"))
+
+
+def test_a_run_that_goes_on_is_followed(
+    visitor: Visitor, deployment: Deployment, pair: str
+) -> None:
+    with deployment.open_run("going+on") as ctx:
+        ctx.set_metrics({"loss": 9.0}, step="training", x=0)
+        ctx.flush()
+        page = visitor.open(f"{pair}&id=going%2Bon")
+        expect(page.locator(".chart-notes").first).to_have_text("6 points")
+        ctx.set_metrics({"loss": 8.0}, step="training", x=1)
+        ctx.flush()
+
+        expect(page.locator(".chart-notes").first).to_have_text("7 points", timeout=15_000)
+        row = page.get_by_role("region", name="Values of all runs").locator("tbody tr").first
+        expect(row.locator("td").nth(8)).to_have_text("8")
+
+
+def test_an_unknown_job_is_said_and_the_others_are_shown(visitor: Visitor, pair: str) -> None:
+    visitor.expected = ("404",)
+    page = visitor.open(f"{pair}&id=nobody")
+
+    expect(page.locator(".compare-runs li").nth(2)).to_contain_text("nobody")
+    expect(page.locator(".compare-runs li").nth(2)).not_to_contain_text("loading")
+    expect(page.locator(".chart-notes").first).to_have_text("5 points")
+
+
+def test_without_jobs_it_says_how_to_choose_them(visitor: Visitor) -> None:
+    page = visitor.open("/compare")
+
+    expect(page.locator(".chart-empty")).to_contain_text("Choose")
