@@ -75,6 +75,9 @@ class Archive(Protocol):
     def manifest(self, job_id: str) -> Manifest | None:
         """Return what the archive has of a job; None for a job that it does not know."""
 
+    def last_numbers(self, job_id: str) -> Mapping[str, int]:
+        """Return the highest number of every producer; a job that it does not know has none."""
+
     def jobs(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Return ids of archived jobs in their order; `after` is the last one seen."""
 

@@ -8,6 +8,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from synapse_stream.archive import open_archive
 from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.events import (
     End,
@@ -20,6 +21,7 @@ from synapse_stream.events import (
 from synapse_stream.job_views import Metrics, all_messages, find_series, opened
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.job_reader import JobReader
 from synapse_stream.models import RunStatus
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
@@ -62,15 +64,17 @@ class JobStream:
     ) -> Iterator[RecordedEvent]:
         """Read what is recorded behind `after`, up to and with `until`; an unknown job is empty.
 
-        Memory is bounded: the stream is read page by page.
+        What was trimmed from the stream comes from the archive. Memory is bounded: both are read
+        page by page.
 
         Raises:
+            Trimmed: some is no longer in the stream, and no archive has it.
             LogUnavailable: the server did not answer.
             ConfigError: the settings are not those of the deployment.
         """
         begin, end = after or BEGINNING, until or _NEVER
-        with self._opened() as log:
-            for entry in self._entries(log, begin, until):
+        with self._opened() as reader:
+            for entry in reader.entries(self.job_id, begin, until=until):
                 for recorded in _events(entry):
                     if begin < recorded.position <= end:
                         yield recorded
@@ -87,16 +91,16 @@ class JobStream:
             LogUnavailable: the server did not answer the first time.
             ConfigError: the settings are not those of the deployment.
         """
-        with self._opened() as log:
+        with self._opened() as reader:
             delivered: dict[str, int] = {}
             is_over: bool | None = None if after else False
-            for entry in self._follow(log, after or BEGINNING):
+            for entry in self._follow(reader, after or BEGINNING):
                 for recorded in _unknown(entry, delivered) if entry else ():
                     if recorded.position > (after or BEGINNING):
                         is_over = _is_over(recorded.event, is_over)
                         yield recorded
                 if entry is None and is_over is None:
-                    is_over = _patiently(lambda: self._was_over(log, after or BEGINNING))
+                    is_over = _patiently(lambda: self._was_over(reader, after or BEGINNING))
                 if entry is None and is_over:
                     return
 
@@ -183,45 +187,36 @@ class JobStream:
         return self._settings or Settings.load()
 
     @contextmanager
-    def _opened(self) -> Iterator[EventLog]:
-        if self._log is not None:
-            yield self._log
-            return
-        log = open_log(self._chosen())
+    def _opened(self) -> Iterator[JobReader]:
+        log = self._log or open_log(self._chosen())
+        reader = JobReader(log, lambda: open_archive(self._chosen()))
         try:
-            log.check(found=False)  # another number of partitions would make every job look empty
-            yield log
+            if self._log is None:
+                log.check(found=False)  # another number of partitions: every job would look empty
+            yield reader
         finally:
-            log.close()
+            reader.close()
+            if self._log is None:
+                log.close()
 
-    def _entries(
-        self, log: EventLog, place: Position, until: Position | None
-    ) -> Iterator[RecordedBatch]:
-        while True:
-            entries = log.read_after(self.job_id, place, limit=_PAGE, until=until)
-            yield from entries
-            if len(entries) < _PAGE:
-                return
-            place = Position(entries[-1].ms, entries[-1].seq + 1)
-
-    def _follow(self, log: EventLog, place: Position) -> Iterator[RecordedBatch | None]:
+    def _follow(self, reader: JobReader, place: Position) -> Iterator[RecordedBatch | None]:
         """Yield every entry from that of `place` on, and None whenever all have been yielded."""
-        entries = log.read_after(self.job_id, place, limit=_PAGE)
+        entries = reader.read_after(self.job_id, place, limit=_PAGE)
         while True:
             yield from entries
             if entries:
                 place = Position(entries[-1].ms, entries[-1].seq)
             if len(entries) < _PAGE:
                 yield None
-            entries = _patiently(self._waiter(log, place))
+            entries = _patiently(self._waiter(reader, place))
 
-    def _waiter(self, log: EventLog, place: Position) -> Callable[[], list[RecordedBatch]]:
-        return lambda: log.wait_after(self.job_id, place, block_ms=_BLOCK_MS, limit=_PAGE)
+    def _waiter(self, reader: JobReader, place: Position) -> Callable[[], list[RecordedBatch]]:
+        return lambda: reader.wait_after(self.job_id, place, block_ms=_BLOCK_MS, limit=_PAGE)
 
-    def _was_over(self, log: EventLog, at: Position) -> bool:
+    def _was_over(self, reader: JobReader, at: Position) -> bool:
         """Tell whether the run had ended at a position, from the few entries that can say so."""
         is_over: bool | None = False
-        for entry in self._entries(log, BEGINNING, at):
+        for entry in reader.entries(self.job_id, until=at):
             if entry.batch and any(mark in entry.batch.data for mark in _TURNS):
                 for recorded in _events(entry):
                     if recorded.position <= at:

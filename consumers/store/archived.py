@@ -66,6 +66,8 @@ class StoredArchive:
 
         They come in the order in which they were archived.
         """
+        if not self._databases.is_founded(PROJECTION):
+            return []
         last = until[:2] if until else None
         found: list[RawEntry] = []
         with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
@@ -103,6 +105,13 @@ class StoredArchive:
             last=content["last"] and Position(*content["last"]),
             producers=marks,
         )
+
+    def last_numbers(self, job_id: str) -> dict[str, int]:
+        """Return the highest number of every producer; a job that it does not know has none."""
+        database = self._databases.of(PROJECTION)
+        found = folds.load(database, PROJECTION, [job_id])
+        producers = orjson.loads(found[job_id])["producers"] if found else {}
+        return {name: mark["last"] for name, mark in producers.items()}
 
     def jobs(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """Return ids of archived jobs in their order; `after` is the last one seen."""

@@ -47,7 +47,7 @@ class Databases:
             place = "" if self._shared else projection
             database = self._opened.get(place)
             if database is None:
-                database = self._shared or open_sqlite(self._folder / f"{projection}.db")
+                database = self._shared or open_sqlite(self._file(projection))
                 try:
                     prepare(database, self._settings)
                 except BaseException:
@@ -55,6 +55,10 @@ class Databases:
                     raise
                 self._opened[place] = database
             return database
+
+    def is_founded(self, projection: str) -> bool:
+        """Return False when there is no database yet that could hold anything of a projection."""
+        return self._shared is not None or self._file(projection).exists()
 
     def all_of(self, projections: Sequence[str]) -> list[Database]:
         """Return the databases of these projections, each once."""
@@ -70,6 +74,9 @@ class Databases:
             for database in self._opened.values():
                 database.close()
             self._opened.clear()
+
+    def _file(self, projection: str) -> Path:
+        return self._folder / f"{projection}.db"
 
 
 def _folder(settings: Settings) -> Path:

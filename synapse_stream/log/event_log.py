@@ -217,6 +217,10 @@ class EventLog:
                 return None
         return dict(zip(reply[::2], reply[1::2], strict=True))
 
+    def knows(self, job_id: str) -> bool:
+        """Tell whether a job has had producers, be its stream there or not."""
+        return bool(self._command("looking for a job", "EXISTS", self.keys.producers(job_id)))
+
     def read_feed(
         self,
         partition: int,
