@@ -11,7 +11,6 @@ from urllib.parse import quote
 import pytest
 from pydantic import SecretStr
 
-from consumers.api import access
 from consumers.api.access import COOKIE, Access
 from consumers.api.app import create_app
 from synapse_stream.errors import ConfigError
@@ -67,7 +66,7 @@ def guarded(filled: Settings) -> Iterator[httpx.Client]:
 def test_nothing_is_given_without_a_token_or_with_a_wrong_one(
     guarded: httpx.Client, path: str
 ) -> None:
-    for headers in (
+    wrong: list[dict[str, Any]] = [
         {},
         {"Authorization": "Bearer"},
         {"Authorization": "Bearer wrong-token-0123456789"},
@@ -76,7 +75,8 @@ def test_nothing_is_given_without_a_token_or_with_a_wrong_one(
         {"Authorization": "Bearer ü".encode()},
         {"Cookie": f"{COOKIE}=viewer.9999999999.{'0' * 64}"},
         {"Cookie": f'{COOKIE}="'},
-    ):
+    ]
+    for headers in wrong:
         answer = guarded.get(path, headers=headers)
 
         assert answer.status_code == 401
@@ -235,7 +235,7 @@ def test_a_session_ends_by_time_and_with_its_token(monkeypatch: pytest.MonkeyPat
     assert opened(TOKENS["team"]).by_session(session) is None
     later = session.replace(str(until), str(until + 1))
     assert known.by_session(later) is None
-    monkeypatch.setattr(access.time, "time", lambda: until + 0.5)
+    monkeypatch.setattr("consumers.api.access.time.time", lambda: until + 0.5)
     assert known.by_session(session) is None
 
 

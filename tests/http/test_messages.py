@@ -21,7 +21,7 @@ def contents(api: httpx.Client, **asked: Any) -> list[str]:
 
 
 def test_the_last_page_comes_first_and_paging_back_finds_all(api: httpx.Client) -> None:
-    pages = []
+    pages: list[list[str]] = []
     before = None
     while True:
         asked = {"limit": 5, **({"before": before} if before else {})}

@@ -1,0 +1,145 @@
+"""The description of the API is true: every path asked at random as it describes it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from jsonschema import Draft202012Validator
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.http.scene import HOSTILE, SLASHED
+
+if TYPE_CHECKING:
+    import httpx
+
+EXAMPLES = 15
+ENDLESS = re.compile("/live$")
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+KNOWN = ["trained", "running", "again", SLASHED, HOSTILE]
+PATHS = [
+    ("GET", "/api/jobs"),
+    ("GET", "/api/jobs/{job}"),
+    ("GET", "/api/jobs/{job}/series"),
+    ("GET", "/api/jobs/{job}/metrics"),
+    ("GET", "/api/jobs/{job}/messages"),
+    ("GET", "/api/jobs/{job}/events"),
+    ("GET", "/api/jobs/{job}/live"),
+    ("GET", "/api/live"),
+    ("GET", "/api/session"),
+    ("POST", "/api/session"),
+    ("DELETE", "/api/session"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+]
+
+
+@pytest.fixture(scope="module")
+def described(api: httpx.Client) -> Any:
+    return schemathesis.openapi.from_dict(api.get("/openapi.json").json())
+
+
+def test_every_path_is_described(api: httpx.Client) -> None:
+    described = api.get("/openapi.json").json()
+    found = {
+        (method.upper(), path) for path, methods in described["paths"].items() for method in methods
+    }
+
+    assert described["openapi"].startswith("3.1")
+    assert found == set(PATHS)
+    page = api.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert all(f"<code>{method} {path}</code>" in page.text for method, path in PATHS)
+
+
+def test_every_parameter_says_what_it_is(api: httpx.Client) -> None:
+    paths = api.get("/openapi.json").json()["paths"]
+    for path, methods in paths.items():
+        for operation in methods.values():
+            assert operation["summary"], path
+            for parameter in operation.get("parameters", ()):
+                assert parameter["schema"], (path, parameter["name"])
+
+
+@pytest.mark.parametrize("mode", GenerationMode)
+@pytest.mark.parametrize("place", PATHS, ids=" ".join)
+def test_whatever_is_asked_the_answer_is_as_described_and_no_fault(
+    api: httpx.Client, described: Any, place: tuple[str, str], mode: GenerationMode
+) -> None:
+    method, path = place
+    operation = described[path][method]
+    if mode is GenerationMode.NEGATIVE and not _can_be_wrong(operation):
+        return
+    asked = 0
+
+    @seed(20261125)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if "job" in case.path_parameters and asked % 3:  # at random it would be unknown
+            case.path_parameters["job"] = KNOWN[asked % len(KNOWN)]
+        if ENDLESS.search(path):
+            _begin(api, case)
+        else:
+            case.call_and_validate(base_url=str(api.base_url), checks=CHECKS)
+
+    ask()
+    assert asked > 0
+
+
+def _can_be_wrong(operation: Any) -> bool:
+    return bool(operation.definition.raw.get("parameters") or operation.body)
+
+
+def _begin(api: httpx.Client, case: Any) -> None:
+    """Ask for a stream, which does not end, and leave it once it has begun."""
+    asked = case.as_transport_kwargs(base_url=str(api.base_url))
+    kept = {name: asked.get(name) for name in ("params", "headers") if asked.get(name)}
+    with api.stream(case.method, asked["url"], **kept) as answer:
+        assert answer.status_code in {200, 404, 422}
+
+
+@pytest.mark.parametrize("job_id", KNOWN)
+def test_real_answers_have_exactly_the_described_fields(api: httpx.Client, job_id: str) -> None:
+    description = api.get("/openapi.json").json()
+    paths = description["paths"]
+    where = f"/api/jobs/{quote(job_id, safe='')}"
+    for path in (p for _, p in PATHS if p.startswith("/api/jobs") and not ENDLESS.search(p)):
+        schema = paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        whole = {**schema, "components": description["components"]}
+        for asked in ({}, {"points": 0, "attempt": "all", "dev": True}):
+            allowed = {p["name"] for p in paths[path]["get"].get("parameters", ())}
+            chosen: Any = {name: value for name, value in asked.items() if name in allowed}
+            if path.endswith("/series"):
+                chosen.pop("attempt", None)
+            answer = api.get(path.replace("/api/jobs/{job}", where), params=chosen)
+            assert answer.status_code == 200
+            Draft202012Validator(whole).validate(answer.json())
+
+
+def _url(case: Any) -> str:
+    return str(case.formatted_path)
