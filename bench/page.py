@@ -29,7 +29,7 @@ JOB = "run-0"
 PATIENCE_SECONDS = 300.0
 WIDTH, HEIGHT = 1_440, 900
 
-# Sets `shown` to the time of the frame behind the one that drew a chart, in ms from the navigation on.
+# Sets `shown` to the time of the frame behind the one that drew a chart, in ms of the navigation.
 _WATCH = """(() => {
   const look = () => {
     const notes = document.querySelector(".chart-card:has(canvas) .chart-notes");
