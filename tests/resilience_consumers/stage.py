@@ -35,7 +35,7 @@ GOES_ON = "goes on"
 _LARGEST_BATCH = 12
 PROCESSES = multiprocessing.get_context("forkserver")
 """Processes that are forked from one that has imported all: they start at once."""
-PROCESSES.set_forkserver_preload(["tests.resilience_consumers.worker"])
+PROCESSES.set_forkserver_preload(["tests.resilience_consumers.worker", "psycopg"])
 
 
 class Consumer:
