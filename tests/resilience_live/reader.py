@@ -58,6 +58,7 @@ class Reader:
         self.sent: list[Sent] = []
         self.events: list[Told] = []
         """What came since the last reset."""
+        self.all_events: list[Told] = []
         self.comments = 0
         self.connects = 0
         self.is_over = False
@@ -196,6 +197,7 @@ class Reader:
             head = orjson.dumps({"position": place, "producer": data["producer"]})[:-1]
             line = fields[b"data"][len(head) + len(b',"event":') : -1]
             self.events.append(Told(place, data["producer"], line))
+            self.all_events.append(self.events[-1])
 
 
 def pump(readers: Iterable[Reader], seconds: float) -> None:

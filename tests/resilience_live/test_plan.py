@@ -1,0 +1,25 @@
+"""A seeded part of every scenario; `python -m tests.resilience` runs the whole plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.machine import end_lacking
+from tests.resilience.plan import SEED, Scenario
+from tests.resilience_live.plan import LIVE_PLAN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("scenario", LIVE_PLAN, ids=lambda scenario: scenario.name)
+def test_clients_get_each_event_once_in_order(scenario: Scenario, tmp_path: Path) -> None:
+    print(f"seed {SEED}")
+
+    result = scenario.run(tmp_path, scenario.part, SEED)
+
+    if result.skipped:
+        end_lacking(result.skipped)
+    assert result.problems == []
