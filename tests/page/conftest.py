@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.page.deployment import Deployment
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_OFFLINE = ("net::ERR_", "Failed to load resource: net::")
 
 
 def browser_binary() -> str:
@@ -32,11 +31,12 @@ def browser_binary() -> str:
     pytest.skip(text)
 
 
-# Of the package and not of the session: while playwright is open, asyncio believes that its loop runs.
+# Of the package, not of the session: while playwright is open, asyncio believes that a loop runs.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Start one browser for all tests."""
     binary = browser_binary()
+    expect.set_options(timeout=20_000)
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=binary, args=arguments)
@@ -53,16 +53,21 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 class Visitor:
-    """Opens pages and notes what must not happen: errors, dialogs, requests to other hosts."""
+    """Opens pages and notes what must not happen: errors, dialogs, requests to other hosts.
+
+    Errors that contain one of the texts `expected` may happen.
+    """
 
     def __init__(self, browser: Browser, deployment: Deployment) -> None:
         self._browser = browser
         self._deployment = deployment
         self._contexts: list[BrowserContext] = []
         self.faults: list[str] = []
-        self.may_lose_connection = False
+        self.expected: tuple[str, ...] = ()
 
-    def open(self, path: str = "/", *, width: int = 1440, height: int = 900, **context: Any) -> Page:
+    def open(
+        self, path: str = "/", *, width: int = 1440, height: int = 900, **context: Any
+    ) -> Page:
         """Open a page of the deployment in a browser of its own."""
         opened = self._browser.new_context(viewport={"width": width, "height": height}, **context)
         self._contexts.append(opened)
@@ -80,7 +85,7 @@ class Visitor:
             context.close()
 
     def _note(self, kind: str, text: str) -> None:
-        is_expected = self.may_lose_connection and any(part in text for part in _OFFLINE)
+        is_expected = any(part in text for part in self.expected)
         if kind in {"error", "warning"} and not is_expected:
             self.faults.append(f"{kind}: {text}")
 

@@ -75,7 +75,9 @@ class Deployment:
 
     def _status(self, job_id: str) -> object:
         answer = httpx.get(f"{self.url}/api/jobs", params={"q": job_id})
-        return next((job["status"] for job in answer.json()["jobs"] if job["job_id"] == job_id), None)
+        return next(
+            (job["status"] for job in answer.json()["jobs"] if job["job_id"] == job_id), None
+        )
 
     def _is_answering(self) -> bool:
         with suppress(httpx.TransportError):

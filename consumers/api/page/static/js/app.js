@@ -24,6 +24,7 @@ const KEYS = [
   ["x", "Choose a job to compare"],
   ["End", "Follow the newest messages"],
   ["d", "Dev events on and off"],
+  ["Space", "Play and pause the replay, on its bar"],
   ["Esc", "Leave a field, close"],
 ];
 let shown = null;

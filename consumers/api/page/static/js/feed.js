@@ -16,6 +16,7 @@ export class Feed {
   #isFollowing = true;
   #readUpTo = 0;
   #first = 0;
+  #top = 0;
   #selected = null;
   #frame = null;
   #typing = null;
@@ -88,14 +89,13 @@ export class Feed {
     const { model, scroller, rows } = this;
     const shown = model.shown;
     render(this.#tools(), this.root.querySelector(".feed-tools"));
-    if (model.first !== this.#first && !this.#isFollowing) scroller.scrollTop += (this.#first - model.first) * rows.height;
-    this.#first = model.first;
     rows.update(shown);
     if (this.#isFollowing) {
       scroller.scrollTop = scroller.scrollHeight;
-      rows.update(shown);
       this.#readUpTo = model.first + shown.length;
-    }
+    } else scroller.scrollTop += (this.#first - model.first) * rows.height; // what is read stays where it is
+    this.#first = model.first;
+    rows.update();
     const at = this.#selected && rows.elementOf(this.#selected.position);
     if (at) scroller.setAttribute("aria-activedescendant", at.id);
     else scroller.removeAttribute("aria-activedescendant");
@@ -105,11 +105,14 @@ export class Feed {
     if (scroller.scrollTop < scroller.clientHeight) model.older();
   }
 
+  /** Only who scrolls up stops following: the end also moves away by itself, when there is more. */
   #scrolled = () => {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < this.rows.height * 1.5;
-    if (isAtEnd !== this.#isFollowing) {
-      this.#isFollowing = isAtEnd;
+    const isFollowing = isAtEnd || (this.#isFollowing && scrollTop >= this.#top);
+    this.#top = scrollTop;
+    if (isFollowing !== this.#isFollowing) {
+      this.#isFollowing = isFollowing;
       this.schedule();
     } else if (scrollTop < clientHeight) this.model.older();
   };
@@ -168,6 +171,8 @@ export class Feed {
     row.className = `message level-${look.tone} kind-${item.kind}`;
     row.setAttribute("role", "option");
     row.setAttribute("aria-selected", item.position === this.#selected?.position);
+    row.setAttribute("aria-posinset", index + 1);
+    row.setAttribute("aria-setsize", this.model.hasOlder ? -1 : this.rows.items.length);
     row.onclick = () => {
       this.#selected = this.#selected?.position === item.position ? null : item;
       this.#isFollowing &&= index === this.model.items.length - 1;
@@ -183,7 +188,7 @@ export class Feed {
 
   #note(shown) {
     const { isLoading, problem, filters } = this.model;
-    if (problem) return html`<p class="alert">${problem.message} <button type="button" @click=${() => this.model.reload()}>Try again</button></p>`;
+    if (problem) return html`<p class="alert">${problem.message} Trying again …</p>`;
     if (shown.length > 0) return nothing;
     if (isLoading) return html`<p class="empty">Loading …</p>`;
     const isFiltered = filters.levels.length > 0 || filters.text || filters.step !== null;

@@ -40,7 +40,6 @@ class JobPage {
     this.charts = new Charts(part("charts"), { jobId });
     this.downloads = new Downloads(jobId, () => this.#schedule());
     this.stream = this.#follow();
-    this.#readOrigins();
     this.#readState(at);
     this.charts.load();
     this.ticking = setInterval(() => this.#schedule(), 1000);
@@ -71,6 +70,7 @@ class JobPage {
       onConnection: (state, problem) => {
         this.#connection = { state, problem };
         this.page.connection(state, problem);
+        if (state === "live") this.#readOrigins();
         this.#schedule();
       },
     });
@@ -92,9 +92,12 @@ class JobPage {
     }
   }
 
+  /** Hold what comes until it is known whose it is; without an answer it is taken for rank 0's. */
   async #readOrigins() {
+    if (this.#held === null) return;
     const { signal } = this.#abort;
-    await this.#origins.load(this.jobId, signal).catch((problem) => signal.aborted || reportError(problem));
+    await this.#origins.load(this.jobId, signal).catch(() => {});
+    if (signal.aborted || this.#held === null) return;
     const held = this.#held;
     this.#held = null;
     for (const recorded of held) this.#deliver(recorded);
@@ -192,8 +195,8 @@ class JobPage {
 }
 
 const shell = () => html`<div id="job" class="job loading">
-    <div id="notice" class="notice"></div>
     <div class="job-main">
+      <div id="notice" class="notice"></div>
       <div id="summary" class="panel summary"></div>
       <div id="error"></div>
       <div id="actions"></div>

@@ -12,7 +12,7 @@ const PAGE = 500;
 const MOST_KEPT = 120_000;
 const KEPT = 100_000;
 const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 3_000;
+const LONGEST_WAIT_MS = 4_000;
 const TEXT_OF = { message: "content", dev_event: "message", log: "event" };
 
 export class Messages {
@@ -73,13 +73,10 @@ export class Messages {
     this.#olderRequest = null;
     this.isLoading = true;
     this.onChange();
-    try {
-      const answer = await this.#ask({ until: this.#until }, signal);
-      this.#replace(answer);
+    await untilAborted(signal, async () => {
+      this.#replace(await this.#ask({ until: this.#until }, signal));
       if (!this.#isDetached && this.#seen !== null) await this.#join(signal);
-    } catch (problem) {
-      this.#fail(problem, signal);
-    }
+    });
   }
 
   /** The stream begins behind `position`. */
@@ -87,7 +84,8 @@ export class Messages {
     this.#seen = position;
     this.#isJoined = false;
     if (this.isLoading || this.#isDetached) return;
-    this.#join(this.#abort.signal).catch((problem) => this.#fail(problem, this.#abort.signal));
+    const { signal } = this.#abort;
+    untilAborted(signal, () => this.#join(signal));
   }
 
   /** Take an event of the stream, in its order. */
@@ -102,15 +100,14 @@ export class Messages {
   older() {
     if (!this.hasOlder || this.isLoading || this.items.length === 0) return;
     const { signal } = this.#abort;
-    this.#olderRequest ??= this.#ask({ before: this.items[0].position }, signal)
-      .then((answer) => {
-        this.items = answer.messages.concat(this.items);
-        this.first -= answer.messages.length;
-        this.hasOlder = answer.has_more;
-        this.#olderRequest = null;
-        this.onChange();
-      })
-      .catch((problem) => this.#fail(problem, signal));
+    this.#olderRequest ??= untilAborted(signal, async () => {
+      const answer = await this.#ask({ before: this.items[0].position }, signal);
+      this.items = answer.messages.concat(this.items);
+      this.first -= answer.messages.length;
+      this.hasOlder = answer.has_more;
+      this.#olderRequest = null;
+      this.onChange();
+    });
   }
 
   /** Show the feed as it was at a position; null: as it is. */
@@ -122,10 +119,22 @@ export class Messages {
     else this.reload();
   }
 
+  /** Ask for a page until there is an answer: a server that is away comes back, a job that is not known may begin. */
   async #ask(range, signal) {
     const { levels, step, text, dev } = this.filters;
     const wanted = query({ level: levels, step, text, dev, limit: PAGE, ...range });
-    return getJson(jobPath(this.jobId, `/messages${wanted}`), { signal });
+    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
+      try {
+        const answer = await getJson(jobPath(this.jobId, `/messages${wanted}`), { signal });
+        this.problem = null;
+        return answer;
+      } catch (problem) {
+        signal.throwIfAborted();
+        this.problem = problem;
+        this.onChange();
+        await sleep(wait, signal);
+      }
+    }
   }
 
   #replace(answer) {
@@ -133,7 +142,6 @@ export class Messages {
     this.first = 0;
     this.hasOlder = answer.has_more;
     this.isLoading = false;
-    this.problem = null;
     this.#upto = this.#until ?? answer.position;
     this.onChange();
   }
@@ -150,7 +158,6 @@ export class Messages {
       if (!answer.has_more || last === null) this.#upto = answer.position;
       if (isAfter(need, this.#upto) && !answer.has_more) await sleep(wait, signal);
     }
-    if (signal.aborted) return;
     const held = laterOf(this.#upto, this.items.at(-1)?.position ?? null);
     this.#append(this.#waiting.filter(({ position }) => isAfter(position, held)).map(toItem));
     this.#waiting = [];
@@ -176,14 +183,6 @@ export class Messages {
     if (this.filters.step !== null && step !== this.filters.step) return false;
     return content.toLowerCase().includes(text.toLowerCase());
   }
-
-  #fail(problem, signal) {
-    if (signal.aborted) return;
-    this.#olderRequest = null;
-    this.isLoading = false;
-    this.problem = problem;
-    this.onChange();
-  }
 }
 
 /** Return an event of the stream as the API's pages have it. */
@@ -191,6 +190,15 @@ function toItem({ position, event, rank, attempt }) {
   const { type: kind, time, step = null, key = null, file = null, params = {}, data = null } = event;
   const level = kind === "dev_event" ? "debug" : (event.level ?? "info");
   return { position, time, kind, level, step, rank, attempt, content: event[TEXT_OF[kind]], key, file, params, data };
+}
+
+/** Do `work`; that it was given up is no error. */
+async function untilAborted(signal, work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 function sleep(milliseconds, signal) {

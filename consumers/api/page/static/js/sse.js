@@ -51,11 +51,8 @@ export class EventStream {
     while (!this.#isClosed) {
       const problem = await this.#follow().catch((error) => error);
       if (this.#isClosed) return;
-      if (problem?.status === 404 || problem?.status === 403) {
-        this.#onConnection("refused", problem);
-        return;
-      }
-      this.#onConnection("reconnecting", problem);
+      const isRefused = problem?.status === 404 || problem?.status === 403; // a job may begin yet
+      this.#onConnection(isRefused ? "refused" : "reconnecting", problem);
       await this.#pause(problem);
     }
   }
