@@ -21,14 +21,22 @@ if TYPE_CHECKING:
     from synapse_stream.batch import Batch
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, binary: str) -> Iterator[TestCluster]:
-    with TestCluster(tmp_path, binary=binary) as running:
+@pytest.fixture(scope="module")
+def shared_cluster(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
+    """Share one among the tests that kill no node."""
+    with TestCluster(tmp_path_factory.mktemp("cluster"), binary=binary) as running:
         yield running
 
 
-def cluster_log(cluster: TestCluster, tmp_path: Path) -> EventLog:
-    return open_log(Settings(redis_url=cluster.url, connect_seconds=1, data_dir=tmp_path))
+@pytest.fixture
+def log(shared_cluster: TestCluster, namespace: str) -> Iterator[EventLog]:
+    opened = cluster_log(shared_cluster, namespace)
+    yield opened
+    opened.close()
+
+
+def cluster_log(cluster: TestCluster, namespace: str) -> EventLog:
+    return open_log(Settings(redis_url=cluster.url, namespace=namespace, connect_seconds=1))
 
 
 def append_until_taken(log: EventLog, batch: Batch) -> int:
@@ -63,8 +71,7 @@ def numbers(log: EventLog, job_id: str) -> list[int]:
     ]
 
 
-def test_every_partition_works_on_a_cluster(cluster: TestCluster, tmp_path: Path) -> None:
-    log = cluster_log(cluster, tmp_path)
+def test_every_partition_works_on_a_cluster(log: EventLog) -> None:
     log.check()
     chains = [Chain(f"job-{n}") for n in range(60)]
 
@@ -79,57 +86,53 @@ def test_every_partition_works_on_a_cluster(cluster: TestCluster, tmp_path: Path
         assert log.wait_after(chain.job_id, position, block_ms=10) == recorded[1:]
     assert sum(len(log.read_feed(partition)) for partition in range(16)) == 120
     assert log.server_report().eviction_policy == "noeviction"
-    log.close()
 
 
 def test_a_planned_promotion_loses_and_doubles_nothing(
-    cluster: TestCluster, tmp_path: Path
+    shared_cluster: TestCluster, log: EventLog
 ) -> None:
-    log = cluster_log(cluster, tmp_path)
-    chain = Chain(job_of_first_master(cluster, log))
+    chain = Chain(job_of_first_master(shared_cluster, log))
     for _ in range(20):
         append_until_taken(log, chain.add({}, {}))
 
-    cluster.promote_replica()
+    shared_cluster.promote_replica()
     for _ in range(20):
         append_until_taken(log, chain.add({}, {}))
 
     assert numbers(log, chain.job_id) == list(range(80))
     assert {log.append(batch).outcome for batch in chain.batches} == {Outcome.KNOWN}
-    log.close()
 
 
 def test_the_death_of_a_master_loses_and_doubles_nothing(
-    cluster: TestCluster, tmp_path: Path
+    tmp_path: Path, binary: str, namespace: str
 ) -> None:
-    log = cluster_log(cluster, tmp_path)
-    chain = Chain(job_of_first_master(cluster, log))
-    for _ in range(20):
-        append_until_taken(log, chain.add({}, {}))
-    cluster.masters[0].command("WAIT", 1, 5000)
+    with TestCluster(tmp_path, binary=binary) as cluster:
+        log = cluster_log(cluster, namespace)
+        chain = Chain(job_of_first_master(cluster, log))
+        for _ in range(20):
+            append_until_taken(log, chain.add({}, {}))
+        cluster.masters[0].command("WAIT", 1, 5000)
 
-    cluster.masters[0].kill()
-    failures = append_until_taken(log, chain.add({}, {}))
-    for _ in range(19):
-        append_until_taken(log, chain.add({}, {}))
+        cluster.masters[0].kill()
+        failures = append_until_taken(log, chain.add({}, {}))
+        for _ in range(19):
+            append_until_taken(log, chain.add({}, {}))
 
-    assert failures > 0
-    assert numbers(log, chain.job_id) == list(range(80))
-    assert cluster.replica.command("INFO", "replication")["role"] == "master"
-    log.close()
+        assert failures > 0
+        assert numbers(log, chain.job_id) == list(range(80))
+        assert cluster.replica.command("INFO", "replication")["role"] == "master"
+        log.close()
 
 
 def test_one_node_without_cluster_url_says_what_to_use(
-    cluster: TestCluster, tmp_path: Path
+    shared_cluster: TestCluster, log: EventLog
 ) -> None:
-    log = cluster_log(cluster, tmp_path)
-    chain = Chain(job_of_first_master(cluster, log))
-    single = open_log(Settings(redis_url=cluster.masters[1].url, data_dir=tmp_path))
+    chain = Chain(job_of_first_master(shared_cluster, log))
+    single = open_log(Settings(redis_url=shared_cluster.masters[1].url))
 
     with pytest.raises(LogUnavailable, match=r"use a redis\+cluster:// URL"):
         single.append(chain.add())
     single.close()
-    log.close()
 
 
 def sentinel_of(primary: TestServer, home: Path, binary: str) -> TestServer:
