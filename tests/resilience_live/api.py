@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from consumers.api import __main__ as program
 from synapse_stream.settings import PREFIX
+from tests.resilience_consumers.stage import PROCESSES
 from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from multiprocessing.process import BaseProcess
 
     from synapse_stream.settings import Settings
+
+# both: whichever scenario comes first starts the process that all others are forked from
+PROCESSES.set_forkserver_preload(["tests.resilience_consumers.worker", __name__])
 
 
 class ApiProcess:
@@ -25,40 +30,35 @@ class ApiProcess:
         self.port = free_port()
         self._log = log
         shown = settings.model_dump(exclude_none=True)
-        named = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
-        self._environ = {**os.environ, **named}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
+        self._process: BaseProcess | None = None
 
     @property
     def log(self) -> str:
         """What it wrote to its standard error."""
         return self._log.read_text()
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process is not None
-        return self._process.pid
-
     def start(self) -> Self:
         """Start it, and wait until it takes connections."""
-        command = [sys.executable, "-m", "consumers.api", "--port", str(self.port)]
-        with self._log.open("ab") as file:
-            self._process = subprocess.Popen(command, env=self._environ, stderr=file)
+        arguments = (self.port, self._environ, str(self._log))
+        self._process = PROCESSES.Process(target=_serve, args=arguments)
+        self._process.start()
         wait_until(self._listens)
         return self
 
-    def stop(self) -> int:
-        """Send SIGTERM and wait; return its exit status."""
+    def stop(self) -> int | None:
+        """Send SIGTERM and wait; return its exit status, None if it does not leave."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(20)
+        self._process.terminate()
+        self._process.join(20)
+        return self._process.exitcode
 
     def kill(self) -> bool:
         """Send SIGKILL; return False when it had ended before."""
         assert self._process is not None
         self._process.kill()
-        return self._process.wait() == -signal.SIGKILL
+        self._process.join()
+        return self._process.exitcode == -signal.SIGKILL
 
     def __enter__(self) -> Self:
         return self.start()
@@ -68,6 +68,14 @@ class ApiProcess:
 
     def _listens(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"the API ended: {self.log}"
+        assert self._process.is_alive(), f"the API ended: {self.log}"
         with socket.socket() as probe:
             return not probe.connect_ex(("127.0.0.1", self.port))
+
+
+def _serve(port: int, environ: dict[str, str], log: str) -> None:
+    """Be the program."""
+    with Path(log).open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environ)
+    sys.exit(program.main(["--port", str(port)]))
