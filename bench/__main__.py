@@ -12,7 +12,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import archive, calls, freeze, imports, live, outage, page, projecting, sse, throughput, views
+from bench import (
+    api,
+    archive,
+    calls,
+    freeze,
+    imports,
+    live,
+    outage,
+    page,
+    projecting,
+    sse,
+    throughput,
+    views,
+)
 from bench.figures import Row, table
 from bench.stage import FULL, QUICK, Stage
 
@@ -21,7 +34,20 @@ if TYPE_CHECKING:
 
 GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
     module.__name__.removeprefix("bench."): module.rows
-    for module in (calls, outage, freeze, throughput, imports, live, projecting, views, sse, page, archive)
+    for module in (
+        calls,
+        outage,
+        freeze,
+        throughput,
+        imports,
+        live,
+        projecting,
+        views,
+        api,
+        sse,
+        page,
+        archive,
+    )
 }
 
 

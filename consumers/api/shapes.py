@@ -129,8 +129,20 @@ def points(found: Series) -> dict[str, Any]:
 
 def message(found: Message) -> dict[str, Any]:
     """Return one message of the feed."""
-    fields: dict[str, Any] = jsonable(found)
-    return fields
+    return {
+        "position": str(found.position),
+        "time": found.time,
+        "kind": found.kind,
+        "level": found.level,
+        "step": found.step,
+        "rank": found.rank,
+        "attempt": found.attempt,
+        "content": found.content,
+        "key": found.key,
+        "file": found.file,
+        "params": jsonable(found.params) if found.params else {},
+        "data": None if found.data is None else jsonable(found.data),
+    }
 
 
 def key(found: SeriesKey) -> dict[str, Any]:
