@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
+from typer.main import get_command
 
 from synapse_stream import BaseAction, run_action
+from synapse_stream.cli.app import app
 from tests.projecting import Consumers
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
     from synapse_stream.testing import RecordedRun
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 REPORT, READ, VIEWS, TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -66,3 +69,20 @@ def test_the_readme_s_test_of_a_plugin_passes(recorded_run: RecordedRun) -> None
 
     names["test_training_reports_its_loss"](recorded_run)
     assert len(recorded_run.events("metrics")) == 2
+
+
+def test_every_command_and_target_that_the_readme_names_is_there() -> None:
+    group: Any = get_command(app)
+    commands = set(re.findall(r"synapse-stream ([a-z]+)", README))
+    targets = set(re.findall(r"`?make ([a-z]+)", README))
+
+    assert {"up", "watch", "run", "drain"} <= commands <= set(group.commands)
+    for target in targets:
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_page_that_the_readme_leads_to_is_there() -> None:
+    links = re.findall(r"(?<!!)\[[^]]+\]\(([^)]+)\)", README)
+
+    assert "docs/operations.md" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
