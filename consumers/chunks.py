@@ -13,28 +13,32 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
-from itertools import compress
+from dataclasses import dataclass, replace
+from itertools import compress, islice
 from math import nan
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from consumers import packing, stats
+from consumers.packing import INTEGER, REAL
 from consumers.projections.base import Points
+from consumers.stats import Stats
 from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
 from synapse_stream.views import Axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from consumers.stats import Columns, Stats
+    from numpy.typing import NDArray
 
-Key = TypeVar("Key")
+    from consumers.stats import Columns
 
 MOST_POINTS = 4096
 
 _BODY = struct.Struct("<BII")  # layout, points, bytes of the first frame
-_LAYOUTS = {1: "qqqq", 2: "qqqqd"}  # ms, seq, index, times and maybe xs
+_COLUMNS = {1: 4, 2: 5}  # by layout: ms, seq, index, times and maybe xs
 _TIMES, _XS = 3, 4
 _UNEQUAL = "a metric chunk of {} points has columns of other lengths"
 
@@ -56,12 +60,21 @@ class Chunk:
     body: bytes
 
 
-def encode_all(series: Mapping[Key, Points]) -> Iterator[tuple[Key, list[Chunk]]]:
-    """Encode several series; quickest when those whose points came together stand together."""
-    known: list[_Places] = []
-    for key, points in series.items():
-        known = _places(points, known)
-        yield key, [_encode(points, points.number, piece) for piece in known]
+def encode_all(series: Sequence[Points]) -> list[list[Chunk]]:
+    """Encode several series; quickest for those that share their columns, as a view's may."""
+    cut = [_cut(points) for points in series]
+    pieces = [piece for mine in cut for piece in mine]
+    if not pieces:
+        return [[] for _ in series]
+    shared = {piece.place: piece for piece in pieces}
+    places = dict(zip(shared, _encode_places(list(shared.values())), strict=True))
+    chunks = _encode_values(pieces, [places[piece.place] for piece in pieces])
+    return [list(islice(chunks, len(mine))) for mine in cut]
+
+
+def encode(points: Points) -> list[Chunk]:
+    """Encode one series."""
+    return encode_all([points])[0]
 
 
 def merge(chunks: Sequence[tuple[int, bytes]]) -> list[Chunk]:
@@ -76,15 +89,11 @@ def merge(chunks: Sequence[tuple[int, bytes]]) -> list[Chunk]:
         begins.append(len(points))
         points.extend(decode(body))
     merged = []
-    for piece in _places(points, []):
-        source = bisect_right(begins, piece.start) - 1
-        merged.append(_encode(points, chunks[source][0] - begins[source], piece))
+    for chunk in encode(points):  # numbered from 0: by where it begins
+        source = bisect_right(begins, chunk.number) - 1
+        number = chunks[source][0] + chunk.number - begins[source]
+        merged.append(replace(chunk, number=number))
     return merged
-
-
-def encode(points: Points) -> list[Chunk]:
-    """Encode one series."""
-    return [_encode(points, points.number, piece) for piece in _places(points, [])]
 
 
 def cut(number: int, body: bytes, until: Position) -> Points:
@@ -111,11 +120,12 @@ def decode(body: bytes) -> Points:
         DecodeError: the body is damaged.
     """
     places, values = _read(body)
-    ms, seq, index, times = (packing.sums(column) for column in places[:_XS])
-    return Points(0, ms, seq, index, times, values, places[_XS] if len(places) > _XS else None)
+    ms, seq, index, times = (array("q", packing.sums(c).tobytes()) for c in places[:_XS])
+    xs = array("d", places[_XS].tobytes()) if len(places) > _XS else None
+    return Points(0, ms, seq, index, times, array("d", values.tobytes()), xs)
 
 
-def decode_axis(body: bytes, axis: Axis) -> tuple[Sequence[float], array[float]]:
+def decode_axis(body: bytes, axis: Axis) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Return where the points of a chunk stand on an axis, and their values.
 
     On the axis `index` they stand at 0, 1, 2 …; a point without x stands at NaN.
@@ -125,92 +135,145 @@ def decode_axis(body: bytes, axis: Axis) -> tuple[Sequence[float], array[float]]
     """
     if axis is Axis.INDEX:
         _, count, _, packed = _frames(body)
-        values = _values(packed, count)
-        return range(count), values
+        return np.arange(count), _values(packed, count)
     places, values = _read(body)
     if axis is Axis.TIME:
         return packing.sums(places[_TIMES]), values
-    return places[_XS] if len(places) > _XS else array("d", [nan]) * len(values), values
+    if len(places) > _XS:
+        return places[_XS].view(REAL), values
+    return np.full(len(values), np.nan), values
+
+
+class _Piece(NamedTuple):
+    """Points of a series that become one chunk."""
+
+    points: Points
+    start: int
+    size: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The same for pieces that share all their columns but the values."""
+        return id(self.points.times), self.start
+
+    def part(self, name: str) -> array[Any]:
+        """Return the piece's part of a column; NaN for xs that there are none of."""
+        column = getattr(self.points, name)
+        if column is None:
+            return array("d", [nan]) * self.size
+        part: array[Any] = column[self.start : self.start + self.size]
+        return part
 
 
 class _Places(NamedTuple):
-    """What a piece of a series shares with other metrics of the same events: all but values."""
+    """What a piece shares with other metrics of the same events: all but values."""
 
-    start: int
     first: Position
     last: Position
-    raw: tuple[bytes, ...]
+    layout: int
     frame: bytes
-    columns: Columns
+    whole: tuple[Any, ...]
+    """The fields of the chunk's Stats behind those about values."""
+    blocks: Columns
 
 
-def _places(points: Points, known: Sequence[_Places]) -> list[_Places]:
-    """Cut a series into pieces; where `known` has the same piece, take that."""
-    pieces = []
-    for place, start in enumerate(range(0, len(points), MOST_POINTS)):
-        part = slice(start, start + MOST_POINTS)
-        positions = [points.ms[part], points.seq[part], points.index[part], points.times[part]]
-        xs = None if points.xs is None else points.xs[part]
-        raw = tuple([column.tobytes() for column in positions] + ([xs.tobytes()] if xs else []))
-        if place < len(known) and known[place].raw == raw:
-            pieces.append(known[place])
-            continue
-        packed = [packing.transpose(packing.differences(c).tobytes()) for c in positions]
-        if xs is not None:
-            packed.append(packing.transpose(raw[_XS]))
-        columns = stats.place_columns(positions[_TIMES], xs)
-        frame = packing.compress(packed)
-        pieces.append(_Places(start, *_span(*positions[:_TIMES]), raw, frame, columns))
-    return pieces
+def _cut(points: Points) -> list[_Piece]:
+    begins = range(0, len(points), MOST_POINTS)
+    return [_Piece(points, begin, min(len(points) - begin, MOST_POINTS)) for begin in begins]
 
 
-def _span(ms: array[int], seq: array[int], index: array[int]) -> tuple[Position, Position]:
-    """Return the lowest and the highest position: as a rule, but not always, first and last."""
-    places = list(zip(ms, seq, index, strict=True))
-    return Position(*min(places)), Position(*max(places))
+def _column(pieces: Sequence[_Piece], name: str) -> NDArray[np.int64]:
+    """Return a column of all pieces, one behind the other; doubles by their bits."""
+    return np.frombuffer(b"".join([piece.part(name) for piece in pieces]), INTEGER)
 
 
-def _encode(points: Points, number: int, piece: _Places) -> Chunk:
-    values = points.values[piece.start : piece.start + MOST_POINTS]
-    columns, total = stats.value_columns(values)
-    columns = [*columns, *piece.columns]
-    layout = len(piece.raw) - _TIMES
-    whole = stats.join(columns)
-    head = _BODY.pack(layout, len(values), len(piece.frame))
-    return Chunk(
-        number + piece.start,
-        piece.first,
-        piece.last,
-        total,
-        whole,
-        stats.outline(whole, columns),
-        head + piece.frame + packing.compress([packing.transpose(values.tobytes())]),
-    )
+def _encode_places(pieces: Sequence[_Piece]) -> list[_Places]:
+    cuts = stats.cuts([piece.size for piece in pieces])
+    integers = np.array([_column(pieces, name) for name in ("ms", "seq", "index", "times")])
+    xs = _column(pieces, "xs")
+    blocks = stats.place_columns(integers[_TIMES], xs.view(REAL), cuts)
+    packed = packing.transpose(np.vstack([packing.differences(integers, cuts.chunks), xs]))
+    made = []
+    for piece, begin, first, last, whole, of_piece in zip(
+        pieces,
+        cuts.chunks.tolist(),
+        _extremes(integers[:_TIMES], cuts, np.minimum),
+        _extremes(integers[:_TIMES], cuts, np.maximum),
+        stats.wholes(blocks, cuts),
+        stats.split(blocks, cuts),
+        strict=True,
+    ):
+        layout = 1 if piece.points.xs is None else 2
+        frame = packed[: _COLUMNS[layout], :, begin : begin + piece.size].tobytes()
+        made.append(_Places(first, last, layout, packing.compress(frame), whole, of_piece))
+    return made
 
 
-def _read(body: bytes) -> tuple[list[array[Any]], array[float]]:
-    """Return the columns of the first frame, integers still as differences, and the values."""
-    typecodes, count, frame, packed = _frames(body)
-    places = packing.split(packing.decompress(frame), typecodes)
-    if any(len(column) != count for column in places):
+def _extremes(
+    positions: NDArray[np.int64], cuts: stats.Cuts, extreme: np.ufunc
+) -> Iterator[Position]:
+    """Return the lowest or highest position of each piece: not always its first or last."""
+    positions = positions.copy()
+    sizes = np.diff(cuts.chunks, append=positions.shape[1])
+    never = np.iinfo(np.int64).max if extreme is np.minimum else -1
+    found = []
+    for column in positions:
+        found.append(extreme.reduceat(column, cuts.chunks))
+        positions[:, column != np.repeat(found[-1], sizes)] = never
+    return map(Position, *(column.tolist() for column in found))
+
+
+def _encode_values(pieces: Sequence[_Piece], places: Sequence[_Places]) -> Iterator[Chunk]:
+    cuts = stats.cuts([piece.size for piece in pieces])
+    values = _column(pieces, "values")
+    blocks = stats.value_columns(values.view(REAL), cuts)
+    (packed,) = packing.transpose(values[None])
+    for piece, place, begin, whole, of_piece in zip(
+        pieces,
+        places,
+        cuts.chunks.tolist(),
+        stats.wholes(blocks, cuts),
+        stats.split(blocks, cuts),
+        strict=True,
+    ):
+        one = Stats(*whole, *place.whole)
+        frame = packed[:, begin : begin + piece.size].tobytes()
+        yield Chunk(
+            piece.points.number + piece.start,
+            place.first,
+            place.last,
+            stats.sum_of_finite(piece.part("values")),
+            one,
+            stats.outline(one, of_piece | place.blocks),
+            _BODY.pack(place.layout, piece.size, len(place.frame))
+            + place.frame
+            + packing.compress(frame),
+        )
+
+
+def _read(body: bytes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the columns of the first frame, positions and times as differences, and the values."""
+    columns, count, frame, packed = _frames(body)
+    places = packing.unpack(frame, columns)
+    if places.shape[1] != count:
         raise DecodeError(_UNEQUAL.format(count))
     return places, _values(packed, count)
 
 
-def _frames(body: bytes) -> tuple[str, int, bytes, bytes]:
-    """Return the typecodes of the first frame, the number of points, and both frames."""
+def _frames(body: bytes) -> tuple[int, int, bytes, bytes]:
+    """Return the number of columns of the first frame, that of points, and both frames."""
     try:
         layout, count, size = _BODY.unpack_from(body)
-        typecodes = _LAYOUTS[layout]
+        columns = _COLUMNS[layout]
     except (struct.error, KeyError) as error:
         msg = f"a metric chunk of {len(body)} bytes has no known layout"
         raise DecodeError(msg) from error
     begin = _BODY.size + size
-    return typecodes, count, body[_BODY.size : begin], body[begin:]
+    return columns, count, body[_BODY.size : begin], body[begin:]
 
 
-def _values(packed: bytes, count: int) -> array[float]:
-    (values,) = packing.split(packing.decompress(packed), "d")
+def _values(packed: bytes, count: int) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = packing.unpack(packed, 1)[0].view(REAL)
     if len(values) != count:
         raise DecodeError(_UNEQUAL.format(count))
     return values

@@ -8,19 +8,28 @@ buckets, each point is a bucket of its own.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from itertools import accumulate, islice
-from math import inf, isfinite, isnan
-from operator import itemgetter, le
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from consumers import chunks, stats
+from consumers.stats import Stats
 from synapse_stream.views import Axis, Bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from consumers.stats import Stats
+    from numpy.typing import NDArray
+
+    from consumers.stats import Columns
+
+    Groups = NDArray[np.float64]
+    """Points that count together: a row a field of Bucket, a column a group. Integers up to 2**53
+    are exact; the minimum of no finite value is inf, and the maximum -inf."""
+
+START, STOP, POINTS, MINIMUM, MAXIMUM, LAST, NANS, POSITIVE, NEGATIVE = range(len(Bucket._fields))
+_SUMS = [POINTS, NANS, POSITIVE, NEGATIVE]
 
 
 class Sketch(NamedTuple):
@@ -29,31 +38,6 @@ class Sketch(NamedTuple):
     number: int
     stats: Stats
     outline: bytes
-
-
-class _Group(NamedTuple):
-    """Points that count together; the fields are those of Bucket."""
-
-    start: float
-    stop: float
-    points: int
-    v_min: float
-    """inf when no value is finite; then `v_max` is -inf."""
-    v_max: float
-    v_last: float
-    nans: int
-    positive: int
-    negative: int
-
-
-class _Part(NamedTuple):
-    """A chunk in view."""
-
-    number: int
-    begin: int
-    """How many points of the series come before it."""
-    groups: list[_Group] | None
-    """What it counts by, in the order of arrival; None: its points."""
 
 
 class Bucketing:
@@ -74,19 +58,29 @@ class Bucketing:
         """
         self._axis = axis
         self._buckets = buckets
-        begins = accumulate((sketch.stats.points for sketch in sketches), initial=0)
-        wholes = [
-            (sketch, begin, _whole(sketch.stats, axis, begin))
-            for sketch, begin in zip(sketches, begins, strict=False)
-        ]
-        wholes = [whole for whole in wholes if whole[2].points]
-        self._start = min((g.start for *_, g in wholes), default=0) if start is None else start
-        self._stop = max((g.stop for *_, g in wholes), default=0) if stop is None else stop
+        columns = _columns([sketch.stats for sketch in sketches])
+        points = columns["points"]
+        begins = np.cumsum(points) - points
+        wholes = _groups(columns, axis, begins, points)
+        has_place = wholes[POINTS] > 0
+        first, last = wholes[START, has_place], wholes[STOP, has_place]
+        self._start = float(first.min(initial=inf)) if start is None else start
+        self._stop = float(last.max(initial=-inf)) if stop is None else stop
         self._half_width = _half_span(self._start, self._stop) / buckets
-        seen = [w for w in wholes if w[2].start <= self._stop and w[2].stop >= self._start]
-        self._is_exact = sum(group.points for *_, group in seen) <= buckets
-        self._parts = [self._part(*whole) for whole in seen]
-        self.wanted = [part.number for part in self._parts if part.groups is None]
+        is_seen = has_place & (wholes[START] <= self._stop) & (wholes[STOP] >= self._start)
+        self._is_exact = wholes[POINTS, is_seen].sum() <= buckets
+        is_inside = (wholes[START] >= self._start) & (wholes[STOP] <= self._stop)
+        # Where some points have no x, the chunk's values are not those of the points in view.
+        is_known = is_seen & is_inside & (wholes[POINTS] == points) & (not self._is_exact)
+        is_narrow = is_known & self._are_narrow(wholes)
+        self._counted = [(np.flatnonzero(is_narrow), wholes[:, is_narrow])]
+        by_points = is_seen & ~is_narrow
+        for chosen in _alike(sketches, np.flatnonzero(is_known & ~is_narrow)):
+            by_points[self._count_blocks(sketches, chosen, begins[chosen])] = False
+        self._read_whole = {
+            sketches[i].number: (i, float(begins[i])) for i in np.flatnonzero(by_points).tolist()
+        }
+        self.wanted = list(self._read_whole)
 
     def build(self, bodies: Mapping[int, bytes]) -> list[Bucket]:
         """Return the buckets that are not empty, in the order of the axis.
@@ -97,152 +91,127 @@ class Bucketing:
         Raises:
             DecodeError: a body is damaged.
         """
-        places: dict[int, _Group] = {}
-        exact: list[_Group] = []
-        for part in self._parts:
-            groups = self._read(bodies, part) if part.groups is None else part.groups
-            if self._is_exact:
-                exact += groups
-                continue
-            for group in groups:
-                place = self._place(group.start / 2 + group.stop / 2)
-                before = places.get(place)
-                places[place] = group if before is None else _join(before, group)
-        ordered = sorted(exact, key=itemgetter(0)) or [places[place] for place in sorted(places)]
-        return [_bucket(group) for group in ordered]
+        counted = list(self._counted)
+        for number, (chunk, begin) in self._read_whole.items():
+            groups = self._read(bodies[number], begin)
+            counted.append((np.full(groups.shape[1], chunk), groups))
+        of_chunk = np.concatenate([place for place, _ in counted])
+        groups = np.concatenate([groups for _, groups in counted], axis=1)
+        groups = groups[:, np.argsort(of_chunk, kind="stable")]
+        if self._is_exact:
+            return self._as_buckets(groups[:, np.argsort(groups[START], kind="stable")])
+        return self._as_buckets(self._gathered(groups))
 
-    def _part(self, sketch: Sketch, begin: int, whole: _Group) -> _Part:
-        is_inside = self._start <= whole.start and whole.stop <= self._stop
-        # Where some points have no x, the chunk's values are not those of the points in view.
-        if self._is_exact or not is_inside or whole.points < sketch.stats.points:
-            return _Part(sketch.number, begin, None)
-        if _half_span(whole.start, whole.stop) <= self._half_width:
-            return _Part(sketch.number, begin, [whole])
-        return _Part(sketch.number, begin, self._outlined(sketch, begin, whole))
+    def _are_narrow(self, groups: Groups) -> NDArray[np.bool_]:
+        narrow: NDArray[np.bool_] = _half_span(groups[START], groups[STOP]) <= self._half_width
+        return narrow
 
-    def _outlined(self, sketch: Sketch, begin: int, whole: _Group) -> list[_Group] | None:
-        """Return the chunk's blocks, joined as far as they are narrower than a bucket; else None.
+    def _count_blocks(
+        self, sketches: Sequence[Sketch], chosen: NDArray[np.intp], begins: NDArray[np.float64]
+    ) -> NDArray[np.intp]:
+        """Count chunks whose outlines are alike by their blocks; return those where that will do.
 
         Raises:
-            DecodeError: the outline is damaged.
+            DecodeError: an outline is damaged.
         """
-        if not sketch.outline:
-            return None
-        columns = stats.blocks(sketch.stats, sketch.outline)
-        count = len(columns["v_min"])
-        on_average = int(count * (self._half_width / _half_span(whole.start, whole.stop)))
-        for together in (on_average, 1):
-            if together:
-                groups = _groups(sketch.stats, columns, together, self._axis, begin)
-                if all(_half_span(g.start, g.stop) <= self._half_width for g in groups):
-                    return groups
-        return None
+        blocks = _blocks([sketches[i] for i in chosen.tolist()], self._axis, begins)
+        fits = self._are_narrow(blocks).all(axis=1)
+        groups = blocks[:, fits]
+        self._counted.append(
+            (np.repeat(chosen[fits], groups.shape[2]), groups.reshape(len(groups), -1))
+        )
+        return chosen[fits]
 
-    def _read(self, bodies: Mapping[int, bytes], part: _Part) -> list[_Group]:
+    def _read(self, body: bytes, begin: float) -> Groups:
         """Return the points of a chunk that are in view, in one group a bucket, or a point."""
-        places, values = chunks.decode_axis(bodies[part.number], self._axis)
+        places, values = chunks.decode_axis(body, self._axis)
         if self._axis is Axis.INDEX:
-            places = range(part.begin, part.begin + len(values))
-        if self._axis is Axis.INDEX or all(map(le, places, islice(places, 1, None))):
-            return list(self._read_ordered(places, values.tolist()))
-        runs: dict[int, tuple[list[float], list[float]]] = {}
-        for count, (place, value) in enumerate(zip(places, values, strict=True)):
-            if self._start <= place <= self._stop and isfinite(place):
-                run = runs.setdefault(count if self._is_exact else self._place(place), ([], []))
-                run[0].append(place)
-                run[1].append(value)
-        return [_group(min(places), max(places), values) for places, values in runs.values()]
+            places = places + begin
+        is_seen = np.isfinite(places) & (places >= self._start) & (places <= self._stop)
+        places, values = places[is_seen], values[is_seen]
+        is_finite = np.isfinite(values)
+        points = np.array(
+            [
+                places,
+                places,
+                np.ones(len(places)),
+                np.where(is_finite, values, inf),
+                np.where(is_finite, values, -inf),
+                values,
+                np.isnan(values),
+                values == inf,
+                values == -inf,
+            ]
+        )
+        return points if self._is_exact else self._gathered(points)
 
-    def _read_ordered(self, places: Sequence[float], values: Sequence[float]) -> Iterator[_Group]:
-        begin = bisect_left(places, self._start)
-        end = bisect_right(places, self._stop)
-        while begin < end:
-            stop = begin + 1
-            if not self._is_exact:
-                half_way = (self._place(places[begin]) + 1) * self._half_width
-                edge = self._start + half_way + half_way
-                stop = max(stop, bisect_left(places, edge, begin, end))
-            yield _group(places[begin], places[stop - 1], values[begin:stop])
-            begin = stop
-
-    def _place(self, place: float) -> int:
-        """Return the number of the bucket that a place on the axis lies in."""
+    def _gathered(self, groups: Groups) -> Groups:
+        """Return groups, which come in the order of arrival, in one a bucket."""
         if self._half_width == 0:
-            return 0
-        return min(self._buckets - 1, int(_half_span(self._start, place) / self._half_width))
+            places = np.zeros(groups.shape[1])
+        else:
+            middles = groups[START] / 2 + groups[STOP] / 2
+            places = np.floor(_half_span(self._start, middles) / self._half_width)
+        places = np.minimum(places, self._buckets - 1)
+        order = np.argsort(places, kind="stable")
+        groups = groups[:, order]
+        firsts = np.flatnonzero(np.diff(places[order], prepend=-1))
+        gathered = groups[:, np.append(firsts, groups.shape[1])[1:] - 1]
+        for rows, join in (
+            ([START, MINIMUM], np.minimum),
+            ([STOP, MAXIMUM], np.maximum),
+            (_SUMS, np.add),
+        ):
+            gathered[rows] = join.reduceat(groups[rows], firsts, axis=1)
+        return gathered
+
+    def _as_buckets(self, groups: Groups) -> list[Bucket]:
+        columns: list[list[Any]] = groups.tolist()
+        for row in _SUMS if self._axis is Axis.X else [START, STOP, *_SUMS]:
+            columns[row] = groups[row].astype(np.int64).tolist()
+        for row in (MINIMUM, MAXIMUM):
+            columns[row] = [None if abs(value) == inf else value for value in columns[row]]
+        return list(map(Bucket._make, zip(*columns, strict=True)))
 
 
-def _half_span(start: float, stop: float) -> float:
+def _half_span(start: Any, stop: Any) -> Any:
     """Return half the way, since the whole way may be longer than the largest double."""
     return stop / 2 - start / 2
 
 
-def _whole(one: Stats, axis: Axis, begin: int) -> _Group:
-    span: tuple[float, float, int] = (begin, begin + one.points - 1, one.points)
+def _columns(rows: Sequence[Stats]) -> Columns:
+    columns = np.array(rows, float).reshape(-1, len(Stats._fields)).T
+    return dict(zip(Stats._fields, columns, strict=True))
+
+
+def _alike(sketches: Sequence[Sketch], chosen: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the chosen chunks that have an outline, by its shape."""
+    by_shape: dict[Any, list[int]] = {}
+    for i in chosen.tolist():
+        if sketches[i].outline:
+            by_shape.setdefault(stats.shape(sketches[i].stats), []).append(i)
+    return [np.array(alike) for alike in by_shape.values()]
+
+
+def _blocks(sketches: Sequence[Sketch], axis: Axis, begins: NDArray[np.float64]) -> Groups:
+    """Return the blocks of chunks whose outlines are alike as groups, a row a chunk.
+
+    Raises:
+        DecodeError: an outline is damaged.
+    """
+    columns = stats.blocks(sketches[0].stats, [sketch.outline for sketch in sketches])
+    sizes = np.array([[sketch.stats.points] for sketch in sketches])
+    before = np.arange(columns["v_min"].shape[1]) * stats.BLOCK
+    return _groups(columns, axis, begins[:, None] + before, np.minimum(sizes - before, stats.BLOCK))
+
+
+def _groups(columns: Columns, axis: Axis, begins: NDArray[Any], points: NDArray[Any]) -> Groups:
+    """Return neighbouring points as groups, given their stats and how many come before each."""
+    places = begins, begins + points - 1, points
     if axis is Axis.TIME:
-        span = (one.t_min, one.t_max, one.points)
+        places = columns["t_min"], columns["t_max"], points
     elif axis is Axis.X:
-        span = (one.x_min, one.x_max, one.xs)
-    start, stop, points = span
-    return _Group(start, stop, points, *one[1:7])
-
-
-def _groups(
-    one: Stats, blocks: Mapping[str, Sequence[Any]], together: int, axis: Axis, begin: int
-) -> list[_Group]:
-    """Return so many neighbouring blocks of a chunk at a time as groups."""
-    size = stats.BLOCK * together
-    begins = range(0, one.points, size)
-    count = len(blocks["v_min"])
-
-    def joined(name: str) -> Sequence[Any]:
-        column = blocks.get(name)
-        if column is None:
-            return [0] * len(begins)
-        join = stats.JOIN[name]
-        return (
-            column
-            if together == 1
-            else [join(column[i : i + together]) for i in range(0, count, together)]
-        )
-
-    places: Sequence[Sequence[float]] = (joined("t_min"), joined("t_max"))
-    if axis is Axis.X:
-        places = (joined("x_min"), joined("x_max"))
-    elif axis is Axis.INDEX:
-        ends = [min(i + size, one.points) - 1 for i in begins]
-        places = [[begin + i for i in begins], [begin + i for i in ends]]
-    sizes = [min(size, one.points - i) for i in begins]
+        places = columns["x_min"], columns["x_max"], columns.get("xs", points)
+    none = np.zeros(points.shape)
     names = ("v_min", "v_max", "v_last", "nans", "positive", "negative")
-    return list(map(_Group._make, zip(*places, sizes, *map(joined, names), strict=True)))
-
-
-def _group(start: float, stop: float, values: Sequence[float]) -> _Group:
-    if isfinite(sum(values)):
-        return _Group(start, stop, len(values), min(values), max(values), values[-1], 0, 0, 0)
-    finite = list(filter(isfinite, values))
-    lowest, highest = (min(finite), max(finite)) if finite else (inf, -inf)
-    nans = positive = 0
-    if len(finite) < len(values):
-        nans, positive = sum(map(isnan, values)), sum(value == inf for value in values)
-    negative = len(values) - len(finite) - nans - positive
-    return _Group(start, stop, len(values), lowest, highest, values[-1], nans, positive, negative)
-
-
-def _join(one: _Group, later: _Group) -> _Group:
-    return _Group(
-        min(one.start, later.start),
-        max(one.stop, later.stop),
-        one.points + later.points,
-        min(one.v_min, later.v_min),
-        max(one.v_max, later.v_max),
-        later.v_last,
-        one.nans + later.nans,
-        one.positive + later.positive,
-        one.negative + later.negative,
-    )
-
-
-def _bucket(group: _Group) -> Bucket:
-    has_finite = group.points > group.nans + group.positive + group.negative
-    return Bucket(*group) if has_finite else Bucket(*group)._replace(minimum=None, maximum=None)
+    return np.array([*places, *(columns.get(name, none) for name in names)])

@@ -7,22 +7,22 @@ alike in neighbouring items then stands together. Integers that grow slowly are 
 from __future__ import annotations
 
 import threading
-from array import array
-from itertools import accumulate
-from operator import sub
 from sys import byteorder
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import zstandard
 
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from array import array
+
+    from numpy.typing import NDArray
 
 ITEM = 8
+INTEGER, REAL = np.dtype("<i8"), np.dtype("<f8")
 
-_BY_SIGNIFICANCE = range(ITEM) if byteorder == "little" else range(ITEM)[::-1]
 _LARGEST_BYTES = 64 * 1024 * 1024  # a damaged frame must not fill the memory
 
 _local = threading.local()  # zstd contexts are costly to make and must not be shared by threads
@@ -36,55 +36,56 @@ def to_bytes(column: array[Any]) -> bytes:
     return column.tobytes()
 
 
-def from_bytes(typecode: str, data: bytes) -> array[Any]:
-    """Undo `to_bytes`."""
-    column = array(typecode)
-    column.frombytes(data)
-    if byteorder == "big":  # pragma: no cover - as above
-        column.byteswap()
-    return column
+def transpose(columns: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the bytes of columns, given as rows, by significance: one more axis."""
+    return np.ascontiguousarray(columns.view(np.uint8).reshape(*columns.shape, ITEM).swapaxes(1, 2))
 
 
-def transpose(data: bytes) -> bytes:
-    """Return the bytes of 8-byte items by significance."""
-    return b"".join([data[i::ITEM] for i in _BY_SIGNIFICANCE])
+def unpack(frame: bytes, columns: int) -> NDArray[np.int64]:
+    """Return so many columns of a frame that holds what `transpose` gave for them.
+
+    Raises:
+        DecodeError: this is no such frame of ours.
+    """
+    data = decompress(frame)
+    size, rest = divmod(len(data), columns * ITEM)
+    if rest:
+        msg = f"{len(data)} bytes are not {columns} columns"
+        raise DecodeError(msg)
+    by_significance = np.frombuffer(data, np.uint8).reshape(columns, ITEM, size)
+    return np.ascontiguousarray(by_significance.swapaxes(1, 2)).view(INTEGER)[..., 0]
 
 
-def restore(data: bytes) -> bytes:
-    """Undo `transpose`."""
-    count = len(data) // ITEM
-    items = bytearray(len(data))
-    for place, i in enumerate(_BY_SIGNIFICANCE):
-        items[i::ITEM] = data[place * count : (place + 1) * count]
-    return bytes(items)
+def differences(columns: NDArray[np.int64], begins: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return what is added from item to item of columns, given as rows; items are 0 or more.
+
+    They begin anew with the items at `begins`, which stay as they are.
+    """
+    found = np.diff(columns, prepend=0)
+    found[:, begins] = columns[:, begins]
+    return found
 
 
-def differences(column: array[int]) -> array[int]:
-    """Return the first item and then what is added from item to item; items are 0 or more."""
-    items = column.tolist()
-    return array("q", [*items[:1], *map(sub, items[1:], items)])
-
-
-def sums(column: array[int]) -> array[int]:
-    """Undo `differences`.
+def sums(column: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Undo `differences` for the items from one beginning to the next.
 
     Raises:
         DecodeError: these are no differences of ours.
     """
-    try:
-        return array("q", accumulate(column))
-    except OverflowError as error:
-        msg = "a packed column is damaged: its differences add up to more than 64 bits"
-        raise DecodeError(msg) from error
+    items = np.cumsum(column)
+    if len(items) and items.min() < 0:
+        msg = "a packed column is damaged: its differences do not add up to items of 0 or more"
+        raise DecodeError(msg)
+    return items
 
 
-def compress(parts: Iterable[bytes]) -> bytes:
-    """Return one zstd frame of all parts."""
+def compress(data: bytes) -> bytes:
+    """Return a zstd frame."""
     try:
         compressor = _local.compressor
     except AttributeError:
         compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
-    return compressor.compress(b"".join(parts))  # type: ignore[no-any-return]
+    return compressor.compress(data)  # type: ignore[no-any-return]
 
 
 def decompress(frame: bytes) -> bytes:
@@ -105,21 +106,3 @@ def decompress(frame: bytes) -> bytes:
     except zstandard.ZstdError as error:
         msg = f"a packed column is damaged: {error}"
         raise DecodeError(msg) from error
-
-
-def split(data: bytes, typecodes: str) -> list[array[Any]]:
-    """Return columns of equal length from the transposed bytes of all of them.
-
-    Raises:
-        DecodeError: the bytes do not divide into such columns.
-    """
-    size, rest = divmod(len(data), len(typecodes))
-    if rest or size % ITEM:
-        msg = f"{len(data)} bytes are not {len(typecodes)} columns"
-        raise DecodeError(msg)
-    columns = []
-    for place, typecode in enumerate(typecodes):
-        column = array(typecode)
-        column.frombytes(restore(data[place * size : (place + 1) * size]))
-        columns.append(column)
-    return columns

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
-from itertools import chain
-from math import fsum, inf, isfinite, isnan, nan
-from operator import itemgetter
+from math import fsum, inf, isfinite, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers import packing
+import numpy as np
+
+from consumers.packing import INTEGER, ITEM, REAL
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Columns = dict[str, NDArray[Any]]
 
 BLOCK = 64
 """Points of a block, the last of a chunk aside."""
@@ -42,120 +44,148 @@ class Stats(NamedTuple):
     x_max: float
 
 
-Columns = Sequence[Sequence[Any]]
-"""Stats of consecutive blocks: a sequence a field."""
-
-JOIN: dict[str, Callable[[Any], Any]] = {
-    "points": sum,
-    "v_min": min,
-    "v_max": max,
-    "v_last": itemgetter(-1),
-    "nans": sum,
-    "positive": sum,
-    "negative": sum,
-    "t_min": min,
-    "t_max": max,
-    "xs": sum,
-    "x_min": min,
-    "x_max": max,
+_JOIN = {
+    "points": np.add,
+    "v_min": np.minimum,
+    "v_max": np.maximum,
+    "nans": np.add,
+    "positive": np.add,
+    "negative": np.add,
+    "t_min": np.minimum,
+    "t_max": np.maximum,
+    "xs": np.add,
+    "x_min": np.minimum,
+    "x_max": np.maximum,
 }
-"""How each field of neighbours becomes that of all of them."""
+"""How each field of neighbours becomes that of all of them, where it is not that of the last."""
 
-_ALWAYS = {"v_min": "d", "v_max": "d", "v_last": "d", "t_min": "q", "t_max": "q"}
-_WITH_X = {"x_min": "d", "x_max": "d"}
-_WITH_NON_FINITE = {"nans": "q", "positive": "q", "negative": "q"}
+_ALWAYS = {"v_min": REAL, "v_max": REAL, "v_last": REAL, "t_min": INTEGER, "t_max": INTEGER}
+_WITH_X = {"x_min": REAL, "x_max": REAL}
+_WITH_NON_FINITE = {"nans": INTEGER, "positive": INTEGER, "negative": INTEGER}
 
 
-def value_columns(values: array[float]) -> tuple[Columns, float]:
-    """Return the fields `points` to `negative` of each block, and the sum of the finite values.
+class Cuts(NamedTuple):
+    """Where columns that hold several chunks, one behind the other, are cut."""
 
-    The sum is rounded once; it is NaN when it is beyond any double.
-    """
-    blocks = _blocks(values.tolist())
-    sizes = list(map(len, blocks))
-    last = [block[-1] for block in blocks]
-    none = [0] * len(blocks)
+    chunks: NDArray[np.intp]
+    """Where each chunk begins, in points; in none of these columns is one empty."""
+    blocks: NDArray[np.intp]
+    """Where each block begins, in points."""
+    firsts: NDArray[np.intp]
+    """Which block is the first of each chunk."""
+
+
+def cuts(sizes: Sequence[int]) -> Cuts:
+    """Cut columns that hold chunks of so many points."""
+    points = np.array(sizes)
+    chunks = np.cumsum(points) - points
+    counts = -(-points // BLOCK)
+    firsts = np.cumsum(counts) - counts
+    blocks = np.arange(counts.sum()) * BLOCK + np.repeat(chunks - firsts * BLOCK, counts)
+    return Cuts(chunks, blocks, firsts)
+
+
+def value_columns(values: NDArray[np.float64], cut: Cuts) -> Columns:
+    """Return the fields `points` to `negative` of every block."""
+    begins = cut.blocks
+    ends = np.append(begins[1:], len(values))
+    is_finite = np.isfinite(values)
+    return {
+        "points": ends - begins,
+        "v_min": np.minimum.reduceat(np.where(is_finite, values, inf), begins),
+        "v_max": np.maximum.reduceat(np.where(is_finite, values, -inf), begins),
+        "v_last": values[ends - 1],
+        "nans": _count(np.isnan(values), begins),
+        "positive": _count(values == inf, begins),
+        "negative": _count(values == -inf, begins),
+    }
+
+
+def place_columns(times: NDArray[np.int64], xs: NDArray[np.float64], cut: Cuts) -> Columns:
+    """Return the fields `t_min` to `x_max` of every block; a point without x has NaN."""
+    begins = cut.blocks
+    is_finite = np.isfinite(xs)
+    return {
+        "t_min": np.minimum.reduceat(times, begins),
+        "t_max": np.maximum.reduceat(times, begins),
+        "xs": _count(is_finite, begins),
+        "x_min": np.minimum.reduceat(np.where(is_finite, xs, inf), begins),
+        "x_max": np.maximum.reduceat(np.where(is_finite, xs, -inf), begins),
+    }
+
+
+def wholes(columns: Mapping[str, NDArray[Any]], cut: Cuts) -> Iterator[tuple[Any, ...]]:
+    """Return the fields of every chunk, given those of its blocks."""
+    lasts = np.append(cut.firsts[1:], len(cut.blocks)) - 1
+    joined = [
+        _JOIN[name].reduceat(column, cut.firsts) if name in _JOIN else column[lasts]
+        for name, column in columns.items()
+    ]
+    return zip(*(column.tolist() for column in joined), strict=True)
+
+
+def split(columns: Mapping[str, NDArray[Any]], cut: Cuts) -> Iterator[Columns]:
+    """Return the columns of each chunk's blocks."""
+    ends = np.append(cut.firsts[1:], len(cut.blocks))
+    for begin, end in zip(cut.firsts.tolist(), ends.tolist(), strict=True):
+        yield {name: column[begin:end] for name, column in columns.items()}
+
+
+def sum_of_finite(values: Sequence[float]) -> float:
+    """Return the sum of the finite values, rounded once; NaN when it is beyond any double."""
     total = _sum(values)
-    if isfinite(total):
-        lowest, highest = list(map(min, blocks)), list(map(max, blocks))
-        return [sizes, lowest, highest, last, none, none, none], total
-    finite = [list(filter(isfinite, block)) for block in blocks]
-    columns: Columns = [
-        sizes,
-        [min(block, default=inf) for block in finite],
-        [max(block, default=-inf) for block in finite],
-        last,
-        [sum(map(isnan, block)) for block in blocks],
-        [block.count(inf) for block in blocks],
-        [block.count(-inf) for block in blocks],
-    ]
-    return columns, _sum(chain.from_iterable(finite))
+    return total if isfinite(total) else _sum(filter(isfinite, values))
 
 
-def place_columns(times: array[int], xs: array[float] | None) -> Columns:
-    """Return the fields `t_min` to `x_max` of each block."""
-    blocks = _blocks(times.tolist())
-    columns: Columns = [list(map(min, blocks)), list(map(max, blocks))]
-    if xs is None:
-        return [*columns, [0] * len(blocks), [inf] * len(blocks), [-inf] * len(blocks)]
-    finite = _blocks(xs.tolist())
-    if not isfinite(_sum(xs)):
-        finite = [list(filter(isfinite, block)) for block in finite]
-    return [
-        *columns,
-        list(map(len, finite)),
-        [min(block, default=inf) for block in finite],
-        [max(block, default=-inf) for block in finite],
-    ]
-
-
-def join(columns: Columns) -> Stats:
-    """Return the stats of all blocks as one."""
-    return Stats(*(join(column) for join, column in zip(JOIN.values(), columns, strict=True)))
-
-
-def outline(one: Stats, columns: Columns) -> bytes:
+def outline(one: Stats, columns: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the columns of the blocks that make up `one`, as far as `one` does not tell them.
 
     A single block needs no outline. They are not compressed: that would save a twentieth of a
     chunk's bytes and double the time of an overview.
     """
-    if len(columns[0]) == 1:
+    if one.points <= BLOCK:
         return b""
-    by_name = dict(zip(JOIN, columns, strict=True))
-    return b"".join(
-        packing.to_bytes(array(typecode, by_name[name]))
-        for name, typecode in _outlined(one).items()
-    )
+    fields = _outlined(one)
+    return b"".join(columns[name].astype(kind).tobytes() for name, kind in fields.items())
 
 
-def blocks(one: Stats, data: bytes) -> dict[str, array[Any]]:
-    """Return the columns of an outline by name; without those that are the same for all blocks.
+def shape(one: Stats) -> tuple[tuple[str, ...], int]:
+    """Return what outlines that `blocks` can read together have in common."""
+    return tuple(_outlined(one)), -(-one.points // BLOCK)
 
-    These are `points`, which is BLOCK but for the last, what counts non-finite values, if there are
-    none, and all about xs, unless every point has one.
+
+def blocks(one: Stats, outlines: Sequence[bytes]) -> Columns:
+    """Return the columns of outlines by name, with a row a chunk; all have the shape of `one`'s.
+
+    Columns that are the same for all blocks are left out: `points`, which is BLOCK but for the
+    last, what counts non-finite values, if there are none, and all about xs, unless every point has
+    one.
 
     Raises:
-        DecodeError: this is no outline of `one`.
+        DecodeError: one is no outline of that shape.
     """
     fields = _outlined(one)
-    size = -(-one.points // BLOCK) * packing.ITEM
-    if len(data) != size * len(fields):
-        msg = f"an outline of {one.points} points has {len(data)} bytes, not {size * len(fields)}"
+    count = -(-one.points // BLOCK)
+    size = count * ITEM * len(fields)
+    wrong = next((len(data) for data in outlines if len(data) != size), None)
+    if wrong is not None:
+        msg = f"an outline of {one.points} points has {wrong} bytes, not {size}"
         raise DecodeError(msg)
-    return {
-        name: packing.from_bytes(typecode, data[place * size : (place + 1) * size])
-        for place, (name, typecode) in enumerate(fields.items())
-    }
+    rows = np.frombuffer(b"".join(outlines), INTEGER).reshape(-1, len(fields), count)
+    return {name: rows[:, i].view(kind) for i, (name, kind) in enumerate(fields.items())}
 
 
-def _outlined(one: Stats) -> dict[str, str]:
-    fields = dict(_ALWAYS)
+def _outlined(one: Stats) -> dict[str, np.dtype[Any]]:
+    fields: dict[str, np.dtype[Any]] = dict(_ALWAYS)
     if one.xs == one.points:
         fields |= _WITH_X
     if one.nans or one.positive or one.negative:
         fields |= _WITH_NON_FINITE
     return fields
+
+
+def _count(marks: NDArray[np.bool_], begins: NDArray[np.intp]) -> NDArray[np.int64]:
+    return np.add.reduceat(marks, begins, dtype=np.int64)
 
 
 def _sum(numbers: Iterable[float]) -> float:
@@ -164,7 +194,3 @@ def _sum(numbers: Iterable[float]) -> float:
         return fsum(numbers)
     except (OverflowError, ValueError):  # too large, or both infinities among them
         return nan
-
-
-def _blocks(items: list[Any]) -> list[list[Any]]:
-    return [items[i : i + BLOCK] for i in range(0, len(items), BLOCK)]

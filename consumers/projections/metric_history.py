@@ -12,6 +12,7 @@ one that is at fault is refused.
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -21,7 +22,7 @@ from synapse_stream.tags import NON_FINITE
 from synapse_stream.views import SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from consumers.projections.base import Delivery
 
@@ -41,6 +42,34 @@ class _Table(NamedTuple):
     columns: list[tuple[str, array[float]]]
 
 
+class _Group:
+    """Series whose points came together so far: they share all columns but the values."""
+
+    def __init__(self, keys: tuple[SeriesKey, ...], number: int) -> None:
+        self._keys = keys
+        self._first = begin_points(number)
+        self._others = [array("d") for _ in keys[1:]]
+
+    def add(self, delivery: Delivery, table: _Table) -> None:
+        """Add the points of a table that has a column for each series."""
+        size = len(table.times)
+        ms = array("q", [delivery.ms]) * size
+        seq = array("q", [delivery.seq]) * size
+        lines = table.lines
+        if delivery.start:
+            lines = array("q", [delivery.start + i for i in lines])
+        (_, values), *others = table.columns
+        self._first.extend(Points(0, ms, seq, lines, table.times, values, table.xs))
+        for mine, (_, values) in zip(self._others, others, strict=True):
+            mine.extend(values)
+
+    def series(self) -> Iterator[tuple[SeriesKey, Points]]:
+        """Return each series with its points."""
+        yield self._keys[0], self._first
+        for key, values in zip(self._keys[1:], self._others, strict=True):
+            yield key, replace(self._first, values=values)
+
+
 class MetricHistoryView(JobView):
     """Collects the points of a job by series."""
 
@@ -49,7 +78,7 @@ class MetricHistoryView(JobView):
 
     def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
         super().__init__(job_id, document)
-        self._series: dict[SeriesKey, Points] = {}
+        self._forget()
 
     def begin(self) -> dict[str, Any]:
         """Return the document of a job without events."""
@@ -74,8 +103,17 @@ class MetricHistoryView(JobView):
 
     def take_rows(self) -> dict[SeriesKey, Points]:
         """Return the points that came since the last call."""
-        series, self._series = self._series, {}
-        return series
+        parts: dict[SeriesKey, list[Points]] = {}
+        for group in self._groups:
+            for key, points in group.series():
+                parts.setdefault(key, []).append(points)
+        self._forget()
+        return {key: _joined(points) for key, points in parts.items()}
+
+    def _forget(self) -> None:
+        self._groups: list[_Group] = []
+        self._open: dict[tuple[SeriesKey, ...], _Group] = {}
+        self._latest: dict[SeriesKey, tuple[SeriesKey, ...]] = {}
 
     def _apply_singly(self, delivery: Delivery, chosen: Sequence[int]) -> None:
         index = 0
@@ -87,24 +125,31 @@ class MetricHistoryView(JobView):
 
     def _append(self, delivery: Delivery, tables: Iterable[_Table], count: int) -> None:
         for table in tables:
-            size = len(table.times)
-            ms = array("q", [delivery.ms]) * size
-            seq = array("q", [delivery.seq]) * size
-            lines = table.lines
-            if delivery.start:
-                lines = array("q", [delivery.start + i for i in lines])
-            for name, values in table.columns:
-                key = SeriesKey(delivery.attempt, delivery.rank, table.step, name)
-                new = Points(0, ms, seq, lines, table.times, values, table.xs)
-                self._points(key).extend(new)
+            of = (delivery.attempt, delivery.rank, table.step)
+            keys = tuple([SeriesKey(*of, name) for name, _ in table.columns])
+            if keys:
+                group = self._open.get(keys) or self._begin(keys)
+                group.add(delivery, table)
         self._document["events"] += count
 
-    def _points(self, key: SeriesKey) -> Points:
-        points = self._series.get(key)
-        if points is None:
-            points = begin_points(self._document["events"])
-            self._series[key] = points
-        return points
+    def _begin(self, keys: tuple[SeriesKey, ...]) -> _Group:
+        """Begin a group; those that share a series with it get no more, to keep points in order."""
+        for key in keys:
+            self._open.pop(self._latest.get(key, ()), None)
+            self._latest[key] = keys
+        group = self._open[keys] = _Group(keys, self._document["events"])
+        self._groups.append(group)
+        return group
+
+
+def _joined(parts: list[Points]) -> Points:
+    """Return the parts of one series as one; a single part goes on sharing its columns."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = begin_points(parts[0].number)
+    for part in parts:
+        whole.extend(part)
+    return whole
 
 
 def _tabulate(events: list[Event], indexes: Sequence[int]) -> list[_Table]:

@@ -10,7 +10,7 @@ from consumers.store.bulk import RowWriter
 from consumers.store.schema import chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -26,9 +26,10 @@ Encoded = dict["SeriesKey", list["Chunk"]]
 _writer = RowWriter(chunk)
 
 
-def encode(rows: Mapping[SeriesKey, Points]) -> Encoded:
+def encode(jobs: Sequence[tuple[str, Mapping[SeriesKey, Points]]]) -> list[tuple[str, Encoded]]:
     """Make chunks of points; done before the transaction, so that it locks nobody out."""
-    return dict(encode_all(rows))
+    made = iter(encode_all([points for _, series in jobs for points in series.values()]))
+    return [(job_id, {key: next(made) for key in series}) for job_id, series in jobs]
 
 
 def write(connection: Connection, book: SeriesBook, jobs: Mapping[int, Encoded]) -> None:

@@ -219,7 +219,7 @@ class Store:
         """Prepare what needs no lock; return what writes the view, given the jobs' numbers."""
         rows = [(write.job_id, write.rows) for write in writes if write.rows]
         if lease.projection == metrics.PROJECTION:
-            rows = [(job_id, metrics.encode(points)) for job_id, points in rows]
+            rows = metrics.encode(rows)
         elif lease.projection == archive.PROJECTION:
             rows = [(job_id, archive.encode(new)) for job_id, new in rows]
 

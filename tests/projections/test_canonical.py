@@ -60,9 +60,8 @@ def test_chunks_do_not_show_in_the_form_of_a_history() -> None:
     stored = {}
     for key, points in told.points.items():
         stored[key] = begin_points(0)
-        for _, made in chunks.encode_all({key: points}):
-            for chunk in made:
-                stored[key].extend(chunks.decode(chunk.body))
+        for chunk in chunks.encode(points):
+            stored[key].extend(chunks.decode(chunk.body))
 
     assert canonical.of_points(stored) == canonical.of_fold(told.fold(MetricHistoryView))
 

@@ -27,8 +27,7 @@ class Stored:
         self.chunks: list[Chunk] = []
         for place, part in enumerate(parts):
             part.number = 10_000 * place
-            ((_, made),) = chunks.encode_all({"loss": part})
-            self.chunks += made
+            self.chunks += chunks.encode(part)
         self.bodies_read = 0
 
     def overview(
