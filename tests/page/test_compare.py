@@ -6,11 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from tests.page.looking import violations
 from tests.page.measured import report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.page.conftest import Visitor
     from tests.page.deployment import Deployment
 
@@ -69,6 +72,23 @@ def test_an_unknown_job_is_said_and_the_others_are_shown(visitor: Visitor, pair:
     expect(page.locator(".compare-runs li").nth(2)).to_contain_text("nobody")
     expect(page.locator(".compare-runs li").nth(2)).not_to_contain_text("loading")
     expect(page.locator(".chart-notes").first).to_have_text("5 points")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_nothing_bars_the_way_of_assistive_technology(
+    visitor: Visitor,
+    pair: str,
+    scheme: str,
+    width: int,
+    keep: Callable[[Page, str], None],
+) -> None:
+    page = visitor.open(pair, width=width, color_scheme=scheme)
+    expect(page.locator(".chart-notes").first).to_have_text("5 points")
+    page.locator(".chart-card").first.get_by_text("Table").click()
+
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep(page, f"compare-{scheme}-{width}")
 
 
 def test_without_jobs_it_says_how_to_choose_them(visitor: Visitor) -> None:

@@ -71,7 +71,7 @@ export function sinceAxis(origin) {
 
 /** Return seconds as "1.5 s", "2:05", "1:00:00". */
 export function formatElapsed(seconds) {
-  if (Math.abs(seconds) < 60) return `${formatValue(Number(seconds.toPrecision(3)))} s`;
+  if (Math.abs(seconds) < 60) return `${formatValue(Number(seconds.toFixed(3)))} s`;
   const whole = Math.round(Math.abs(seconds));
   const pair = (n) => String(n).padStart(2, "0");
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];

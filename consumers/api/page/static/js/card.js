@@ -95,7 +95,7 @@ export class Card {
   /** Keep both axes as they are while the lines are cut for a replay. */
   pin(isPinned) {
     if (!isPinned) this._pinned = null;
-    else if (this._chart) this._pinned ??= { span: this._chart.seenSpan, values: this._chart.seenValues };
+    else if (this._chart) this._pinned ??= { span: this._span ? null : this._chart.seenSpan, values: this._chart.seenValues };
   }
 
   destroy() {

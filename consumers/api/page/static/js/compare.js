@@ -133,6 +133,7 @@ class Comparison {
           <span class="chart-space"></span>
           ${scaleTools(this._choice, change)}
         </form>
+        <h2 class="visually-hidden">Charts</h2>
         ${[...Map.groupBy(shown, ({ step }) => step)].map(([step, metrics]) => this._group(step, metrics))}
         ${outcomeTable(this._runs, shown)}
       </div>`,
@@ -142,7 +143,7 @@ class Comparison {
 
   _group(step, metrics) {
     return html`<section class="chart-group">
-      <h2>${step === null ? "Without a step" : oneLine(step)}</h2>
+      <h3>${step === null ? "Without a step" : oneLine(step)}</h3>
       <div class="chart-grid">${metrics.map(({ key }) => this._cards.get(key).element)}</div>
     </section>`;
   }

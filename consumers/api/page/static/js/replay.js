@@ -155,8 +155,8 @@ export class Replay {
   _render() {
     const isLive = this._time === null;
     const time = isLive ? this._to : this._time;
-    const elapsed = formatElapsed((time - this._from) / 1e6);
-    const text = isLive ? "live" : `${elapsed} of ${formatElapsed((this._to - this._from) / 1e6)}`;
+    const elapsed = formatElapsed(tenths(time - this._from));
+    const text = isLive ? "live" : `${elapsed} of ${formatElapsed(tenths(this._to - this._from))}`;
     render(
       html`<section class="replay-bar" aria-label="Replay">
         <button type="button" class="chart-button" @click=${() => this._play()} aria-label=${this._isPlaying ? "Pause" : "Play"}>
@@ -193,6 +193,8 @@ export class Replay {
     this.moveTo(this._from + (step / STEPS) * (this._to - this._from));
   }
 }
+
+const tenths = (us) => Math.round(us / 1e5) / 10;
 
 function mark(time, kind, title) {
   return { time, kind, title: oneLine(title, 120) };
