@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from synapse_stream.log.event_log import open_log
@@ -200,6 +201,29 @@ def test_a_store_that_cannot_be_read_is_one_line(
     assert (said.code, said.out) == (1, "")
     assert said.err.count("\n") == 1
     assert "is no SQLite database" in said.err
+
+
+def test_a_job_is_shown_as_it_was_at_a_position_or_a_time(
+    command: Callable[..., Said], settings: Settings
+) -> None:
+    chain = Chain("job-1")
+    log = open_log(settings)
+    entry = log.append(chain.add(STARTED, {"type": "progress", "current": 1, "total": 4})).entry
+    log.append(chain.add(ended("completed")))
+    log.close()
+    assert entry is not None
+    first_time = orjson.loads(chain.batches[0].lines()[0])["time"]
+
+    (state,) = command("show", "job-1", "--at", "{}-{}.1".format(*entry), "--json").objects
+    (before,) = command("show", "job-1", "--at", str(first_time), "--json").objects
+
+    assert (state["status"], state["health"]) == ("running", "alive")
+    assert state["attempts"][0]["overall_percent"] == 25
+    assert before["attempts"][0]["steps"] == []
+    assert command("show", "job-1", "--at", "1-0").code == 1
+    wrong = command("show", "job-1", "--at", "yesterday")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "yesterday" in wrong.err
 
 
 @pytest.fixture

@@ -137,10 +137,24 @@ def test_until_a_position_a_series_is_as_if_it_had_ended_there(
     assert list(points.times) == list(expected.times)
     assert points.positions == expected.positions
     assert points.positions[-1] == until
+    pieces = list(views.pieces("job", LOSS, until=until))
+    assert same([value for piece in pieces for value in piece.values], expected.values)
+    assert [place for piece in pieces for place in piece.positions] == expected.positions
     for axis in Axis:
         for start in (None, 100):
             read = partial(views.overview, key=LOSS, buckets=50, axis=axis, start=start)
             assert repr(read("job", until=until)) == repr(read("cut"))
+
+
+def test_a_long_series_comes_in_pieces_and_none_is_long(store: Store, views: StoredViews) -> None:
+    writer = Writer(store)
+    writer.write([5_000] * 10)
+    writer.compact()
+
+    sizes = [len(piece) for piece in views.pieces("job", LOSS)]
+
+    assert sum(sizes) == 50_000
+    assert max(sizes) <= MOST_POINTS < 50_000
 
 
 def test_before_its_first_point_a_series_is_empty(store: Store, views: StoredViews) -> None:
@@ -152,6 +166,7 @@ def test_before_its_first_point_a_series_is_empty(store: Store, views: StoredVie
 
 def test_an_unknown_series_is_empty(views: StoredViews) -> None:
     assert len(views.points("job", LOSS)) == 0
+    assert list(views.pieces("job", LOSS)) == []
     assert views.overview("job", LOSS).count == 0
 
 
