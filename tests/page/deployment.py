@@ -54,9 +54,9 @@ class Deployment:
             process.wait()
         self._server.__exit__()
 
-    def start_api(self) -> None:
+    def start_api(self, tokens: str = "[]") -> None:
         """Start the API, on the same port as before; return when it answers."""
-        self._start("consumers.api", "--port", str(self._port))
+        self._start("consumers.api", "--port", str(self._port), SYNAPSE_STREAM_API_TOKENS=tokens)
         wait_until(self._is_answering)
 
     def kill_api(self) -> None:
@@ -81,12 +81,13 @@ class Deployment:
 
     def _is_answering(self) -> bool:
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/api/jobs").is_success
+            return httpx.get(f"{self.url}/api/session").is_success
         return False
 
-    def _start(self, module: str, *arguments: str) -> None:
+    def _start(self, module: str, *arguments: str, **settings: str) -> None:
         environment = {
             **os.environ,
+            **settings,
             "SYNAPSE_STREAM_REDIS_URL": self._server.url,
             "SYNAPSE_STREAM_DATA_DIR": str(self.settings.data_dir),
         }

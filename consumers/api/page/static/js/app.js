@@ -1,15 +1,18 @@
 /** Which page is shown, and what stands around it: connection, session, keyboard help. */
 
 import { html, nothing, render } from "../vendor/lit-html.js";
-import { jobsPage } from "./jobs.js";
+import { JobsPage } from "./jobs.js";
 import { startSession } from "./session.js";
 
 const main = document.getElementById("main");
 const status = document.getElementById("connection");
 const PAGES = {
-  "": jobsPage,
-  job: async (...all) => (await import("./job.js")).jobPage(...all),
-  compare: async (root, params) => (await import("./compare.js")).comparePage(root, params.getAll("id")),
+  "": (...all) => new JobsPage(...all),
+  job: async (...all) => new (await import("./job.js")).JobPage(...all),
+  compare: async (root, params) => {
+    page.title("Compare");
+    return (await import("./compare.js")).comparePage(root, params.getAll("id"));
+  },
 };
 const CONNECTION = {
   connecting: ["", "Connecting"],

@@ -22,6 +22,7 @@ export class Feed {
   #typing = null;
   #levels = {};
   #steps = [];
+  #hasRanks = false;
 
   constructor(root, jobId) {
     this.root = root;
@@ -49,6 +50,7 @@ export class Feed {
   /** Take what the toolbar offers from a run state. */
   onState(attempt) {
     this.#levels = attempt.levels;
+    this.#hasRanks = attempt.ranks.length > 1;
     this.#steps = attempt.steps.map(({ name }) => name).filter((name) => name !== null);
     this.schedule();
   }
@@ -178,7 +180,7 @@ export class Feed {
       this.#isFollowing &&= index === this.model.items.length - 1;
       this.schedule();
     };
-    const origin = [item.step, item.rank ? `rank ${item.rank}` : null].filter(Boolean).join(" · ");
+    const origin = [item.step, this.#hasRanks ? `rank ${item.rank}` : null].filter(Boolean).join(" · ");
     const data = hasData(item) ? ` ${textOf(item.data, { line: true }).slice(0, 200)}` : "";
     return html`<span class="m-time" title=${exactTime(item.time)}>${clock(item.time)}</span>
       <span class="m-level plain-${look.tone}">${icon(look.icon)}<span>${item.kind === "dev_event" ? "dev" : item.level}</span></span>
@@ -196,7 +198,9 @@ export class Feed {
   }
 
   #newest(shown) {
-    if (this.#isFollowing || shown.length === 0) return nothing;
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < this.rows.height;
+    if (this.#isFollowing || isAtEnd) return nothing;
     const unread = Math.max(0, this.model.first + shown.length - this.#readUpTo);
     return html`<button type="button" @click=${() => this.follow()}>${icon("down")} ${unread ? `${formatCount(unread)} new` : "Jump to newest"}</button>`;
   }

@@ -15,7 +15,8 @@ export const shortCount = (n) => (n < 10_000 ? formatCount(n) : compact.format(n
 
 /** Return a duration in its two largest units: "40 ms", "12 s", "3 min 20 s", "2 d 4 h". */
 export function duration(seconds) {
-  if (seconds < 1) return `${Math.round(Math.max(0, seconds) * 1000)} ms`;
+  if (seconds < 0.001) return "under 1 ms";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   const at = UNITS.findIndex(([size]) => seconds >= size);
   if (at < 0) return `${Math.floor(seconds)} s`;
   const [size, name] = UNITS[at];

@@ -15,11 +15,7 @@ import { Replay } from "./replay.js";
 import { Steps } from "./steps.js";
 import { actions, failure, summary } from "./summary.js";
 
-export function jobPage(root, params, page) {
-  return new JobPage(root, params.get("id") ?? "", params.get("at"), page);
-}
-
-class JobPage {
+export class JobPage {
   #job = null; // newest state
   #past = null; // {job, time} of the moment that replay shows
   #number = null; // attempt that was picked; null: the latest
@@ -30,7 +26,8 @@ class JobPage {
   #abort = new AbortController();
   #replay = null;
 
-  constructor(root, jobId, at, page) {
+  constructor(root, params, page) {
+    const jobId = params.get("id") ?? "";
     Object.assign(this, { root, jobId, page });
     page.title(jobId);
     render(shell(), root);
@@ -40,7 +37,7 @@ class JobPage {
     this.charts = new Charts(part("charts"), { jobId });
     this.downloads = new Downloads(jobId, () => this.#schedule());
     this.stream = this.#follow();
-    this.#readState(at);
+    this.#readState(params.get("at"));
     this.charts.load();
     this.ticking = setInterval(() => this.#schedule(), 1000);
     addEventListener("keydown", this.#keys);

@@ -7,47 +7,55 @@ const PAGE = 200;
 
 export class JobList {
   #byId = new Map();
-  #next = null;
+  #sorted = null;
+  #next = null; // job behind which more can be paged in
   #loading = null;
-  #generation = 0;
+  #abort = new AbortController();
 
   /** `onChange()` follows every change of `jobs`, `problem` or `isLoading`. */
   constructor(onChange) {
     this.onChange = onChange;
     this.filters = { status: "", action: "", q: "" };
-    this.jobs = [];
     this.problem = null;
-    this.isLoading = false;
   }
 
-  /** True when more can be paged in. */
+  destroy() {
+    this.#abort.abort();
+  }
+
+  /** All that is loaded, the newest first. */
+  get jobs() {
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => b.started - a.started);
+    return this.#sorted;
+  }
+
   get hasMore() {
     return this.#next !== null;
+  }
+
+  get isLoading() {
+    return this.#loading !== null;
   }
 
   /** Show what matches `filters` from now on. */
   filter(filters) {
     this.filters = filters;
     this.#byId.clear();
-    this.#publish();
-    return this.refresh();
+    this.#next = null;
+    this.refresh();
   }
 
   /** Read again what is shown, and what came newly; after the stream was away. */
-  async refresh() {
-    this.#generation += 1;
-    const wanted = Math.max(this.#byId.size, 1);
-    this.#next = null;
-    this.#loading = null;
-    do await this.more({ isFirst: this.#next === null });
-    while (this.hasMore && this.problem === null && this.#loadedAll < wanted);
+  refresh() {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    this.#loading = this.#load(null, this.#byId.size);
+    this.#publish();
   }
 
-  /** Page in the next jobs; one request at a time. */
-  more({ isFirst = false } = {}) {
-    if (!isFirst && !this.hasMore) return Promise.resolve();
-    this.#loading ??= this.#page(isFirst ? null : this.#next).finally(() => (this.#loading = null));
-    return this.#loading;
+  /** Page in the next jobs, if there are any and nothing is being loaded. */
+  more() {
+    if (this.#loading === null && this.hasMore && this.problem === null) this.#loading = this.#load(this.#next, 1);
   }
 
   /** Take in what the stream says of a job. */
@@ -59,36 +67,39 @@ export class JobList {
       return;
     }
     // A job that is older than all that are shown has its place on a page that is not here yet.
-    const oldest = this.jobs.at(-1);
-    if (known === undefined && this.hasMore && oldest && summary.started < oldest.started) return;
+    if (known === undefined && this.hasMore && summary.started < (this.jobs.at(-1)?.started ?? 0)) return;
     this.#byId.set(summary.job_id, summary);
     this.#publish();
   }
 
-  #loadedAll = 0;
-
-  async #page(after) {
-    const generation = this.#generation;
-    this.isLoading = true;
-    this.onChange();
+  /** Load pages behind the job `after`, until there are `wanted` jobs or no more. */
+  async #load(after, wanted) {
+    const { signal } = this.#abort;
     try {
-      const answer = await getJson(`api/jobs${query({ ...this.filters, after, limit: PAGE })}`);
-      if (generation !== this.#generation) return;
-      this.#loadedAll = (after === null ? 0 : this.#loadedAll) + answer.jobs.length;
+      let answer = { next: after };
+      for (let read = 0; read === 0 || (answer.next !== null && read < wanted); read += PAGE) {
+        answer = await getJson(`api/jobs${query({ ...this.filters, after: answer.next, limit: PAGE })}`, { signal });
+        for (const summary of answer.jobs) this.#keepNewer(summary);
+      }
       this.#next = answer.next;
+      if (this.hasMore) this.#dropOlder(answer.jobs.at(-1));
       this.problem = null;
-      for (const summary of answer.jobs) this.#keepNewer(summary);
     } catch (problem) {
-      if (generation === this.#generation) this.problem = problem;
-    } finally {
-      if (generation === this.#generation) this.isLoading = false;
-      this.#publish();
+      if (signal.aborted) return;
+      this.problem = problem;
     }
+    this.#loading = null;
+    this.#publish();
   }
 
   #keepNewer(summary) {
     const known = this.#byId.get(summary.job_id);
     if (!known || comparePositions(summary.position, known.position) >= 0) this.#byId.set(summary.job_id, summary);
+  }
+
+  /** What lies behind the pages that are loaded would hide a gap; it comes again with its page. */
+  #dropOlder({ started }) {
+    for (const [id, job] of this.#byId) if (job.started < started) this.#byId.delete(id);
   }
 
   #matches({ job_id: id, status, action }) {
@@ -100,7 +111,7 @@ export class JobList {
   }
 
   #publish() {
-    this.jobs = [...this.#byId.values()].sort((a, b) => b.started - a.started);
+    this.#sorted = null;
     this.onChange();
   }
 }

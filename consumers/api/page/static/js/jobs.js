@@ -10,14 +10,12 @@ import { formatCount } from "./numbers.js";
 import { Rows } from "./rows.js";
 
 const COLUMNS = ["Job", "Status", "Progress", "Started", "Events", "Trouble"];
+const FILTERS = ["status", "action", "q"];
 const TYPING_MS = 200;
 const TABLE_HEAD_PX = 32;
+const ROWS_AHEAD = 50;
 
-export function jobsPage(root, params, page) {
-  return new JobsPage(root, params, page);
-}
-
-class JobsPage {
+export class JobsPage {
   #cursor = null;
   #chosen = new Set();
   #actions = new Set();
@@ -27,7 +25,7 @@ class JobsPage {
   constructor(root, params, page) {
     this.page = page;
     this.list = new JobList(() => this.#schedule());
-    const filters = Object.fromEntries(["status", "action", "q"].map((name) => [name, params.get(name) ?? ""]));
+    const filters = Object.fromEntries(FILTERS.map((name) => [name, params.get(name) ?? ""]));
     this.list.filters = filters;
     page.title("Jobs");
     render(this.#shell(filters), root);
@@ -40,7 +38,7 @@ class JobsPage {
       keyOf: (job) => job.job_id,
       draw: (job, row, index) => this.#row(job, row, index),
       onRange: (_, stop) => {
-        if (stop > this.list.jobs.length - 50) this.list.more();
+        if (stop > this.list.jobs.length - ROWS_AHEAD) this.list.more();
       },
     });
     this.stream = jobsLive({
@@ -56,6 +54,7 @@ class JobsPage {
 
   destroy() {
     this.stream.close();
+    this.list.destroy();
     this.rows.destroy();
     clearInterval(this.ticking);
     clearTimeout(this.#typing);
@@ -164,10 +163,10 @@ with open_run("job-1") as ctx:
     this.#schedule();
   }
 
-  #filter = ({ currentTarget }) => {
+  #filter = ({ currentTarget: form }) => {
     clearTimeout(this.#typing);
     this.#typing = setTimeout(() => {
-      const filters = Object.fromEntries(["status", "action", "q"].map((name) => [name, currentTarget?.elements[name].value ?? form(this.root, name)]));
+      const filters = Object.fromEntries(FILTERS.map((name) => [name, form.elements[name].value.trim()]));
       this.page.replaceQuery(filters);
       this.scroller.scrollTop = 0;
       this.list.filter(filters);
@@ -197,7 +196,6 @@ with open_run("job-1") as ctx:
   }
 }
 
-const form = (root, name) => root.querySelector("form").elements[name].value;
 const queryOf = (id) => `?${new URLSearchParams({ id })}`;
 
 function about(job) {
@@ -214,7 +212,7 @@ function sign(job) {
 }
 
 function progress(job, name) {
-  if (job.percent === null) return html`<span class="sub">no progress reported</span>`;
+  if (job.percent === null) return html`<span class="sub">no progress</span>`;
   const look = { completed: "good", failed: "bad", cancelled: "idle" }[job.status] ?? "";
   const now = job.updated + secondsSince(job.last_sign_ms) * 1e6;
   const left = job.eta_seconds === null ? nothing : `${duration(remaining(job.eta_seconds, job.updated, now))} left`;

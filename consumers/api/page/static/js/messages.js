@@ -9,6 +9,7 @@ import { getJson, jobPath, query } from "./api.js";
 import { isAfter, laterOf } from "./positions.js";
 
 const PAGE = 500;
+const OLDER_PAGE = 1000; // who reads back wants to get far
 const MOST_KEPT = 120_000;
 const KEPT = 100_000;
 const FIRST_WAIT_MS = 100;
@@ -101,7 +102,7 @@ export class Messages {
     if (!this.hasOlder || this.isLoading || this.items.length === 0) return;
     const { signal } = this.#abort;
     this.#olderRequest ??= untilAborted(signal, async () => {
-      const answer = await this.#ask({ before: this.items[0].position }, signal);
+      const answer = await this.#ask({ before: this.items[0].position, limit: OLDER_PAGE }, signal);
       this.items = answer.messages.concat(this.items);
       this.first -= answer.messages.length;
       this.hasOlder = answer.has_more;

@@ -60,7 +60,7 @@ function draw(enter) {
   render(html`<form @submit=${enter}>
     <h2 id="session-title">This deployment asks for a token</h2>
     <label>Token <input name="token" type="password" required autocomplete="current-password" spellcheck="false"></label>
-    ${problem ? html`<p class="alert" role="alert">${problem.status === 401 ? "This token is not known." : problem.message}</p>` : nothing}
+    ${problem ? html`<p class="alert" role="alert">${problem.message}</p>` : nothing}
     <div class="row-end"><button class="primary">Sign in</button></div>
   </form>`, dialog);
 }
