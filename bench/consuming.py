@@ -10,8 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from consumers.__main__ import spare_collector
-from consumers.projections import PROJECTIONS
+from consumers.__main__ import PROJECTIONS, spare_collector
 from consumers.projector import Projector
 from consumers.store import Store, open_store
 from consumers.store.databases import Databases

@@ -28,7 +28,7 @@ class HeldArchive(Held):
         self, log: FeedLog, pointers: Sequence[FeedPointer]
     ) -> tuple[Sequence[tuple[str, Any]], int]:
         found = log.read_raw_entries(pointers)
-        return found, sum(len(value) for _, entry in found for value in entry.fields.values())
+        return found, sum(len(next(reversed(entry.fields.values()))) for _, entry in found)
 
 
 def hold(

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 GENESIS = bytes(32)
 
 _COMPRESS_FROM_BYTES = 1024  # below that a zstd frame saves next to nothing
+_COMPRESSED = (b"p", b"n", b"m", b"h", b"z")
+_WRITTEN = {(b"p", b"n", b"m", b"h", b"d"), _COMPRESSED}
+_MOST_DIGITS = 16
+_ZERO = ord("0")
+_LONGEST_PRODUCER = 200  # bytes
 _LARGEST_DATA_BYTES = 64 * 1024 * 1024  # a damaged or hostile frame must not fill the memory
 
 _local = (
@@ -67,6 +72,17 @@ class RawEntry(NamedTuple):
     ms: int
     seq: int
     fields: Mapping[bytes, bytes]
+
+
+class Parts(NamedTuple):
+    """A batch as the append script writes it; its payload is not unpacked."""
+
+    producer: bytes
+    first: int
+    last: int
+    hash: bytes
+    is_compressed: bool
+    payload: bytes
 
 
 def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> bytes:
@@ -114,6 +130,44 @@ def decode_fields(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
         raise DecodeError(msg) from error
 
 
+def parse_fields(fields: Mapping[bytes, bytes]) -> Parts | None:
+    """Return the parts of a stream entry; None for one that the append script does not write so."""
+    names = tuple(fields)
+    if names not in _WRITTEN:
+        return None
+    producer, first, last, link, payload = fields.values()
+    if not (_is_number(first) and _is_number(last) and len(link) == len(GENESIS)):
+        return None
+    begin, end = int(first), int(last)
+    if begin > end or len(producer) > _LONGEST_PRODUCER or not _is_text(producer):
+        return None
+    return Parts(producer, begin, end, link, names == _COMPRESSED, payload)
+
+
+def written_fields(parts: Parts) -> dict[bytes, bytes]:
+    """Return the fields of a batch again, as they stand in a stream."""
+    return {
+        b"p": parts.producer,
+        b"n": b"%d" % parts.first,
+        b"m": b"%d" % parts.last,
+        b"h": parts.hash,
+        b"z" if parts.is_compressed else b"d": parts.payload,
+    }
+
+
+def unpack(job_id: str, entry: RawEntry) -> RawEntry:
+    """Return an entry with its lines uncompressed: the same, whichever way it was stored."""
+    parts = parse_fields(entry.fields)
+    if parts is None or not parts.is_compressed:
+        return entry
+    try:
+        data = decode_fields(job_id, entry.fields).data
+    except DecodeError:
+        return entry  # kept as it is: what is in it nobody can tell
+    fields = written_fields(parts._replace(is_compressed=False, payload=data))
+    return RawEntry(entry.ms, entry.seq, fields)
+
+
 def sealed_count(batch: Batch) -> int | None:
     """Return how many events the producer says it made, if the batch is its last; else None."""
     _, _, line = batch.data.rstrip(b"\n").rpartition(b"\n")
@@ -139,6 +193,22 @@ def decode_events(data: bytes) -> list[dict[str, Any]]:
         msg = f"the batch is no JSON Lines: {error}"
         raise DecodeError(msg) from error
     return events  # type: ignore[no-any-return]
+
+
+def _is_number(text: bytes) -> bool:
+    """Tell whether it is a whole number as it is printed."""
+    is_short = text.isdigit() and len(text) <= _MOST_DIGITS
+    return is_short and (text[0] != _ZERO or len(text) == 1)
+
+
+def _is_text(word: bytes) -> bool:
+    if word.isascii():
+        return True
+    try:
+        word.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _compressor() -> zstandard.ZstdCompressor:

@@ -26,7 +26,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import zstandard
 
-from synapse_stream.batch import RawEntry, chain, decode_fields
+from synapse_stream.batch import (
+    Parts,
+    RawEntry,
+    chain,
+    parse_fields,
+    unpack,
+    written_fields,
+)
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -35,12 +42,8 @@ if TYPE_CHECKING:
 PACKED_BYTES = 1024 * 1024
 """Size of the lines at which a packed block is full."""
 
-_PLAIN, _ZSTD, _OTHER = range(3)
-_FORMS = {b"d": _PLAIN, b"z": _ZSTD}
-_NAMES = (b"p", b"n", b"m", b"h")
+_ZSTD, _OTHER = 1, 2
 _HASH_BYTES = 32
-_MOST_DIGITS = 16
-_LONGEST_PRODUCER = 200
 _LEVEL = 3
 
 
@@ -59,40 +62,16 @@ class Block(NamedTuple):
     body: bytes
 
 
-class Parts(NamedTuple):
-    """A batch as the append script writes it: its payload is not unpacked."""
+def loose_blocks(entries: Sequence[RawEntry], parts: Sequence[Parts | None]) -> Iterator[Block]:
+    """Yield blocks of entries as they were received; a new one where ids go back.
 
-    producer: bytes
-    first: int
-    last: int
-    hash: bytes
-    form: int
-    payload: bytes
-
-
-def parse(fields: Any) -> Parts | None:
-    """Return the parts of an entry; None for one that the append script would not write so."""
-    names = tuple(fields)
-    form = _FORMS.get(names[-1]) if names else None
-    if form is None or names[:-1] != _NAMES:
-        return None
-    producer, first, last, link, payload = fields.values()
-    if max(len(first), len(last)) > _MOST_DIGITS or len(link) != _HASH_BYTES:
-        return None
-    try:
-        is_long = len(producer.decode()) > _LONGEST_PRODUCER
-        begin, end = int(first), int(last)
-    except ValueError:
-        return None
-    if is_long or not 0 <= begin <= end or b"%d %d" % (begin, end) != first + b" " + last:
-        return None
-    return Parts(producer, begin, end, link, form, payload)
-
-
-def loose_blocks(entries: Sequence[RawEntry]) -> Iterator[Block]:
-    """Yield blocks of entries as they were received; a new one where ids go back."""
-    for some in _ascending(entries):
-        yield _block(some, [parse(entry.fields) for entry in some], is_loose=True)
+    Args:
+        entries: what was received.
+        parts: of each of them, as `parse_fields` returns them.
+    """
+    backward = [i for i, (one, two) in enumerate(pairwise(entries), 1) if two[:2] <= one[:2]]
+    for begin, end in pairwise([0, *backward, len(entries)] if entries else []):
+        yield _block(entries[begin:end], parts[begin:end], is_loose=True)
 
 
 def packed_blocks(job_id: str, entries: Iterator[RawEntry]) -> Iterator[Block]:
@@ -104,7 +83,9 @@ def packed_blocks(job_id: str, entries: Iterator[RawEntry]) -> Iterator[Block]:
         if some and (size >= PACKED_BYTES or entry[:2] <= some[-1][:2]):
             yield _block(some, parts, is_loose=False, job_id=job_id)
             some, parts, size = [], [], 0
-        part = _unpacked(job_id, entry)
+        part = parse_fields(unpack(job_id, entry).fields)
+        if part and part.is_compressed:
+            part = None  # it cannot be unpacked, so it is kept with all its fields
         some.append(entry)
         parts.append(part)
         size += len(part.payload) if part else sum(map(len, entry.fields.values()))
@@ -126,28 +107,6 @@ def read_block(job_id: str, body: bytes, digest: bytes, *, is_loose: bool) -> li
     except (KeyError, ValueError, IndexError, TypeError, zstandard.ZstdError) as error:
         msg = f"a block of the archive of job {job_id!r} cannot be read: {error!r}"
         raise DecodeError(msg) from error
-
-
-def unpack(job_id: str, entry: RawEntry) -> RawEntry:
-    """Return an entry with its lines uncompressed: the form in which packed blocks hold it."""
-    part = _unpacked(job_id, entry)
-    return RawEntry(entry.ms, entry.seq, _fields(part) if part else entry.fields)
-
-
-def _ascending(entries: Sequence[RawEntry]) -> Iterator[Sequence[RawEntry]]:
-    backward = [i for i, (one, two) in enumerate(pairwise(entries), 1) if two[:2] <= one[:2]]
-    for begin, end in pairwise([0, *backward, len(entries)] if entries else []):
-        yield entries[begin:end]
-
-
-def _unpacked(job_id: str, entry: RawEntry) -> Parts | None:
-    part = parse(entry.fields)
-    if part is None or part.form == _PLAIN:
-        return part
-    try:
-        return part._replace(form=_PLAIN, payload=decode_fields(job_id, entry.fields).data)
-    except DecodeError:
-        return None  # kept as it is: what is in it nobody can tell
 
 
 def _block(
@@ -188,7 +147,7 @@ def _columns(
         "who": [numbers[part.producer] if part else -1 for part in parts],
         "first": _steps([part.first if part else 0 for part in parts]),
         "count": [part.last - part.first + 1 if part else 0 for part in parts],
-        "form": [part.form if part else _OTHER for part in parts],
+        "form": [int(part.is_compressed) if part else _OTHER for part in parts],
         "size": list(map(len, payloads)),
     }
 
@@ -235,23 +194,13 @@ def _read(job_id: str, body: bytes) -> Iterator[RawEntry]:
         if form == _OTHER:
             yield RawEntry(ms, seq, _split_fields(payload))
             continue
-        part = Parts(producers[who], first, first + numbers - 1, b"", form, payload)
+        part = Parts(producers[who], first, first + numbers - 1, b"", form == _ZSTD, payload)
         link = hashes.get(index) or _follow(job_id, newest[part.producer], part)
         newest[part.producer] = link
-        yield RawEntry(ms, seq, _fields(part._replace(hash=link)))
+        yield RawEntry(ms, seq, written_fields(part._replace(hash=link)))
     if stop != len(body):
         msg = f"{len(body) - stop} bytes too many"
         raise ValueError(msg)
-
-
-def _fields(part: Parts) -> dict[bytes, bytes]:
-    return {
-        b"p": part.producer,
-        b"n": b"%d" % part.first,
-        b"m": b"%d" % part.last,
-        b"h": part.hash,
-        b"d" if part.form == _PLAIN else b"z": part.payload,
-    }
 
 
 def _steps(values: list[int]) -> list[int]:

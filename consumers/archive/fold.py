@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import orjson
 
-from consumers.archive.block import parse
 from consumers.errors import OutdatedFold
+from synapse_stream.batch import parse_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumers.fold import Parked
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.batch import Parts, RawEntry
 
 
 class NewEntries(NamedTuple):
@@ -28,6 +28,8 @@ class NewEntries(NamedTuple):
     start: int
     """How many entries stand before them."""
     entries: list[RawEntry]
+    parts: list[Parts | None]
+    """Of each entry, as `parse_fields` returns them."""
 
 
 class ArchiveFold:
@@ -56,6 +58,7 @@ class ArchiveFold:
         self.has_changed = False
         self._has_stray = has_stray
         self._new: list[RawEntry] = []
+        self._parts: list[Parts | None] = []
         self._manifest: dict[str, Any] = _begin()
         if document is not None:
             self._manifest = orjson.loads(document)
@@ -70,11 +73,11 @@ class ArchiveFold:
 
         A batch of which some events are known is taken as a whole: readers drop what they know.
         """
-        part = parse(entry.fields)
+        part = parse_fields(entry.fields)
         if part is None:
             if not self._is_known_stray(entry):
                 self._manifest["strays"] += 1
-                self._take(entry, sum(map(len, entry.fields.values())))
+                self._take(entry, None, sum(map(len, entry.fields.values())))
             return []
         name = part.producer.decode()
         mark = self._producers.get(name)
@@ -88,7 +91,7 @@ class ArchiveFold:
             mark["events"] += fresh
             mark["at"] = entry[:2]
             self._manifest["events"] += fresh
-            self._take(entry, len(part.payload))
+            self._take(entry, part, len(part.payload))
         return []
 
     def retry(self, _parked: Parked) -> str | None:
@@ -102,11 +105,12 @@ class ArchiveFold:
     def rows(self) -> NewEntries:
         """Return what came since the last call."""
         self.has_changed = False
-        new, self._new = NewEntries(self._start, self._new), []
+        new = NewEntries(self._start, self._new, self._parts)
+        self._new, self._parts = [], []
         self._start = self._manifest["entries"]
         return new
 
-    def _take(self, entry: RawEntry, size: int) -> None:
+    def _take(self, entry: RawEntry, part: Parts | None, size: int) -> None:
         manifest = self._manifest
         manifest["entries"] += 1
         manifest["bytes"] += size
@@ -115,6 +119,7 @@ class ArchiveFold:
         if manifest["first"] is None:
             manifest["first"] = entry[:2]
         self._new.append(entry)
+        self._parts.append(part)
         self.has_changed = True
 
     def _is_known_stray(self, entry: RawEntry) -> bool:

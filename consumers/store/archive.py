@@ -90,7 +90,7 @@ class _Merged(NamedTuple):
 def encode(new: NewEntries) -> list[tuple[int, Block]]:
     """Make blocks of entries, with their starts; before the transaction, so it locks nobody out."""
     placed, start = [], new.start
-    for one in loose_blocks(new.entries):
+    for one in loose_blocks(new.entries, new.parts):
         placed.append((start, one))
         start += one.entries
     return placed

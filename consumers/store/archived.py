@@ -11,13 +11,13 @@ import orjson
 from sqlalchemy import func, select, tuple_
 
 from consumers import canonical
-from consumers.archive.block import read_block, unpack
+from consumers.archive.block import read_block
 from consumers.store import adding, folds
 from consumers.store.archive import PROJECTION
 from consumers.store.databases import Databases
 from consumers.store.schema import block, job
 from synapse_stream.archive import Manifest, ProducerMark
-from synapse_stream.batch import sealed_count
+from synapse_stream.batch import sealed_count, unpack
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.archive.block import unpack
-from synapse_stream.batch import RawEntry, encode_fields
+from synapse_stream.batch import RawEntry, encode_fields, unpack
 
 if TYPE_CHECKING:
     from synapse_stream.batch import Batch

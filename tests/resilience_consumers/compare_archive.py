@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.archive.block import parse, unpack
 from consumers.archive.fold import ArchiveFold
-from synapse_stream.batch import RawEntry
+from synapse_stream.batch import RawEntry, parse_fields, unpack
 from synapse_stream.position import BEGINNING
 from tests.resilience_consumers.counting import count
 
@@ -74,7 +73,7 @@ def _lines(entries: Iterable[RawEntry]) -> dict[bytes, list[Hashable]]:
     """Return every producer's lines with their numbers, those that are known left out."""
     found: dict[bytes, list[Hashable]] = {}
     for entry in entries:
-        part = parse(entry.fields)
+        part = parse_fields(entry.fields)
         if part is None:
             continue
         mine = found.setdefault(part.producer, [])

@@ -1,0 +1,108 @@
+"""What the archive carries: catching up against only reading, and how many bytes an event takes."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+from bench.consuming import catch_up
+from bench.figures import Bound, Row
+from bench.fresh import in_fresh_process
+from bench.stage import STEP, Stage, metric_values
+from bench.streams import metrics, streams
+from consumers.archive.fold import ArchiveFold
+from consumers.store import open_archive, open_store
+from examples.train_digits.plugin import TrainDigits
+from synapse_stream import Settings, open_run, run_action
+from synapse_stream.log.feeds import FeedLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.streams import Ends
+
+JOBS = 10
+BATCH = 100
+
+_folders = count(1)
+
+
+def rows(stage: Stage) -> Iterator[Row]:
+    """Catching up, then the bytes of two runs once they rest."""
+    yield _catching_up(stage)
+    yield _bytes_of_full_speed(stage)
+    yield _bytes_of_digits(stage)
+
+
+def read_raw(settings: Settings, ends: Ends) -> float:
+    """Return the seconds that only reading feeds and entries takes, nothing unpacked."""
+    log = FeedLog.open(settings)
+    log.check()
+    start = time.perf_counter()
+    after = dict.fromkeys(ends, (0, 0))
+    while after != ends:
+        for partition, pointers in log.wait_feeds(after, limit=1_000, block_ms=1_000).items():
+            for begin in range(0, len(pointers), 100):
+                log.read_raw_entries(pointers[begin : begin + 100])
+            after[partition] = pointers[-1].entry
+    seconds = time.perf_counter() - start
+    log.close()
+    return seconds
+
+
+def _catching_up(stage: Stage) -> Row:
+    events = 5 * stage.scale.events
+    ours, bare = [], []
+    with streams(stage, JOBS, events, BATCH, metrics) as filled:
+        filled.write()
+        for _ in range(max(1, stage.scale.rounds // 2)):
+            bare.append(events / in_fresh_process(read_raw, filled.settings, filled.ends))
+            own = filled.settings.model_copy(update={"store_url": _folder(stage)})
+            ours.append(events / catch_up(own, ArchiveFold.name, filled.ends))
+    what = f"archive, catching up on {events:,} events of 3 metrics"
+    bound = Bound(0.7, on="ratio", is_floor=True)
+    return Row(what, "events/s", ours, bare, "only reading, nothing unpacked", bound)
+
+
+def _bytes_of_full_speed(stage: Stage) -> Row:
+    sizes = []
+    for _ in range(max(1, stage.scale.rounds // 2)):
+        with stage.run(namespace=(name := f"archive{next(_folders)}")) as context:
+            for values in metric_values(stage.scale.events):
+                context.set_metrics(values, STEP)
+        sizes.append(_bytes_an_event(stage, stage.settings(namespace=name)))
+    what = f"archived, compacted: {stage.scale.events:,} events of 3 metrics at full speed"
+    return Row(what, "bytes an event", sizes, bound=Bound(25, on="ours"))
+
+
+def _bytes_of_digits(stage: Stage) -> Row:
+    settings = stage.settings(namespace=f"archive{next(_folders)}")
+    with open_run("digits", env={}, settings=settings) as context:
+        run_action(TrainDigits, {"epochs": 10}, context)
+    what = "archived, compacted: the digits run, batches as they came"
+    size = _bytes_an_event(stage, settings)
+    return Row(what, "bytes an event", [size], bound=Bound(60, on="ours"))
+
+
+def _bytes_an_event(stage: Stage, settings: Settings) -> float:
+    """Archive all jobs of a namespace, merge their blocks, return the size of the bodies."""
+    own = settings.model_copy(update={"store_url": _folder(stage)})
+    log = FeedLog.open(own)
+    ends = {p: end for p in range(own.partitions) if (end := log.feed_last(p)) > (0, 0)}
+    log.close()
+    catch_up(own, ArchiveFold.name, ends)
+    store, archive = open_store(own), open_archive(own)
+    for partition in ends:
+        lease = store.acquire(ArchiveFold.name, partition, "bench", 60)
+        assert lease is not None
+        while store.compact(lease, rested_seconds=0):
+            pass
+    manifests = [manifest for job in archive.jobs() if (manifest := archive.manifest(job))]
+    store.close()
+    archive.close()
+    return sum(m.stored_bytes for m in manifests) / sum(m.events for m in manifests)
+
+
+def _folder(stage: Stage) -> str:
+    return f"sqlite:///{stage.root}/archive-{next(_folders)}"
