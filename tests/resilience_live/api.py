@@ -46,10 +46,11 @@ class ApiProcess:
         wait_until(self._listens)
         return self
 
-    def stop(self) -> int | None:
-        """Send SIGTERM and wait; return its exit status, None if it does not leave."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
+        """Send a signal and wait; return its exit status, None if it does not leave."""
         assert self._process is not None
-        self._process.terminate()
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
         self._process.join(20)
         return self._process.exitcode
 

@@ -103,7 +103,8 @@ def _open_jobs(here: Stand) -> None:
     for job in JOBS:
         here.stage.report(job, 30)
         for after in (None, "0-0"):
-            here.reader(job, after=after).connect()
+            here.reader(job, after=after)
+    here.connect_all()
 
 
 def _put_back(here: Stand, server: ClockedServer, actor: Actor, copy: Path) -> None:

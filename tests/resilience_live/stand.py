@@ -40,10 +40,12 @@ class Stand:
         return self.readers[-1]
 
     def connect_all(self) -> None:
-        """Connect those that are away."""
+        """Connect those that are away, and wait until each is answered."""
         for reader in self.readers:
             if not reader.is_connected:
                 reader.connect()
+        for reader in self.readers:
+            reader.until(lambda reader: reader.status)
 
     def go_on(self, turns: int) -> None:
         """Report to jobs at random while the clients read."""

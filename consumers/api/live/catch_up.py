@@ -35,6 +35,11 @@ class CatchUp:
         self._hidden = frozenset() if for_developers else shapes.DEVELOPERS_ONLY
         self._pages = Pages(job_id, after)
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last read came to the end of the stream."""
+        return self._pages.is_at_end
+
     def begin(self) -> bytes | None:
         """Return the rest of the entry of `position`; None when the stream does not have it.
 

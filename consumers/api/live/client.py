@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING
 
 from consumers.api.live import frames
@@ -25,6 +27,28 @@ _NOT_THERE = "the position {} is not in the stream: trimmed, or lost by the serv
 _PAUSE_SECONDS = 0.5
 
 
+class Pass:
+    """Reading up to where the channel stood, again and again, each time less if it is to succeed.
+
+    A client that asks for what was before gets all of it, unless it is slower than what comes.
+    """
+
+    def __init__(self, to: Position, *, is_too_slow: bool = False) -> None:
+        self.is_too_slow = is_too_slow
+        self._to = to
+        self._begun = time.monotonic()
+        self._took = inf
+
+    def note(self, position: Position, newest: Position) -> None:
+        """Begin the next pass when this one has come to its end."""
+        if position < self._to:
+            return
+        now = time.monotonic()
+        took = now - self._begun
+        self.is_too_slow |= took >= self._took
+        self._to, self._begun, self._took = newest, now, took
+
+
 class Client:
     """Follows a channel; what has gone from it, and what was before, it reads from the stream."""
 
@@ -40,8 +64,8 @@ class Client:
         """Number of the next frame; None while catching up."""
         self._met_at: Position | None = None
         self._shown = self._beats = self._resets = -1
-        self._goes_on_to: Position | None = None
-        """Where a client that resumed was going; it has asked for all events up to there."""
+        self._pass = Pass(channel.newest)
+        self._was_live = False
 
     async def stream(self, after: Position | None) -> AsyncGenerator[bytes, None]:
         """Yield what goes over the wire, until the channel closes or the reader leaves."""
@@ -50,7 +74,8 @@ class Client:
         self._beats = channel.beats
         try:
             yield frames.RETRY
-            yield self._begin() if after is None else await self._resume(after)
+            if first := self._begin() if after is None else await self._resume(after):
+                yield first
             while not channel.is_closed:
                 if self._following is None:
                     async for chunk in self._catch_up():
@@ -79,7 +104,6 @@ class Client:
         self._position, self._resets = after, channel.resets
         if channel.has(after):
             return b""
-        self._goes_on_to = channel.newest
         reader = self._reader()
         while not channel.is_closed:
             with suppress(LogUnavailable):
@@ -99,18 +123,19 @@ class Client:
             self._position = reader.position
             self._following = channel.find(self._position)
             if self._following is not None:
-                self._met_at, self._shown, self._goes_on_to = self._position, -1, None
+                self._met_at, self._shown = self._position, -1
                 return
-            is_late = self._goes_on_to is None or self._position >= self._goes_on_to
-            try:
-                chunk = await self._in_thread(reader.read_coalescing if is_late else reader.read)
-            except LogUnavailable:
-                chunk = None
-            if chunk:
-                yield chunk
-            else:
+            self._pass.note(self._position, channel.newest)
+            read = reader.read_coalescing if self._pass.is_too_slow else reader.read
+            is_over = True
+            with suppress(LogUnavailable):
+                if chunk := await self._in_thread(read):
+                    yield chunk
+                is_over = reader.is_at_end
+            if is_over:
                 await self._pause()
-                yield self._beat()
+            if beat := self._beat():
+                yield beat
 
     def _take(self, number: int) -> bytes:
         """Return what the channel has for this client; nothing if it is to wait or to catch up."""
@@ -118,7 +143,9 @@ class Client:
         taken = channel.take(number, self._met_at, for_developers=self._for_developers)
         if taken is None:
             self._following = None
+            self._pass = Pass(channel.newest, is_too_slow=self._was_live)
             return b""
+        self._was_live = True
         parts = taken.parts
         self._following, self._met_at = taken.following, taken.met_at
         if parts and taken.met_at is None:

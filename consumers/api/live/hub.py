@@ -98,7 +98,7 @@ class Hub:
             LogUnavailable, StoreUnavailable: the job could not be read.
         """
         channel = self._channels.get(job_id)
-        if channel is not None:
+        if channel is not None and (self.is_closing or not channel.is_closed):
             channel.idle_since = time.monotonic()  # its new client has not entered yet
             return channel
         task = self._loading.get(job_id)

@@ -118,6 +118,7 @@ class FeedReader:
         now_ms = self._clock.now_ms()
         for channel in list(self._watched.values()):
             self._serve(log, channel, now_ms)
+        self._due &= self._watched.keys()
         if found and not self._due:
             self._stop.wait(max(0.0, self._pace() - (time.monotonic() - begun)))
 
@@ -127,6 +128,14 @@ class FeedReader:
         try:
             if channel.job_id in self._due:
                 self._read(log, channel, frames)
+        except LogUnavailable:
+            raise
+        except Exception:
+            _logger.exception(
+                "job %r cannot be followed on; its clients begin anew", channel.job_id
+            )
+            self.forget(channel)
+            self._post(channel.close)
         finally:  # what was read before a fault is not read again
             snapshot = channel.tracker.news(now_ms)
             if frames or snapshot is not None:
