@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.machine import needed
 from tests.page.deployment import Deployment
 
 if TYPE_CHECKING:
@@ -21,14 +22,8 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 def browser_binary() -> str:
     """Return the browser to test with; without one skip the test, or fail it in CI."""
-    named = os.environ.get("BROWSER_BIN")
-    found = named or next(filter(None, map(shutil.which, _NAMES)), None)
-    if found:
-        return found
-    text = "no Chromium: apt-get install -y chromium, or set BROWSER_BIN"
-    if os.environ.get("CI") == "true":
-        pytest.fail(text)
-    pytest.skip(text)
+    found = os.environ.get("BROWSER_BIN") or next(filter(None, map(shutil.which, _NAMES)), None)
+    return needed(found, "no Chromium: apt-get install chromium, or set BROWSER_BIN")
 
 
 # Of the package, not of the session: while playwright is open, asyncio believes that a loop runs.

@@ -8,6 +8,7 @@ from tests.resilience.__main__ import WHOLE_PLAN, main
 from tests.resilience.plan import PLAN, Scenario
 from tests.resilience.report import Result
 from tests.resilience_consumers.plan import CONSUMER_PLAN
+from tests.resilience_live.plan import LIVE_PLAN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +46,8 @@ def lossy(home: Path, count: int, random: Random) -> Result:
     return result
 
 
-def test_both_halves_are_one_plan_with_one_report(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (*PLAN, *CONSUMER_PLAN) == WHOLE_PLAN
+def test_all_parts_are_one_plan_with_one_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN) == WHOLE_PLAN
 
     status = main([Scenario(sound, 2, 1), Scenario(sound, 3, 1)], [])
 
