@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.timeout(300)  # many processes, and perhaps other load
 @pytest.mark.parametrize("scenario", PLAN, ids=lambda scenario: scenario.name)
 def test_nothing_is_lost_doubled_or_disordered(scenario: Scenario, tmp_path: Path) -> None:
     print(f"seed {SEED}")
