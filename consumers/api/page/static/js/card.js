@@ -11,16 +11,19 @@ export class Card {
   /**
    * @param {{title: string, syncKey: string,
    *          load: (span: [number, number] | null, signal: AbortSignal) => Promise<View>,
+   *          onLoaded?: (view: View) => void,
    *          onZoom: (span: [number, number] | null) => void}} options
    *
+   * `onLoaded` completes a view in the very moment from which on it may grow.
    * A View: `lines` ({line, number, label}), `axis` of AXES, `total` points of all its series, `leftOut`
    * series that are not drawn, `note`.
    */
-  constructor({ title, syncKey, load, onZoom }) {
+  constructor({ title, syncKey, load, onLoaded = () => {}, onZoom }) {
     this.title = title;
     this.isVisible = false;
     this.view = null;
     this._load = load;
+    this._onLoaded = onLoaded;
     this._onZoom = onZoom;
     this._syncKey = syncKey;
     this._settings = { isLog: false, smoothing: 0 };
@@ -56,7 +59,6 @@ export class Card {
       .then((view) => this._accept(view))
       .catch((problem) => this._fail(problem))
       .finally(() => {
-        this._loading = null;
         if (this._isStale) this.refresh();
       });
   }
@@ -89,6 +91,7 @@ export class Card {
     this._span = null;
     this._pinned = null;
     this._dropChart();
+    this._loading?.abort();
     this.refresh();
   }
 
@@ -104,11 +107,6 @@ export class Card {
     this._dropChart();
   }
 
-  /** The part of the axis that is zoomed into, or null. */
-  get span() {
-    return this._span;
-  }
-
   get isLoading() {
     return this._loading !== null;
   }
@@ -118,7 +116,9 @@ export class Card {
   }
 
   _accept(view) {
+    this._loading = null;
     this._problem = null;
+    this._onLoaded(view);
     if (this._chart && this._chart.axis !== view.axis) this._dropChart();
     this.view = view;
     this.redraw();
@@ -126,6 +126,7 @@ export class Card {
   }
 
   _fail(problem) {
+    this._loading = null;
     if (problem.name === "AbortError") return;
     this._problem = problem;
     this._render();

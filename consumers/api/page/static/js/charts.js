@@ -107,8 +107,7 @@ export class Charts {
     if (!card.isVisible) card.refresh(); // when it is seen again
     if (!card.isVisible || !card.view || card.isLoading) return; // an answer is completed when it comes
     if (!isAfter(recorded.position, card.position)) return; // the answer had it
-    const home = this._homeOf(recorded);
-    if (!home || !this._isChosen(card.view, home) || !appendPoint(card.view, home, pointOf(recorded.event, name), card.span)) {
+    if (!this._append(card.view, recorded, name)) {
       this._owe(card, recorded.position);
       return;
     }
@@ -128,26 +127,24 @@ export class Charts {
     this._grown.clear();
   }
 
-  async _load(metric, card, span, signal) {
-    const until = this._until;
-    const { view, position } = await fetchMetric(this._jobId, metric, { ...this._choice, until }, span, signal);
-    card.position = position;
-    if (until === null) this._complete(metric, card, view, position, span);
-    return view;
-  }
-
   /** Add what came live behind the position of an answer; what is not known here must be asked for again. */
-  _complete(metric, card, view, position, span) {
-    for (const recorded of this._recent.after(position)) {
+  _complete(metric, card, view) {
+    card.position = view.position;
+    if (view.until !== null) return;
+    for (const recorded of this._recent.after(view.position)) {
       const { event } = recorded;
       if ((event.step ?? null) !== metric.step || !Object.hasOwn(event.values, metric.name)) continue;
-      const home = this._homeOf(recorded);
-      const isTaken = home && this._isChosen(view, home) && appendPoint(view, home, pointOf(event, metric.name), span);
-      if (!isTaken) card.owed = laterOf(recorded.position, card.owed);
+      if (!this._append(view, recorded, metric.name)) card.owed = laterOf(recorded.position, card.owed);
     }
     finish(view);
-    if (!this._recent.covers(position)) card.owed = laterOf(this._recent.floor, card.owed);
-    if (isAfter(card.owed, position)) this._owe(card, card.owed);
+    if (!this._recent.covers(view.position)) card.owed = laterOf(this._recent.floor, card.owed);
+    if (isAfter(card.owed, view.position)) this._owe(card, card.owed);
+  }
+
+  /** Add a live point to a view; returns false when only the API knows where it belongs. */
+  _append(view, recorded, name) {
+    const home = this._homeOf(recorded);
+    return home !== null && this._isChosen(view, home) && appendPoint(view, home, pointOf(recorded.event, name));
   }
 
   /** Have a card ask the API again until its answer holds `position`. */
@@ -233,7 +230,8 @@ export class Charts {
     const card = new Card({
       title: oneLine(metric.name),
       syncKey: this._jobId,
-      load: (span, signal) => this._load(metric, card, span, signal),
+      load: (span, signal) => fetchMetric(this._jobId, metric, { ...this._choice, until: this._until }, span, signal),
+      onLoaded: (view) => this._complete(metric, card, view),
       onZoom: (span) => this._zoom(metric, card, span),
     });
     card.owed = card.position = null;

@@ -17,7 +17,7 @@ const MANY = 4;
  * @param {{step: string|null, name: string, hasX: boolean, series: Map}} metric of the catalogue
  * @param {{axis: string, attempt: string, rank: string, until: string|null}} choice
  * @param {[number, number] | null} span of the axis
- * @returns {Promise<{view: object, position: string|null}>}
+ * @returns {Promise<object>} a view as `Card` shows it, with the `position` that it holds all up to, `until` and `span`
  */
 export async function fetchMetric(jobId, metric, choice, span, signal) {
   const axis = axisOf(metric, choice.axis);
@@ -42,12 +42,15 @@ export async function fetchMetric(jobId, metric, choice, span, signal) {
     number,
   }));
   const view = {
+    position: answer.position,
+    until: choice.until,
+    span,
     axis,
     lines,
     leftOut: series.length - shown.length,
     note: axis.name === choice.axis ? "" : "no step was given: drawn by number",
   };
-  return { view: finish(view), position: answer.position };
+  return finish(view);
 }
 
 /**
@@ -55,7 +58,7 @@ export async function fetchMetric(jobId, metric, choice, span, signal) {
  *
  * @returns {boolean} false when the view has no such line and no room for one
  */
-export function appendPoint(view, { attempt, rank }, { time, x, value }, span) {
+export function appendPoint(view, { attempt, rank }, { time, x, value }) {
   let entry = view.lines.find(({ line }) => line.attempt === attempt && line.rank === rank);
   if (!entry) {
     if (view.lines.length === STYLES) return false;
@@ -63,7 +66,7 @@ export function appendPoint(view, { attempt, rank }, { time, x, value }, span) {
     view.lines.push(entry);
   }
   const place = view.axis.live({ time, x, index: entry.line.count });
-  const isSeen = place !== null && (!span || (place >= span[0] && place <= span[1]));
+  const isSeen = place !== null && (!view.span || (place >= view.span[0] && place <= view.span[1]));
   entry.line.append(isSeen ? place : null, value);
   return true;
 }
