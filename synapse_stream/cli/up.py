@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from synapse_stream.supervisor.supervisor import Supervisor
 
 _NEEDED = ("consumers", "sqlalchemy", "fastapi", "uvicorn")
-_READY_SECONDS = 120.0
+_USUAL_SECONDS, _READY_SECONDS = 15.0, 120.0
 _SHARED = ("data_dir", "spool_dir", "redis_url", "store_url", "namespace", "partitions")
 """Settings that plugins and readers must have in common with the processes of `up`."""
 
@@ -81,10 +82,8 @@ def _supervise(settings: Settings, site: Site, host: str, began: float) -> None:
     supervisor = _supervisor(settings, site, host)
     try:
         supervisor.start()
-        supervisor.run(stop, until=lambda: site.is_ready() or _is_late(began))
+        _wait_until_ready(supervisor, site, stop, began)
         if not stop.is_set():
-            if not site.is_ready():
-                say_no(f"not ready after {_READY_SECONDS:g} s: {site.said}; see {_logs(settings)}")
             _show_addresses(settings, site, time.monotonic() - began)
             with AdoptionThread(settings, lambda adoption: _say(adoption_line(adoption))):
                 supervisor.run(stop)
@@ -94,6 +93,22 @@ def _supervise(settings: Settings, site: Site, host: str, began: float) -> None:
     finally:
         _say("Stopping: API, consumers, server")
         supervisor.stop(hurry)
+
+
+def _wait_until_ready(
+    supervisor: Supervisor, site: Site, stop: threading.Event, began: float
+) -> None:
+    """Return when the site answers or `stop` is set; say what is wrong, and in the end give up."""
+
+    def is_enough(deadline: float) -> bool:
+        return site.is_ready() or time.monotonic() > deadline
+
+    for seconds in (_USUAL_SECONDS, _READY_SECONDS):
+        supervisor.run(stop, until=partial(is_enough, began + seconds))
+        if stop.is_set() or site.is_ready():
+            return
+        _say(f"Not ready after {seconds:g} s: {site.said}")
+    raise typer.Exit(1)
 
 
 def _supervisor(settings: Settings, site: Site, host: str) -> Supervisor:
@@ -166,10 +181,6 @@ def _exports(settings: Settings) -> list[str]:
 
 def _logs(settings: Settings) -> Path:
     return settings.data_dir / "logs"
-
-
-def _is_late(began: float) -> bool:
-    return time.monotonic() - began > _READY_SECONDS
 
 
 def _say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from synapse_stream.producer.adopt import Adoption
     from synapse_stream.settings import Settings
+
+_logger = logging.getLogger("synapse_stream")
 
 _LOOK_SECONDS = 1.0
 _LAST_WAIT_SECONDS = 5.0
@@ -43,8 +46,16 @@ class AdoptionThread:
 
     def _run(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            for adoption in self._adopter.adopt():
-                before = self._troubles.get(adoption.producer)
-                self._troubles[adoption.producer] = adoption.trouble
-                if adoption.sent or adoption.is_lost or adoption.trouble not in {None, before}:
-                    self._tell(adoption)
+            try:
+                adoptions = self._adopter.adopt()
+            except OSError as error:  # a look later it may be otherwise
+                _logger.warning("the spools cannot be looked at: %s", error)
+                continue
+            for adoption in adoptions:
+                self._tell_news(adoption)
+
+    def _tell_news(self, adoption: Adoption) -> None:
+        before = self._troubles.get(adoption.producer)
+        self._troubles[adoption.producer] = adoption.trouble
+        if adoption.sent or adoption.is_lost or adoption.trouble not in {None, before}:
+            self._tell(adoption)

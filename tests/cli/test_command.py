@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.main import get_command
 
 from synapse_stream import __version__
+from synapse_stream.cli.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Said
+
+
+COMMANDS: Any = get_command(app)
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -67,21 +72,24 @@ def test_help_names_every_command(command: Callable[..., Said]) -> None:
     said = command("--help")
 
     assert said.code == 0
-    assert all(
-        name in said.out
-        for name in (
-            "run",
-            "jobs",
-            "show",
-            "messages",
-            "metrics",
-            "events",
-            "lag",
-            "drain",
-            "doctor",
-            "parked",
-        )
-    )
+    assert all(name in said.out for name in COMMANDS.commands)
+
+
+def test_every_command_that_reads_can_answer_in_json() -> None:
+    acting = {"up", "run", "import", "export", "rebuild", "replay", "trim", "archive"}
+    groups = {
+        name: found for name, found in COMMANDS.commands.items() if hasattr(found, "commands")
+    }
+    reading = {name: found for name, found in COMMANDS.commands.items() if name not in groups}
+    reading |= {f"parked {name}": groups["parked"].commands[name] for name in ("list", "show")}
+    without = {
+        name
+        for name, found in reading.items()
+        if not any("--json" in option.opts for option in found.params)
+    }
+
+    assert {"jobs", "show", "watch"} <= reading.keys()
+    assert without <= acting
 
 
 def test_an_unknown_command_is_wrong_use(command: Callable[..., Said]) -> None:

@@ -8,18 +8,24 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.request import urlopen
 
 import psutil
 import pytest
+import typer
 
 from synapse_stream import JobStream
+from synapse_stream.cli.up import _wait_until_ready
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.models import RunStatus
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
+from synapse_stream.supervisor.readiness import Site
+from synapse_stream.supervisor.supervisor import Supervisor
 from synapse_stream.views import CompletenessStatus
 from tests.servers import free_port, wait_until
 
@@ -75,10 +81,10 @@ class Up:
         """Return its children by name."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            command = " ".join(child.cmdline())
-            match = re.search(r"consumers[. ]([a-z-]+)|(valkey-server)", command)
-            if match:
-                found[match[1] or "server"] = child
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                command = " ".join(child.cmdline())
+                if match := re.search(r"consumers[. ]([a-z-]+)|(valkey-server)", command):
+                    found[match[1] or "server"] = child
         return found
 
     def plugin(self, action: str, job: str, params: str = "{}") -> subprocess.Popen[bytes]:
@@ -176,7 +182,7 @@ def test_children_that_are_killed_come_back_and_views_go_on(up: Up, names: Seque
 
     wait_until(lambda: has_status(up, job, RunStatus.COMPLETED))
     wait_until(lambda: answers(f"http://127.0.0.1:{up.port}/api/jobs/{job}"))
-    assert up.children().keys() == CHILDREN
+    wait_until(lambda: up.children().keys() == CHILDREN)
     changed = [name for name, child in up.children().items() if child.pid != before[name].pid]
     deaths = re.findall(r"^[0-9:]+ (\S+) (?:was )?ended", "".join(up.said[heard:]), re.MULTILINE)
     assert sorted(changed) == sorted(deaths) == sorted(names)
@@ -282,3 +288,17 @@ def test_without_its_packages_it_names_what_to_install(
     assert said.err == (
         f"synapse-stream: up needs no_{missing}: pip install 'synapse-stream[all]' brings it\n"
     )
+
+
+def test_what_does_not_get_ready_is_told_and_given_up(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing, site = Supervisor([], print), Site("127.0.0.1", free_port())
+
+    with pytest.raises(typer.Exit) as left:
+        _wait_until_ready(nothing, site, threading.Event(), time.monotonic() - 200)
+
+    assert left.value.exit_code == 1
+    said = [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "Not ready after 15 s: it does not answer",
+        "Not ready after 120 s: it does not answer",
+    ]

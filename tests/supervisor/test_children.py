@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import psutil
 import pytest
 
@@ -104,22 +105,29 @@ def test_children_die_with_a_starter_that_is_killed_by_sigkill(tmp_path: Path) -
     assert starter.stdout is not None
     napper = int(starter.stdout.readline())
     server = EmbeddedServer(tmp_path)
-    assert psutil.pid_exists(napper)
     assert server.is_running
+
+    left = [psutil.Process(napper), psutil.Process(server_pid(tmp_path))]
 
     starter.kill()
     starter.communicate()
 
-    wait_until(lambda: not psutil.pid_exists(napper))
-    wait_until(lambda: not server.is_running)
+    _, alive = psutil.wait_procs(left, 30)
+    for process in alive:
+        process.kill()
+    assert alive == []
+    assert not EmbeddedServer(tmp_path).is_running
     assert "bye bye" in (tmp_path / "server" / "server.log").read_text()
+
+
+def server_pid(data_dir: Path) -> int:
+    return int(orjson.loads((data_dir / "server.json").read_bytes())["pid"])
 
 
 def test_a_server_that_dies_is_started_again_on_its_files(tmp_path: Path) -> None:
     child = ServerChild(EmbeddedServer(tmp_path))
     child.start()
-    (server,) = psutil.Process().children()
-    server.send_signal(signal.SIGKILL)
+    os.kill(server_pid(tmp_path), signal.SIGKILL)
     wait_until(lambda: not child.is_running)
 
     child.start()
