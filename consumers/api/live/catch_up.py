@@ -49,25 +49,34 @@ class CatchUp:
         if self.position == BEGINNING:
             return b"" if self._is_whole() else None
         found = self._log.read_after(self._job_id, self.position, limit=1, until=self.position)
-        return b"".join(map(frames.event, self._lines(found))) if found else None
+        if not found:
+            return None
+        self._pages = Pages(self._job_id, self.position, found[0])
+        return b"".join(map(frames.event, self._lines(found)))
 
-    def read(self) -> bytes:
-        """Return the next events; none at the end of the stream.
+    def read(self) -> bytes | None:
+        """Return the next events; None when the stream is another one by now.
 
         Raises:
             LogUnavailable: nothing was read.
         """
-        return b"".join(map(frames.event, self._lines(self._pages.read(self._log))))
+        page = self._pages.read(self._log)
+        return None if page is None else b"".join(map(frames.event, self._lines(page)))
 
-    def read_coalescing(self) -> bytes:
+    def read_coalescing(self) -> bytes | None:
         """Return the next events, many of them, without progress and metrics that are outdated.
+
+        None when the stream is another one by now.
 
         Raises:
             LogUnavailable: nothing was read.
         """
         kept, count = Coalescer(), 0
         while True:
-            for line in self._lines(self._pages.read(self._log)):
+            page = self._pages.read(self._log)
+            if page is None:
+                return None
+            for line in self._lines(page):
                 kept.add(line)
                 count += 1
             if self._pages.is_at_end or kept.size > _CHUNK_BYTES or count > _EVENTS_AT_ONCE:

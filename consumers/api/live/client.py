@@ -79,7 +79,8 @@ class Client:
             while not channel.is_closed:
                 if self._following is None:
                     async for chunk in self._catch_up():
-                        yield chunk
+                        if chunk:
+                            yield chunk
                 elif chunk := self._take(self._following):
                     yield chunk
                 elif self._following is not None:
@@ -116,26 +117,29 @@ class Client:
     async def _catch_up(self) -> AsyncGenerator[bytes, None]:
         """Read the stream until it meets the channel."""
         channel, reader = self._channel, self._reader()
-        while not channel.is_closed:
-            if channel.resets != self._resets:
-                yield self._begin_anew(LOST_TAIL)
-                return
+        while not channel.is_closed and self._following is None:
             self._position = reader.position
             self._following = channel.find(self._position)
-            if self._following is not None:
+            if channel.resets != self._resets:
+                yield self._begin_anew(LOST_TAIL)
+            elif self._following is None:
+                yield await self._read_on(reader)
+            else:
                 self._met_at, self._shown = self._position, -1
-                return
-            self._pass.note(self._position, channel.newest)
-            read = reader.read_coalescing if self._pass.is_too_slow else reader.read
-            is_over = True
-            with suppress(LogUnavailable):
-                if chunk := await self._in_thread(read):
-                    yield chunk
-                is_over = reader.is_at_end
-            if is_over:
-                await self._pause()
-            if beat := self._beat():
-                yield beat
+
+    async def _read_on(self, reader: CatchUp) -> bytes:
+        """Return the next events from the stream; at its end, or without a server, wait."""
+        self._pass.note(self._position, self._channel.newest)
+        read = reader.read_coalescing if self._pass.is_too_slow else reader.read
+        try:
+            chunk, is_over = await self._in_thread(read), reader.is_at_end
+        except LogUnavailable:
+            chunk, is_over = b"", True
+        if chunk is None:
+            return self._begin_anew(LOST_TAIL)
+        if is_over and not chunk:
+            await self._pause()
+        return chunk + self._beat()
 
     def _take(self, number: int) -> bytes:
         """Return what the channel has for this client; nothing if it is to wait or to catch up."""

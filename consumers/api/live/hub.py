@@ -136,7 +136,8 @@ class Hub:
         sources = self._sources
         state = sources.views.state(job_id)
         parked = 0 if state is None else state.parked
-        tracker = Tracker.load(job_id, self._store, sources.log, parked=parked)
+        rewind_ms = int(sources.settings.rewind_seconds * 1000)
+        tracker = Tracker.load(job_id, self._store, sources.log, parked=parked, rewind_ms=rewind_ms)
         snapshot = tracker.snapshot(sources.clock.now_ms())
         return None if snapshot is None else (tracker, snapshot)
 

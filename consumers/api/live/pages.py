@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable
 
     from synapse_stream.log.event_log import EventLog, RecordedBatch
 
@@ -17,36 +17,55 @@ _FIRST_PAGE, _LARGEST_PAGE = 8, 64
 
 
 class Pages:
-    """Reads behind the entry of a position, on and on."""
+    """Reads behind the entry of a position, on and on.
 
-    def __init__(self, job_id: str, after: Position) -> None:
+    Each page begins with the last entry of the page before. A server that lost its tail may have
+    another one there, even under the same id: then there is no going on.
+    """
+
+    def __init__(self, job_id: str, after: Position, last: RecordedBatch | None = None) -> None:
+        """Begin behind `after`; `last` is the entry that must stand there, None for any or none."""
         self.is_at_end = False
         """Whether the last page was the end of the stream."""
         self._job_id = job_id
         self._after = after
+        self._mark = last and _mark(last)
         self._limit = _FIRST_PAGE
 
-    def read(self, log: EventLog) -> list[RecordedBatch]:
-        """Return the next entries. Raises LogUnavailable; then the same are read again."""
-        following = Position(self._after.ms, self._after.seq + 1)
-        page = log.read_after(self._job_id, following, limit=self._limit)
-        self.is_at_end = len(page) < self._limit
+    def read(
+        self, log: EventLog, follows: Callable[[list[RecordedBatch]], bool] | None = None
+    ) -> list[RecordedBatch] | None:
+        """Return the next entries; None if they do not follow what was read before.
+
+        Args:
+            log: of the job.
+            follows: asked when the last entry is gone, since the stream may only have been trimmed.
+
+        Raises:
+            LogUnavailable: nothing was read.
+        """
+        page = log.read_after(self._job_id, self._after, limit=self._limit + 1)
+        self.is_at_end = len(page) <= self._limit
+        if page and page[0][:2] == self._after[:2]:
+            last = page.pop(0)
+            if self._mark not in {None, _mark(last)}:
+                return None
+        elif self._mark is not None and not (follows and follows(page)):
+            return None
         if page:
-            self._after = Position(page[-1].ms, page[-1].seq)
+            self._after, self._mark = Position(*page[-1][:2]), _mark(page[-1])
             size = sum(len(entry.batch.data) for entry in page if entry.batch)
             fitting = _PAGE_BYTES * len(page) // max(1, size)
             self._limit = min(_LARGEST_PAGE, 2 * self._limit, max(1, fitting))
         return page
-
-    def read_all(self, log: EventLog) -> Iterator[RecordedBatch]:
-        """Yield all that there is now."""
-        while True:
-            yield from self.read(log)
-            if self.is_at_end:
-                return
 
 
 def last_position(entry: RecordedBatch) -> Position:
     """Return the position of an entry's last event."""
     count = len(entry.batch.lines()) if entry.batch else 1
     return Position(entry.ms, entry.seq, max(0, count - 1))
+
+
+def _mark(entry: RecordedBatch) -> Hashable:
+    """Return what tells an entry from another one with its id."""
+    return entry.error if entry.batch is None else (entry.batch.producer, entry.batch.hash)

@@ -107,7 +107,7 @@ class FeedReader:
     def _turn(self) -> None:
         begun = time.monotonic()
         log = self._connected()
-        self._welcome(log)
+        self._welcome()
         block_ms = 1 if self._due else _BLOCK_MS
         found = log.wait_feeds(self._after, limit=_POINTERS_A_TURN, block_ms=block_ms)
         self._check_same_server(log)
@@ -143,27 +143,29 @@ class FeedReader:
 
     def _read(self, log: FeedLog, channel: Channel, frames: list[Frame]) -> None:
         for _ in range(_PAGES_A_TURN):
-            more, has_more = channel.tracker.read(log)
-            frames += more
-            if not has_more:
+            found = channel.tracker.read(log)
+            frames += found.frames
+            if found.is_lost:
+                self._post(partial(channel.publish, frames.copy(), None))
+                frames.clear()
+                self._restart(log, channel)
+            elif not found.has_more:
                 self._due.discard(channel.job_id)
                 return
 
-    def _welcome(self, log: FeedLog) -> None:
+    def _welcome(self) -> None:
         """Begin to read for channels that have come since the last turn."""
         while not self._arrivals.empty():
             channel = self._arrivals.get()
             self._watched[channel.job_id] = channel
-            self._place(log, channel)
+            self._due.add(channel.job_id)
 
-    def _place(self, log: FeedLog, channel: Channel) -> None:
-        """See that a channel goes on where it stood, or tell its readers that it cannot."""
-        self._due.add(channel.job_id)
-        rewind_ms = int(self._settings.rewind_seconds * 1000)
-        if not channel.tracker.find_place(log, rewind_ms):
-            snapshot = channel.tracker.snapshot(self._clock.now_ms())
-            if snapshot is not None:
-                self._post(partial(channel.restart, snapshot))
+    def _restart(self, log: FeedLog, channel: Channel) -> None:
+        """Find the place again in a stream that is another one, and tell the readers."""
+        channel.tracker.find_place(log, int(self._settings.rewind_seconds * 1000))
+        snapshot = channel.tracker.snapshot(self._clock.now_ms())
+        if snapshot is not None:
+            self._post(partial(channel.restart, snapshot))
 
     def _connected(self) -> FeedLog:
         if self._log is not None:
@@ -172,8 +174,7 @@ class FeedReader:
         log.check(found=False)
         for partition in range(self._settings.partitions):
             self._after[partition] = self._begin(partition, log.feed_last(partition))
-        for channel in list(self._watched.values()):
-            self._place(log, channel)
+        self._due.update(self._watched)
         self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
         if self._failures:
             _logger.warning("live streams go on")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import orjson
@@ -36,6 +38,15 @@ class Snapshot(NamedTuple):
     json: bytes
 
 
+class Read(NamedTuple):
+    """What one page of the stream has brought."""
+
+    frames: list[Frame]
+    has_more: bool
+    is_lost: bool
+    """True when the stream is not the one that was read: call `find_place`."""
+
+
 class Tracker:
     """Reads, folds and encodes one job. Not thread-safe; knows no client."""
 
@@ -53,7 +64,7 @@ class Tracker:
         self._health_at = 0.0
 
     @classmethod
-    def load(cls, job_id: str, store: Store, log: EventLog, *, parked: int) -> Self:
+    def load(cls, job_id: str, store: Store, log: EventLog, *, parked: int, rewind_ms: int) -> Self:
         """Begin with what is committed of a job, and read the rest of its stream.
 
         Without a view, or with one of another version, that is all of the stream.
@@ -67,42 +78,54 @@ class Tracker:
         except OutdatedFold:
             fold = JobFold(RunStateView, job_id, None)
         tracker = cls(job_id, fold, parked)
-        for entry in tracker._pages.read_all(log):
-            tracker._take(entry)
+        place = tracker.position
+        there = log.read_after(job_id, place, limit=1, until=place)
+        if not there or tracker._is_fresh(there[0], place):
+            tracker.find_place(log, rewind_ms)
+        while not tracker._pages.is_at_end:
+            page = tracker._pages.read(log, partial(tracker._follows, log))
+            if page is None:
+                tracker.find_place(log, rewind_ms)
+            for entry in page or ():
+                tracker._take(entry)
         return tracker
 
-    def find_place(self, log: EventLog, rewind_ms: int) -> bool:
-        """Tell whether the stream still has the entry of `position`, and if not, go back.
+    def find_place(self, log: EventLog, rewind_ms: int) -> None:
+        """Go back to the last entry behind which something fresh may stand.
 
-        A server that lost its tail may have other entries there, and if its clock went back, before
-        there. So the place then is the last entry, no older than `rewind_ms` before, behind which
-        something fresh may stand. What is known is not returned again.
+        For a stream that is not the one that was read: its server lost the tail, and where its
+        clock went back, new entries may stand before `position`. None are looked for that are older
+        by `rewind_ms`. What is known is not returned again.
 
         Raises:
             LogUnavailable: nothing has changed.
         """
         wanted = self.position
-        if wanted == BEGINNING or log.read_after(self.job_id, wanted, limit=1, until=wanted):
-            return True
-        place = Position(max(0, wanted.ms - rewind_ms), 0)
-        for entry in Pages(self.job_id, place).read_all(log):
-            if self._is_fresh(entry, wanted):
+        place, last = Position(max(0, wanted.ms - rewind_ms), 0), None
+        pages = Pages(self.job_id, place)
+        while not pages.is_at_end:
+            page = pages.read(log, follows=bool) or []
+            known = list(takewhile(lambda entry: not self._is_fresh(entry, wanted), page))
+            if known:
+                place, last = last_position(known[-1]), known[-1]
+            if len(known) < len(page):
                 break
-            place = last_position(entry)
         self.position = place
-        self._pages = Pages(self.job_id, place)
-        return False
+        self._pages = Pages(self.job_id, place, last)
 
-    def read(self, log: EventLog) -> tuple[list[Frame], bool]:
-        """Read on, fold, and encode what is fresh; the flag tells that there may be more.
+    def read(self, log: EventLog) -> Read:
+        """Read on, fold, and encode what is fresh.
 
         Raises:
             LogUnavailable: nothing was read.
         """
+        page = self._pages.read(log, partial(self._follows, log))
+        if page is None:
+            return Read([], has_more=False, is_lost=True)
         frames: list[Frame] = []
         pending: list[tuple[Position, list[shapes.Line]]] = []
         size = 0
-        for entry in self._pages.read(log):
+        for entry in page:
             lines = self._take(entry)
             pending.append((self.position, lines))
             size += sum(len(line.json) for line in lines)
@@ -111,7 +134,8 @@ class Tracker:
                 size, pending = 0, []
         if pending:
             frames.append(frame(pending))
-        return [made for made in frames if made.data], not self._pages.is_at_end
+        shown = [made for made in frames if made.data]
+        return Read(shown, has_more=not self._pages.is_at_end, is_lost=False)
 
     def snapshot(self, now_ms: int) -> Snapshot | None:
         """Return the run state as it is now; None for a job of which nothing could be folded."""
@@ -153,6 +177,22 @@ class Tracker:
             lines = lines[max(0, known + 1 - first) :]
         self._fold.apply(entry)
         return lines
+
+    def _follows(self, log: EventLog, page: list[RecordedBatch]) -> bool:
+        """Tell whether a stream that lacks what was read last was only trimmed up to there.
+
+        Then it begins with entries that go on with the numbers of their producers.
+        """
+        if not page or log.read_after(self.job_id, BEGINNING, limit=1)[:1] != page[:1]:
+            return False
+        ahead: dict[str, int] = {}
+        for batch in (entry.batch for entry in page):
+            if batch is not None:
+                known = ahead.get(batch.producer, self._fold.last(batch.producer))
+                if batch.first != known + 1:
+                    return False
+                ahead[batch.producer] = batch.last
+        return True
 
     def _is_fresh(self, entry: RecordedBatch, before: Position) -> bool:
         if entry.batch is None:
