@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     Write = tuple[JobFold, RecordedBatch]
 
 JOBS = 10
-BUCKETS = 2_000
+DRAWN_POINTS = 2_000
+BUCKETS = DRAWN_POINTS // 2  # each is drawn as its minimum and its maximum
 LOOKS = 20
 BATCH = 100
 WRITES_A_COMMIT = 1_000
@@ -96,7 +97,7 @@ def _series(stage: Stage, points: int, limit_ms: float) -> Iterator[Row]:
             median(time_calls(views.points, [("run", SERIES)])) for _ in range(stage.scale.rounds)
         ]
     yield Row(
-        f"overview, {BUCKETS:,} buckets of {points:,} points",
+        f"overview, {DRAWN_POINTS:,} points of {points:,}",
         "ms",
         [each / 1e3 for each in took],
         [each / 1e3 for each in whole],
