@@ -20,6 +20,13 @@ SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a browser on a busy machine more time than other tests have."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(240))
+
+
 def browser_binary() -> str:
     """Return the browser to test with; without one skip the test, or fail it in CI."""
     found = os.environ.get("BROWSER_BIN") or next(filter(None, map(shutil.which, _NAMES)), None)
@@ -31,7 +38,7 @@ def browser_binary() -> str:
 def browser() -> Iterator[Browser]:
     """Start one browser for all tests."""
     binary = browser_binary()
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=40_000)
     arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=binary, args=arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tests.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.page.conftest import Visitor
     from tests.page.deployment import Deployment
@@ -59,8 +60,10 @@ def test_reload_and_network_loss_lose_and_repeat_nothing(
     with _talking(deployment, "talkative") as said:
         page = visitor.open(job_path("talkative"))
         _see_new(page, said)
+        page.route("**/messages?*", _late)
         page.reload()
         _see_new(page, said)
+        page.unroute("**/messages?*")
         page.context.set_offline(True)
         expect(page.get_by_role("status").first).to_have_text("Reconnecting")
         page.context.set_offline(False)
@@ -74,6 +77,7 @@ def test_reload_and_network_loss_lose_and_repeat_nothing(
     expect(feed_rows(page).last).to_contain_text(said[-1])
     assert len(said) > 50
     assert feed_texts(page) == said
+    expect(feed_rows(page).first).to_have_attribute("aria-setsize", str(len(said)))
 
 
 def test_a_feed_that_is_scrolled_up_stays_where_it_is(
@@ -120,6 +124,13 @@ def _talking(deployment: Deployment, job_id: str) -> Iterator[list[str]]:
     finally:
         stop.set()
         talking.join()
+
+
+def _late(route: Route) -> None:
+    """Have the browser get an answer when the stream has long sent what follows it, and more."""
+    answer = route.fetch()
+    time.sleep(0.5)
+    route.fulfill(response=answer)
 
 
 def _see_new(page: Page, said: list[str]) -> None:

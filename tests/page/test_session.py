@@ -40,10 +40,10 @@ def test_a_token_is_asked_for_once_and_viewers_see_no_dev_events(visitor: Visito
     dialog = page.get_by_role("dialog", name="This deployment asks for a token")
     expect(dialog).to_be_visible()
     assert violations(page) == []
-    page.get_by_label("Token").fill("wrong")
+    page.get_by_label("Token", exact=True).fill("wrong")
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_be_visible()
-    page.get_by_label("Token").fill(_TOKEN)
+    page.get_by_label("Token", exact=True).fill(_TOKEN)
     page.keyboard.press("Enter")
 
     expect(dialog).to_be_hidden()
