@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from consumers.archive.fold import ArchiveFold
 from consumers.held import Held
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class HeldArchive(Held):
     """Reads behind `position` and commits what is new. Not thread-safe."""
 
+    events_a_turn: ClassVar[int] = 500_000
+
     def _open_fold(self, job_id: str, document: bytes | None) -> ArchiveFold:
         return ArchiveFold(job_id, document, has_stray=partial(self._store.has_archived, job_id))
 
@@ -28,7 +30,7 @@ class HeldArchive(Held):
         self, log: FeedLog, pointers: Sequence[FeedPointer]
     ) -> tuple[Sequence[tuple[str, Any]], int]:
         found = log.read_raw_entries(pointers)
-        return found, sum(len(next(reversed(entry.fields.values()))) for _, entry in found)
+        return found, sum(sum(map(len, entry.fields.values())) for _, entry in found)
 
 
 def hold(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from consumers.errors import StoreUnavailable
 from consumers.fold import JobFold, Parked
@@ -27,7 +27,10 @@ class Fold(Protocol):
     """What is driven here: `JobFold`, or that of the archive."""
 
     job_id: str
-    has_changed: bool
+
+    @property
+    def has_changed(self) -> bool:
+        """True when something was folded since `rows` was called last."""
 
     def apply(self, recorded: Any, /) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded."""
@@ -44,6 +47,9 @@ class Fold(Protocol):
 
 class Held:
     """Reads behind `position`, folds and commits. Not thread-safe."""
+
+    events_a_turn: ClassVar[int] = 50_000
+    """How many it should be given to project at a time, so that a turn does not take long."""
 
     def __init__(self, view: type[Any], store: Store, lease: Lease, settings: Settings) -> None:
         self.lease = lease

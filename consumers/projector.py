@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("synapse_stream.consumers")
 
 _POINTERS_A_TURN = 5_000  # the more, the more events of a job share a write
-_EVENTS_A_TURN = 50_000  # of one partition
 _BLOCK_MS = 1_000
 _TIDY_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -93,7 +92,7 @@ class Projector:
             held = self._held.get(partition)
             if held is not None and partition in found:
                 with self._giving_up(partition):
-                    held.project(log, _first_events(found[partition]))
+                    held.project(log, _first_events(found[partition], held.events_a_turn))
         self._tidy(log, found)
 
     def _keep_in_touch(self, log: FeedLog) -> None:
@@ -212,11 +211,11 @@ class Projector:
             self._log.close()
 
 
-def _first_events(pointers: list[FeedPointer]) -> list[FeedPointer]:
-    """Return the first pointers, to no more events than are soon projected, but at least one."""
+def _first_events(pointers: list[FeedPointer], most: int) -> list[FeedPointer]:
+    """Return the first pointers, to about so many events, but at least one."""
     events = 0
     for index, pointer in enumerate(pointers):
         events += pointer.count
-        if events >= _EVENTS_A_TURN:
+        if events >= most:
             return pointers[: index + 1]
     return pointers

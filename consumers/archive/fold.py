@@ -8,6 +8,7 @@ the highest (`top`: another one when a server's clock went back), and by produce
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import orjson
@@ -16,10 +17,13 @@ from consumers.errors import OutdatedFold
 from synapse_stream.batch import parse_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from consumers.fold import Parked
     from synapse_stream.batch import Parts, RawEntry
+
+
+_EMPTY: dict[str, Any] = {}
 
 
 class NewEntries(NamedTuple):
@@ -32,8 +36,28 @@ class NewEntries(NamedTuple):
     """Of each entry, as `parse_fields` returns them."""
 
 
+@dataclass(slots=True)
+class _Mark:
+    """What is known of a producer; `at` is the entry id of its newest batch."""
+
+    last: int = -1
+    batches: int = 0
+    events: int = 0
+    hash: bytes = b""
+    at: Sequence[int] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "last": self.last,
+            "batches": self.batches,
+            "events": self.events,
+            "hash": self.hash.hex(),
+            "at": self.at,
+        }
+
+
 class ArchiveFold:
-    """The manifest of one job; `has_changed` is True when entries came since `rows` was called."""
+    """The manifest of one job."""
 
     name: ClassVar[str] = "archive"
     version: ClassVar[int] = 1
@@ -55,18 +79,34 @@ class ArchiveFold:
             OutdatedFold: another version wrote the document.
         """
         self.job_id = job_id
-        self.has_changed = False
         self._has_stray = has_stray
         self._new: list[RawEntry] = []
         self._parts: list[Parts | None] = []
-        self._manifest: dict[str, Any] = _begin()
-        if document is not None:
-            self._manifest = orjson.loads(document)
-        if self._manifest["v"] != self.version:
-            msg = f"the manifest of job {job_id!r} is of version {self._manifest['v']}"
+        content = _EMPTY if document is None else orjson.loads(document)
+        if content.get("v", self.version) != self.version:
+            msg = f"the manifest of job {job_id!r} is of version {content['v']}"
             raise OutdatedFold(msg)
-        self._producers: dict[str, dict[str, Any]] = self._manifest["producers"]
-        self._start: int = self._manifest["entries"]
+        self._entries: int = content.get("entries", 0)
+        self._strays: int = content.get("strays", 0)
+        self._bytes: int = content.get("bytes", 0)
+        self._first: list[int] | None = content.get("first")
+        self._last: list[int] | None = content.get("last")
+        self._top = tuple(content.get("top", (0, 0)))
+        self._marks = {
+            name.encode(): _Mark(
+                mark["last"],
+                mark["batches"],
+                mark["events"],
+                bytes.fromhex(mark["hash"]),
+                mark["at"],
+            )
+            for name, mark in content.get("producers", {}).items()
+        }
+
+    @property
+    def has_changed(self) -> bool:
+        """True when entries came since `rows` was called last."""
+        return bool(self._new)
 
     def apply(self, entry: RawEntry) -> list[Parked]:
         """Take an entry that is not archived yet; nothing is ever parked.
@@ -76,22 +116,17 @@ class ArchiveFold:
         part = parse_fields(entry.fields)
         if part is None:
             if not self._is_known_stray(entry):
-                self._manifest["strays"] += 1
-                self._take(entry, None, sum(map(len, entry.fields.values())))
+                self._strays += 1
+                self._take(entry, None)
             return []
-        name = part.producer.decode()
-        mark = self._producers.get(name)
+        mark = self._marks.get(part.producer)
         if mark is None:
-            mark = self._producers[name] = {"last": -1, "batches": 0, "events": 0}
-        if part.last > mark["last"]:
-            fresh = part.last - max(mark["last"], part.first - 1)
-            mark["last"] = part.last
-            mark["hash"] = part.hash.hex()
-            mark["batches"] += 1
-            mark["events"] += fresh
-            mark["at"] = entry[:2]
-            self._manifest["events"] += fresh
-            self._take(entry, part, len(part.payload))
+            mark = self._marks[part.producer] = _Mark()
+        if part.last > mark.last:
+            mark.events += part.last - max(mark.last, part.first - 1)
+            mark.last, mark.hash, mark.at = part.last, part.hash, entry[:2]
+            mark.batches += 1
+            self._take(entry, part)
         return []
 
     def retry(self, _parked: Parked) -> str | None:
@@ -100,43 +135,43 @@ class ArchiveFold:
 
     def document(self) -> bytes:
         """Return the manifest as JSON with sorted keys."""
-        return orjson.dumps(self._manifest, option=orjson.OPT_SORT_KEYS)
+        content = {
+            "v": self.version,
+            "entries": self._entries + len(self._new),
+            "strays": self._strays,
+            "events": sum(mark.events for mark in self._marks.values()),
+            "bytes": self._bytes + self._new_bytes(),
+            "first": self._first or (self._new[0][:2] if self._new else None),
+            "last": self._new[-1][:2] if self._new else self._last,
+            "top": self._top,
+            "producers": {name.decode(): mark.as_json() for name, mark in self._marks.items()},
+        }
+        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
     def rows(self) -> NewEntries:
         """Return what came since the last call."""
-        self.has_changed = False
-        new = NewEntries(self._start, self._new, self._parts)
-        self._new, self._parts = [], []
-        self._start = self._manifest["entries"]
+        new = NewEntries(self._entries, self._new, self._parts)
+        if self._new:
+            self._bytes += self._new_bytes()
+            self._entries += len(self._new)
+            self._first = self._first or list(self._new[0][:2])
+            self._last = list(self._new[-1][:2])
+            self._new, self._parts = [], []
         return new
 
-    def _take(self, entry: RawEntry, part: Parts | None, size: int) -> None:
-        manifest = self._manifest
-        manifest["entries"] += 1
-        manifest["bytes"] += size
-        manifest["last"] = entry[:2]
-        manifest["top"] = max(entry[:2], tuple(manifest["top"]))
-        if manifest["first"] is None:
-            manifest["first"] = entry[:2]
+    def _new_bytes(self) -> int:
+        """Return the size of the payloads, of other entries of all their values."""
+        return sum(
+            len(part.payload) if part else sum(map(len, entry.fields.values()))
+            for entry, part in zip(self._new, self._parts, strict=True)
+        )
+
+    def _take(self, entry: RawEntry, part: Parts | None) -> None:
         self._new.append(entry)
         self._parts.append(part)
-        self.has_changed = True
+        self._top = max(self._top, entry[:2])
 
     def _is_known_stray(self, entry: RawEntry) -> bool:
-        if entry[:2] > tuple(self._manifest["top"]):
+        if entry[:2] > self._top:
             return False
         return entry in self._new or self._has_stray(entry)
-
-
-def _begin() -> dict[str, Any]:
-    return {
-        "v": ArchiveFold.version,
-        "entries": 0,
-        "strays": 0,
-        "events": 0,
-        "bytes": 0,
-        "first": None,
-        "last": None,
-        "top": (0, 0),
-        "producers": {},
-    }
