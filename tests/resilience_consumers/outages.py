@@ -9,6 +9,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.postgres import NO_POSTGRES
 from tests.resilience.audit import Audit, read_all
@@ -32,6 +33,8 @@ _JOB = "job"
 _WAITS = " waits: "
 _OFFSETS = (0, -1, -5, -60, -3600)
 _LEASE_SECONDS = 1.0
+_PROJECTORS = len(PROJECTIONS)
+"""How many a consumer of all has: each says a fault once."""
 
 
 def put_back_under_consumers(home: Path, count: int, random: Random) -> Result:
@@ -75,13 +78,13 @@ def restart_server_under_consumers(home: Path, count: int, random: Random) -> Re
             _report_and_wait(stage, random)
             before = consumer.said(GOES_ON)
             server.kill()
-            consumer.wait_until_said(_WAITS, 3 * (number + 1))
+            consumer.wait_until_said(_WAITS, _PROJECTORS * (number + 1))
             time.sleep(random.uniform(0, 0.3))
             server.start()
-            consumer.wait_until_said(GOES_ON, before + 3)
+            consumer.wait_until_said(GOES_ON, before + _PROJECTORS)
             result.happened += 1
         _judge(result, stage, consumer, random)
-        _judge_words(result, consumer, 3 * count)
+        _judge_words(result, consumer, _PROJECTORS * count)
     return result
 
 
@@ -103,12 +106,12 @@ def restart_database(home: Path, count: int, random: Random) -> Result:
                 stage.report(_JOB, 50)
                 postgres.crash()
                 stage.report(_JOB, 50)
-                consumer.wait_until_said(_WAITS, 3 * (number + 1))
+                consumer.wait_until_said(_WAITS, _PROJECTORS * (number + 1))
                 postgres.start()
-                consumer.wait_until_said(GOES_ON, 3 * (number + 1))
+                consumer.wait_until_said(GOES_ON, _PROJECTORS * (number + 1))
                 result.happened += 1
             _judge(result, stage, consumer, random)
-            _judge_words(result, consumer, 3 * count)
+            _judge_words(result, consumer, _PROJECTORS * count)
             stage.store.close()
     return result
 
