@@ -13,6 +13,7 @@ from synapse_stream.cli import parked
 from synapse_stream.cli.doctor import doctor
 from synapse_stream.cli.drain import drain
 from synapse_stream.cli.events import events
+from synapse_stream.cli.export import export, import_
 from synapse_stream.cli.jobs import jobs, show
 from synapse_stream.cli.lag import lag
 from synapse_stream.cli.messages import messages
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, doctor):
     app.command()(command)
+app.command("export")(export)
+app.command("import")(import_)
 app.add_typer(parked.app, name="parked")
 
 

@@ -1,0 +1,1 @@
+"""Runs in open formats: exact copies that can be imported again, and extracts for other tools."""
