@@ -68,10 +68,16 @@ class Consumer:
         os.kill(self.process.pid, number)
 
     def stop(self) -> None:
-        """Send SIGTERM and wait; fail if it did not end well."""
+        """Send SIGTERM, once it listens, and wait; fail if it did not end well."""
+        wait_until(lambda: self._catches(signal.SIGTERM) or self.fail_if_gone())
         self.signal(signal.SIGTERM)
         self.process.join(30)
         assert self.process.exitcode == 0, f"ended with {self.process.exitcode}: {self.log}"
+
+    def _catches(self, number: signal.Signals) -> bool:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (number - 1) & 1)
 
     @property
     def state(self) -> str:
