@@ -65,7 +65,7 @@ def test_reload_and_network_loss_lose_and_repeat_nothing(
         _see_new(page, said)
         page.unroute("**/messages?*")
         page.context.set_offline(True)
-        expect(page.get_by_role("status").first).to_have_text("Reconnecting")
+        expect(page.get_by_role("status").first).to_contain_text("Reconnecting")
         page.context.set_offline(False)
         _see_new(page, said)
         deployment.kill_api()

@@ -1,6 +1,7 @@
 /** Which page is shown, and what stands around it: connection, session, keyboard help. */
 
 import { html, nothing, render } from "../vendor/lit-html.js";
+import { clock } from "./format.js";
 import { JobsPage } from "./jobs.js";
 import { startSession } from "./session.js";
 
@@ -31,13 +32,16 @@ const KEYS = [
   ["Esc", "Leave a field, close"],
 ];
 let shown = null;
+let awaySince = null; // what is shown is of then
 
 /** What a page may do outside of its root. */
 const page = {
   title: (text) => (document.title = text ? `${text} · Synapse Stream` : "Synapse Stream"),
   connection(state, problem) {
     const [look, word] = CONNECTION[state];
-    const text = state === "refused" && problem ? problem.message : word;
+    if (state === "live") awaySince = null;
+    else if (status.dataset.state === "live") awaySince = clock(Date.now() * 1000);
+    const text = state === "refused" && problem ? problem.message : awaySince ? `${word} since ${awaySince}` : word;
     render(html`<span class="dot ${look}" aria-hidden="true"></span><span>${text}</span>`, status);
     status.dataset.state = state;
   },
@@ -54,6 +58,8 @@ async function show() {
   shown?.destroy?.();
   shown = null;
   render(nothing, status);
+  delete status.dataset.state;
+  awaySince = null;
   const root = document.createElement("div");
   root.className = "page";
   main.replaceChildren(root);

@@ -48,9 +48,10 @@ export class Downloads {
 
   async #read(response) {
     const parts = [];
-    for await (const part of response.body) {
-      parts.push(part);
-      this.#running.size += part.length;
+    const reader = response.body.getReader();
+    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+      parts.push(value);
+      this.#running.size += value.length;
       this.onChange();
     }
     return new Blob(parts, { type: response.headers.get("Content-Type") });

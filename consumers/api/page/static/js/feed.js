@@ -23,6 +23,7 @@ export class Feed {
   #levels = {};
   #steps = [];
   #hasRanks = false;
+  #hasAttempts = false;
 
   constructor(root, jobId) {
     this.root = root;
@@ -48,8 +49,9 @@ export class Feed {
   }
 
   /** Take what the toolbar offers from a run state. */
-  onState(attempt) {
+  onState(job, attempt) {
     this.#levels = attempt.levels;
+    this.#hasAttempts = job.attempts.length > 1;
     this.#hasRanks = attempt.ranks.length > 1;
     this.#steps = attempt.steps.map(({ name }) => name).filter((name) => name !== null);
     this.schedule();
@@ -180,7 +182,7 @@ export class Feed {
       this.#isFollowing &&= index === this.model.items.length - 1;
       this.schedule();
     };
-    const origin = [item.step, this.#hasRanks ? `rank ${item.rank}` : null].filter(Boolean).join(" · ");
+    const origin = [item.step, this.#hasRanks && `rank ${item.rank}`, this.#hasAttempts && `attempt ${item.attempt}`].filter(Boolean).join(" · ");
     const data = hasData(item) ? ` ${textOf(item.data, { line: true }).slice(0, 200)}` : "";
     return html`<span class="m-time" title=${exactTime(item.time)}>${clock(item.time)}</span>
       <span class="m-level plain-${look.tone}">${icon(look.icon)}<span>${item.kind === "dev_event" ? "dev" : item.level}</span></span>

@@ -158,7 +158,7 @@ export class JobPage {
     put("error", failure(attempt));
     put("actions", actions(attempt, now));
     this.steps.update(attempt, now);
-    this.feed.onState(attempt);
+    this.feed.onState(job, attempt);
     put("facts", facts(job, attempt, { download: this.downloads.draw(), isReplay }));
     const done = attempt.overall_percent;
     this.page.title(done === null ? this.jobId : `${percent(done)} ${this.jobId}`);

@@ -1,12 +1,12 @@
 /**
  * Server-sent events over fetch instead of EventSource, for what that hides: the status of a refusal (401 asks for a
- * token, 503 says when to come again; EventSource gives up on both) and the keep-alives, whose absence is the only sign
+ * token, 503 says when to come again; EventSource gives up on both) and the keep-alive comments, whose absence is the only sign
  * of a half-open connection.
  */
 
 import { Problem, request } from "./api.js";
 
-const SILENCE_MS = 40_000; // keep-alives come every 15 s
+const SILENCE_MS = 40_000; // there is a keep-alive comment every 15 s
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 

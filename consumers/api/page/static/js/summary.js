@@ -60,7 +60,7 @@ function figures(job, attempt, moment, now) {
     ["Messages", formatCount(messages)],
     ["Completeness", completeness(attempt.completeness)],
     ...(job.parked ? [["Parked", html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`, "Events that could not be applied; the run goes on without them"]] : []),
-    ...(attempt.lost.length ? [["Lost", html`<span class="plain-bad">${icon("lost")}${formatCount(attempt.lost.length)} of the processes</span>`, "Died without ending their run"]] : []),
+    ...(attempt.lost.length ? [["Lost", html`<span class="plain-bad">${icon("lost")}${formatCount(attempt.lost.length)} ${attempt.lost.length === 1 ? "process" : "processes"}</span>`, "Died without ending their run"]] : []),
     ["Newest event", moment === null ? ago(secondsSince(millis(job.position))) : "replay", job.position],
   ];
 }
