@@ -18,7 +18,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from consumers.projections.base import JobView
     from synapse_stream.log.event_log import RecordedBatch
@@ -29,7 +29,12 @@ UNFORESEEN = "the projection failed"
 _LONGEST_PRODUCER = 200
 _LARGEST_RAW = 256 * 1024
 _EMPTY: dict[str, Any] = {}
+_SET_ASIDE = "set aside"
 _NOT_ALONE = "cannot be folded by itself, fold the job anew: "
+
+
+Retried = list[Any]
+"""`[producer, number, count]`, as in `JobFold.document`."""
 
 
 class Parked(NamedTuple):
@@ -51,8 +56,19 @@ class JobFold:
     `has_changed` is True when something was folded since `rows` was called last.
     """
 
-    def __init__(self, view: type[JobView], job_id: str, document: bytes | None) -> None:
+    def __init__(
+        self,
+        view: type[JobView],
+        job_id: str,
+        document: bytes | None,
+        *,
+        set_aside: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
         """Go on from `document`, as `document` returned it, or begin a new job.
+
+        Events that `set_aside` names, by their producers and numbers, are parked though they could
+        be folded: an earlier version of the projection could not, and who folds a job anew to
+        compare it with a view must leave out what the view has left out.
 
         Raises:
             OutdatedFold: another version of the projection wrote the document; fold the job anew.
@@ -68,6 +84,8 @@ class JobFold:
             )
             raise OutdatedFold(msg)
         self._position: list[int] | None = content.get("position")
+        self._retried: list[Retried] = content.get("retried", [])
+        self._set_aside = set_aside or {}
         self._ledger = Ledger(content.get("ledger"))
         self._view = view(job_id, content.get("view"))
 
@@ -93,6 +111,8 @@ class JobFold:
             return []
         self.has_changed = True
         events, faults = _decode(batch)
+        if batch.producer in self._set_aside:
+            faults = self._aside(batch, events) | faults
         self._position = [recorded.ms, recorded.seq, max(0, len(events) - 1)]
         for delivery in self._ledger.admit(recorded.ms, recorded.seq, batch, events):
             for part in _readable(delivery, faults) if faults else (delivery,):
@@ -120,19 +140,24 @@ class JobFold:
             (reason,) = faults.values()
             return reason
         self.has_changed = True
+        self._retried.append([producer, number, self._ledger.count()])
         return None
 
     def document(self) -> bytes:
         """Return `{"v": version, "position": …, "ledger": …, "view": …}` as JSON, keys sorted.
 
         `position` is that of the last event that was folded or parked; null before the first.
+        Where events were retried, `retried` has in their order `[producer, number, count]`: how
+        many numbers the ledger had when it was folded. So the same can be folded anew.
         """
-        content = {
+        content: dict[str, Any] = {
             "v": self._version,
             "position": self._position,
             "ledger": self._ledger.document(),
             "view": self._view.document(),
         }
+        if self._retried:
+            content["retried"] = self._retried
         return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
     def rows(self) -> Any:
@@ -153,6 +178,11 @@ class JobFold:
                 return
             else:
                 return
+
+    def _aside(self, batch: Batch, events: list[dict[str, Any]]) -> dict[int, str]:
+        first = batch.last if stands_for_range(batch, events) else batch.first
+        numbers = self._set_aside[batch.producer]
+        return {i: _SET_ASIDE for i in range(len(events)) if first + i in numbers}
 
     def _park(
         self,

@@ -40,6 +40,10 @@ class Ledger:
         mark = self._marks.get(producer)
         return -1 if mark is None else int(mark["last"])
 
+    def count(self) -> int:
+        """Return how many numbers are known, of all producers."""
+        return sum(mark["last"] + 1 for mark in self._marks.values())
+
     def origin(self, producer: str) -> tuple[int, int] | None:
         """Return rank and attempt that a producer's events belong to; None if it was never met."""
         mark = self._marks.get(producer)
@@ -130,8 +134,8 @@ def stands_for_range(batch: Batch, events: list[dict[str, Any]]) -> bool:
 
 def _is_ordinary(events: list[dict[str, Any]]) -> bool:
     try:
-        return _DECISIVE.isdisjoint([event.get("type") for event in events])
-    except TypeError:  # a type that is a list or an object
+        return _DECISIVE.isdisjoint([event["type"] for event in events])
+    except (KeyError, TypeError):  # no type, or one that is a list or an object
         return False
 
 
