@@ -74,7 +74,7 @@ class Consumer:
         self.process.join(30)
         assert self.process.exitcode == 0, f"ended with {self.process.exitcode}: {self.log}"
 
-    def _catches(self, number: signal.Signals) -> bool:
+    def _catches(self, number: int) -> bool:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         caught = int(status.partition("SigCgt:")[2].split()[0], 16)
         return bool(caught >> (number - 1) & 1)
