@@ -11,9 +11,12 @@ from abc import ABC, abstractmethod
 from array import array
 from dataclasses import dataclass
 from math import nan
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from consumers.projections import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ class JobView(ABC):
 class Points:
     """New points of one series, as columns of equal length, in the order in which they were folded.
 
+    Series that were reported together may share columns: extend none that came from a view.
+
     `number` orders the chunks of a series: it grows with the fold, from chunk to chunk of a series
     and from commit to commit. Positions do not when a server lost its tail and its clock went back.
     """
@@ -159,6 +164,16 @@ def begin_points(number: int) -> Points:
     return Points(
         number, array("q"), array("q"), array("q"), array("q"), values=array("d"), xs=None
     )
+
+
+def joined(parts: Sequence[Points]) -> Points:
+    """Return the parts of one series as one; a single part is returned as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = begin_points(parts[0].number)
+    for part in parts:
+        whole.extend(part)
+    return whole
 
 
 class MessageRow(NamedTuple):

@@ -17,7 +17,7 @@ from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from consumers.projections import checks
-from consumers.projections.base import CannotApply, JobView, Points, begin_points, refusal
+from consumers.projections.base import CannotApply, JobView, Points, begin_points, joined, refusal
 from synapse_stream.tags import NON_FINITE
 from synapse_stream.views import SeriesKey
 
@@ -108,7 +108,7 @@ class MetricHistoryView(JobView):
             for key, points in group.series():
                 parts.setdefault(key, []).append(points)
         self._forget()
-        return {key: _joined(points) for key, points in parts.items()}
+        return {key: joined(points) for key, points in parts.items()}
 
     def _forget(self) -> None:
         self._groups: list[_Group] = []
@@ -140,16 +140,6 @@ class MetricHistoryView(JobView):
         group = self._open[keys] = _Group(keys, self._document["events"])
         self._groups.append(group)
         return group
-
-
-def _joined(parts: list[Points]) -> Points:
-    """Return the parts of one series as one; a single part goes on sharing its columns."""
-    if len(parts) == 1:
-        return parts[0]
-    whole = begin_points(parts[0].number)
-    for part in parts:
-        whole.extend(part)
-    return whole
 
 
 def _tabulate(events: list[Event], indexes: Sequence[int]) -> list[_Table]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from consumers import canonical
 from consumers.fold import UNFORESEEN, JobFold, Parked
+from consumers.projections.base import joined
 from consumers.projections.reading import message, run_state
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
@@ -37,7 +38,7 @@ class Reader:
         self.view = view
         self.parked: dict[tuple[str | None, int | None], str] = {}
         self.fold = JobFold(view, "job-1", None)
-        self._series: dict[SeriesKey, Points] = {}
+        self._parts: dict[SeriesKey, list[Points]] = {}
         self._rows: list[MessageRow] = []
 
     def read(self, entry: RecordedBatch) -> Reader:
@@ -58,17 +59,15 @@ class Reader:
     def _collect(self) -> None:
         rows = self.fold.rows()
         for key, points in rows.items() if isinstance(rows, dict) else ():
-            if key in self._series:
-                self._series[key].extend(points)
-            else:
-                self._series[key] = points
+            self._parts.setdefault(key, []).append(points)
         self._rows += rows if isinstance(rows, list) else []
 
     def content(self, *, positions: bool) -> tuple[bytes, bytes, dict[Any, str]]:
         """Return document, rows and parked events in one form."""
         self._collect()
         document = canonical.of_document(self.fold.document(), positions=positions)
-        rows = canonical.of_points(self._series, positions=positions)
+        series = {key: joined(parts) for key, parts in self._parts.items()}
+        rows = canonical.of_points(series, positions=positions)
         rows += canonical.of_messages(self._rows, positions=positions)
         return document, rows, self.parked
 

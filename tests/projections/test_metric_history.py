@@ -109,6 +109,23 @@ def test_metrics_reported_one_by_one_in_turns_are_one_series_each() -> None:
     assert values(told, LOSS._replace(name="acc")) == [0, 1, 2]
 
 
+def test_a_series_in_batches_of_several_shapes_stays_in_order() -> None:
+    told = scene(metrics({"loss": 1, "acc": 10}), metrics({"loss": 2, "acc": 20}))
+    told.says(metrics({"loss": 3}, x=7)).says(metrics({"loss": 4, "acc": 40}))
+    told.says(metrics({"acc": 50, "loss": 5})).says(metrics({"loss": 6}, step="other"))
+
+    found = {(key.step, key.name): points for key, points in told.points.items()}
+
+    assert {key: list(points.values) for key, points in found.items()} == {
+        (None, "loss"): [1, 2, 3, 4, 5],
+        (None, "acc"): [10, 20, 40, 50],
+        ("other", "loss"): [6],
+    }
+    assert list(found[None, "loss"].ms) == [1000, 1000, 1001, 1002, 1003]
+    assert list(found[None, "acc"].ms) == [1000, 1000, 1002, 1003]
+    assert [x == 7 for x in found[None, "loss"].xs or ()] == [False, False, True, False, False]
+
+
 def test_a_series_in_events_of_several_shapes_stays_in_order() -> None:
     told = scene(
         metrics({"loss": 1}),
