@@ -17,19 +17,21 @@ from consumers.fold import JobFold
 from consumers.projections import reading
 from consumers.projections.checks import LATEST_TIME
 from consumers.projections.run_state import RunStateView
+from consumers.store import open_archive
 from synapse_stream.batch import decode_events
 from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.job_reader import JobReader
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.archive import Archive
+    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.settings import Settings
     from synapse_stream.views import RunState
 
-_PAGE = 50  # entries; one may hold some megabytes
 _EVENTS_BETWEEN = 1_000
 _MARKS_OF_A_JOB = 256
 _BYTES_KEPT = 64 * 1024 * 1024
@@ -101,9 +103,10 @@ def fold_until(
 class History:
     """States of before, of any job. May be used from several threads."""
 
-    def __init__(self, log: FeedLog) -> None:
-        """Read through `log`, which stays the caller's to close."""
+    def __init__(self, log: FeedLog, open_archive: Callable[[], Archive]) -> None:
+        """Read from `log`, and what was trimmed from the archive; closed with this."""
         self._log = log
+        self._reader = JobReader(log, open_archive)
         self._marks = _Marks()
         self._is_checked = False
 
@@ -111,19 +114,21 @@ class History:
         """Return the run state as it was; None when no event of the job had been recorded.
 
         Raises:
-            LogUnavailable: the server did not answer.
+            Trimmed: some is no longer in the stream, and no archive has it.
+            LogUnavailable, StoreUnavailable: the server or the archive did not answer.
             ConfigError: the settings are not those of the deployment.
         """
         self._know_server()
         start, between = self._marks.nearest(job_id, at)
         until = None if isinstance(at, int) else at
-        entries = _entries(self._log, job_id, start.entry, until)
+        entries = _entries(self._reader, job_id, start.entry, until)
         found = fold_until(job_id, start, entries, at, between)
         self._marks.add(job_id, found.marks)
         return found.state
 
     def close(self) -> None:
         """Disconnect."""
+        self._reader.close()
         self._log.close()
 
     def _know_server(self) -> None:
@@ -194,20 +199,16 @@ def open_history(settings: Settings) -> History:
     Raises:
         ConfigError: the server's URL has no form that is known.
     """
-    return History(FeedLog.open(settings))
+    return History(FeedLog.open(settings), lambda: open_archive(settings))
 
 
 def _entries(
-    log: EventLog, job_id: str, after: tuple[int, int], until: Position | None
+    reader: JobReader, job_id: str, after: tuple[int, int], until: Position | None
 ) -> Iterator[RecordedBatch]:
     """Yield the entries behind `after`, up to and with that of `until`."""
-    while True:
-        following = Position(after[0], after[1] + 1)
-        page = log.read_after(job_id, following, limit=_PAGE, until=until)
-        yield from page
-        if len(page) < _PAGE:
-            return
-        after = (page[-1].ms, page[-1].seq)
+    for entry in reader.entries(job_id, Position(*after), until=until):
+        if (entry.ms, entry.seq) != after:
+            yield entry
 
 
 def _times(entry: RecordedBatch) -> list[int]:

@@ -28,6 +28,12 @@ _EVERYWHERE = {
     "431": "The headers are too large",
     "503": "Store or server is away, or a setting is wrong",
 }
+_GONE = ("410", "What is asked for was trimmed from the stream, and no archive has it")
+_SOMEWHERE = {
+    "/api/jobs/{job}": _GONE,
+    "/api/jobs/{job}/events": _GONE,
+    "/api/jobs/{job}/messages": ("403", "Dev events are for developers"),
+}
 _FOR_ALL = ("/api/session", "/healthz", "/readyz")
 _SECURITY = {
     "token": {"type": "http", "scheme": "bearer"},
@@ -124,10 +130,10 @@ def _problems(path: str, method: str, answers: dict[str, Any]) -> Iterator[tuple
         yield "401", "A token is needed"
     if "{job}" in path:
         yield "404", "The job is not known"
+    if path in _SOMEWHERE:
+        yield _SOMEWHERE[path]
     if len(answers["200"].get("content", {})) > 1:
         yield "406", "None of the media types asked for can be given"
-    if path.endswith("/messages"):
-        yield "403", "Dev events are for developers"
     if method != "get":
         yield "403", "The token is nobody's, or the request is another site's"
         yield "413", "The body is too large"

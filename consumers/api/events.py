@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from consumers.api.shapes import Line
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.log.job_reader import JobReader
 
 router = APIRouter(prefix="/api/jobs/{job}/events", tags=["events"])
 
-_ENTRIES = 20  # one may hold some megabytes
 _MOST_LOOKED_AT = 50_000  # events of other types must not hold an answer up for long
 _LARGEST_PAGE = 8 * 1024 * 1024
 
@@ -63,11 +62,15 @@ def list_events(
     hidden = frozenset() if caller.is_developer else shapes.DEVELOPERS_ONLY
     wanted = _Wanted(job_id, begin, end, type, hidden)
     kind = choose(request, (JSON, NDJSON))
-    if not sources.log.read_after(job_id, BEGINNING, limit=1):
+    if not _is_there(sources, job_id):
         raise not_found(job_id)
     if kind == NDJSON:
-        return streamed(_all(sources.log, wanted), NDJSON, "events.ndjson")
+        return streamed(_all(sources.reader, wanted), NDJSON, "events.ndjson")
     return _page(request, sources, wanted, limit)
+
+
+def _is_there(sources: Sources, job_id: str) -> bool:
+    return any(log.read_after(job_id, BEGINNING, limit=1) for log in (sources.log, sources.reader))
 
 
 def _page(request: Request, sources: Sources, wanted: _Wanted, limit: int) -> Response:
@@ -75,7 +78,7 @@ def _page(request: Request, sources: Sources, wanted: _Wanted, limit: int) -> Re
     size = 0
     place = wanted.after
     following = None
-    for looked_at, line in enumerate(_lines(sources.log, wanted)):
+    for looked_at, line in enumerate(_lines(sources.reader, wanted)):
         if len(found) == limit or size >= _LARGEST_PAGE or looked_at == _MOST_LOOKED_AT:
             following = str(place)
             break
@@ -88,21 +91,16 @@ def _page(request: Request, sources: Sources, wanted: _Wanted, limit: int) -> Re
     return fresh(request, content, last, sources.clock)
 
 
-def _all(log: EventLog, wanted: _Wanted) -> Iterator[bytes]:
-    for line in _lines(log, wanted):
+def _all(reader: JobReader, wanted: _Wanted) -> Iterator[bytes]:
+    for line in _lines(reader, wanted):
         if wanted.has(line):
             yield orjson.dumps(line.frame(), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _lines(log: EventLog, wanted: _Wanted) -> Iterator[Line]:
+def _lines(reader: JobReader, wanted: _Wanted) -> Iterator[Line]:
     """Yield all events behind `after`, up to and with `until`."""
-    place, until = wanted.after, wanted.until
-    while True:
-        entries = log.read_after(wanted.job_id, place, limit=_ENTRIES, until=until)
-        for entry in entries:
-            for line in shapes.lines(entry):
-                if wanted.after < line.position and (until is None or line.position <= until):
-                    yield line
-        if len(entries) < _ENTRIES:
-            return
-        place = Position(entries[-1].ms, entries[-1].seq + 1)
+    after, until = wanted.after, wanted.until
+    for entry in reader.entries(wanted.job_id, after, until=until):
+        for line in shapes.lines(entry):
+            if after < line.position and (until is None or line.position <= until):
+                yield line

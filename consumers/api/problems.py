@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from consumers.errors import StoreUnavailable
-from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.errors import ConfigError, LogUnavailable, Trimmed
 from synapse_stream.plain import describe
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     for kind in (StoreUnavailable, LogUnavailable, ConfigError):
         app.add_exception_handler(kind, _of_outage)
+    app.add_exception_handler(Trimmed, _of_trimmed)
     app.add_exception_handler(Exception, _of_fault)
 
 
@@ -130,6 +131,10 @@ def _of_outage(request: Request, error: Exception) -> Response:
     retry = {"Retry-After": str(_RETRY_SECONDS)}
     problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{said}; try again later", headers=retry)
     return _answer(request, problem)
+
+
+def _of_trimmed(request: Request, error: Exception) -> Response:
+    return _answer(request, Problem(HTTPStatus.GONE, str(error)))
 
 
 def _of_fault(request: Request, _error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""What the routers read from: the views, the streams and the server's clock."""
+"""What the routers read from: the views, the jobs' entries and the server's clock."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 from fastapi import Depends, Request
 
 from consumers.history import open_history
+from consumers.store import open_archive
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.job_reader import JobReader
 from synapse_stream.operations import open_operations
 from synapse_stream.views import open_views
 
@@ -73,6 +75,7 @@ class Sources:
         self.operations: Operations = open_operations(settings)
         self.history = open_history(settings)
         self.log = FeedLog.open(settings)
+        self.reader = JobReader(self.log, lambda: open_archive(settings))
         self.clock = ServerClock(self.log)
 
     @classmethod
@@ -87,6 +90,7 @@ class Sources:
 
     def close(self) -> None:
         """Disconnect."""
+        self.reader.close()
         self.log.close()
         self.history.close()
         self.operations.close()

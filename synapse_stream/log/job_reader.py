@@ -34,7 +34,8 @@ class JobReader:
 
         `open_archive` may raise ConfigError: then there is none.
         """
-        self._log = log
+        self.log = log
+        """The streams alone."""
         self._open_archive = open_archive
         self._archive: Archive | None = None
 
@@ -60,7 +61,7 @@ class JobReader:
         place = position
         while True:
             wanted = limit - len(found) + bool(found)  # the entry that it ends with comes again
-            page = self._log.read_after(job_id, place, limit=wanted, until=until)
+            page = self.log.read_after(job_id, place, limit=wanted, until=until)
             if _begins_at(place, page) or not self._may_lack(job_id, place):
                 return (found + _behind(found, page))[:limit]
             archived = self._archived(job_id, place, wanted, until)
@@ -80,7 +81,7 @@ class JobReader:
 
         Unlike in `read_after`, the entry of `position` is not included. May come back empty.
         """
-        page = self._log.wait_after(job_id, position, block_ms=block_ms, limit=limit)
+        page = self.log.wait_after(job_id, position, block_ms=block_ms, limit=limit)
         if not self._may_lack(job_id, position):
             return page
         found = self.read_after(job_id, position, limit=limit + 1)
@@ -111,7 +112,7 @@ class JobReader:
         Never False when one was. True without need when what was removed ends just before it, and
         for a stream that never was.
         """
-        info = self._log.stream_info(self._log.keys.job(job_id))
+        info = self.log.stream_info(self.log.keys.job(job_id))
         if info is None:
             return True
         if info[b"entries-added"] <= info[b"length"]:
@@ -135,8 +136,8 @@ class JobReader:
 
     def _refuse_loss(self, job_id: str, position: Position, error: ConfigError) -> None:
         """Raise Trimmed unless there is no such job at all."""
-        info = self._log.stream_info(self._log.keys.job(job_id))
-        if info is None and position == BEGINNING and not self._log.knows(job_id):
+        info = self.log.stream_info(self.log.keys.job(job_id))
+        if info is None and position == BEGINNING and not self.log.knows(job_id):
             return
         first = info and info[b"first-entry"]
         rest = f"it begins at {first[0].decode()}" if first else "nothing of it is left"

@@ -10,7 +10,9 @@ import pytest
 from consumers.api.live.tracker import Tracker
 from consumers.fold import JobFold
 from consumers.projections.run_state import RunStateView
+from consumers.store import open_archive
 from synapse_stream.batch import encode_fields
+from synapse_stream.log.job_reader import JobReader
 from tests.chains import Chain
 from tests.live.conftest import STARTED, Deployment, message
 from tests.live.lines import places
@@ -28,6 +30,7 @@ class Reading:
         self.key = deployment.log.keys.job(job)
         self.tracker = Tracker(job, JobFold(RunStateView, job, None), 0)
         self._deployment = deployment
+        self._reader = JobReader(deployment.log, lambda: open_archive(deployment.settings))
 
     def add(self, entry: str, batch: Batch) -> None:
         flat = [part for field in encode_fields(batch).items() for part in field]
@@ -38,14 +41,14 @@ class Reading:
 
     def numbers(self) -> list[int] | None:
         """Read on; return the numbers of the events that came, None for another stream."""
-        found = self.tracker.read(self._deployment.log)
+        found = self.tracker.read(self._reader)
         text = b"".join(frame.data for frame in found.frames)
         datas = [part.partition(b"\n")[0] for part in text.split(b"data: ")[1:]]
         assert len(datas) == len(places(text))
         return None if found.is_lost else [orjson.loads(d)["event"]["seq"] for d in datas]
 
     def find_place(self) -> None:
-        self.tracker.find_place(self._deployment.log, REWIND_MS)
+        self.tracker.find_place(self._reader, REWIND_MS)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A client that is behind its channel reads the stream itself, from where it stands."""
+"""A client that is behind its channel reads the job itself, from where it stands."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from consumers.api import shapes
 from consumers.api.live import frames
 from consumers.api.live.coalescing import Coalescer
 from consumers.api.live.pages import Pages, last_position
+from synapse_stream.errors import Trimmed
 from synapse_stream.position import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.api.shapes import Line
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.log.job_reader import JobReader
     from synapse_stream.position import Position
 
 _CHUNK_BYTES = 256 * 1024
@@ -26,11 +28,11 @@ class CatchUp:
     """Reads one job's stream behind `position`; in threads, but one call at a time."""
 
     def __init__(
-        self, log: EventLog, job_id: str, after: Position, *, for_developers: bool
+        self, reader: JobReader, job_id: str, after: Position, *, for_developers: bool
     ) -> None:
         self.position = after
         """Of the last event that was read."""
-        self._log = log
+        self._reader = reader
         self._job_id = job_id
         self._hidden = frozenset() if for_developers else shapes.DEVELOPERS_ONLY
         self._pages = Pages(job_id, after)
@@ -41,16 +43,19 @@ class CatchUp:
         return self._pages.is_at_end
 
     def begin(self) -> bytes | None:
-        """Return the rest of the entry of `position`; None when the stream does not have it.
+        """Return the rest of the entry of `position`; None when it is gone, or what follows is.
 
         Raises:
-            LogUnavailable: nothing was read.
+            LogUnavailable, StoreUnavailable: nothing was read.
         """
-        if self.position == BEGINNING:
-            return b"" if self._is_whole() else None
-        found = self._log.read_after(self._job_id, self.position, limit=1, until=self.position)
-        if not found:
+        is_begin = self.position == BEGINNING
+        until = None if is_begin else self.position
+        try:
+            found = self._reader.read_after(self._job_id, self.position, limit=1, until=until)
+        except Trimmed:
             return None
+        if is_begin or not found:
+            return b"" if found else None
         self._pages = Pages(self._job_id, self.position, found[0])
         return b"".join(map(frames.event, self._lines(found)))
 
@@ -58,9 +63,9 @@ class CatchUp:
         """Return the next events; None when the stream is another one by now.
 
         Raises:
-            LogUnavailable: nothing was read.
+            LogUnavailable, StoreUnavailable: nothing was read.
         """
-        page = self._pages.read(self._log)
+        page = self._pages.read(self._reader)
         return None if page is None else b"".join(map(frames.event, self._lines(page)))
 
     def read_coalescing(self) -> bytes | None:
@@ -69,11 +74,11 @@ class CatchUp:
         None when the stream is another one by now.
 
         Raises:
-            LogUnavailable: nothing was read.
+            LogUnavailable, StoreUnavailable: nothing was read.
         """
         kept, count = Coalescer(), 0
         while True:
-            page = self._pages.read(self._log)
+            page = self._pages.read(self._reader)
             if page is None:
                 return None
             for line in self._lines(page):
@@ -85,11 +90,6 @@ class CatchUp:
         if kept.left_out:
             parts.append(frames.coalesced(kept.left_out, self.position))
         return b"".join(parts)
-
-    def _is_whole(self) -> bool:
-        """Tell whether the stream still has every entry that was ever added."""
-        info = self._log.stream_info(self._log.keys.job(self._job_id))
-        return info is not None and info[b"entries-added"] == info[b"length"]
 
     def _lines(self, entries: list[RecordedBatch]) -> Iterator[Line]:
         for entry in entries:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from consumers.api.live import frames
 from consumers.api.live.catch_up import CatchUp
 from consumers.api.live.channel import LOST_TAIL
+from consumers.errors import StoreUnavailable
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.position import BEGINNING
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from consumers.api.live.channel import Channel
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.log.job_reader import JobReader
     from synapse_stream.position import Position
 
     InThread = Callable[[Callable[[], bytes | None]], Awaitable[bytes | None]]
 
-_NOT_THERE = "the position {} is not in the stream: trimmed, or lost by the server"
+_NOT_THERE = "the position {} is not there: trimmed and not archived, or lost by the server"
 _PAUSE_SECONDS = 0.5
 
 
@@ -50,13 +51,13 @@ class Pass:
 
 
 class Client:
-    """Follows a channel; what has gone from it, and what was before, it reads from the stream."""
+    """Follows a channel; what has gone from it, and what was before, it reads itself."""
 
     def __init__(
-        self, channel: Channel, log: EventLog, in_thread: InThread, *, for_developers: bool
+        self, channel: Channel, reader: JobReader, in_thread: InThread, *, for_developers: bool
     ) -> None:
         self._channel = channel
-        self._log = log
+        self._job_reader = reader
         self._in_thread = in_thread
         self._for_developers = for_developers
         self._position = BEGINNING
@@ -107,7 +108,7 @@ class Client:
             return b""
         reader = self._reader()
         while not channel.is_closed:
-            with suppress(LogUnavailable):
+            with suppress(LogUnavailable, StoreUnavailable):
                 rest = await self._in_thread(reader.begin)
                 self._position = reader.position
                 return self._begin_anew(_NOT_THERE.format(after)) if rest is None else rest
@@ -133,7 +134,7 @@ class Client:
         read = reader.read_coalescing if self._pass.is_too_slow else reader.read
         try:
             chunk, is_over = await self._in_thread(read), reader.is_at_end
-        except LogUnavailable:
+        except (LogUnavailable, StoreUnavailable):
             chunk, is_over = b"", True
         if chunk is None:
             return self._begin_anew(LOST_TAIL)
@@ -170,7 +171,7 @@ class Client:
 
     def _reader(self) -> CatchUp:
         return CatchUp(
-            self._log,
+            self._job_reader,
             self._channel.job_id,
             self._position,
             for_developers=self._for_developers,

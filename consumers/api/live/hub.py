@@ -111,8 +111,8 @@ class Hub:
         self, channel: Channel, after: Position | None, *, for_developers: bool
     ) -> AsyncGenerator[bytes, None]:
         """Yield a job's live stream for one client, behind `after` or from a snapshot on."""
-        log = self._sources.log
-        client = Client(channel, log, self.in_thread, for_developers=for_developers)
+        reader = self._sources.reader
+        client = Client(channel, reader, self.in_thread, for_developers=for_developers)
         return client.stream(after)
 
     async def in_thread(self, call: Callable[[], Found]) -> Found:
@@ -137,7 +137,9 @@ class Hub:
         state = sources.views.state(job_id)
         parked = 0 if state is None else state.parked
         rewind_ms = int(sources.settings.rewind_seconds * 1000)
-        tracker = Tracker.load(job_id, self._store, sources.log, parked=parked, rewind_ms=rewind_ms)
+        tracker = Tracker.load(
+            job_id, self._store, sources.reader, parked=parked, rewind_ms=rewind_ms
+        )
         snapshot = tracker.snapshot(sources.clock.now_ms())
         return None if snapshot is None else (tracker, snapshot)
 

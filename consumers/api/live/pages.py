@@ -1,15 +1,17 @@
-"""A job's stream, read in pages of about the same size, whatever its entries hold."""
+"""A job's entries, read in pages of about the same size, whatever they hold."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from synapse_stream.errors import Trimmed
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.log.job_reader import JobReader
 
 _PAGE_BYTES = 256 * 1024
 _FIRST_PAGE, _LARGEST_PAGE = 8, 64
@@ -33,18 +35,25 @@ class Pages:
         self._limit = _FIRST_PAGE
 
     def read(
-        self, log: EventLog, follows: Callable[[list[RecordedBatch]], bool] | None = None
+        self, reader: JobReader, follows: Callable[[list[RecordedBatch]], bool] | None = None
     ) -> list[RecordedBatch] | None:
         """Return the next entries; None if they do not follow what was read before.
 
         Args:
-            log: of the job.
-            follows: asked when the last entry is gone, since the stream may only have been trimmed.
+            reader: of the job.
+            follows: asked when the last entry is gone, and no archive has it, whether what is left
+                goes on behind it.
 
         Raises:
-            LogUnavailable: nothing was read.
+            LogUnavailable, StoreUnavailable: nothing was read.
         """
-        page = log.read_after(self._job_id, self._after, limit=self._limit + 1)
+        limit = self._limit + 1
+        try:
+            page = reader.read_after(self._job_id, self._after, limit=limit)
+        except Trimmed:
+            if follows is None:
+                return None
+            page = reader.log.read_after(self._job_id, self._after, limit=limit)
         self.is_at_end = len(page) <= self._limit
         if page and page[0][:2] == self._after[:2]:
             last = page.pop(0)

@@ -14,8 +14,11 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from consumers.errors import StoreUnavailable
+from consumers.store import open_archive
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.job_reader import JobReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +71,9 @@ class FeedReader:
         # what the list's first clients ask for must not have changed unseen before the server came
         self._started: EntryId = (time.time_ns() // 1_000_000 - _CLOCKS_DIFFER_MS, 0)
         self._due: set[str] = set()
-        self._log: FeedLog | None = None
+        self._log = FeedLog.open(settings)
+        self._jobs = JobReader(self._log, lambda: open_archive(settings))
+        self._is_connected = False
         self._same_server_at = 0.0
         self._failures = 0
         self._stop = threading.Event()
@@ -95,7 +100,7 @@ class FeedReader:
         while not self._stop.is_set():
             try:
                 self._turn()
-            except (LogUnavailable, ConfigError) as error:
+            except (LogUnavailable, StoreUnavailable, ConfigError) as error:
                 if self._failures == 0:
                     _logger.warning("live streams wait: %s", error)
                 self._pause()
@@ -103,32 +108,33 @@ class FeedReader:
                 _logger.exception("reading the feeds failed; it begins again")
                 self._pause()
         self._disconnect()
+        self._jobs.close()
 
     def _turn(self) -> None:
         begun = time.monotonic()
-        log = self._connected()
+        self._connect()
         self._welcome()
         block_ms = 1 if self._due else _BLOCK_MS
-        found = log.wait_feeds(self._after, limit=_POINTERS_A_TURN, block_ms=block_ms)
-        self._check_same_server(log)
+        found = self._log.wait_feeds(self._after, limit=_POINTERS_A_TURN, block_ms=block_ms)
+        self._check_same_server()
         for partition, pointers in found.items():
             self._after[partition] = pointers[-1].entry
             self._note(partition, pointers)
             self._due.update(p.job_id for p in pointers if p.job_id in self._watched)
         now_ms = self._clock.now_ms()
         for channel in list(self._watched.values()):
-            self._serve(log, channel, now_ms)
+            self._serve(channel, now_ms)
         self._due &= self._watched.keys()
         if found and not self._due:
             self._stop.wait(max(0.0, self._pace() - (time.monotonic() - begun)))
 
-    def _serve(self, log: FeedLog, channel: Channel, now_ms: int) -> None:
+    def _serve(self, channel: Channel, now_ms: int) -> None:
         """Read on in a job if it was named, and hand over what is new."""
         frames: list[Frame] = []
         try:
             if channel.job_id in self._due:
-                self._read(log, channel, frames)
-        except LogUnavailable:
+                self._read(channel, frames)
+        except (LogUnavailable, StoreUnavailable):
             raise
         except Exception:
             _logger.exception(
@@ -141,14 +147,14 @@ class FeedReader:
             if frames or snapshot is not None:
                 self._post(partial(channel.publish, frames, snapshot))
 
-    def _read(self, log: FeedLog, channel: Channel, frames: list[Frame]) -> None:
+    def _read(self, channel: Channel, frames: list[Frame]) -> None:
         for _ in range(_PAGES_A_TURN):
-            found = channel.tracker.read(log)
+            found = channel.tracker.read(self._jobs)
             frames += found.frames
             if found.is_lost:
                 self._post(partial(channel.publish, frames.copy(), None))
                 frames.clear()
-                self._restart(log, channel)
+                self._restart(channel)
             elif not found.has_more:
                 self._due.discard(channel.job_id)
                 return
@@ -160,26 +166,25 @@ class FeedReader:
             self._watched[channel.job_id] = channel
             self._due.add(channel.job_id)
 
-    def _restart(self, log: FeedLog, channel: Channel) -> None:
+    def _restart(self, channel: Channel) -> None:
         """Find the place again in a stream that is another one, and tell the readers."""
-        channel.tracker.find_place(log, int(self._settings.rewind_seconds * 1000))
+        channel.tracker.find_place(self._jobs, int(self._settings.rewind_seconds * 1000))
         snapshot = channel.tracker.snapshot(self._clock.now_ms())
         if snapshot is not None:
             self._post(partial(channel.restart, snapshot))
 
-    def _connected(self) -> FeedLog:
-        if self._log is not None:
-            return self._log
-        self._log = log = FeedLog.open(self._settings)
-        log.check(found=False)
+    def _connect(self) -> None:
+        if self._is_connected:
+            return
+        self._log.check(found=False)
         for partition in range(self._settings.partitions):
-            self._after[partition] = self._begin(partition, log.feed_last(partition))
+            self._after[partition] = self._begin(partition, self._log.feed_last(partition))
+        self._is_connected = True
         self._due.update(self._watched)
         self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
         if self._failures:
             _logger.warning("live streams go on")
         self._failures = 0
-        return log
 
     def _begin(self, partition: int, last: EntryId) -> EntryId:
         """Return where to read a feed from: this start, and after a fault some time before.
@@ -192,9 +197,9 @@ class FeedReader:
         rewind_ms = int(self._settings.rewind_seconds * 1000)
         return (max(0, min(seen, last)[0] - rewind_ms), 0)
 
-    def _check_same_server(self, log: FeedLog) -> None:
+    def _check_same_server(self) -> None:
         if time.monotonic() >= self._same_server_at:
-            log.check_same_server()
+            self._log.check_same_server()
             self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
 
     def _pause(self) -> None:
@@ -204,6 +209,5 @@ class FeedReader:
         self._stop.wait(random.uniform(longest / 2, longest))  # noqa: S311 - spreads the attempts
 
     def _disconnect(self) -> None:
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        self._log.close()
+        self._is_connected = False

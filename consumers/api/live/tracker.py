@@ -16,12 +16,14 @@ from consumers.errors import OutdatedFold
 from consumers.fold import JobFold
 from consumers.projections import reading
 from consumers.projections.run_state import RunStateView
+from synapse_stream.errors import Trimmed
 from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
     from consumers.api.live.frames import Frame
     from consumers.store import Store
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.log.job_reader import JobReader
     from synapse_stream.views import Health, RunState
 
 _FRAME_BYTES = 128 * 1024
@@ -64,7 +66,9 @@ class Tracker:
         self._health_at = 0.0
 
     @classmethod
-    def load(cls, job_id: str, store: Store, log: EventLog, *, parked: int, rewind_ms: int) -> Self:
+    def load(
+        cls, job_id: str, store: Store, reader: JobReader, *, parked: int, rewind_ms: int
+    ) -> Self:
         """Begin with what is committed of a job, and read the rest of its stream.
 
         Without a view, or with one of another version, that is all of the stream.
@@ -78,19 +82,17 @@ class Tracker:
         except OutdatedFold:
             fold = JobFold(RunStateView, job_id, None)
         tracker = cls(job_id, fold, parked)
-        place = tracker.position
-        there = log.read_after(job_id, place, limit=1, until=place)
-        if not there or tracker._is_fresh(there[0], place):
-            tracker.find_place(log, rewind_ms)
+        if not tracker._has_place(reader):
+            tracker.find_place(reader, rewind_ms)
         while not tracker._pages.is_at_end:
-            page = tracker._pages.read(log, partial(tracker._follows, log))
+            page = tracker._pages.read(reader, partial(tracker._follows, reader))
             if page is None:
-                tracker.find_place(log, rewind_ms)
+                tracker.find_place(reader, rewind_ms)
             for entry in page or ():
                 tracker._take(entry)
         return tracker
 
-    def find_place(self, log: EventLog, rewind_ms: int) -> None:
+    def find_place(self, reader: JobReader, rewind_ms: int) -> None:
         """Go back to the last entry behind which something fresh may stand.
 
         For a stream that is not the one that was read: its server lost the tail, and where its
@@ -98,13 +100,13 @@ class Tracker:
         by `rewind_ms`. What is known is not returned again.
 
         Raises:
-            LogUnavailable: nothing has changed.
+            LogUnavailable, StoreUnavailable: nothing has changed.
         """
         wanted = self.position
         place, last = Position(max(0, wanted.ms - rewind_ms), 0), None
         pages = Pages(self.job_id, place)
         while not pages.is_at_end:
-            page = pages.read(log, follows=bool) or []
+            page = pages.read(reader, follows=bool) or []
             known = list(takewhile(lambda entry: not self._is_fresh(entry, wanted), page))
             if known:
                 place, last = last_position(known[-1]), known[-1]
@@ -113,13 +115,13 @@ class Tracker:
         self.position = place
         self._pages = Pages(self.job_id, place, last)
 
-    def read(self, log: EventLog) -> Read:
+    def read(self, reader: JobReader) -> Read:
         """Read on, fold, and encode what is fresh.
 
         Raises:
-            LogUnavailable: nothing was read.
+            LogUnavailable, StoreUnavailable: nothing was read.
         """
-        page = self._pages.read(log, partial(self._follows, log))
+        page = self._pages.read(reader, partial(self._follows, reader))
         if page is None:
             return Read([], has_more=False, is_lost=True)
         frames: list[Frame] = []
@@ -178,12 +180,20 @@ class Tracker:
         self._fold.apply(entry)
         return lines
 
-    def _follows(self, log: EventLog, page: list[RecordedBatch]) -> bool:
+    def _has_place(self, reader: JobReader) -> bool:
+        place = self.position
+        try:
+            there = reader.read_after(self.job_id, place, limit=1, until=place)
+        except Trimmed:
+            return False
+        return bool(there) and not self._is_fresh(there[0], place)
+
+    def _follows(self, reader: JobReader, page: list[RecordedBatch]) -> bool:
         """Tell whether a stream that lacks what was read last was only trimmed up to there.
 
         Then it begins with entries that go on with the numbers of their producers.
         """
-        if not page or log.read_after(self.job_id, BEGINNING, limit=1)[:1] != page[:1]:
+        if not page or reader.log.read_after(self.job_id, BEGINNING, limit=1)[:1] != page[:1]:
             return False
         ahead: dict[str, int] = {}
         for batch in (entry.batch for entry in page):
