@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; what this program knows."""
 
 metadata = MetaData(
@@ -84,7 +84,9 @@ checkpoint = Table(
     _required("seq", BigInteger),
     Column("committed", BigInteger),
     _required("commits", BigInteger),
+    Column("version", Integer),
 )
+"""`version`: of the projection, when all documents of the partition are known to be of it."""
 
 member = Table(
     "member",
@@ -122,6 +124,16 @@ run = Table(
 """What jobs are listed by; their documents are in `job`. `shed`: how many events were given up."""
 
 Index("run_shed", run.c.shed, sqlite_where=run.c.shed > 0, postgresql_where=run.c.shed > 0)
+
+mark = Table(
+    "mark",
+    metadata,
+    *(_required(name, BigInteger) for name in ("job_no", "ms", "seq", "time")),
+    _required("hash", LargeBinary),
+    _required("document", LargeBinary),
+    Index("mark_place", "job_no", "ms", "seq", unique=True),
+)
+"""Run states of before: `document` is a zstd frame of that of a fold up to the end of an entry."""
 
 lane = Table(
     "lane",
@@ -238,6 +250,31 @@ parked = Table(
     _required("is_marked", Boolean, server_default=false()),
     _required("time", BigInteger),
     Index("parked_job", "job_id", "ms", "seq"),
+)
+
+rebuild = Table(
+    "rebuild",
+    metadata,
+    _number(),
+    _required("projection", Text),
+    _required("job_id", Text),
+    _required("partition", Integer),
+    _required("is_rollback", Boolean),
+    _required("times", Integer),
+    Column("outcome", Text),
+    Column("difference", Text),
+    UniqueConstraint("projection", "job_id"),
+    Index("rebuild_order", "projection", "no"),
+)
+"""Jobs that were to be folded anew. `times`: how often that was asked for; `outcome` is NULL until
+it is done."""
+
+Index(
+    "rebuild_due",
+    rebuild.c.projection,
+    rebuild.c.partition,
+    sqlite_where=rebuild.c.outcome.is_(None),
+    postgresql_where=rebuild.c.outcome.is_(None),
 )
 
 
