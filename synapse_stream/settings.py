@@ -89,8 +89,18 @@ class Settings(BaseModel):
     """Who may use the HTTP API beyond this machine: a JSON list of
     `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the
     file that holds it. `jobs` may be left out; a token has 16 characters or more."""
+    anchors: Path | None = None
+    """Folder of the anchors, signed checkpoints of archived runs; None: none are written. Best on
+    another disk or machine than the store."""
+    signing_key: SecretStr | None = None
+    """Ed25519 private key in PEM that signs them, or `@` and the file that holds it."""
+    verify_keys: str | None = None
+    """Public keys, 64 hex digits each, that `verify` believes beside that of `signing_key`; or `@`
+    and the file that holds them."""
+    anchor_batches: Annotated[int, Field(ge=1)] = 1_000
+    """A run that goes on is anchored every so many batches; one that pauses, at once."""
 
-    @field_validator("data_dir", "spool_dir")
+    @field_validator("data_dir", "spool_dir", "anchors")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()  # the plugin may change its directory
@@ -149,6 +159,7 @@ class Settings(BaseModel):
         shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
         shown["store_url"] = mask_url(self.store_url) if self.store_url else None
         shown["api_tokens"] = "***" if self.api_tokens else None
+        shown["signing_key"] = "***" if self.signing_key else None
         return {name: None if value is None else str(value) for name, value in shown.items()}
 
 

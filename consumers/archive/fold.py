@@ -4,11 +4,17 @@ Unlike a view's fold it unpacks nothing. The manifest is the job's document: `en
 (entries that are no batch), `events`, `bytes` of payloads, entry ids: the `first`, the `last` and
 the highest (`top`: another one when a server's clock went back), and by producer `last` number,
 `hash` there (hex), `batches`, `events` and `at`, the entry id of its newest batch.
+
+What comes again after a server lost its tail is known and left out. But it comes in other cuts,
+hence with other hashes, and the first batch that is new again follows the last of these. So where
+this is so the producer has `joins`, too: lists of the first number that came again and the last one
+of each batch, up to where a new batch joined on. With the lines the hashes can be made anew.
+`again` is such a list that nothing has joined yet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import orjson
@@ -45,15 +51,35 @@ class _Mark:
     events: int = 0
     hash: bytes = b""
     at: Sequence[int] = ()
+    again: list[int] = field(default_factory=list)
+    joins: list[list[int]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        content = {
             "last": self.last,
             "batches": self.batches,
             "events": self.events,
             "hash": self.hash.hex(),
             "at": self.at,
         }
+        lists = {"again": self.again, "joins": self.joins}
+        return content | {name: found for name, found in lists.items() if found}
+
+    def repeat(self, first: int, last: int) -> bool:
+        """Note a batch that came again; return False when it was noted already."""
+        before = self.again[: self.again.index(first - 1) + 1] if first - 1 in self.again else []
+        if not before or before == [first - 1]:
+            before = [first]
+        if self.again[: len(before) + 1] == [*before, last]:
+            return False
+        self.again = [*before, last]
+        return True
+
+    def join(self, first: int) -> None:
+        """Note that a new batch has come."""
+        if self.again and self.again[-1] == first - 1:
+            self.joins.append(self.again)
+        self.again = []
 
 
 class ArchiveFold:
@@ -82,6 +108,7 @@ class ArchiveFold:
         self._has_stray = has_stray
         self._new: list[RawEntry] = []
         self._parts: list[Parts | None] = []
+        self._has_repeats = False
         content = _EMPTY if document is None else orjson.loads(document)
         if content.get("v", self.version) != self.version:
             msg = f"the manifest of job {job_id!r} is of version {content['v']}"
@@ -99,6 +126,8 @@ class ArchiveFold:
                 mark["events"],
                 bytes.fromhex(mark["hash"]),
                 mark["at"],
+                mark.get("again", []),
+                mark.get("joins", []),
             )
             for name, mark in content.get("producers", {}).items()
         }
@@ -106,7 +135,7 @@ class ArchiveFold:
     @property
     def has_changed(self) -> bool:
         """True when entries came since `rows` was called last."""
-        return bool(self._new)
+        return bool(self._new) or self._has_repeats
 
     def apply(self, entry: RawEntry) -> list[Parked]:
         """Take an entry that is not archived yet; nothing is ever parked.
@@ -122,7 +151,11 @@ class ArchiveFold:
         mark = self._marks.get(part.producer)
         if mark is None:
             mark = self._marks[part.producer] = _Mark()
-        if part.last > mark.last:
+        if part.last <= mark.last:
+            if entry[:2] > tuple(mark.at):
+                self._has_repeats |= mark.repeat(part.first, part.last)
+        else:
+            mark.join(part.first)
             mark.events += part.last - max(mark.last, part.first - 1)
             mark.last, mark.hash, mark.at = part.last, part.hash, entry[:2]
             mark.batches += 1
@@ -151,6 +184,7 @@ class ArchiveFold:
     def rows(self) -> NewEntries:
         """Return what came since the last call."""
         new = NewEntries(self._entries, self._new, self._parts)
+        self._has_repeats = False
         if self._new:
             self._bytes += self._new_bytes()
             self._entries += len(self._new)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumers.store.archived import StoredArchive, open_archive
+from consumers.store.audited import AuditedStore
 from consumers.store.checkpoints import Checkpoint, Lease
 from consumers.store.databases import Databases
 from consumers.store.parked import ParkedEvent, Retried
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 __all__ = [
+    "AuditedStore",
     "Checkpoint",
+    "Databases",
     "JobWrite",
     "Lease",
     "ParkedEvent",

@@ -21,6 +21,7 @@ from synapse_stream.cli.metrics import metrics
 from synapse_stream.cli.output import WrongUse
 from synapse_stream.cli.run import run
 from synapse_stream.cli.up import up
+from synapse_stream.cli.verify import verify
 from synapse_stream.cli.watch import watch
 from synapse_stream.errors import ConfigError, SynapseStreamError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, doctor):
     app.command()(command)
+app.command()(verify)
 app.command("export")(export)
 app.command("import")(import_)
 app.add_typer(parked.app, name="parked")

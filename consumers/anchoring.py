@@ -1,0 +1,121 @@
+"""Where anchors are kept: a folder with one file a partition, lines are only ever added.
+
+It should be on another disk or machine than the store, under another user's rule.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from consumers.audit.anchors import Keys, Signer, digest
+from synapse_stream.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from synapse_stream.settings import Settings
+
+_TAIL_BYTES = 64 * 1024
+
+
+class AnchorFolder:
+    """The anchor files of a folder, which is made if need be."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def append(
+        self,
+        signer: Signer,
+        namespace: str,
+        partition: int,
+        manifests: Sequence[tuple[str, bytes]],
+        time_ms: int,
+    ) -> None:
+        """Sign what jobs have come to and put it on the disk.
+
+        Whoever else writes the file waits; a line that was torn by a crash is taken away first.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._file(namespace, partition).open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            previous = _last_digest(file.fileno())
+            for job_id, manifest in manifests:
+                line = signer.line(namespace, job_id, manifest, time_ms=time_ms, previous=previous)
+                file.write(line + b"\n")
+                previous = digest(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def files(self) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield the name of every file and its lines, without one that is just being written."""
+        for path in sorted(self._folder.glob("*.jsonl")):
+            yield path.name, path.read_bytes().split(b"\n")[:-1]
+
+    def lines(self, namespace: str, partition: int) -> list[bytes]:
+        """Return the lines of one file."""
+        path = self._file(namespace, partition)
+        return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+    def _file(self, namespace: str, partition: int) -> Path:
+        return self._folder / f"{namespace}.{partition}.jsonl"
+
+
+def signer_of(settings: Settings) -> Signer | None:
+    """Return what signs anchors; None when there is no key.
+
+    Raises:
+        ConfigError: the key is none.
+    """
+    if settings.signing_key is None:
+        return None
+    text = settings.signing_key.get_secret_value()
+    return Signer(_content("SYNAPSE_STREAM_SIGNING_KEY", text))
+
+
+def keys_of(settings: Settings) -> Keys | None:
+    """Return whose anchors are believed; None when there is no key.
+
+    Raises:
+        ConfigError: a key is none.
+    """
+    signer = signer_of(settings)
+    found = [signer.public] if signer else []
+    if settings.verify_keys:
+        text = _content("SYNAPSE_STREAM_VERIFY_KEYS", settings.verify_keys)
+        for word in text.decode().replace(",", " ").split():
+            try:
+                found.append(bytes.fromhex(word))
+            except ValueError as error:
+                msg = f"SYNAPSE_STREAM_VERIFY_KEYS: {word!r} is no Ed25519 public key in hex"
+                raise ConfigError(msg) from error
+    return Keys(found) if found else None
+
+
+def _content(name: str, text: str) -> bytes:
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        msg = f"{name}: {error}"
+        raise ConfigError(msg) from error
+
+
+def _last_digest(file: int) -> str | None:
+    """Return the digest of the last line, and take away what is torn behind it."""
+    size = os.fstat(file).st_size
+    tail, begin = b"", size
+    while begin and tail.count(b"\n") < 2:  # noqa: PLR2004 - the line before it ends, too
+        begin = max(0, begin - _TAIL_BYTES)
+        tail = os.pread(file, size - begin, begin)
+    whole, _, torn = tail.rpartition(b"\n")
+    if torn:
+        os.ftruncate(file, size - len(torn))
+    return digest(whole.rpartition(b"\n")[2]) if whole else None

@@ -1,0 +1,205 @@
+"""Signed checkpoints, anchors: what a run had come to, in the words of whoever holds the key.
+
+An anchor is one line of JSON, keys sorted, no spaces. Its signature is Ed25519 over PURPOSE and the
+line without the member `signature`. `previous` is the SHA-256 of the line before it in its file.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from synapse_stream.audit import Finding
+from synapse_stream.errors import ConfigError, DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from consumers.audit.record import Track
+
+PURPOSE = b"synapse-stream anchor 1\n"
+VERSION = 1
+
+_MISSING = "anchors need the package cryptography: pip install 'synapse-stream[audit]' brings it"
+_WRONG_KEY = "SYNAPSE_STREAM_SIGNING_KEY is no Ed25519 private key in PEM without a password"
+
+
+class Anchor(NamedTuple):
+    """One signed checkpoint."""
+
+    namespace: str
+    job_id: str
+    producers: Mapping[str, tuple[int, bytes]]
+    """Its highest number, and the chain hash there."""
+
+
+class Signer:
+    """Makes anchors with one private key."""
+
+    def __init__(self, pem: bytes) -> None:
+        """Take an Ed25519 key as PKCS 8 in PEM.
+
+        Raises:
+            ConfigError: it is none, or `cryptography` is not installed.
+        """
+        try:
+            from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - an extra
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+                Ed25519PrivateKey,
+            )
+            from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+                load_pem_private_key,
+            )
+        except ModuleNotFoundError as error:
+            raise ConfigError(_MISSING) from error
+        try:
+            key = load_pem_private_key(pem, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            msg = f"{_WRONG_KEY}: {error}"
+            raise ConfigError(msg) from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ConfigError(_WRONG_KEY)
+        self._key = key
+        self.public = key.public_key().public_bytes_raw()
+
+    def line(
+        self, namespace: str, job_id: str, manifest: bytes, *, time_ms: int, previous: str | None
+    ) -> bytes:
+        """Return the anchor of a job as the archive's manifest has it, without newline."""
+        content = orjson.loads(manifest)
+        body = {
+            "v": VERSION,
+            "namespace": namespace,
+            "job": job_id,
+            "producers": {
+                name: [mark["last"], mark["hash"]] for name, mark in content["producers"].items()
+            },
+            "events": content["events"],
+            "entries": content["entries"],
+            "position": "{}-{}".format(*content["last"]),
+            "time_ms": time_ms,
+            "previous": previous,
+            "key": self.public.hex(),
+        }
+        signature = self._key.sign(PURPOSE + _line(body))
+        return _line({**body, "signature": signature.hex()})
+
+
+class Keys:
+    """The public keys whose anchors are believed."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        """Take raw Ed25519 public keys.
+
+        Raises:
+            ConfigError: one is none, or `cryptography` is not installed.
+        """
+        try:
+            from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
+                Ed25519PublicKey,
+            )
+        except ModuleNotFoundError as error:
+            raise ConfigError(_MISSING) from error
+        self._invalid = InvalidSignature
+        try:
+            self._keys = {key.hex(): Ed25519PublicKey.from_public_bytes(key) for key in keys}
+        except ValueError as error:
+            msg = f"SYNAPSE_STREAM_VERIFY_KEYS: {error}"
+            raise ConfigError(msg) from error
+
+    def read(self, line: bytes) -> Anchor:
+        """Read a line.
+
+        Raises:
+            DecodeError: it is no anchor, or none of these keys has signed it so.
+        """
+        try:
+            body = orjson.loads(line)
+            signature = bytes.fromhex(body.pop("signature"))
+            key = self._keys[body["key"]]
+            key.verify(signature, PURPOSE + _line(body))
+            producers = {
+                name: (int(last), bytes.fromhex(head))
+                for name, (last, head) in body["producers"].items()
+            }
+            return Anchor(body["namespace"], body["job"], producers)
+        except self._invalid as error:
+            msg = "its signature is wrong"
+            raise DecodeError(msg) from error
+        except KeyError as error:
+            msg = f"it lacks {error}, or that key is not believed"
+            raise DecodeError(msg) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            msg = f"it is no anchor: {error}"
+            raise DecodeError(msg) from error
+
+
+class AnchorBook:
+    """All anchors that could be read, by job; `findings` holds what is wrong with the others."""
+
+    def __init__(self, keys: Keys, files: Iterable[tuple[str, Sequence[bytes]]]) -> None:
+        """Read files, given by their names and lines."""
+        self.findings: list[Finding] = []
+        self._jobs: dict[tuple[str, str], list[Anchor]] = {}
+        for name, lines in files:
+            before: str | None = None
+            for number, line in enumerate(lines, 1):
+                self._read(keys, line, before, f"{name}, line {number}")
+                before = digest(line)
+
+    def of(self, namespace: str, job_id: str) -> list[Anchor]:
+        """Return the anchors of a job, those of a file in order."""
+        return self._jobs.get((namespace, job_id), [])
+
+    def jobs(self, namespace: str) -> list[str]:
+        """Return the jobs that are anchored."""
+        return [job for space, job in self._jobs if space == namespace]
+
+    def _read(self, keys: Keys, line: bytes, before: str | None, place: str) -> None:
+        try:
+            anchor = keys.read(line)
+        except DecodeError as error:
+            self.findings.append(Finding("anchor", f"a signed anchor in {place}", str(error)))
+            return
+        if (said := orjson.loads(line)["previous"]) != before:
+            self.findings.append(Finding("anchor", f"{place} to follow {before}", f"{said}"))
+        self._jobs.setdefault((anchor.namespace, anchor.job_id), []).append(anchor)
+
+
+def judge(
+    anchors: Iterable[Anchor], tracks: Mapping[str, Track]
+) -> tuple[list[Finding], dict[str, int]]:
+    """Compare anchors with what was walked; return what differs, and how far each producer is sure.
+
+    One finding a producer: the first anchor that does not hold.
+    """
+    findings: dict[str, Finding] = {}
+    sure: dict[str, int] = {}
+    for anchor in anchors:
+        for producer, (last, head) in anchor.producers.items():
+            track = tracks.get(producer)
+            there = -1 if track is None else track.last
+            if track is None or there < last:
+                found = "none of this producer" if track is None else f"{there} is its last"
+                expected, numbers = f"numbers up to {last}", (there + 1, last)
+            elif head not in (heads := list(track.heads.at(last))):
+                found = " or ".join(one.hex() for one in heads) or "no batch that ends there"
+                expected, numbers = f"hash {head.hex()} at number {last}", (last, last)
+            else:
+                sure[producer] = max(last, sure.get(producer, -1))
+                continue
+            finding = Finding("anchor", expected, found, None, producer, numbers)
+            findings.setdefault(producer, finding)
+    return list(findings.values()), sure
+
+
+def digest(line: bytes) -> str:
+    """Return what the anchor that follows a line has as `previous`."""
+    return sha256(line).hexdigest()
+
+
+def _line(body: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)

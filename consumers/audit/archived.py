@@ -1,0 +1,99 @@
+"""The archive by itself: are its blocks whole and in order, and is its manifest theirs?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from consumers.archive.fold import ArchiveFold
+from consumers.audit.differing import first_difference
+from synapse_stream.audit import Finding
+from synapse_stream.batch import unpack
+from synapse_stream.log.event_log import recorded_batch
+from synapse_stream.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from synapse_stream.batch import RawEntry
+    from synapse_stream.log.event_log import RecordedBatch
+
+_AS_RECEIVED = frozenset({"bytes", "joins", "again"})  # what entries alone do not tell
+
+
+class StoredBlock(NamedTuple):
+    """One row of the archive as it was read."""
+
+    start: int
+    """How many entries of the job stand before it."""
+    entries: int
+    """How many it says it has."""
+    first: tuple[int, int]
+    last: tuple[int, int]
+    content: list[RawEntry] | str
+    """Its entries, or why it cannot be read."""
+
+
+class ArchiveCheck:
+    """Walks the blocks of one job; `findings` holds what is wrong with them and the manifest."""
+
+    def __init__(self, job_id: str, manifest: bytes | None) -> None:
+        self.job_id = job_id
+        self.findings: list[Finding] = []
+        self.last: tuple[int, int] = (0, 0)
+        """Highest entry id."""
+        self._manifest: dict[str, Any] | None = None if manifest is None else orjson.loads(manifest)
+        self._fold = ArchiveFold(job_id, None)
+
+    @property
+    def joins(self) -> dict[str, list[list[int]]]:
+        """By producer, how tails that were sent again were cut, as the manifest says."""
+        producers = (self._manifest or {}).get("producers", {})
+        return {name: mark["joins"] for name, mark in producers.items() if "joins" in mark}
+
+    def entries(self, blocks: Iterable[StoredBlock]) -> Iterator[RecordedBatch]:
+        """Yield the entries of all blocks; the blocks are judged on the way."""
+        start = 0
+        for block in blocks:
+            position = Position(*block.first)
+            if block.start != start:
+                self._find(f"a block that begins at entry {start}", f"{block.start}", position)
+            start = block.start + block.entries
+            if isinstance(block.content, str):
+                self._find("as it was archived", block.content, position)
+                continue
+            found = block.content
+            ids = [(entry.ms, entry.seq) for entry in found]
+            if (len(ids), ids[:1], ids[-1:]) != (block.entries, [block.first], [block.last]):
+                expected = f"{block.entries} entries, {position} to {Position(*block.last)}"
+                self._find(expected, f"{len(ids)} others", position)
+            for entry in found:
+                plain = unpack(self.job_id, entry)
+                self.last = max(self.last, (entry.ms, entry.seq))
+                self._fold.apply(plain)
+                self._fold.rows()
+                yield recorded_batch(self.job_id, plain)
+
+    def judge_manifest(self) -> None:
+        """Compare the manifest with the entries that were walked."""
+        fresh = _comparable(orjson.loads(self._fold.document()))
+        if self._manifest is None:
+            if fresh["entries"]:
+                finding = Finding("manifest", f"{fresh['entries']} entries", "no manifest")
+                self.findings.append(finding)
+            return
+        found = first_difference(fresh, _comparable(self._manifest))
+        if found:
+            self.findings.append(Finding("manifest", found.expected, found.found))
+
+    def _find(self, expected: str, found: str, position: Position) -> None:
+        self.findings.append(Finding("block", expected, found, position))
+
+
+def _comparable(manifest: Any) -> Any:
+    if not isinstance(manifest, dict):
+        return manifest
+    return {
+        name: _comparable(value) for name, value in manifest.items() if name not in _AS_RECEIVED
+    }

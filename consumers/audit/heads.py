@@ -1,0 +1,53 @@
+"""The chain hashes that are known of a producer, by the number at which each stands."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from synapse_stream.batch import GENESIS, chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from synapse_stream.batch import Batch
+
+_BYTES = len(GENESIS)
+
+
+class Heads:
+    """Heads of one producer. A run of batches of one has very many, so each takes 40 bytes."""
+
+    def __init__(self) -> None:
+        self._numbers = array("q", [-1])
+        self._hashes = bytearray(GENESIS)
+        self._others: dict[int, set[bytes]] = {}
+
+    def at(self, number: int) -> Iterator[bytes]:
+        """Yield every head at `number`: more than one if a tail was sent again in other cuts."""
+        place = bisect_left(self._numbers, number)
+        if place < len(self._numbers) and self._numbers[place] == number:
+            yield bytes(self._hashes[place * _BYTES : (place + 1) * _BYTES])
+        yield from self._others.get(number, ())
+
+    def add(self, number: int, head: bytes) -> None:
+        """Note a head."""
+        if number > self._numbers[-1]:
+            self._numbers.append(number)
+            self._hashes += head
+        elif head not in self.at(number):
+            self._others.setdefault(number, set()).add(head)
+
+    def links(self, batch: Batch) -> bool:
+        """Tell whether a batch follows a head at the number before its first."""
+        return any(batch.is_linked_to(head) for head in self.at(batch.first - 1))
+
+    def following(self, batch: Batch) -> str:
+        """Return, for people, what the hash of a batch should be."""
+        job, producer, first = batch.job_id, batch.producer, batch.first
+        found = [
+            chain(head, job, producer, first, batch.last, batch.data).hex()
+            for head in self.at(first - 1)
+        ]
+        return f"hash {' or '.join(found)}" if found else f"a batch that ends at {first - 1}"

@@ -1,0 +1,270 @@
+"""What is recorded of a job, walked batch by batch: first the archive's entries, then the stream's.
+
+Within either the numbers of a producer follow each other, and every batch follows a head at the
+number before its first. After a server lost its tail, producers send again what it lost, as a rule
+in other cuts, hence with other hashes. So the archive may have a batch that overlaps the one before
+(it is judged at its own first number), and the stream one whose head the archive lacks (its lines
+are compared then). A batch in the archive that follows what was sent again and is gone from the
+stream too is proved by the manifest's `joins`: the cuts, from which the hashes are computed anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from consumers.audit.heads import Heads
+from consumers.ledger import stands_for_range
+from synapse_stream.audit import Finding
+from synapse_stream.batch import Batch, parse_fields, seal, sealed_count
+from synapse_stream.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from synapse_stream.log.event_log import RecordedBatch
+
+_SHOWN = 200
+_LOST = b'"type":"producer_lost"'
+
+
+class Track:
+    """What was walked of one producer."""
+
+    def __init__(self) -> None:
+        self.last = -1
+        self.heads = Heads()
+        self.lost: list[tuple[int, int]] = []
+        self.sealed: int | None = None
+
+
+class _Placed(NamedTuple):
+    position: Position
+    batch: Batch
+
+
+class Record:
+    """Walks a job's entries; `findings` holds what is wrong, in no order."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.tracks: dict[str, Track] = {}
+        self.findings: list[Finding] = []
+        self.entries = 0
+        self._unlinked: list[_Placed] = []
+        self._recut: list[_Placed] = []
+        self._archived: dict[str, int] = {}
+        self._streamed: dict[str, int] = {}
+
+    @property
+    def events(self) -> int:
+        """How many numbers there are of all producers."""
+        return sum(track.last + 1 for track in self.tracks.values())
+
+    def take_archived(self, entry: RecordedBatch) -> None:
+        """Walk the next entry of the archive."""
+        self.entries += 1
+        placed = self._placed(entry)
+        if placed is None:
+            return
+        batch, track = placed.batch, self._track(placed.batch.producer)
+        if batch.last <= track.last:
+            self._find("numbers", f"number {track.last + 1} next", "an entry too many", placed)
+        elif self._follows(placed, track.last) and not track.heads.links(batch):
+            self._unlinked.append(placed)
+        self._note(track, batch)
+        self._archived[batch.producer] = track.last
+
+    def take_streamed(self, entry: RecordedBatch) -> None:
+        """Walk the next entry of the stream, after all of the archive."""
+        placed = self._placed(entry)
+        if placed is None:
+            return
+        batch, track = placed.batch, self._track(placed.batch.producer)
+        self.entries += batch.last > track.last
+        before = self._streamed.get(batch.producer)
+        self._streamed[batch.producer] = batch.last
+        if before is not None and batch.first <= before:
+            self._find("numbers", f"number {before + 1} next", "numbers again", placed)
+            return
+        archived = self._archived.get(batch.producer, -1)
+        is_known = batch.hash in track.heads.at(batch.last)
+        if self._follows(placed, track.last if before is None else before):
+            if not track.heads.links(batch):
+                self._find("chain", track.heads.following(batch), _hash(batch), placed)
+            elif batch.first <= archived and not is_known:
+                self._recut.append(placed)
+        self._note(track, batch)
+
+    def needs_lines(
+        self, joins: Mapping[str, Sequence[Sequence[int]]]
+    ) -> dict[str, list[tuple[int, int]]]:
+        """Return which archived lines, as ranges of numbers, `close` wants to see."""
+        wanted: dict[str, list[tuple[int, int]]] = {}
+        for _, batch in self._recut:
+            wanted.setdefault(batch.producer, []).append((batch.first, batch.last))
+        for producer in {batch.producer for _, batch in self._unlinked}:
+            ranges = [(join[0], join[-1]) for join in joins.get(producer, ())]
+            wanted.setdefault(producer, []).extend(ranges)
+        return wanted
+
+    def close(
+        self, lines: Mapping[tuple[str, int], bytes], joins: Mapping[str, Sequence[Sequence[int]]]
+    ) -> None:
+        """Judge what could not be judged in passing.
+
+        Args:
+            lines: archived lines by producer and number, those that `needs_lines` wants.
+            joins: by producer, as the manifest has them.
+        """
+        for placed in self._recut:
+            self._compare_lines(placed, lines)
+        for producer in {batch.producer for _, batch in self._unlinked}:
+            for first, *ends in joins.get(producer, ()):
+                self._cut_again(producer, first, ends, lines)
+        for placed in self._unlinked:
+            heads = self._track(placed.batch.producer).heads
+            if not heads.links(placed.batch):
+                expected = heads.following(placed.batch)
+                self._find("chain", expected, _hash(placed.batch), placed)
+
+    def judge_seals(self) -> None:
+        """Compare every count that was sealed with what is there."""
+        for producer, track in self.tracks.items():
+            if track.sealed is not None and track.sealed != track.last + 1:
+                expected, found = f"{track.sealed} events", f"{track.last + 1}"
+                numbers = tuple(sorted((track.sealed, track.last)))
+                self.findings.append(
+                    Finding("seal", expected, found, producer=producer, numbers=numbers)  # type: ignore[arg-type]
+                )
+
+    def _placed(self, entry: RecordedBatch) -> _Placed | None:
+        """Return a batch that is what the append script writes; note what is not."""
+        position = Position(entry.ms, entry.seq)
+        batch = entry.batch
+        if batch is None or parse_fields(entry.raw or {}) is None:
+            found = entry.error or f"fields {b', '.join(entry.raw or ())!r}"
+            self.findings.append(Finding("entry", "a batch", found, position))
+            return None
+        placed = _Placed(position, batch)
+        count, lines = batch.last - batch.first + 1, batch.data.count(b"\n")
+        if not batch.data.endswith(b"\n") or (lines != count and not is_loss(batch)):
+            self._find("entry", f"{count} lines", f"{lines}, or the last not ended", placed)
+        return placed
+
+    def _follows(self, placed: _Placed, last: int) -> bool:
+        """Return False, and note it, when numbers are missing between `last` and a batch."""
+        first = placed.batch.first
+        if first <= last + 1:
+            return True
+        numbers = (last + 1, first - 1)
+        producer = placed.batch.producer
+        finding = Finding(
+            "numbers", f"number {last + 1} next", f"{first}", placed.position, producer, numbers
+        )
+        self.findings.append(finding)
+        return False
+
+    def _track(self, producer: str) -> Track:
+        track = self.tracks.get(producer)
+        if track is None:
+            track = self.tracks[producer] = Track()
+        return track
+
+    def _note(self, track: Track, batch: Batch) -> None:
+        track.heads.add(batch.last, batch.hash)
+        if batch.last > track.last:
+            track.last = batch.last
+            if is_loss(batch):
+                track.lost.append((batch.first, batch.last))
+            sealed = sealed_count(batch) if b'"type":"end"' in batch.data else None
+            if sealed is None and _LOST in batch.data and is_abandoned(batch):
+                sealed = batch.last + 1
+            track.sealed = sealed if sealed is not None else track.sealed
+
+    def _compare_lines(self, placed: _Placed, lines: Mapping[tuple[str, int], bytes]) -> None:
+        batch = placed.batch
+        for number, line in numbered(batch):
+            archived = lines.get((batch.producer, number), line)
+            if archived != line:
+                finding = Finding(
+                    *("stream", f"as archived, {_short(archived)}", _short(line)),
+                    *(placed.position, batch.producer, (number, number)),
+                )
+                self.findings.append(finding)
+                return
+
+    def _cut_again(
+        self,
+        producer: str,
+        first: int,
+        ends: Sequence[int],
+        lines: Mapping[tuple[str, int], bytes],
+    ) -> None:
+        """Note the heads of a tail that was sent again, from its cuts and its lines."""
+        heads = self._track(producer).heads
+        found = set(heads.at(first - 1))
+        for end in ends:
+            data = b"".join(lines.get((producer, n), b"") + b"\n" for n in range(first, end + 1))
+            found = {seal(head, self.job_id, producer, first, end, data).hash for head in found}
+            for head in found:
+                heads.add(end, head)
+            first = end + 1
+
+    def _find(self, what: str, expected: str, found: str, placed: _Placed) -> None:
+        batch = placed.batch
+        numbers = (batch.first, batch.last)
+        self.findings.append(
+            Finding(what, expected, found, placed.position, batch.producer, numbers)
+        )
+
+
+def is_loss(batch: Batch) -> bool:
+    """Tell whether a batch is one `loss` event in the place of several numbers."""
+    if batch.first == batch.last or batch.data.count(b"\n") != 1:
+        return False
+    event = _load(batch.data)
+    return isinstance(event, dict) and stands_for_range(batch, [event])
+
+
+def is_abandoned(batch: Batch) -> bool:
+    """Tell whether a batch ends with what is written for a producer that died."""
+    event = _load(batch.data.rstrip(b"\n").rpartition(b"\n")[2])
+    return isinstance(event, dict) and event.get("type") == "producer_lost"
+
+
+def numbered(batch: Batch) -> Iterable[tuple[int, bytes]]:
+    """Return the lines of a batch with their numbers, counted from the back, as a loss has one."""
+    lines = batch.lines()
+    return enumerate(lines, batch.last + 1 - len(lines))
+
+
+def lines_of(
+    entries: Iterable[RecordedBatch], wanted: Mapping[str, Sequence[tuple[int, int]]]
+) -> dict[tuple[str, int], bytes]:
+    """Return the lines of the producers' numbers that are wanted; of a number, the first."""
+    found: dict[tuple[str, int], bytes] = {}
+    for batch in (entry.batch for entry in entries):
+        for first, last in wanted.get(batch.producer, ()) if batch else ():
+            if batch and first <= batch.last and batch.first <= last:
+                for number, line in numbered(batch):
+                    if first <= number <= last:
+                        found.setdefault((batch.producer, number), line)
+    return found
+
+
+def _load(line: bytes) -> object:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _hash(batch: Batch) -> str:
+    return f"hash {batch.hash.hex()}"
+
+
+def _short(line: bytes) -> str:
+    text = line[:_SHOWN].decode(errors="backslashreplace")
+    return text if len(line) <= _SHOWN else f"{text}…"

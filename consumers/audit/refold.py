@@ -1,0 +1,157 @@
+"""A view against a fresh fold of what is recorded, up to where the view has come.
+
+Up to where is told by the view's ledger, not by a position: a server that lost its tail gives the
+same events other ids. Events that the view has parked are left out, and those that were retried are
+folded where they were, which the document remembers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from consumers import canonical
+from consumers.audit import differing
+from consumers.fold import JobFold, Parked
+from synapse_stream.audit import Finding
+from synapse_stream.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from consumers.projections.base import JobView
+    from synapse_stream.log.event_log import RecordedBatch
+
+MOVED = "equal, but at other positions: a server lost its tail, and the same events came again"
+
+
+class StoredView(NamedTuple):
+    """What one projection has of one job, from one state of the database."""
+
+    document: bytes
+    rows: Any
+    """None, points by series, or messages, as `JobFold.rows` returns them."""
+    parked: list[tuple[str, int]]
+    """Producers and numbers of the events that are parked."""
+
+
+class Refold:
+    """Folds a job as a view did."""
+
+    def __init__(self, view: type[JobView], job_id: str, stored: StoredView) -> None:
+        content = orjson.loads(stored.document)
+        self.name = view.name
+        self.is_outdated: bool = content["v"] != view.version
+        self.position = None if content["position"] is None else Position(*content["position"])
+        self._stored = stored
+        self._marks: dict[str, int] = {
+            producer: mark["last"] for producer, mark in content["ledger"]["producers"].items()
+        }
+        self._due = deque(content.get("retried", ()))
+        self._late: dict[tuple[str, int], Parked | None] = {
+            (producer, number): None for producer, number, _ in self._due
+        }
+        aside: dict[str, set[int]] = {}
+        for producer, number in [*stored.parked, *self._late]:
+            aside.setdefault(producer, set()).add(number)
+        self._fold = JobFold(view, job_id, None, set_aside=aside)
+        self._count = 0
+        self._refused: Finding | None = None
+
+    def take(self, entry: RecordedBatch) -> None:
+        """Fold of an entry what the view has of it."""
+        batch = entry.batch
+        if batch is None or self.is_outdated:
+            return
+        upto = min(batch.last, self._marks.get(batch.producer, -1))
+        known = self._fold.last(batch.producer)
+        while known < upto:
+            fresh = max(known + 1, batch.first)
+            room = self._due[0][2] - self._count if self._due else upto
+            end = min(upto, fresh + room - 1) if room > 0 else upto
+            for parked in self._fold.apply(_first(entry, end)):
+                number = parked.number
+                if number is not None and (batch.producer, number) in self._late:
+                    self._late[batch.producer, number] = parked
+            now = self._fold.last(batch.producer)
+            self._count += now - known
+            known = max(now, end)
+            self._retry()
+
+    def compare(self) -> tuple[list[Finding], str | None]:
+        """Return what differs, and what must be known though it is no difference."""
+        if self.is_outdated:
+            return [], f"{self.name} is of another version of the projection: rebuild it"
+        if self._refused:
+            return [self._refused], None
+        document, rows = self._fold.document(), self._fold.rows()
+        if _dump(document, rows, positions=True) == self._dumped(positions=True):
+            return [], None
+        if _dump(document, rows, positions=False) == self._dumped(positions=False):
+            return [], f"{self.name} is {MOVED}"
+        return [self._difference(document, rows)], None
+
+    def _dumped(self, *, positions: bool) -> bytes:
+        return _dump(self._stored.document, self._stored.rows, positions=positions)
+
+    def _difference(self, document: bytes, rows: Any) -> Finding:
+        found = differing.first_difference(
+            orjson.loads(document), orjson.loads(self._stored.document)
+        )
+        if found is None and rows is not None:
+            compare = differing.of_points if isinstance(rows, dict) else differing.of_messages
+            found = compare(rows, self._stored.rows)
+        found = found or differing.Difference("a fresh fold", "another")
+        return Finding(self.name, found.expected, found.found, found.position)
+
+    def _retry(self) -> None:
+        while self._due and self._due[0][2] <= self._count:
+            producer, number, _ = self._due.popleft()
+            parked = self._late[producer, number]
+            reason = "it is not recorded" if parked is None else self._fold.retry(parked)
+            if reason is not None:
+                self._refused = self._refused or Finding(
+                    *(self.name, "an event that can be folded", reason),
+                    *(parked.position if parked else None, producer, (number, number)),
+                )
+
+
+def refolds(
+    views: Iterable[type[JobView]], job_id: str, stored: Mapping[str, StoredView | str | None]
+) -> tuple[list[Refold], list[Finding]]:
+    """Return a fresh fold for each view that knows the job, and which of them cannot be read."""
+    folds, findings = [], []
+    for view in views:
+        content = stored[view.name]
+        try:
+            if isinstance(content, StoredView):
+                folds.append(Refold(view, job_id, content))
+        except (KeyError, TypeError, ValueError) as error:
+            content = f"a document that cannot be read: {error!r}"
+        if isinstance(content, str):
+            findings.append(Finding(view.name, "a view", content))
+    return folds, findings
+
+
+def _dump(document: bytes, rows: Any, *, positions: bool) -> bytes:
+    dumped = canonical.of_document(document, positions=positions)
+    if isinstance(rows, dict):
+        dumped += canonical.of_points(rows, positions=positions)
+    elif rows is not None:
+        dumped += canonical.of_messages(rows, positions=positions)
+    return dumped
+
+
+def _first(entry: RecordedBatch, last: int) -> RecordedBatch:
+    """Return an entry without the numbers behind `last`; what stands for a range stays whole."""
+    batch = entry.batch
+    if batch is None or last >= batch.last:
+        return entry
+    lines = batch.lines()
+    if len(lines) != batch.last - batch.first + 1:
+        return entry
+    data = b"".join(line + b"\n" for line in lines[: last - batch.first + 1])
+    return entry._replace(batch=replace(batch, last=last, data=data))

@@ -1,0 +1,29 @@
+"""A deployment with recorded runs, and somebody who changes them behind its back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from synapse_stream.log.feeds import FeedLog
+from tests.archive.conftest import postgres, settings, store_url
+from tests.audit.tampering import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from synapse_stream.settings import Settings
+
+__all__ = ["postgres", "settings", "store_url"]
+
+
+@pytest.fixture
+def deployment(settings: Settings) -> Iterator[Deployment]:
+    """Open streams, projections and a store."""
+    log = FeedLog.open(settings)
+    log.check()
+    opened = Deployment(settings, log)
+    yield opened
+    opened.close()
+    log.close()
