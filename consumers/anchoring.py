@@ -42,6 +42,8 @@ class AnchorFolder:
         Raises:
             OSError: it could not be written.
         """
+        if not manifests:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._file(namespace, partition).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from consumers.store.databases import Databases
 from synapse_stream.audit import open_auditor
-from synapse_stream.batch import encode_fields
+from synapse_stream.batch import encode_fields, seal
 from synapse_stream.log.event_log import Outcome
 from tests.chains import Chain
 from tests.projecting import project
@@ -91,3 +91,13 @@ class Deployment:
 
     def close(self) -> None:
         self.databases.close()
+
+
+def rechained(chain: Chain, place: int) -> list[Batch]:
+    """Change a batch and seal it and all behind it anew, as whoever knows the rules can do."""
+    batches = chain.batches[:place]
+    for batch in chain.batches[place:]:
+        data = batch.data.replace(b"batch 2", b"batch X")
+        previous = batches[-1].hash
+        batches.append(seal(previous, batch.job_id, batch.producer, batch.first, batch.last, data))
+    return batches

@@ -13,16 +13,14 @@ from consumers.archiver import hold
 from consumers.projections.message_feed import MessageFeedView
 from consumers.store import open_store
 from synapse_stream.audit import Verdict
-from synapse_stream.batch import seal
 from tests.archive.archiving import Archiver
-from tests.audit.tampering import END, START, Deployment
+from tests.audit.tampering import END, START, Deployment, rechained
 from tests.chains import Chain
 from tests.projecting import OlderMessageFeed
 
 if TYPE_CHECKING:
     from consumers.store import ParkedEvent, Store
     from synapse_stream.audit import Finding, Report
-    from synapse_stream.batch import Batch
 
 
 def first(report: Report) -> Finding:
@@ -306,13 +304,3 @@ def test_a_changed_view_is_found(deployment: Deployment, projection: str, change
 
     assert finding.what == projection
     assert finding.expected != finding.found
-
-
-def rechained(chain: Chain, place: int) -> list[Batch]:
-    """Change a batch and seal it and all behind it anew, as whoever knows the rules can do."""
-    batches = chain.batches[:place]
-    for batch in chain.batches[place:]:
-        data = batch.data.replace(b"batch 2", b"batch X")
-        previous = batches[-1].hash
-        batches.append(seal(previous, batch.job_id, batch.producer, batch.first, batch.last, data))
-    return batches

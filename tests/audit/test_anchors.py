@@ -1,0 +1,241 @@
+"""Signed checkpoints: what they vouch for, and what only they can find."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
+
+from consumers.anchoring import AnchorFolder, signer_of
+from consumers.archive.fold import ArchiveFold
+from consumers.notary import Notary
+from consumers.store import open_store
+from synapse_stream.audit import Verdict, open_auditor
+from synapse_stream.errors import ConfigError
+from synapse_stream.settings import Settings
+from tests.audit.tampering import Deployment, rechained
+from tests.projecting import Consumers
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.chains import Chain
+    from tests.servers import TestServer
+
+
+def private_key() -> SecretStr:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return SecretStr(pem.decode())
+
+
+@pytest.fixture
+def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
+    """Have anchors written."""
+    yield Settings(
+        redis_url=server.url,
+        namespace=namespace,
+        data_dir=tmp_path,
+        partitions=2,
+        anchors=tmp_path / "anchors",
+        signing_key=private_key(),
+        anchor_batches=3,
+    )
+    with server.client() as client:
+        client.flushall()
+
+
+def anchor(deployment: Deployment) -> None:
+    """Anchor what is archived, as an owner that takes over does."""
+    settings, store = deployment.settings, open_store(deployment.settings)
+    signer = signer_of(settings)
+    assert signer is not None
+    assert settings.anchors is not None
+    for partition in range(settings.partitions):
+        folder = AnchorFolder(settings.anchors)
+        Notary(folder, signer, store, settings, partition).look(pause_seconds=0)
+    store.close()
+
+
+@pytest.fixture
+def run(deployment: Deployment) -> Chain:
+    """Record a run that goes on, project and anchor it."""
+    chain = deployment.run(is_ended=False)
+    deployment.project()
+    anchor(deployment)
+    return chain
+
+
+def lines(deployment: Deployment) -> list[dict[str, object]]:
+    assert deployment.settings.anchors is not None
+    files = AnchorFolder(deployment.settings.anchors).files()
+    return [orjson.loads(line) for _, found in files for line in found]
+
+
+def test_the_consumer_anchors_runs_that_go_on_and_runs_that_pause(deployment: Deployment) -> None:
+    chain = deployment.run(is_ended=False)
+    with Consumers(deployment.settings) as consumers:
+        consumers.catch_up()
+        wait_until(lambda: [line["events"] for line in lines(deployment)][-1:] == [25])
+        deployment.record(chain, [{}])
+        wait_until(lambda: [line["events"] for line in lines(deployment)][-1:] == [26])
+
+    report = deployment.verify()
+
+    assert report.findings == []
+    assert [one.anchored for one in report.producers] == [chain.last]
+
+
+def test_what_came_behind_the_last_anchor_is_unanchored(deployment: Deployment, run: Chain) -> None:
+    anchored = run.last
+    deployment.record(run, [{}, {}])
+
+    (producer,) = deployment.verify().producers
+
+    assert (producer.anchored, producer.last) == (anchored, anchored + 2)
+
+
+def test_without_a_key_or_anchors_all_is_unanchored_and_it_is_said(
+    deployment: Deployment, run: Chain
+) -> None:
+    for setting, words in (("signing_key", "no key"), ("anchors", "no anchors")):
+        report = deployment.verify(**{setting: None})  # type: ignore[arg-type]
+
+        assert report.findings == []
+        assert [one.anchored for one in report.producers] == [-1]
+        assert any(words in note for note in report.notes)
+
+
+def test_a_public_key_is_enough_to_verify(deployment: Deployment, run: Chain) -> None:
+    signer = signer_of(deployment.settings)
+    assert signer is not None
+
+    report = deployment.verify(signing_key=None, verify_keys=signer.public.hex())
+
+    assert report.findings == []
+    assert [one.anchored for one in report.producers] == [run.last]
+
+
+def forget_everything(deployment: Deployment, *jobs: str) -> None:
+    """Take jobs out of streams and stores, as whoever may write to both can do."""
+    for name in ("archive", "run-state", "metric-history", "message-feed"):
+        with deployment.databases.of(name).write("test") as connection:
+            for table in ("block", "chunk", "series", "message", "lane", "job"):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+    for job in jobs:
+        deployment.redis("DEL", deployment.log.keys.job(job), deployment.log.keys.producers(job))
+
+
+@pytest.mark.parametrize("kind", ["re-chained suffix", "cut tail", "removed run"])
+def test_only_an_anchor_finds_what_was_made_consistent_everywhere(
+    deployment: Deployment, run: Chain, kind: str
+) -> None:
+    forget_everything(deployment, "job-1")
+    batches = {
+        "re-chained suffix": rechained(run, 3),
+        "cut tail": run.batches[:4],
+        "removed run": [],
+    }[kind]
+    for batch in batches:
+        deployment.append(batch)
+    if batches:
+        deployment.project()
+
+    without = deployment.verify(anchors=None)
+    report = deployment.verify()
+
+    assert without.findings == []
+    assert all(one.anchored == -1 for one in without.producers)
+    assert report.verdict is Verdict.BROKEN
+    assert {finding.what for finding in report.findings} == {"anchor"}
+    auditor = open_auditor(deployment.settings)
+    assert list(auditor.jobs()) == ["job-1"]
+    auditor.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b'"events":25', b'"events":24'),
+        lambda text: text.split(b"\n", 1)[1],
+        lambda text: b'{"x":1}\n' + text,
+        lambda text: text + b"no anchor\n",
+    ],
+    ids=["changed", "removed", "inserted", "added"],
+)
+def test_a_changed_anchor_file_is_found(deployment: Deployment, run: Chain, change: object) -> None:
+    deployment.record(run, [{}])
+    deployment.project()
+    anchor(deployment)
+    assert deployment.settings.anchors is not None
+    (file,) = deployment.settings.anchors.iterdir()
+    file.write_bytes(change(file.read_bytes()))  # type: ignore[operator]
+
+    assert {finding.what for finding in deployment.verify().findings} == {"anchor"}
+
+
+def test_an_anchor_of_another_key_is_not_believed(deployment: Deployment, run: Chain) -> None:
+    report = deployment.verify(signing_key=private_key())
+
+    assert report.verdict is Verdict.BROKEN
+    assert [one.anchored for one in report.producers] == [-1]
+
+
+def test_many_writers_make_one_chain_and_a_torn_line_is_taken_away(
+    deployment: Deployment, run: Chain
+) -> None:
+    settings = deployment.settings
+    assert settings.anchors is not None
+    signer = signer_of(settings)
+    assert signer is not None
+    folder, store = AnchorFolder(settings.anchors), open_store(settings)
+    manifest = store.load_folds(ArchiveFold.name, ["job-1"])["job-1"]
+    store.close()
+    (file,) = settings.anchors.iterdir()
+    partition = int(file.name.split(".")[-2])
+    with file.open("ab") as torn:
+        torn.write(b'{"v":1,"job')
+
+    def write() -> None:
+        for _ in range(20):
+            folder.append(signer, settings.namespace, partition, [("job-1", manifest)], 1)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    report = deployment.verify()
+
+    assert report.findings == []
+    assert report.anchors == 81
+
+
+def test_what_is_anchored_is_not_anchored_again(deployment: Deployment, run: Chain) -> None:
+    before = lines(deployment)
+    anchor(deployment)
+
+    assert lines(deployment) == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("signing_key", SecretStr("no key")),
+        ("signing_key", SecretStr("@/nowhere")),
+        ("verify_keys", "abc"),
+    ],
+)
+def test_a_wrong_key_is_said_to_be(deployment: Deployment, setting: str, value: object) -> None:
+    changes: dict[str, Any] = {"signing_key": None, setting: value}
+
+    with pytest.raises(ConfigError, match=setting.upper()):
+        deployment.verify(**changes)
