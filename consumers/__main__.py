@@ -21,8 +21,10 @@ from consumers.logs import write_logs
 from consumers.projections import PROJECTIONS as VIEWS
 from consumers.projector import Projector
 from consumers.store import open_store
+from consumers.trimming import TrimLoop
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.trimming import TrimLog
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,20 +68,31 @@ def spare_collector() -> None:
 
 
 def _run(views: list[Projection], settings: Settings, stop: threading.Event) -> None:
-    """Drive each projection in a thread of its own; the first that fails stops all."""
+    """Drive each projection in a thread of its own; the first that fails stops all.
+
+    The archive comes with a thread that trims what it holds.
+    """
     store = open_store(settings)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     failures: list[BaseException] = []
 
-    def drive(view: Projection) -> None:
-        projector = Projector(view, store, lambda: FeedLog.open(settings), settings, owner=owner)
+    def drive(part: Projector | TrimLoop) -> None:
         try:
-            projector.run(stop)
+            part.run(stop)
         except BaseException as failure:  # noqa: BLE001 - raised again by the main thread
             failures.append(failure)
             stop.set()
 
-    threads = [threading.Thread(target=drive, args=(view,), name=view.name) for view in views]
+    parts: dict[str, Projector | TrimLoop] = {
+        view.name: Projector(view, store, lambda: FeedLog.open(settings), settings, owner=owner)
+        for view in views
+    }
+    if ArchiveFold.name in parts:
+        trim_loop = TrimLoop(store, lambda: TrimLog.open(settings), settings, owner=owner)
+        parts["trimming"] = trim_loop
+    threads = [
+        threading.Thread(target=drive, args=(part,), name=name) for name, part in parts.items()
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -67,7 +67,11 @@ class Held:
         A feed that ends before the checkpoint lost its tail, and its clock went back too: it is
         read again from its beginning, and the checkpoint goes back with it: ids grow from there.
         Ledgers drop what is known, so this costs time, nothing else.
+
+        Raises:
+            Trimmed: something behind the checkpoint is no longer there.
         """
+        log.check_readable(self._view.name, self.lease.partition, self._committed)
         if log.feed_last(self.lease.partition) < self._committed:
             self.position = self._committed = (0, 0)
             return

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from consumers.archiver import hold
 from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.partitions import balance
-from synapse_stream.errors import LogUnavailable
+from synapse_stream.errors import LogUnavailable, Trimmed
 
 if TYPE_CHECKING:
     import threading
@@ -71,7 +71,7 @@ class Projector:
         while not stop.is_set():
             try:
                 self._turn(stop)
-            except (LogUnavailable, StoreUnavailable) as error:
+            except (LogUnavailable, StoreUnavailable, Trimmed) as error:
                 stop.wait(self._fail(error))
             else:
                 self._succeed()
@@ -118,11 +118,10 @@ class Projector:
     def _connected(self) -> FeedLog:
         """Connect, and begin to read an overlap before the checkpoints."""
         if self._log is None:
-            log = self._open_log()
+            log = self._log = self._open_log()
             log.check()
             for held in self._held.values():
                 held.begin(log)
-            self._log = log
         return self._log
 
     def _balance(self) -> None:
@@ -173,15 +172,16 @@ class Projector:
                 with self._giving_up(partition):
                     held.compact()
 
-    def _fail(self, error: LogUnavailable | StoreUnavailable) -> float:
+    def _fail(self, error: LogUnavailable | StoreUnavailable | Trimmed) -> float:
         """Say a new fault once and return the seconds to pause; every position is in doubt now."""
         if self._log is not None:
             self._log.close()
             self._log = None
         for held in self._held.values():
             held.forget()
-        if error.reason != self._said:
-            self._said = error.reason
+        reason = str(error) if isinstance(error, Trimmed) else error.reason
+        if reason != self._said:
+            self._said = reason
             _logger.warning("%s waits: %s", self._view.name, error)
         longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
         self._failures += 1

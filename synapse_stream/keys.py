@@ -37,3 +37,12 @@ class Keys:
     def feed(self, partition: int) -> str:
         """Stream: the partition's total order of (job id, entry id)."""
         return f"{self.namespace}:{{{partition}}}:feed"
+
+    def trimmed(self, partition: int) -> str:
+        """String: id of the last entry that was trimmed from the partition's feed."""
+        return f"{self.namespace}:{{{partition}}}:trimmed"
+
+    @property
+    def retired(self) -> str:
+        """Hash: projection that trimming no longer waits for → when that was said, in ms."""
+        return f"{self.namespace}:retired"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from synapse_stream.entry import load_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from synapse_stream.position import Position
     from synapse_stream.settings import Settings
@@ -92,6 +92,14 @@ class Operations(Protocol):
 
     def checkpoints(self, projection: str) -> Sequence[Checkpoint]:
         """Return where the partitions of a projection stand, by number."""
+
+    def durable_positions(
+        self, projections: Sequence[str]
+    ) -> Mapping[str, Mapping[int, tuple[int, int]]]:
+        """Return the checkpoints by projection and partition, after they outlive a power cut.
+
+        What was committed before they were is as safe. A projection that never ran has none.
+        """
 
     def count_shed(self) -> int:
         """Return how many events producers have given up, of all jobs."""

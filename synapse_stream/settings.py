@@ -85,6 +85,11 @@ class Settings(BaseModel):
 
     lease_seconds: Positive = 10.0
     """How long a consumer that is not heard of keeps its partitions."""
+    hot_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    """How long entries stay in the streams, for live readers, when all projections have them. A
+    stream of which nothing is left then, as of a run that has ended, is dropped."""
+    hot_bytes: Annotated[int, Field(ge=0)] = 512 * MIB
+    """A server that uses more memory keeps them no longer than `rewind_seconds`."""
     api_tokens: SecretStr | None = None
     """Who may use the HTTP API beyond this machine: a JSON list of
     `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the

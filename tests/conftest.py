@@ -36,7 +36,7 @@ def namespace() -> str:
 def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
     """Point to the shared server; afterwards fail if a key is none of keys.py's."""
     yield Settings(redis_url=server.url, namespace=namespace, data_dir=tmp_path)
-    known = re.compile(rf"{namespace}:(config|\{{\d+\}}:(feed|(job|producers):.+))")
+    known = re.compile(rf"{namespace}:(config|retired|\{{\d+\}}:(feed|trimmed|(job|producers):.+))")
     with server.client() as client:
         written = [key.decode() for key in client.scan_iter(count=1000)]
         client.flushall()

@@ -3,25 +3,27 @@
 SQLite files are in WAL mode with `synchronous=NORMAL`: a commit outlives the death of its process,
 but a power cut may take the last ones away. View and checkpoint go together, so what was taken is
 projected again from the stream, as long as the stream has it: trim the stream only up to a position
-that a WAL checkpoint has made durable.
+that `make_durable` came after.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from consumers.errors import StoreUnavailable
 from consumers.store.failures import translate
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import mask_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy import Engine
 
@@ -75,9 +77,39 @@ class Database:
         except self._failures as error:
             raise translate(error, self.address, doing) from error
 
+    def make_durable(self) -> None:
+        """Return when all that was committed before, by whatever process, outlives a power cut."""
+        with self.translated("making commits durable"):
+            if self.is_sqlite:
+                self._sync_wal()
+                return
+            with self.engine.begin() as connection:
+                # The log is flushed in order, so a commit that waits for it covers all before; one
+                # that wrote nothing would not wait.
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+                connection.exec_driver_sql(
+                    "SELECT pg_logical_emit_message(true, 'synapse_stream', 'durable')"
+                )
+
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
         self.engine.dispose()
+
+    def _sync_wal(self) -> None:
+        """Bring the write-ahead log of a SQLite file to the disk, and its name in the folder.
+
+        That is what `synchronous=FULL` does at every commit. It locks nobody, unlike a checkpoint;
+        what one of those took out of the log SQLite itself had brought to the disk. The database
+        file must not be opened here: closing it would drop the locks that SQLite has on it.
+        """
+        file = Path(self.address)
+        try:
+            with suppress(FileNotFoundError):  # then all of it is in the file, and on the disk
+                _sync(file.with_name(f"{file.name}-wal"))
+            _sync(file.parent)
+        except OSError as error:
+            msg = f"the store {file} cannot be brought to its disk"
+            raise StoreUnavailable(msg, str(error)) from error
 
 
 _SNAPSHOT: dict[str, dict[str, Any]] = {
@@ -141,6 +173,14 @@ def _prepare_sqlite(driver_connection: Any, _record: Any) -> None:
     except BaseException:
         driver_connection.close()  # SQLAlchemy 2.0 would leave it open
         raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -87,6 +87,21 @@ class Store:
         """Return where the partitions of a projection stand, by number."""
         return checkpoints.checkpoints(self._databases.of(projection), projection)
 
+    def durable_positions(
+        self, projections: Sequence[str]
+    ) -> dict[str, dict[int, tuple[int, int]]]:
+        """Return the checkpoints by projection and partition, after they outlive a power cut.
+
+        What was committed before they were is as safe. A projection that never ran has none.
+        """
+        founded = [name for name in projections if self._databases.is_founded(name)]
+        found: dict[str, dict[int, tuple[int, int]]] = {name: {} for name in projections}
+        for name in founded:
+            found[name] = {c.partition: c.position for c in self.checkpoints(name)}
+        for database in self._databases.all_of(founded):
+            database.make_durable()
+        return found
+
     def count_shed(self) -> int:
         """Return how many events producers have given up, of all jobs."""
         with self._databases.of(runs.PROJECTION).read("counting what was shed") as connection:

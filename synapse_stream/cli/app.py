@@ -20,6 +20,7 @@ from synapse_stream.cli.messages import messages
 from synapse_stream.cli.metrics import metrics
 from synapse_stream.cli.output import WrongUse
 from synapse_stream.cli.run import run
+from synapse_stream.cli.trim import trim
 from synapse_stream.cli.up import up
 from synapse_stream.cli.verify import verify
 from synapse_stream.cli.watch import watch
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 100},
 )
-for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, doctor):
+for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, trim, doctor):
     app.command()(command)
 app.command()(verify)
 app.command("export")(export)

@@ -41,5 +41,10 @@ end
 if not id then
   return failure
 end
+-- A stream that was dropped when nothing was left of it begins anew. It counts an entry more than it
+-- has, so that a reader asks the archive for what was before.
+if redis.call('XLEN', KEYS[1]) == 1 and redis.call('EXISTS', KEYS[2]) == 1 then
+  redis.call('XSETID', KEYS[1], id, 'ENTRIESADDED', 2)
+end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[5] .. ARGV[4])
 return {1, id}

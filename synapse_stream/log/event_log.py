@@ -227,13 +227,17 @@ class EventLog:
         after: tuple[int, int] = (0, 0),
         *,
         limit: int = 1000,
+        until: str = "+",
         block_ms: int | None = None,
     ) -> list[FeedPointer]:
-        """Read a feed behind the entry `after`, oldest first, waiting if `block_ms` is given."""
+        """Read a feed behind the entry `after`, oldest first.
+
+        Either waits up to `block_ms`, or ends at `until`, an id as XRANGE takes it.
+        """
         doing, key = f"reading feed {partition}", self.keys.feed(partition)
         start = f"{after[0]}-{after[1]}"
         if block_ms is None:
-            entries = self._command(doing, "XRANGE", key, f"({start}", "+", "COUNT", limit)
+            entries = self._command(doing, "XRANGE", key, f"({start}", until, "COUNT", limit)
         else:
             entries = self._wait(doing, key, start, block_ms, limit)
         return feed_pointers(entries)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from synapse_stream.errors import LogUnavailable
+from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.event_log import (
     EventLog,
     FeedPointer,
@@ -108,6 +108,36 @@ class FeedLog(EventLog):
         """Return the id of the newest entry that was ever added to a feed; (0, 0) for none."""
         info = self.stream_info(self.keys.feed(partition))
         return (0, 0) if info is None else entry_id(info[b"last-generated-id"])
+
+    def check_readable(self, projection: str, partition: int, position: EntryId) -> None:
+        """Refuse to let a projection read on behind `position` if it would miss what was trimmed.
+
+        Raises:
+            Trimmed: it was retired, or what is behind its position is no longer there.
+        """
+        advice = f"fill it again from the archive: synapse-stream rebuild {projection}"
+        if projection in self.retired():
+            msg = (
+                f"{projection} was retired, so streams are trimmed without waiting for it; {advice}"
+            )
+            raise Trimmed(msg)
+        doing = f"looking where feed {partition} begins"
+        trimmed = self._command(doing, "GET", self.keys.trimmed(partition))
+        if trimmed is not None and position < entry_id(trimmed):
+            reached = "{}-{}".format(*position)
+            msg = (
+                f"feed {partition} was trimmed up to {trimmed.decode()}, but {projection} has read "
+                f"only up to {reached}: is its database an older copy, or new? {advice}"
+            )
+            raise Trimmed(msg)
+
+    def retired(self) -> dict[str, int]:
+        """Return the projections that trimming does not wait for, and since when, in ms."""
+        found = self._command("asking who is retired", "HGETALL", self.keys.retired)
+        pairs = (
+            found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        )
+        return {name.decode(): int(ms) for name, ms in pairs}
 
     def mirror(self, group: str, partition: int, position: EntryId) -> None:
         """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""

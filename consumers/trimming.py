@@ -1,0 +1,78 @@
+"""The automatic trimmer: whoever archives a partition trims its streams, too.
+
+So each partition has one. Which they are is asked of the store before every round; one that was
+taken over meanwhile is trimmed all the same, which harms nothing: a cut stays right for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from consumers.errors import StoreUnavailable
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.retention import ARCHIVE, Trimmer
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from consumers.store import Store
+    from synapse_stream.log.trimming import TrimLog
+    from synapse_stream.settings import Settings
+
+_logger = logging.getLogger("synapse_stream.consumers")
+
+_ROUNDS_A_WINDOW = 20
+_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 15.0
+_ENTRIES_A_ROUND = 100_000  # of one partition, so that the others have their turn
+
+
+class TrimLoop:
+    """Trims the partitions whose archive `owner` has the lease of; `run` returns at `stop`."""
+
+    def __init__(
+        self, store: Store, open_log: Callable[[], TrimLog], settings: Settings, *, owner: str
+    ) -> None:
+        self._store = store
+        self._open_log = open_log
+        self._settings = settings
+        self._owner = owner
+        window = settings.hot_seconds + settings.rewind_seconds
+        self._pause = min(
+            _LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, window / _ROUNDS_A_WINDOW)
+        )
+        self._log: TrimLog | None = None
+        self._said: str | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Trim now and then until `stop` is set; an outage only puts it off."""
+        while not stop.wait(self._pause):
+            try:
+                self._round(stop)
+            except (LogUnavailable, StoreUnavailable) as error:
+                self._disconnect()
+                if error.reason != self._said:
+                    self._said = error.reason
+                    _logger.warning("trimming waits: %s", error)
+            else:
+                self._said = None
+        self._disconnect()
+
+    def _round(self, stop: threading.Event) -> None:
+        if self._log is None:
+            self._log = self._open_log()
+            self._log.check()
+        mine = [c.partition for c in self._store.checkpoints(ARCHIVE) if c.owner == self._owner]
+        if not mine:
+            return
+        trimmer = Trimmer(self._store, self._log, self._settings)
+        for cut in trimmer.cuts(mine):
+            if stop.is_set():
+                return
+            trimmer.trim(cut, most=_ENTRIES_A_ROUND)
+
+    def _disconnect(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None

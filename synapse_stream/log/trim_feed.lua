@@ -1,0 +1,9 @@
+-- Remove the oldest pointers of a feed and write down which was the last: whoever has read less
+-- than that must not go on.
+-- KEYS: feed, trimmed. ARGV: id of the first pointer that stays.
+
+local last = redis.call('XREVRANGE', KEYS[1], '(' .. ARGV[1], '-', 'COUNT', 1)[1]
+if last then
+  redis.call('SET', KEYS[2], last[1])
+end
+return redis.call('XTRIM', KEYS[1], 'MINID', '=', ARGV[1])

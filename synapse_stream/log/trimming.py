@@ -1,0 +1,85 @@
+"""Trim the streams of a partition, and keep whoever would miss what is gone from reading on.
+
+An entry and its pointer in the feed bear the same id, so one id says where both are cut. The oldest
+pointers name the streams to be trimmed; the feed follows, so a trim that was cut short is done
+again. A feed is never dropped: its newest id is what new ones must be above.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
+
+from synapse_stream.log.feeds import FeedLog
+
+if TYPE_CHECKING:
+    from synapse_stream.log.feeds import EntryId
+
+_TRIM = files(__package__).joinpath("trim.lua").read_bytes()
+_TRIM_FEED = files(__package__).joinpath("trim_feed.lua").read_bytes()
+
+
+class TrimCount(NamedTuple):
+    """What was removed, or would be."""
+
+    entries: int = 0
+    events: int = 0
+    dropped: int = 0
+    """Streams of which nothing is left."""
+    is_done: bool = True
+    """False when there is more."""
+
+    def plus(self, more: TrimCount) -> TrimCount:
+        """Add what was removed next."""
+        return TrimCount(
+            self.entries + more.entries,
+            self.events + more.events,
+            self.dropped + more.dropped,
+            more.is_done,
+        )
+
+
+class TrimLog(FeedLog):
+    """A log whose streams can be trimmed. Whether that is right is the caller's matter."""
+
+    def trim(self, partition: int, before: EntryId, *, limit: int = 5_000) -> TrimCount:
+        """Remove the oldest entries that have ids below `before`, about `limit` at most."""
+        feed, (ms, seq) = self.keys.feed(partition), before
+        doing = f"trimming partition {partition}"
+        pointers = self.read_feed(partition, until=f"({ms}-{seq}", limit=limit)
+        if not pointers:
+            return TrimCount()
+        is_done = len(pointers) < limit
+        if not is_done:
+            ms, seq = pointers[-1].entry
+            seq += 1
+        jobs = dict.fromkeys(pointer.job_id for pointer in pointers if pointer.job_id)
+        commands = [("EVAL", _TRIM, 1, self.keys.job(job_id), f"{ms}-{seq}") for job_id in jobs]
+        with self._translated(doing):
+            replies = self._execute_all(commands)
+        trimmed = self.keys.trimmed(partition)
+        self._command(doing, "EVAL", _TRIM_FEED, 2, feed, trimmed, f"{ms}-{seq}")
+        return TrimCount(
+            sum(removed for removed, _ in replies),
+            sum(pointer.count for pointer in pointers),
+            sum(dropped for _, dropped in replies),
+            is_done,
+        )
+
+    def count_before(self, partition: int, before: EntryId, *, limit: int = 5_000) -> TrimCount:
+        """Count what `trim` would remove in all, by the feed."""
+        until = "({}-{}".format(*before)
+        found, after = TrimCount(), (0, 0)
+        while pointers := self.read_feed(partition, after, until=until, limit=limit):
+            events = sum(pointer.count for pointer in pointers)
+            found = found.plus(TrimCount(len(pointers), events))
+            after = pointers[-1].entry
+        return found
+
+    def retire(self, projection: str, now_ms: int) -> None:
+        """Write down that trimming no longer waits for a projection."""
+        self._command(f"retiring {projection}", "HSET", self.keys.retired, projection, now_ms)
+
+    def restore(self, projection: str) -> None:
+        """Have trimming wait for a projection again, as after a rebuild."""
+        self._command(f"restoring {projection}", "HDEL", self.keys.retired, projection)
