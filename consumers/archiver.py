@@ -1,4 +1,4 @@
-"""One partition of the archive: entries go from the stream to the store, nothing unpacked."""
+"""What drives a projection over a partition, and how the archive's and the run state's differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from consumers.archive.fold import ArchiveFold
 from consumers.held import Held
+from consumers.marks import MarkingFold
 from consumers.notary import open_notary
+from consumers.projections.run_state import RunStateView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +22,15 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 
+class HeldRuns(Held):
+    """Also commits marks, for who looks back. Not thread-safe."""
+
+    def _open_fold(self, job_id: str, document: bytes | None) -> MarkingFold:
+        return MarkingFold(self._view, job_id, document)
+
+
 class HeldArchive(Held):
-    """Reads behind `position` and commits what is new. Not thread-safe."""
+    """Brings entries from the stream to the store, nothing unpacked. Not thread-safe."""
 
     events_a_turn: ClassVar[int] = 500_000
 
@@ -54,5 +63,5 @@ def hold(
     projection: type[JobView | ArchiveFold], store: Store, lease: Lease, settings: Settings
 ) -> Held:
     """Return what drives a projection over the partition of a lease."""
-    kind = HeldArchive if projection is ArchiveFold else Held
+    kind = {ArchiveFold.name: HeldArchive, RunStateView.name: HeldRuns}.get(projection.name, Held)
     return kind(projection, store, lease, settings)

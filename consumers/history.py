@@ -1,58 +1,47 @@
 """The state of a job as it was: its stream folded up to a position or a time.
 
-The fold is the projector's own. Documents that it has passed are kept at intervals, so that the
-next look, as of a slider that moves, begins at the nearest one before.
+The fold is the projector's own. It begins at the nearest mark before that is stored, or was passed
+by a look before: a slider that moves looks at places that are near.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from consumers.errors import OutdatedFold
 from consumers.fold import JobFold
+from consumers.marks import START, Mark, hash_of
 from consumers.projections import reading
 from consumers.projections.checks import LATEST_TIME
 from consumers.projections.run_state import RunStateView
-from consumers.store import open_archive
+from consumers.store import open_archive, open_marks
 from synapse_stream.batch import decode_events
-from synapse_stream.errors import DecodeError, LogUnavailable
-from synapse_stream.log.feeds import FeedLog
+from synapse_stream.errors import DecodeError, Trimmed
+from synapse_stream.log.event_log import RecordedBatch, open_log
 from synapse_stream.log.job_reader import JobReader
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from consumers.store import StoredMarks
     from synapse_stream.archive import Archive
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
     from synapse_stream.views import RunState
 
 _EVENTS_BETWEEN = 1_000
 _MARKS_OF_A_JOB = 256
 _BYTES_KEPT = 64 * 1024 * 1024
-
-
-class Mark(NamedTuple):
-    """A fold up to the end of a stream entry."""
-
-    entry: tuple[int, int]
-    time: int
-    """Latest time of any event so far, in µs."""
-    parked: int
-    """How many events could not be folded."""
-    document: bytes | None
-
-    def is_before(self, at: Position | int) -> bool:
-        """Tell whether a fold up to `at` can go on from here."""
-        return self.time <= at if isinstance(at, int) else self.entry < at[:2]
-
-
-START = Mark((0, 0), 0, 0, None)
+_CANDIDATES = 3  # marks of what a server has lost may come first
+_NOTHING = RecordedBatch(0, 0, None)
 
 
 class Folded(NamedTuple):
@@ -96,16 +85,20 @@ def fold_until(
         unmarked += len(times)
         if unmarked >= between:
             unmarked = 0
-            passed.append(Mark((entry.ms, entry.seq), latest, parked, fold.document()))
+            place = (entry.ms, entry.seq)
+            passed.append(Mark(place, hash_of(entry), latest, parked, fold.document()))
     return Folded(reading.run_state(job_id, fold.document(), parked), passed)
 
 
 class History:
     """States of before, of any job. May be used from several threads."""
 
-    def __init__(self, log: FeedLog, open_archive: Callable[[], Archive]) -> None:
-        """Read from `log`, and what was trimmed from the archive; closed with this."""
+    def __init__(
+        self, log: EventLog, open_archive: Callable[[], Archive], stored: StoredMarks
+    ) -> None:
+        """Read from `log`, and what was trimmed from the archive; all is closed with this."""
         self._log = log
+        self._stored = stored
         self._reader = JobReader(log, open_archive)
         self._marks = _Marks()
         self._is_checked = False
@@ -118,30 +111,35 @@ class History:
             LogUnavailable, StoreUnavailable: the server or the archive did not answer.
             ConfigError: the settings are not those of the deployment.
         """
-        self._know_server()
-        start, between = self._marks.nearest(job_id, at)
+        if not self._is_checked:
+            self._log.check(found=False)
+            self._is_checked = True
         until = None if isinstance(at, int) else at
-        entries = _entries(self._reader, job_id, start.entry, until)
-        found = fold_until(job_id, start, entries, at, between)
-        self._marks.add(job_id, found.marks)
-        return found.state
+        for start in self._starts(job_id, at):
+            entries = self._reader.entries(job_id, Position(*start.entry), until=until)
+            with suppress(OutdatedFold, Trimmed):
+                if start.is_at(next(entries, _NOTHING)):
+                    return self._fold(job_id, start, entries, at)
+        return self._fold(job_id, START, self._reader.entries(job_id, until=until), at)
 
     def close(self) -> None:
         """Disconnect."""
         self._reader.close()
+        self._stored.close()
         self._log.close()
 
-    def _know_server(self) -> None:
-        """Forget all marks when the server was started again: it may have lost its tail."""
-        if self._is_checked:
-            try:
-                self._log.check_same_server()
-            except LogUnavailable:
-                self._is_checked = False
-        if not self._is_checked:
-            self._marks.clear()
-            self._log.check(found=False)
-            self._is_checked = True
+    def _starts(self, job_id: str, at: Position | int) -> list[Mark]:
+        """Return marks to go on from, the latest first."""
+        found = self._stored.before(job_id, at, limit=_CANDIDATES)
+        found += self._marks.before(job_id, at, limit=_CANDIDATES)
+        return sorted(found, key=lambda mark: mark.entry, reverse=True)
+
+    def _fold(
+        self, job_id: str, start: Mark, entries: Iterable[RecordedBatch], at: Position | int
+    ) -> RunState | None:
+        found = fold_until(job_id, start, entries, at, self._marks.between(job_id))
+        self._marks.add(job_id, found.marks)
+        return found.state
 
 
 class _Kept:
@@ -170,12 +168,16 @@ class _Marks:
         self._jobs: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def nearest(self, job_id: str, at: Position | int) -> tuple[Mark, int]:
-        """Return the last mark before `at`, and how far apart new ones shall be."""
+    def before(self, job_id: str, at: Position | int, *, limit: int) -> list[Mark]:
+        """Return the last marks before `at`."""
         with self._lock:
             kept = self._jobs.get(job_id) or _Kept()
-            before = (mark for mark in reversed(kept.marks) if mark.is_before(at))
-            return next(before, START), kept.between
+            return list(islice(filter(lambda m: m.is_before(at), reversed(kept.marks)), limit))
+
+    def between(self, job_id: str) -> int:
+        """Return how far apart new marks shall be."""
+        with self._lock:
+            return (self._jobs.get(job_id) or _Kept()).between
 
     def add(self, job_id: str, marks: Iterable[Mark]) -> None:
         """Keep marks, and drop those of jobs that nobody has looked at for longest."""
@@ -187,11 +189,6 @@ class _Marks:
                 _, dropped = self._jobs.popitem(last=False)
                 size -= dropped.size
 
-    def clear(self) -> None:
-        """Drop all."""
-        with self._lock:
-            self._jobs.clear()
-
 
 def open_history(settings: Settings) -> History:
     """Open the history of a deployment's jobs; the server is connected when first needed.
@@ -199,16 +196,7 @@ def open_history(settings: Settings) -> History:
     Raises:
         ConfigError: the server's URL has no form that is known.
     """
-    return History(FeedLog.open(settings), lambda: open_archive(settings))
-
-
-def _entries(
-    reader: JobReader, job_id: str, after: tuple[int, int], until: Position | None
-) -> Iterator[RecordedBatch]:
-    """Yield the entries behind `after`, up to and with that of `until`."""
-    for entry in reader.entries(job_id, Position(*after), until=until):
-        if (entry.ms, entry.seq) != after:
-            yield entry
+    return History(open_log(settings), lambda: open_archive(settings), open_marks(settings))
 
 
 def _times(entry: RecordedBatch) -> list[int]:

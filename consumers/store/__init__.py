@@ -13,6 +13,7 @@ from consumers.store.archived import StoredArchive, open_archive
 from consumers.store.audited import AuditedStore
 from consumers.store.checkpoints import Checkpoint, Lease
 from consumers.store.databases import Databases
+from consumers.store.marks import StoredMarks, open_marks
 from consumers.store.parked import ParkedEvent, Retried
 from consumers.store.store import JobWrite, Store
 from consumers.store.views import StoredViews, open_views
@@ -30,8 +31,10 @@ __all__ = [
     "Retried",
     "Store",
     "StoredArchive",
+    "StoredMarks",
     "StoredViews",
     "open_archive",
+    "open_marks",
     "open_store",
     "open_views",
 ]

@@ -8,12 +8,13 @@ import orjson
 from sqlalchemy import func, literal_column, or_, select, tuple_
 
 from consumers.projections.reading import latest_attempt
+from consumers.store import marks
 from consumers.store.engine import driver_of
 from consumers.store.schema import job, run
 from consumers.store.search import contains
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -41,11 +42,12 @@ WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excl
 _age = (run.c.ms, run.c.seq, run.c.job_no)
 
 
-def write(connection: Connection, jobs: Iterable[tuple[int, JobWrite]]) -> None:
+def write(connection: Connection, jobs: Sequence[tuple[int, JobWrite]]) -> None:
     """List jobs, which are given with their numbers, or note their new status and action.
 
     A job of which no event could be folded yet is not listed.
     """
+    marks.write(connection, [(no, written.rows) for no, written in jobs])
     records = [record for no, written in jobs if (record := _record(no, written)) is not None]
     if not records:
         return

@@ -7,9 +7,11 @@ import orjson
 import pytest
 
 from consumers.fold import JobFold
-from consumers.history import _MARKS_OF_A_JOB, START, History, Mark, _Kept, fold_until
+from consumers.history import _MARKS_OF_A_JOB, History, _Kept, fold_until
+from consumers.marks import START, Mark
 from consumers.projections import reading
 from consumers.projections.run_state import RunStateView
+from consumers.store import open_marks
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import RecordedBatch, open_log
 from synapse_stream.log.feeds import FeedLog
@@ -201,9 +203,11 @@ def write_run(log: EventLog, entries: int) -> list[Position]:
     return ends
 
 
-def test_a_slider_that_moves_reads_little_each_time(log: EventLog, counting: Counting) -> None:
+def test_a_slider_that_moves_reads_little_each_time(
+    log: EventLog, counting: Counting, settings: Settings
+) -> None:
     ends = write_run(log, 60)
-    history = History(counting, none_installed)
+    history = History(counting, none_installed, open_marks(settings))
     assert done(history.state("job", ends[-1])) == 5_999
     first = counting.read
 
@@ -220,7 +224,7 @@ def test_a_slider_that_moves_reads_little_each_time(log: EventLog, counting: Cou
 
 def test_the_marks_of_a_long_run_are_thinned() -> None:
     kept = _Kept()
-    kept.add(Mark((n, 0), n, 0, b"x" * 10) for n in range(4 * _MARKS_OF_A_JOB))
+    kept.add(Mark((n, 0), b"", n, 0, b"x" * 10) for n in range(4 * _MARKS_OF_A_JOB))
 
     assert len(kept.marks) == _MARKS_OF_A_JOB
     assert kept.between == 4_000
@@ -232,7 +236,7 @@ def test_after_a_restart_of_the_server_nothing_old_is_believed(tmp_path: Path) -
         settings = Settings(redis_url=server.url, data_dir=tmp_path)
         log = open_log(settings)
         ends = write_run(log, 12)
-        history = History(FeedLog.open(settings), none_installed)
+        history = History(open_log(settings), none_installed, open_marks(settings))
         assert done(history.state("job", ends[-1])) == 1_199
         server.restart()
         server.command("DEL", log.keys.job("job"), log.keys.producers("job"))

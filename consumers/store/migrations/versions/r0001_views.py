@@ -80,6 +80,16 @@ def _views() -> None:
     some = sa.column("shed", sa.BigInteger) > sa.literal_column("0")
     op.create_index("run_shed", "run", ["shed"], sqlite_where=some, postgresql_where=some)
     op.create_table(
+        "mark",
+        *(
+            sa.Column(name, sa.BigInteger, nullable=False)
+            for name in ("job_no", "ms", "seq", "time")
+        ),
+        sa.Column("hash", sa.LargeBinary, nullable=False),
+        sa.Column("document", sa.LargeBinary, nullable=False),
+    )
+    op.create_index("mark_place", "mark", ["job_no", "ms", "seq"], unique=True)
+    op.create_table(
         "lane",
         _number(),
         sa.Column("job_no", sa.BigInteger, nullable=False),
