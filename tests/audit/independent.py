@@ -1,0 +1,66 @@
+"""A verifier of its own, from docs/audit.md alone: nothing of Synapse Stream is imported."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def verify(
+    job: str, entries: list[dict[str, Any]], anchors: list[str], public: str
+) -> tuple[str, dict[str, int]]:
+    """Return the first fault, or "" for none, and up to which number each producer is anchored."""
+    last: dict[str, int] = {}
+    sealed: dict[str, int] = {}
+    heads: dict[tuple[str, int], str] = {}
+    for entry in entries:
+        producer, first, end, data = entry["p"], entry["n"], entry["m"], entry["d"].encode()
+        before = heads.get((producer, first - 1), "00" * 32)
+        header = f"synapse-stream 1\n{job}\n{producer}\n{first}\n{end}\n".encode()
+        if first != last.get(producer, -1) + 1:
+            return f"numbers of {producer} at {entry['id']}", {}
+        if sha256(bytes.fromhex(before) + header + data).hexdigest() != entry["h"]:
+            return f"chain of {producer} at {entry['id']}", {}
+        events = [json.loads(line) for line in data.split(b"\n")[:-1]]
+        if len(events) != end - first + 1 and not stands_for(events, first, end):
+            return f"lines of {producer} at {entry['id']}", {}
+        if events[-1]["type"] in {"end", "producer_lost"}:
+            sealed[producer] = events[-1].get("count", end + 1)
+        last[producer] = end
+        heads[producer, end] = entry["h"]
+    if broken := [producer for producer, count in sealed.items() if last[producer] + 1 != count]:
+        return f"seal of {broken[0]}", {}
+    return judge_anchors(job, heads, anchors, public)
+
+
+def stands_for(events: list[dict[str, Any]], first: int, last: int) -> bool:
+    (event, *others) = events
+    return not others and (event["type"], event["first"], event["last"]) == ("loss", first, last)
+
+
+def judge_anchors(
+    job: str, heads: dict[tuple[str, int], str], anchors: list[str], public: str
+) -> tuple[str, dict[str, int]]:
+    sure: dict[str, int] = {}
+    previous = None
+    for number, line in enumerate(anchors):
+        body = json.loads(line)
+        signature = bytes.fromhex(body.pop("signature"))
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+            key.verify(signature, b"synapse-stream anchor 1\n" + text.encode())
+        except InvalidSignature:
+            return f"signature of anchor {number}", {}
+        if body["previous"] != previous:
+            return f"place of anchor {number}", {}
+        previous = sha256(line.encode()).hexdigest()
+        for producer, (last, head) in body["producers"].items() if body["job"] == job else ():
+            if heads.get((producer, last)) != head:
+                return f"anchor {number} of {producer}", {}
+            sure[producer] = last
+    return "", sure

@@ -1,0 +1,99 @@
+"""The vector of docs/audit.md holds, for a verifier of its own and for ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.audit.anchors import AnchorBook, Keys, judge
+from consumers.audit.record import Record
+from synapse_stream.batch import RawEntry
+from synapse_stream.log.event_log import recorded_batch
+from tests.audit.independent import verify
+
+JOB = "vector"
+_TEXT = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+_BLOCKS = re.findall(r"```json\n(.*?)```", _TEXT, re.DOTALL)
+ENTRIES, ANCHORS = (block.splitlines() for block in _BLOCKS)
+(PUBLIC,) = re.findall(r"^`([0-9a-f]{64})`", _TEXT, re.MULTILINE)
+
+ALL_SURE = {"one": 6, "two": 1}
+
+
+def entries() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ENTRIES]
+
+
+def ours(found: list[dict[str, Any]], anchors: list[str]) -> tuple[list[str], dict[str, int]]:
+    record = Record(JOB)
+    for entry in found:
+        ms, seq = map(int, entry["id"].split("-"))
+        fields = {
+            b"p": entry["p"].encode(),
+            b"n": b"%d" % entry["n"],
+            b"m": b"%d" % entry["m"],
+            b"h": bytes.fromhex(entry["h"]),
+            b"d": entry["d"].encode(),
+        }
+        record.take_streamed(recorded_batch(JOB, RawEntry(ms, seq, fields)))
+    record.close({}, {})
+    record.judge_seals()
+    lines = [line.encode() for line in anchors]
+    book = AnchorBook(Keys([bytes.fromhex(PUBLIC)]), [("file", lines)])
+    findings, sure = judge(book.of("synapse", JOB), record.tracks)
+    return [one.what for one in [*record.findings, *book.findings, *findings]], sure
+
+
+def test_the_vector_holds() -> None:
+    assert verify(JOB, entries(), ANCHORS, PUBLIC) == ("", ALL_SURE)
+    assert ours(entries(), ANCHORS) == ([], ALL_SURE)
+
+
+def change(found: list[dict[str, Any]]) -> None:
+    found[2]["d"] = found[2]["d"].replace('"current":1', '"current":2')
+
+
+def delete(found: list[dict[str, Any]]) -> None:
+    del found[2]
+
+
+def insert(found: list[dict[str, Any]]) -> None:
+    found.insert(3, deepcopy(found[2]))
+
+
+def swap(found: list[dict[str, Any]]) -> None:
+    found[2], found[3] = found[3], found[2]
+
+
+def cut_tail(found: list[dict[str, Any]]) -> None:
+    del found[-1]
+
+
+@pytest.mark.parametrize("tamper", [change, delete, insert, swap, cut_tail])
+def test_both_verifiers_find_what_was_done_to_the_vector(tamper: Any) -> None:
+    found = entries()
+    tamper(found)
+
+    assert verify(JOB, found, ANCHORS, PUBLIC)[0]
+    assert ours(found, ANCHORS)[0]
+
+
+def test_both_verifiers_find_a_changed_anchor() -> None:
+    anchors = [ANCHORS[0].replace('"events":8', '"events":9'), ANCHORS[1]]
+    assert anchors != ANCHORS
+
+    assert verify(JOB, entries(), anchors, PUBLIC)[0] == "signature of anchor 0"
+    assert "anchor" in ours(entries(), anchors)[0]
+
+
+def test_the_independent_verifier_is_short_and_imports_nothing_of_ours() -> None:
+    text = (Path(__file__).parent / "independent.py").read_text()
+
+    assert "synapse_stream" not in text
+    assert "consumers" not in text
+    assert text.count("\n") < 80
