@@ -63,7 +63,7 @@ def test_reload_and_network_loss_lose_and_repeat_nothing(
         page.route("**/messages?*", _late)
         page.reload()
         _see_new(page, said)
-        page.unroute("**/messages?*")
+        page.unroute_all(behavior="wait")
         page.context.set_offline(True)
         expect(page.get_by_role("status").first).to_contain_text("Reconnecting")
         page.context.set_offline(False)
@@ -138,7 +138,7 @@ def _see_new(page: Page, said: list[str]) -> None:
     number = len(said)
     newest = feed_rows(page).last
     expect(newest).to_be_visible()
-    wait_until(lambda: int(newest.inner_text().rpartition(" ")[2]) > number)
+    wait_until(lambda: int(newest.inner_text().rpartition(" ")[2]) > number, 60)
 
 
 def _first_in_sight(page: Page) -> str:

@@ -11,6 +11,7 @@ const OVERSCAN = 8;
 export class Rows {
   #shown = new Map();
   #height = 0;
+  #count = 0;
 
   /** `scroller` scrolls, `body` holds the rows of `tag`; `draw(item, element, index)` returns a template. */
   constructor({ scroller, body, tag, keyOf, draw, onRange = () => {} }) {
@@ -38,15 +39,16 @@ export class Rows {
     return this.#height;
   }
 
-  /** Draw the rows in sight; with `items` these from now on. */
-  update(items = this.items) {
-    this.items = items;
+  /** Draw the rows in sight; with `items` these from now on. That a list has grown shows only then. */
+  update(items = null) {
+    if (items !== null) [this.items, this.#count] = [items, items.length];
     const { height, scroller } = this;
+    const count = this.#count;
     const above = scroller.scrollTop - this.#offset();
-    const start = Math.max(0, Math.min(Math.floor(above / height), items.length) - OVERSCAN);
-    const stop = Math.min(items.length, Math.ceil((above + scroller.clientHeight) / height) + OVERSCAN);
+    const start = Math.max(0, Math.min(Math.floor(above / height), count) - OVERSCAN);
+    const stop = Math.min(count, Math.ceil((above + scroller.clientHeight) / height) + OVERSCAN);
     setHeight(this.before, start * height);
-    setHeight(this.after, (items.length - Math.max(start, stop)) * height);
+    setHeight(this.after, (count - Math.max(start, stop)) * height);
     this.#place(start, stop);
     this.onRange(start, stop);
   }

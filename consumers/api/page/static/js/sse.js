@@ -8,7 +8,7 @@ import { Problem, request } from "./api.js";
 
 const SILENCE_MS = 40_000; // there is a keep-alive comment every 15 s
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 10_000;
+const LONGEST_WAIT_MS = 5_000;
 
 export class EventStream {
   #abort = new AbortController();
