@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.resilience.plan import Scenario
-from tests.resilience_consumers import fuzz, kills, outages, readers
+from tests.resilience_consumers import fuzz, kills, outages, readers, tampering
 
 CONSUMER_PLAN = (
     Scenario(kills.kill_consumers, 100, 2),
@@ -19,4 +19,5 @@ CONSUMER_PLAN = (
     Scenario(fuzz.fuzz_streams, 100_000, 2_000),
     Scenario(fuzz.fuzz_streams_on_postgres, 100_000, 1_000),
     Scenario(readers.read_during_writes, 60, 2),
+    Scenario(tampering.tamper_with_runs, 700, 14),
 )
