@@ -54,7 +54,7 @@ class TrimLoop:
                 self._disconnect()
                 if error.reason != self._said:
                     self._said = error.reason
-                    _logger.warning("trimming waits: %s", error)
+                    _logger.warning("streams are not trimmed for a while: %s", error)
             else:
                 self._said = None
         self._disconnect()

@@ -31,6 +31,8 @@ class ServerReport(NamedTuple):
     used_bytes: int
     max_bytes: int
     """0: no limit."""
+    machine_bytes: int
+    """Memory of its machine; 0: not known."""
 
 
 def agree(command: Callable[..., Any], keys: Keys, address: str, *, found: bool) -> None:
@@ -88,6 +90,7 @@ def read_report(command: Callable[..., Any]) -> ServerReport:
         aof_enabled=bool(info["aof_enabled"]),
         used_bytes=info["used_memory"],
         max_bytes=info["maxmemory"],
+        machine_bytes=info.get("total_system_memory", 0),
     )
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chains import Chain
 from tests.servers import TestServer, free_port
 
 if TYPE_CHECKING:
@@ -158,3 +161,20 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     assert said.out == ""
     assert said.err.startswith("synapse-stream: SYNAPSE_STREAM_PARTITIONS='many' is not allowed")
     assert said.err.count("\n") == 1
+
+
+def test_it_says_how_fast_memory_fills_and_who_holds_trimming_back(
+    command: Callable[..., Said], log: EventLog
+) -> None:
+    log.check()
+    assert verdicts(command("doctor"))["retention"] == "ok"
+    an_hour_ago = (time.time() - 3600) * 1000
+    log._client.execute_command("XADD", log.keys.feed(0), int(an_hour_ago), "j", "job-0", "n", 1)
+    log.append(Chain("job-1").add({}))
+
+    said = command("doctor")
+
+    [line] = [line for line in said.lines if " retention: " in line]
+    assert re.search(r"held back: archive by .*, run-state by .* MiB a day .* memory lasts", line)
+    assert "synapse-stream trim --retire NAME" in line
+    assert said.code == 0

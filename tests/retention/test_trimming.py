@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -205,22 +207,38 @@ def test_what_was_read_of_the_store_is_brought_to_the_disk_before_it_is_used(
     assert {f"{folder}/{name}.db-wal" for name in PROJECTIONS} < set(synced)
 
 
+@contextmanager
+def stopped_wal_writer(connection: psycopg.Connection) -> Iterator[None]:
+    """Stop the process that flushes what nobody waits for."""
+    query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+    [pid] = connection.execute(query).fetchone() or ()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @pytest.mark.parametrize("brief", ["postgres"], indirect=True)
 def test_commits_of_a_lax_postgres_are_flushed_before_they_are_used(
     trim_log: TrimLog, brief: Settings, store: Store
 ) -> None:
-    with psycopg.connect(str(brief.store_url), autocommit=True) as other:
-        other.execute("SELECT pg_sleep(0.5)")  # what its writer flushes by itself is flushed
-        name = other.info.dbname
-        other.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')  # type: ignore[arg-type]
-        report(trim_log, Chain(JOB), 1)
-        project(brief)  # over new connections: these commits return before they are on the disk
+    report(trim_log, Chain(JOB), 1)
+    project(brief)
+    with (
+        psycopg.connect(str(brief.store_url), autocommit=True) as other,
+        stopped_wal_writer(other),
+    ):
+        other.execute("CREATE TABLE lax (n integer)")
+        other.execute("SET synchronous_commit = off")
+        other.execute("INSERT INTO lax VALUES (1)")
+        is_flushed = "SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn"
         [written] = other.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ()
-        store.durable_positions(PROJECTIONS)
-        query = "SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn"
-        [is_flushed] = other.execute(query, [written]).fetchone() or ()
+        assert other.execute(is_flushed, [written]).fetchone() == (False,)
 
-    assert is_flushed
+        store.durable_positions(PROJECTIONS)
+
+        assert other.execute(is_flushed, [written]).fetchone() == (True,)
 
 
 @on_both
