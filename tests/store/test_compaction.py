@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.chunks import MOST_POINTS
+from consumers.chunks import MOST_POINTS, encode
 from consumers.errors import LeaseLost
-from consumers.store.metrics import encode, insert_chunks
+from consumers.store.metrics import insert_chunks
 from consumers.store.schema import series
 from tests.store.points import AT_ONCE, LOSS, Writer, chunk_sizes, chunks_of, loose_series, same
 
@@ -120,7 +120,7 @@ def test_a_series_of_many_small_chunks_is_merged_in_several_transactions(
 ) -> None:
     writer = Writer(store)
     writer.write([1, 1])
-    rows = [encode({LOSS: writer._points(n, 1)})[LOSS] for n in range(2, 5000)]
+    rows = [encode(writer._points(n, 1)) for n in range(2, 5000)]
     with store._databases.of("metric-history").write("test") as connection:
         (number,) = connection.execute(series.select()).scalars()
         insert_chunks(connection, [(number, chunks) for chunks in rows])
