@@ -79,10 +79,13 @@ class JobStream:
                     if begin < recorded.position <= end:
                         yield recorded
 
-    def entries(self) -> Iterator[RecordedBatch]:
-        """Yield every entry as it stands in the stream, or the archive; raises what `read` does."""
+    def entries(self, until: Position | None = None) -> Iterator[RecordedBatch]:
+        """Yield entries, to that of `until`, as they stand in the stream, or the archive.
+
+        Raises what `read` does.
+        """
         with self._opened() as reader:
-            yield from reader.entries(self.job_id)
+            yield from reader.entries(self.job_id, until=until)
 
     def tail(self, after: Position | None = None) -> Iterator[RecordedEvent]:
         """Read what is recorded behind `after`, then wait for more, until the run has ended.

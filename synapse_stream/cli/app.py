@@ -19,6 +19,7 @@ from synapse_stream.cli.lag import lag
 from synapse_stream.cli.messages import messages
 from synapse_stream.cli.metrics import metrics
 from synapse_stream.cli.output import WrongUse
+from synapse_stream.cli.replay import replay
 from synapse_stream.cli.run import run
 from synapse_stream.cli.trim import trim
 from synapse_stream.cli.up import up
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, trim, doctor):
     app.command()(command)
 app.command()(verify)
+app.command()(replay)
 app.command("export")(export)
 app.command("import")(import_)
 app.add_typer(parked.app, name="parked")
