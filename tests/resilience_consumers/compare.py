@@ -13,12 +13,13 @@ from consumers.projections import PROJECTIONS
 from consumers.store import StoredArchive, folds, histories, messages, metrics, parked
 from consumers.store.databases import Databases
 from synapse_stream.log.event_log import open_log
+from synapse_stream.log.job_reader import JobReader
 from tests.resilience.audit import Tally, read_all
 from tests.resilience_consumers.compare_archive import compare_archive
 from tests.resilience_consumers.counting import count
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from consumers.projections.base import JobView, MessageRow, Points
     from synapse_stream.log.event_log import RecordedBatch
@@ -60,20 +61,24 @@ class Comparison:
     Args:
         settings: of the deployment.
         positions: False when a server lost its tail: the same events came again with other ids.
+        trimmed: True when what was trimmed from the streams is to be read from the archive.
     """
 
-    def __init__(self, settings: Settings, *, positions: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, *, positions: bool = True, trimmed: bool = False
+    ) -> None:
         self._settings = settings
         self._positions = positions
         self._databases = Databases(settings)
         self._archive = StoredArchive(self._databases)
         self._log = open_log(settings)
+        self._reader = JobReader(self._log, lambda: self._archive) if trimmed else None
 
     def of_jobs(self, jobs: Iterable[str], projections: Sequence[str] = ()) -> Tally:
         """Compare all projections, or some, of these jobs."""
         tally = Tally()
         for job in jobs:
-            entries = list(read_all(self._log, job))
+            entries = list(self.entries(job))
             if not projections or ArchiveFold.name in projections:
                 compare_archive(tally, job, entries, self._archive, positions=self._positions)
             for name in [one for one in PROJECTIONS if one in (projections or PROJECTIONS)]:
@@ -81,6 +86,10 @@ class Comparison:
                 stored = self.stored(view, job)
                 self._compare(tally, f"{name} of {job}", fold(view, job, entries), stored)
         return tally
+
+    def entries(self, job: str) -> Iterator[RecordedBatch]:
+        """Yield all that is recorded of a job."""
+        return self._reader.entries(job) if self._reader else read_all(self._log, job)
 
     def stored(self, view: type[JobView], job: str) -> Content:
         """Read what the store has of a job."""
