@@ -17,6 +17,7 @@ from bench import (
     archive,
     calls,
     freeze,
+    history,
     imports,
     live,
     outage,
@@ -47,6 +48,7 @@ GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
         sse,
         page,
         archive,
+        history,
     )
 }
 

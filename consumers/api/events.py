@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -11,6 +12,7 @@ from consumers.api import parameters, schemas, shapes
 from consumers.api.access import Asking, VisibleJob
 from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
+from consumers.api.live.pages import last_position
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
 from synapse_stream.position import BEGINNING, Position
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from consumers.api.shapes import Line
+    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.job_reader import JobReader
 
 router = APIRouter(prefix="/api/jobs/{job}/events", tags=["events"])
 
 _MOST_LOOKED_AT = 50_000  # events of other types must not hold an answer up for long
+_COST_UNREAD = 0.05  # of an event in a batch that is passed over, as part of one that is looked at
+_PLAIN = re.compile("[A-Za-z0-9_]+")
 _LARGEST_PAGE = 8 * 1024 * 1024
 
 
@@ -36,6 +41,23 @@ class _Wanted(NamedTuple):
 
     def has(self, line: Line) -> bool:
         return self.type in {None, line.type} and line.type not in self.hidden
+
+    def is_not_in(self, entry: RecordedBatch) -> bool:
+        """Tell whether no event of an entry can be of the type, by its bytes alone."""
+        if entry.batch is None or self.type in {None, "", shapes.UNDECODABLE}:
+            return False
+        escape = b"\\u" if _PLAIN.fullmatch(self.type) else b"\\"  # a type may be written with it
+        return self.type.encode() not in entry.batch.data and escape not in entry.batch.data
+
+
+class _Look(NamedTuple):
+    """What was looked at, up to a position."""
+
+    position: Position
+    cost: float
+    """Of one event that is looked at: 1."""
+    line: Line | None
+    """If it is wanted."""
 
 
 @router.get(
@@ -78,29 +100,35 @@ def _page(request: Request, sources: Sources, wanted: _Wanted, limit: int) -> Re
     size = 0
     place = wanted.after
     following = None
-    for looked_at, line in enumerate(_lines(sources.reader, wanted)):
-        if len(found) == limit or size >= _LARGEST_PAGE or looked_at == _MOST_LOOKED_AT:
+    looked_at = 0.0
+    for look in _looks(sources.reader, wanted):
+        if len(found) == limit or size >= _LARGEST_PAGE or looked_at >= _MOST_LOOKED_AT:
             following = str(place)
             break
-        place = line.position
-        if wanted.has(line):
-            found.append(line)
-            size += len(line.json)
+        place = look.position
+        looked_at += look.cost
+        if look.line:
+            found.append(look.line)
+            size += len(look.line.json)
     content = {"events": [line.frame() for line in found], "next": following}
     last = found[-1].position if found else None
     return fresh(request, content, last, sources.clock)
 
 
 def _all(reader: JobReader, wanted: _Wanted) -> Iterator[bytes]:
-    for line in _lines(reader, wanted):
-        if wanted.has(line):
-            yield orjson.dumps(line.frame(), option=orjson.OPT_APPEND_NEWLINE)
+    for look in _looks(reader, wanted):
+        if look.line:
+            yield orjson.dumps(look.line.frame(), option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _lines(reader: JobReader, wanted: _Wanted) -> Iterator[Line]:
-    """Yield all events behind `after`, up to and with `until`."""
+def _looks(reader: JobReader, wanted: _Wanted) -> Iterator[_Look]:
+    """Look at all events behind `after`, up to and with `until`."""
     after, until = wanted.after, wanted.until
     for entry in reader.entries(wanted.job_id, after, until=until):
+        if wanted.is_not_in(entry):
+            last = last_position(entry)
+            yield _Look(last, _COST_UNREAD * (last.index + 1), None)
+            continue
         for line in shapes.lines(entry):
             if after < line.position and (until is None or line.position <= until):
-                yield line
+                yield _Look(line.position, 1, line if wanted.has(line) else None)

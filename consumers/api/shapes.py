@@ -32,6 +32,10 @@ DEVELOPERS_ONLY = frozenset({"dev_event", "log", "undecodable"})
 _DONE = 100.0
 
 
+UNDECODABLE = "undecodable"
+"""Type of what stands in the place of an event that cannot be read."""
+
+
 class Line(NamedTuple):
     """One event as its producer wrote it."""
 
@@ -192,12 +196,12 @@ def lines(entry: RecordedBatch) -> Iterator[Line]:
 
 def _undecodable(place: Position, producer: str, raw: bytes, reason: str) -> Line:
     event = {
-        "type": "undecodable",
+        "type": UNDECODABLE,
         "time": place.ms * 1000,
         "reason": reason,
         "raw": raw.decode(errors="replace"),
     }
-    return Line(place, producer, "undecodable", orjson.dumps(event))
+    return Line(place, producer, UNDECODABLE, orjson.dumps(event))
 
 
 def _attempt(found: Attempt) -> dict[str, Any]:

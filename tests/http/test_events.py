@@ -5,13 +5,20 @@ from urllib.parse import quote
 
 import orjson
 
+from consumers.api import events, shapes
 from synapse_stream.log.event_log import open_log
 from synapse_stream.position import BEGINNING
+from tests.chains import Chain
 from tests.http.scene import EPOCHS, HOSTILE
 
 if TYPE_CHECKING:
-    import httpx
+    from collections.abc import Iterator
 
+    import httpx
+    import pytest
+
+    from consumers.api.shapes import Line
+    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.settings import Settings
 
 TRAINED = "/api/jobs/trained/events"
@@ -71,3 +78,41 @@ def test_what_cannot_be_read_comes_in_its_place(api: httpx.Client) -> None:
     broken = answer["events"][-7]["event"]
     assert broken["raw"] == '{"seq":9,"type":"message"'
     assert broken["reason"].startswith("not JSON")
+
+
+def test_a_rare_type_is_found_without_reading_what_cannot_hold_it(
+    api: httpx.Client, filled: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, chain = open_log(filled), Chain("typed")
+    escaped = b'{"seq":9,"time":1,"v":1,"type":"run\\u005fstarted"}\n'
+    for number in range(60):
+        log.append(chain.add(*[{"type": "metrics", "values": {"x": number}}] * 50))
+        if number in {7, 40}:
+            log.append(chain.add({"type": "run_started"}, {"type": "message", "content": "x"}))
+        if number == 20:
+            log.append(chain.add_data(escaped, 1))
+            log.append(chain.add({"type": "message", "content": "run_started"}))
+    log.close()
+    read: list[Any] = []
+    lines = shapes.lines
+
+    def counting(entry: RecordedBatch) -> Iterator[Line]:
+        read.append(entry)
+        return lines(entry)
+
+    monkeypatch.setattr(shapes, "lines", counting)
+    path = "/api/jobs/typed/events"
+    asked = {"type": "run_started"}
+
+    whole = api.get(path, params=asked).json()
+    assert [found["event"]["seq"] for found in whole["events"]] == [400, 9, 2054]
+    assert whole["next"] is None
+    assert len(read) == 4
+    assert len(api.get(path, params=asked, headers=NDJSON).content.splitlines()) == 3
+
+    monkeypatch.setattr(events, "_MOST_LOOKED_AT", 40)
+    pages = [api.get(path, params=asked).json()]
+    while (after := pages[-1]["next"]) is not None:
+        pages.append(api.get(path, params={**asked, "after": after}).json())
+    assert 3 <= len(pages) <= 5
+    assert [found for page in pages for found in page["events"]] == whole["events"]

@@ -71,7 +71,7 @@ class Pages:
 
 def last_position(entry: RecordedBatch) -> Position:
     """Return the position of an entry's last event."""
-    count = len(entry.batch.lines()) if entry.batch else 1
+    count = entry.batch.data.count(b"\n") if entry.batch else 1
     return Position(entry.ms, entry.seq, max(0, count - 1))
 
 
