@@ -20,6 +20,7 @@ from pydantic.json_schema import models_json_schema
 from synapse_stream.errors import DecodeError
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 from synapse_stream.plain import describe
+from synapse_stream.upcasts import upcast
 from synapse_stream.wire import Count, FreeData, FreeMapping, Number, Templates, Truncated, Wire
 
 if TYPE_CHECKING:
@@ -223,7 +224,8 @@ EVENT_TYPES = {model.model_fields["type"].default: model for model in _MODELS}
 def parse(line: bytes | dict[str, Any]) -> Event:
     """Read an event from its line, or from the line's JSON object.
 
-    An unknown type, or a version newer than the known one, gives an `UnknownEvent`.
+    An older version is given as the newest one, by the steps of `synapse_stream.upcasts`. An
+    unknown type, or a version newer than the known one, gives an `UnknownEvent`.
 
     Raises:
         DecodeError: the line is no event; the message names type, number and field.
@@ -233,7 +235,7 @@ def parse(line: bytes | dict[str, Any]) -> Event:
     if model is UnknownEvent and not isinstance(line, dict):
         fields = _load(line, json.loads)  # exact even for integers beyond 64 bits
     try:
-        return model.model_validate(fields)
+        return model.model_validate(upcast(fields))
     except ValidationError as error:
         raise DecodeError(_explain(fields, error)) from None
     except RecursionError as error:
