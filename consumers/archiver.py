@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from consumers.store import Lease, Store
     from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId, FeedLog
+    from synapse_stream.log.job_reader import JobReader
     from synapse_stream.settings import Settings
 
 
 class HeldRuns(Held):
     """Also commits marks, for who looks back. Not thread-safe."""
 
-    def _open_fold(self, job_id: str, document: bytes | None) -> MarkingFold:
+    def open_fold(self, job_id: str, document: bytes | None) -> MarkingFold:
+        """Go on from a document, or begin a new job."""
         return MarkingFold(self._view, job_id, document)
 
 
@@ -38,6 +40,10 @@ class HeldArchive(Held):
         super().__init__(view, store, lease, settings)
         self._notary = open_notary(store, settings, lease.partition)
 
+    def rebuild(self, _reader: JobReader, _seconds: float) -> bool:
+        """Return False: there is nothing to make an archive from."""
+        return False
+
     def compact(self) -> None:
         """Merge what is stored in small pieces, and anchor runs that pause."""
         super().compact()
@@ -49,7 +55,8 @@ class HeldArchive(Held):
         if self._notary:
             self._notary.note(Counter(job_id for job_id, _ in batches))
 
-    def _open_fold(self, job_id: str, document: bytes | None) -> ArchiveFold:
+    def open_fold(self, job_id: str, document: bytes | None) -> ArchiveFold:
+        """Go on from a manifest, or begin a new job."""
         return ArchiveFold(job_id, document, has_stray=partial(self._store.has_archived, job_id))
 
     def _read(

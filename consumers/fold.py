@@ -16,6 +16,7 @@ from consumers.projections.base import CannotApply, Delivery, refusal
 from synapse_stream.batch import GENESIS, Batch, decode_events
 from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
+from synapse_stream.upcasts import STEPS, upcast
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -98,6 +99,10 @@ class JobFold:
         """Return the highest number folded of a producer, -1 for none."""
         return self._ledger.last(producer)
 
+    def lasts(self) -> dict[str, int]:
+        """Return the highest number folded of every producer."""
+        return self._ledger.lasts()
+
     def apply(self, recorded: RecordedBatch) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded.
 
@@ -110,7 +115,7 @@ class JobFold:
         if batch.last <= known:
             return []
         self.has_changed = True
-        events, faults = _decode(batch)
+        events, faults = _decode_newest(batch)
         if batch.producer in self._set_aside:
             faults = self._aside(batch, events) | faults
         self._position = [recorded.ms, recorded.seq, max(0, len(events) - 1)]
@@ -131,7 +136,7 @@ class JobFold:
         if producer is None or number is None or origin is None:
             return f"{_NOT_ALONE}{parked.reason.removeprefix(_NOT_ALONE)}"
         line = Batch(self.job_id, producer, number, number, GENESIS, parked.raw + b"\n")
-        events, faults = _decode(line)
+        events, faults = _decode_newest(line)
         if not faults:
             ms, seq, index = parked.position
             delivery = Delivery(ms, seq, producer, *origin, index, events, is_late=True)
@@ -220,6 +225,18 @@ def _is_sane(batch: Batch) -> bool:
     return (
         0 <= batch.first <= batch.last < LARGEST_NUMBER and len(batch.producer) <= _LONGEST_PRODUCER
     )
+
+
+def _decode_newest(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """Return what `_decode` does, events of older versions as the newest ones."""
+    events, faults = _decode(batch)
+    if STEPS:
+        for index, event in enumerate(events):
+            try:
+                events[index] = upcast(event)
+            except DecodeError as error:
+                faults.setdefault(index, str(error))
+    return events, faults
 
 
 def _decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:

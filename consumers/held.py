@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from consumers.errors import StoreUnavailable
+from consumers.errors import OutdatedFold, StoreUnavailable
 from consumers.fold import JobFold, Parked
+from consumers.rebuilding import Rebuilder
 from consumers.store import JobWrite, Retried
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from consumers.store import Lease, ParkedEvent, Store
     from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId, FeedLog
+    from synapse_stream.log.job_reader import JobReader
     from synapse_stream.settings import Settings
 
 _FOLDS_KEPT = 2_048
 _POINTERS_A_READ = 100
 _BYTES_A_COMMIT = 4 * 1024 * 1024
 _RETRIES_A_COMMIT = 100
+_IS_REBUILT = "its job is being rebuilt"
 
 
 class Fold(Protocol):
@@ -60,6 +63,7 @@ class Held:
         self._committed: EntryId = lease.position
         self._mirrored: EntryId = (0, 0)
         self._folds: OrderedDict[str, Fold] = OrderedDict()
+        self._rebuilder = Rebuilder(view, store, lease, self)
 
     def begin(self, log: FeedLog) -> None:
         """Set `position` to where reading must begin after this consumer or the server started.
@@ -113,6 +117,24 @@ class Held:
             self.forget()
             raise
 
+    def live_fold(self, job_id: str) -> Fold | None:
+        """Return the fold of a job as it is committed; None for none, or an outdated one."""
+        if job_id not in self._folds:
+            self._load([job_id])
+        return self._folds.get(job_id)
+
+    def open_fold(self, job_id: str, document: bytes | None) -> Any:
+        """Go on from a document, or begin a new job.
+
+        Raises:
+            OutdatedFold: another version of the projection wrote it.
+        """
+        return JobFold(self._view, job_id, document)
+
+    def replace_fold(self, fold: Fold) -> None:
+        """Have what was committed for a job go on with `fold`."""
+        self._folds[fold.job_id] = fold
+
     def mirror(self, log: FeedLog) -> None:
         """Show the committed position to Redis tools, if it moved."""
         if self._committed != self._mirrored:
@@ -122,6 +144,16 @@ class Held:
     def forget(self) -> None:
         """Drop folds that may hold more than was committed."""
         self._folds.clear()
+        self._rebuilder.forget()
+
+    def rebuild(self, reader: JobReader, seconds: float) -> bool:
+        """Fold jobs anew that are asked for or outdated, for about so long; False when none is.
+
+        Raises:
+            LeaseLost: another consumer has taken over.
+            LogUnavailable, StoreUnavailable: it is begun anew after `forget`.
+        """
+        return self._rebuilder.work(reader, seconds)
 
     def compact(self) -> None:
         """Merge what is stored in small pieces; for when there is nothing else to do."""
@@ -135,7 +167,9 @@ class Held:
         writes: list[JobWrite] = []
         parked: list[Parked] = []
         for job_id, mine in by_job.items():
-            fold = self._folds[job_id]
+            fold = self._folds.get(job_id)
+            if fold is None:
+                continue  # outdated: what rebuilds it reads all that is recorded
             for batch in mine:
                 parked += fold.apply(batch)
             if fold.has_changed:
@@ -163,6 +197,9 @@ class Held:
                 event.producer,
                 event.number,
             )
+            if event.job_id not in self._folds:
+                retried.append(Retried(event.no, _IS_REBUILT))
+                continue
             retried.append(Retried(event.no, self._folds[event.job_id].retry(again)))
             entries.setdefault(event.job_id, event.position[:2])
         folds = [(self._folds[job_id], entry) for job_id, entry in entries.items()]
@@ -175,12 +212,17 @@ class Held:
         self._store.commit(self.lease, self._committed, writes, [], seconds, retried=retried)
 
     def _load(self, job_ids: list[str]) -> None:
+        """Open the folds of jobs; those that are outdated are left out, and asked to be rebuilt."""
         missing = [job_id for job_id in job_ids if job_id not in self._folds]
         documents = self._store.load_folds(self._view.name, missing) if missing else {}
         for job_id in missing:
-            self._folds[job_id] = self._open_fold(job_id, documents.get(job_id))
+            try:
+                self._folds[job_id] = self.open_fold(job_id, documents.get(job_id))
+            except OutdatedFold:
+                self._rebuilder.ask(job_id)
         for job_id in job_ids:
-            self._folds.move_to_end(job_id)
+            if job_id in self._folds:
+                self._folds.move_to_end(job_id)
 
     def _portions(
         self, log: FeedLog, pointers: Sequence[FeedPointer]
@@ -197,9 +239,6 @@ class Held:
             if is_last or size >= _BYTES_A_COMMIT:
                 yield some[-1].entry, entries
                 entries, size = [], 0
-
-    def _open_fold(self, job_id: str, document: bytes | None) -> Fold:
-        return JobFold(self._view, job_id, document)
 
     def _read(
         self, log: FeedLog, pointers: Sequence[FeedPointer]

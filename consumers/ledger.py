@@ -40,6 +40,10 @@ class Ledger:
         mark = self._marks.get(producer)
         return -1 if mark is None else int(mark["last"])
 
+    def lasts(self) -> dict[str, int]:
+        """Return the highest number folded of every producer."""
+        return {producer: int(mark["last"]) for producer, mark in self._marks.items()}
+
     def count(self) -> int:
         """Return how many numbers are known, of all producers."""
         return sum(mark["last"] + 1 for mark in self._marks.values())

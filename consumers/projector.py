@@ -21,6 +21,7 @@ from consumers.archiver import hold
 from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.partitions import balance
 from synapse_stream.errors import LogUnavailable, Trimmed
+from synapse_stream.log.job_reader import JobReader
 
 if TYPE_CHECKING:
     import threading
@@ -39,6 +40,8 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _POINTERS_A_TURN = 5_000  # the more, the more events of a job share a write
 _BLOCK_MS = 1_000
 _TIDY_SECONDS = 1.0
+_REBUILD_SECONDS = 0.1  # of a turn, so that live work goes on
+_LOOK_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -63,6 +66,8 @@ class Projector:
         self._held: dict[int, Held] = {}
         self._balance_at = 0.0
         self._tidy_at = 0.0
+        self._look_at = 0.0
+        self._rebuilding: set[int] = set()
         self._failures = 0
         self._said: str | None = None
 
@@ -93,6 +98,7 @@ class Projector:
             if held is not None and partition in found:
                 with self._giving_up(partition):
                     held.project(log, _first_events(found[partition], held.events_a_turn))
+        self._rebuild(log)
         self._tidy(log, found)
 
     def _keep_in_touch(self, log: FeedLog) -> None:
@@ -113,6 +119,8 @@ class Projector:
 
     def _longest_wait_ms(self) -> int:
         """Wait no longer than until the leases are to be renewed."""
+        if self._rebuilding:
+            return 1
         return max(1, min(_BLOCK_MS, int((self._balance_at - time.monotonic()) * 1000)))
 
     def _connected(self) -> FeedLog:
@@ -145,6 +153,19 @@ class Projector:
                 with self._giving_up(partition):
                     held.retry()
 
+    def _rebuild(self, log: FeedLog) -> None:
+        """Fold jobs anew, where it is asked for, for a while."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+            self._rebuilding |= self._store.rebuilding.partitions_due(self._view.name)
+        self._rebuilding &= self._held.keys()
+        reader = JobReader(log, lambda: self._store.archive)
+        for partition in list(self._rebuilding):
+            with self._giving_up(partition):
+                seconds = _REBUILD_SECONDS / len(self._rebuilding)
+                if not self._held[partition].rebuild(reader, seconds):
+                    self._rebuilding.discard(partition)
+
     def _take(self, wanted: int) -> None:
         free = [p for p in range(self._settings.partitions) if p not in self._held]
         random.shuffle(free)  # so that consumers that start together do not race for the same ones
@@ -158,6 +179,7 @@ class Projector:
                 held = hold(self._view, self._store, lease, self._settings)
                 held.begin(self._connected())
                 self._held[partition] = held
+                self._rebuilding.add(partition)  # what is outdated is looked for
                 wanted -= 1
 
     def _tidy(self, log: FeedLog, found: Mapping[int, list[FeedPointer]]) -> None:

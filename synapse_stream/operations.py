@@ -87,6 +87,26 @@ class ParkedEvent(Protocol):
         """When it was parked, by the store's clock."""
 
 
+class Rebuild(Protocol):
+    """One job of one projection that was to be folded anew."""
+
+    @property
+    def no(self) -> int:
+        """Its place among those of the projection."""
+
+    @property
+    def job_id(self) -> str:
+        """The job."""
+
+    @property
+    def outcome(self) -> str | None:
+        """None until it is done; begins with `not done` when it could not be."""
+
+    @property
+    def difference(self) -> str | None:
+        """The first difference from what was there before; None if there is none."""
+
+
 class Operations(Protocol):
     """What operators ask of the store; each call is one transaction."""
 
@@ -120,6 +140,22 @@ class Operations(Protocol):
 
     def drop_parked(self, projection: str, numbers: Collection[int]) -> int:
         """Forget events for good; return how many there were."""
+
+    def ask_rebuild(
+        self, projection: str, job_id: str | None = None, *, is_rollback: bool = False
+    ) -> int:
+        """Have a job, or all, folded anew by who projects it; return how many there were.
+
+        With `is_rollback` what was live before the last rebuild comes back.
+        """
+
+    def rebuilds(
+        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
+    ) -> Sequence[Rebuild]:
+        """Return what was asked to be folded anew; `after` is the number of the last one seen."""
+
+    def count_rebuilds_due(self, projection: str) -> int:
+        """Return how many jobs are still to be folded anew."""
 
     def close(self) -> None:
         """Disconnect."""

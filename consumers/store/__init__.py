@@ -15,6 +15,7 @@ from consumers.store.checkpoints import Checkpoint, Lease
 from consumers.store.databases import Databases
 from consumers.store.marks import StoredMarks, open_marks
 from consumers.store.parked import ParkedEvent, Retried
+from consumers.store.rebuilds import Rebuild
 from consumers.store.store import JobWrite, Store
 from consumers.store.views import StoredViews, open_views
 
@@ -28,6 +29,7 @@ __all__ = [
     "JobWrite",
     "Lease",
     "ParkedEvent",
+    "Rebuild",
     "Retried",
     "Store",
     "StoredArchive",

@@ -33,5 +33,9 @@ class Memory:
         try:
             yield
         except BaseException:
-            self._kept.pop(lease[:2], None)
+            self.forget(lease)
             raise
+
+    def forget(self, lease: Lease) -> None:
+        """Forget what is kept for the lease: rows have changed hands."""
+        self._kept.pop(lease[:2], None)

@@ -109,6 +109,22 @@ def read_all(connection: Connection, job_id: str) -> list[MessageRow]:
     return [_row(record, record) for record in connection.execute(in_order)]
 
 
+def read_lane(
+    connection: Connection,
+    lane_no: int | None,
+    after: tuple[int, int, int, int] | None,
+    until: Position,
+    limit: int = 2_000,
+) -> list[MessageRow]:
+    """Return some rows of a lane up to `until`, behind the place and number `after`."""
+    order = (*_place, message.c.number)
+    query = select(message, lane).join(lane, lane.c.no == message.c.lane_no)
+    query = query.where(message.c.lane_no == lane_no, tuple_(*_place) <= tuple_(*until))
+    if after is not None:
+        query = query.where(tuple_(*order) > tuple_(*after))
+    return [_row(row, row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+
 def _records(lanes: Mapping[LaneKey, int], rows: Iterable[MessageRow]) -> Iterator[tuple[Any, ...]]:
     for row in rows:  # unpacked at once: twice as fast as asking for each field
         number, ms, seq, line, time, kind, level, step, rank, attempt, content, k, f, d = row

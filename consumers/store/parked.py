@@ -10,6 +10,7 @@ from consumers.projections.checks import visible
 from consumers.store.clock import now_ms
 from consumers.store.schema import parked
 from consumers.store.slices import slices
+from synapse_stream.operations import PROJECTIONS
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
@@ -162,10 +163,15 @@ def drop(database: Database, projection: str, numbers: Collection[int]) -> int:
 
 
 def count(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many events of jobs are parked in this database; jobs without are left out."""
+    """Return how many events of jobs are parked in this database; jobs without are left out.
+
+    Only those count that live views lack, not those of other generations.
+    """
     counts: dict[str, int] = {}
     for some in slices(job_ids):
-        of_jobs = select(parked.c.job_id, func.count()).where(parked.c.job_id.in_(some))
+        of_jobs = select(parked.c.job_id, func.count()).where(
+            parked.c.job_id.in_(some), parked.c.projection.in_(PROJECTIONS)
+        )
         found = connection.execute(of_jobs.group_by(parked.c.job_id))
         counts.update((job_id, number) for job_id, number in found)
     return counts

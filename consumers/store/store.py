@@ -18,6 +18,7 @@ from consumers.store import (
 )
 from consumers.store.archived import StoredArchive
 from consumers.store.memory import Memory
+from consumers.store.rebuilding import RebuildingStore
 from consumers.store.series import SeriesBook
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from consumers.store.checkpoints import Checkpoint, Lease
     from consumers.store.databases import Databases
     from consumers.store.parked import ParkedEvent, Retried
+    from consumers.store.rebuilds import Rebuild
     from synapse_stream.batch import RawEntry
 
 
@@ -56,7 +58,10 @@ class Store:
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
         self._memory = Memory()
-        self._archive = StoredArchive(databases)
+        self.archive = StoredArchive(databases)
+        """The archive; it is closed with the store."""
+        self.rebuilding = RebuildingStore(databases, self._memory, self._view_writer)
+        """What rebuilding asks."""
 
     def acquire(self, projection: str, partition: int, owner: str, seconds: float) -> Lease | None:
         """Take the lease if it is free, lapsed or `owner`'s own; None when another holds it.
@@ -172,7 +177,7 @@ class Store:
         what depends on the ids of stream entries.
         """
         if projection == archive.PROJECTION:
-            return self._archive.dump(job_id)
+            return self.archive.dump(job_id)
         database = self._databases.of(projection)
         if projection == runs.PROJECTION:
             document = folds.load(database, projection, [job_id]).get(job_id, b"null")
@@ -185,7 +190,7 @@ class Store:
 
     def has_archived(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is in the archive."""
-        return self._archive.has(job_id, entry)
+        return self.archive.has(job_id, entry)
 
     def list_parked(
         self,
@@ -223,6 +228,25 @@ class Store:
     def drop_parked(self, projection: str, numbers: Collection[int]) -> int:
         """Forget events for good; return how many there were."""
         return parked.drop(self._databases.of(projection), projection, numbers)
+
+    def ask_rebuild(
+        self, projection: str, job_id: str | None = None, *, is_rollback: bool = False
+    ) -> int:
+        """Have a job, or all, folded anew by the projector; return how many there were."""
+        if job_id is None:
+            return self.rebuilding.ask_all(projection, is_rollback=is_rollback)
+        jobs = [(job_id, self._databases.partition(job_id))]
+        return self.rebuilding.ask(projection, jobs, is_rollback=is_rollback)
+
+    def rebuilds(
+        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
+    ) -> list[Rebuild]:
+        """Return what was asked to be folded anew; `after` is the number of the last one seen."""
+        return self.rebuilding.asked(projection, job_id=job_id, after=after, limit=limit)
+
+    def count_rebuilds_due(self, projection: str) -> int:
+        """Return how many jobs are still to be folded anew."""
+        return self.rebuilding.count_due(projection)
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""

@@ -1,0 +1,99 @@
+"""`synapse-stream rebuild`: fold jobs anew from what is recorded, beside their live views."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synapse_stream.cli.output import WrongUse, print_json
+from synapse_stream.cli.reading import say_no
+from synapse_stream.cli.tables import print_table
+from synapse_stream.operations import PROJECTIONS
+from synapse_stream.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from synapse_stream.operations import Operations, Rebuild
+
+_LOOK_SECONDS = 0.2
+_PAGE = 500
+_NOT_DONE = "not done"
+
+
+def rebuild(
+    projection: Annotated[
+        str, typer.Argument(metavar="PROJECTION", help=f"One of {', '.join(PROJECTIONS[:-1])}.")
+    ],
+    *,
+    job: Annotated[str | None, typer.Option(help="Only this job; without it all of them.")] = None,
+    rollback: Annotated[
+        bool,
+        typer.Option(
+            "--rollback",
+            help="Bring back what was there before the last rebuild, with what has come since.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
+) -> None:
+    """Fold jobs anew from archive and stream, and put that in the place of what is there.
+
+    The consumers do it, job by job, while views are read and grow. Shown are the jobs that were
+    different before, and where first. Exit code 1 when one could not be rebuilt.
+    """
+    from synapse_stream.operations import open_operations
+    from synapse_stream.settings import Settings
+
+    if projection not in PROJECTIONS[:-1]:
+        msg = f"{projection!r} cannot be rebuilt; expected one of {', '.join(PROJECTIONS[:-1])}"
+        raise WrongUse(msg)
+    store = open_operations(Settings.load())
+    try:
+        count = store.ask_rebuild(projection, job, is_rollback=rollback)
+        _wait(store, projection)
+        found = list(_asked(store, projection, job))
+    finally:
+        store.close()
+    _report(found, count, as_json=as_json)
+
+
+def _wait(store: Operations, projection: str) -> None:
+    """Wait until nothing is left to be done, as long as a consumer runs."""
+    while left := store.count_rebuilds_due(projection):
+        if not any(at.owner for at in store.checkpoints(projection)):
+            say_no(
+                f"{left} to be rebuilt, but no consumer of {projection} runs; they will be as "
+                "soon as one does"
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _asked(store: Operations, projection: str, job: str | None) -> Iterator[Rebuild]:
+    after = 0
+    while page := store.rebuilds(projection, job_id=job, after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].no
+
+
+def _report(found: list[Rebuild], count: int, *, as_json: bool) -> None:
+    failed = [one for one in found if (one.outcome or _NOT_DONE).startswith(_NOT_DONE)]
+    if as_json:
+        for one in found:
+            print_json({"job_id": one.job_id, "outcome": one.outcome, "difference": one.difference})
+    else:
+        shown = [one for one in found if one.difference or one in failed]
+        if shown:
+            rows = [
+                (one.job_id, one.outcome or "", printable(one.difference or "")) for one in shown
+            ]
+            print_table(("JOB", "OUTCOME", "DIFFERENCE"), rows)
+        different = sum(one.difference is not None for one in found)
+        print(f"{count} asked for, {different} were different, {len(failed)} not done")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _row(one: Rebuild) -> tuple[str, str, str]:
+    return one.job_id, one.outcome or "", printable(one.difference or "")
