@@ -109,6 +109,7 @@ def _show(given: argparse.Namespace, page: str) -> int:
         checks = [
             _check(f"{job}-{now}", status) for job, status in zip(_JOBS, expected, strict=True)
         ]
+        checks += [_verify(f"{job}-{now}") for job in _JOBS]
         if not all(checks):
             return 1
         if not given.once and sys.stdin.isatty():
@@ -155,6 +156,12 @@ def _check(job: str, expected: RunStatus) -> bool:
         flush=True,
     )
     return is_whole and is_seen
+
+
+def _verify(job: str) -> bool:
+    """Have the command say whether what is recorded of a job is complete and untouched."""
+    print(f"synapse-stream verify {job}", flush=True)
+    return subprocess.run([*_COMMAND, "verify", job], cwd=_PROJECT, check=False).returncode == 0
 
 
 def _state_at(job: str, position: Any) -> RunState | None:

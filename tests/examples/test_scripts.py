@@ -65,6 +65,7 @@ def test_the_demo_shows_three_jobs_checks_them_and_leaves_nothing_running(tmp_pa
     assert [found.endswith("each once and in order") for found, _ in checks] == [True] * 3
     stand = [re.fullmatch(r"the page shows (\w+), \d+ events", shown) for _, shown in checks]
     assert [match and match[1] for match in stand] == ["completed", "failed", "running"]
+    assert re.findall(r"^\w+-[\d-]+: (\w+), ", out, re.MULTILINE) == ["intact", "intact", "open"]
     assert not (tmp_path / "server.json").exists()
 
 
