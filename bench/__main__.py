@@ -25,6 +25,7 @@ from bench import (
     projecting,
     sse,
     throughput,
+    verify,
     views,
 )
 from bench.figures import Row, table
@@ -49,6 +50,7 @@ GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
         page,
         archive,
         history,
+        verify,
     )
 }
 
