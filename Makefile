@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults lock format clean
+.PHONY: help demo test check lint types imports unit coverage bench faults soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ bench: $(READY) ## measure, and compare with what must be reached
 
 faults: $(READY) ## every planned fault against real processes and a real server; prints a report
 	@$(BIN)/python -m tests.resilience $(ARGS)
+
+soak: $(READY) ## half an hour of reports and trimming; fails when memory or handles grow; ARGS='--minutes 5'
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 format: $(READY) ## let ruff format and mend
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -1,0 +1,1 @@
+"""`make soak`: a deployment at a steady rate for a long time; nothing of it may grow."""
