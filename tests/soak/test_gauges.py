@@ -21,6 +21,6 @@ def gauge(*values: float) -> Gauge:
         ([100] * 12 + [500] + [100] * 3, False),  # one peak
     ],
 )
-def test_only_what_stays_higher_has_grown(values: list[float], grows: bool) -> None:  # noqa: FBT001
+def test_only_what_stays_higher_has_grown(values: list[float], grows: bool) -> None:
     assert gauge(*values).grows is grows
     assert ("GROWS" in str(gauge(*values))) is (grows and len(values) > 8)
