@@ -67,9 +67,9 @@ class _Mark:
 
     def repeat(self, first: int, last: int) -> bool:
         """Note a batch that came again; return False when it was noted already."""
-        before = self.again[: self.again.index(first - 1) + 1] if first - 1 in self.again else []
-        if not before or before == [first - 1]:
-            before = [first]
+        ends = self.again[1:]
+        follows = first - 1 in ends
+        before = self.again[: ends.index(first - 1) + 2] if follows else [first]
         if self.again[: len(before) + 1] == [*before, last]:
             return False
         self.again = [*before, last]
