@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from consumers.errors import StoreUnavailable
 from synapse_stream.log.replies import entry_id
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from random import Random
+
+    from tests.resilience_consumers.stage import Consumer
 
 _RACES_A_STAGE = 20
 _JOBS = [f"job-{number}" for number in range(4)]
@@ -107,7 +110,7 @@ class _Races:
     def _replace(self, victim: str) -> None:
         """It returns when another has gone on in its place, and trimming with that."""
         returning = self._consumers[victim]
-        returning.signal(signal.SIGSTOP)
+        wait_until(lambda: self._is_stopped_outside_a_transaction(returning, victim))
         successor = self._consumers[victim] = self._stage.consume(victim)
         self._outlast()
         self._stage.wait_until_caught_up([victim], by=successor)
@@ -115,6 +118,16 @@ class _Races:
         returning.signal(signal.SIGCONT)
         self._report_for(self._random.uniform(0, _LEASE_SECONDS))
         returning.stop()
+
+    def _is_stopped_outside_a_transaction(self, consumer: Consumer, victim: str) -> bool:
+        """Stop it; continue it if it has the database locked, since then nobody can take over."""
+        consumer.signal(signal.SIGSTOP)
+        try:
+            self._stage.store.leave(victim, "nobody")
+        except StoreUnavailable:
+            consumer.signal(signal.SIGCONT)
+            return False
+        return True
 
     def _outlast(self) -> None:
         self._report_for(self._random.uniform(1, 2) * _LEASE_SECONDS)
