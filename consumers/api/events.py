@@ -12,7 +12,6 @@ from consumers.api import parameters, schemas, shapes
 from consumers.api.access import Asking, VisibleJob
 from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
-from consumers.api.live.pages import last_position
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
 from synapse_stream.position import BEGINNING, Position
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from consumers.api.shapes import Line
-    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.job_reader import JobReader
 
 router = APIRouter(prefix="/api/jobs/{job}/events", tags=["events"])
@@ -42,12 +40,14 @@ class _Wanted(NamedTuple):
     def has(self, line: Line) -> bool:
         return self.type in {None, line.type} and line.type not in self.hidden
 
-    def is_not_in(self, entry: RecordedBatch) -> bool:
-        """Tell whether no event of an entry can be of the type, by its bytes alone."""
-        if entry.batch is None or self.type in {None, "", shapes.UNDECODABLE}:
+    def is_not_in(self, data: bytes) -> bool:
+        """Tell whether no event of a batch can be of the type, by its bytes alone."""
+        if self.type in {None, "", shapes.UNDECODABLE}:
             return False
-        escape = b"\\u" if _PLAIN.fullmatch(self.type) else b"\\"  # a type may be written with it
-        return self.type.encode() not in entry.batch.data and escape not in entry.batch.data
+        if self.type.encode() in data:
+            return False
+        # a type may be written with escapes; one backslash is found faster than two bytes are
+        return b"\\" not in data or (b"\\u" not in data and bool(_PLAIN.fullmatch(self.type)))
 
 
 class _Look(NamedTuple):
@@ -125,9 +125,9 @@ def _looks(reader: JobReader, wanted: _Wanted) -> Iterator[_Look]:
     """Look at all events behind `after`, up to and with `until`."""
     after, until = wanted.after, wanted.until
     for entry in reader.entries(wanted.job_id, after, until=until):
-        if wanted.is_not_in(entry):
-            last = last_position(entry)
-            yield _Look(last, _COST_UNREAD * (last.index + 1), None)
+        if entry.batch and wanted.is_not_in(entry.batch.data):
+            count = entry.batch.last - entry.batch.first + 1
+            yield _Look(Position(entry.ms, entry.seq, count - 1), _COST_UNREAD * count, None)
             continue
         for line in shapes.lines(entry):
             if after < line.position and (until is None or line.position <= until):
