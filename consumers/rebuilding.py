@@ -165,6 +165,11 @@ class _JobRebuild:
         yield from self._compare()
         self._publish()
 
+    def _live(self) -> JobFold | None:
+        """Return what there is to be compared with: nothing of a job that was not known."""
+        live: JobFold | None = self._host.live_fold(self._asked.job_id)
+        return None if live is None or live.position is None else live
+
     def _go_back(self) -> None:
         document = self._store.rebuilding.previous(self._lease, self._asked.job_id)
         if document is None:
@@ -199,7 +204,7 @@ class _JobRebuild:
     def _compare(self) -> Iterator[None]:
         """Compare the rows, if the live ones were made by the same rules."""
         until = self.fold.position
-        if until is None or self._host.live_fold(self._asked.job_id) is None:
+        if until is None or self._live() is None:
             return
         for difference in self._store.rebuilding.compare(
             self._lease, self._asked.job_id, until, is_rollback=self._asked.is_rollback
@@ -215,7 +220,7 @@ class _JobRebuild:
         Raises:
             CannotRebuild: events of the live fold are no longer recorded.
         """
-        live = self._host.live_fold(self._asked.job_id)
+        live = self._live()
         if live is not None:
             self._catch_up(live)
         else:

@@ -149,6 +149,12 @@ class Operations(Protocol):
         With `is_rollback` what was live before the last rebuild comes back.
         """
 
+    def skip_trimmed(self, projection: str, trimmed: Mapping[int, tuple[int, int]]) -> None:
+        """Have a projection read on behind what was trimmed, after its jobs were asked for anew.
+
+        `trimmed` has by partition up to where its feed was.
+        """
+
     def rebuilds(
         self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
     ) -> Sequence[Rebuild]:

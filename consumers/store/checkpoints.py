@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, tuple_, update
 
 from consumers.errors import LeaseLost
 from consumers.store.clock import now_ms
 from consumers.store.schema import checkpoint, insert_into, member
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection, Update
 
     from consumers.store.engine import Database
@@ -143,6 +145,22 @@ def fence(connection: Connection, lease: Lease) -> None:
     """
     if not _change(connection, _FENCE, lease):
         raise _lost(lease)
+
+
+def skip(database: Database, projection: str, positions: Mapping[int, tuple[int, int]]) -> None:
+    """Move the checkpoints of partitions that stand before these positions up to them."""
+    with database.write(f"moving the checkpoints of {projection}") as connection:
+        for partition, (ms, seq) in positions.items():
+            first = insert_into(connection, checkpoint).values(
+                projection=projection, partition=partition, **_UNTOUCHED
+            )
+            connection.execute(first.on_conflict_do_nothing())
+            is_before = tuple_(checkpoint.c.ms, checkpoint.c.seq) < tuple_(ms, seq)
+            here = _here & is_before
+            connection.execute(
+                update(checkpoint).where(here).values(ms=ms, seq=seq),
+                {"of": projection, "at": partition},
+            )
 
 
 def checkpoints(database: Database, projection: str) -> list[Checkpoint]:

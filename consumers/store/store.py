@@ -14,6 +14,7 @@ from consumers.store import (
     messages,
     metrics,
     parked,
+    removal,
     runs,
 )
 from consumers.store.archived import StoredArchive
@@ -192,6 +193,10 @@ class Store:
         """Tell whether this very entry is in the archive."""
         return self.archive.has(job_id, entry)
 
+    def remove_archived(self, partitions: Collection[int], **limits: Any) -> int:
+        """Remove runs from the archive; see `removal.remove`. Returns how many."""
+        return removal.remove(self._databases.of(archive.PROJECTION), partitions, **limits)
+
     def list_parked(
         self,
         projection: str,
@@ -237,6 +242,10 @@ class Store:
             return self.rebuilding.ask_all(projection, is_rollback=is_rollback)
         jobs = [(job_id, self._databases.partition(job_id))]
         return self.rebuilding.ask(projection, jobs, is_rollback=is_rollback)
+
+    def skip_trimmed(self, projection: str, trimmed: Mapping[int, tuple[int, int]]) -> None:
+        """Have a projection read on behind what was trimmed, after its jobs were asked for anew."""
+        checkpoints.skip(self._databases.of(projection), projection, trimmed)
 
     def rebuilds(
         self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
+
 from consumers.overview import Bucketing
 from consumers.projections import reading
 from consumers.projections.base import begin_points
+from consumers.projections.run_state import RunStateView
 from consumers.store import folds, histories, messages, metrics, parked, runs
 from consumers.store.databases import Databases
 from consumers.store.schema import series
@@ -175,7 +178,7 @@ class StoredViews:
         """Read documents by job id; jobs of which nothing could be folded yet are left out."""
         found = dict(documents)
         parked = self._parked(list(found))
-        states = (reading.run_state(job, text, parked.get(job, 0)) for job, text in found.items())
+        states = (_state(job, text, parked.get(job, 0)) for job, text in found.items())
         return {state.job_id: state for state in states if state is not None}
 
     def _parked(self, job_ids: Sequence[str]) -> dict[str, int]:
@@ -185,6 +188,16 @@ class StoredViews:
                 for job_id, number in parked.count(connection, job_ids).items():
                     counts[job_id] = counts.get(job_id, 0) + number
         return counts
+
+
+def _state(job_id: str, document: bytes, parked: int) -> RunState | None:
+    """Read a document; None for one of another version that has another form: it is rebuilt."""
+    try:
+        return reading.run_state(job_id, document, parked)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if orjson.loads(document)["v"] == RunStateView.version:
+            raise
+        return None
 
 
 def _series(key: SeriesKey, found: Points) -> Series:

@@ -19,6 +19,7 @@ from synapse_stream.cli.lag import lag
 from synapse_stream.cli.messages import messages
 from synapse_stream.cli.metrics import metrics
 from synapse_stream.cli.output import WrongUse
+from synapse_stream.cli.rebuild import rebuild
 from synapse_stream.cli.replay import replay
 from synapse_stream.cli.run import run
 from synapse_stream.cli.trim import trim
@@ -35,6 +36,7 @@ app = typer.Typer(
 for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, trim, doctor):
     app.command()(command)
 app.command()(verify)
+app.command()(rebuild)
 app.command()(replay)
 app.command("export")(export)
 app.command("import")(import_)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from synapse_stream.operations import Operations, Rebuild
+    from synapse_stream.settings import Settings
 
 _LOOK_SECONDS = 0.2
+_GONE_SECONDS = 3.0  # a consumer that starts has no lease yet
 _PAGE = 500
 _NOT_DONE = "not done"
 
@@ -40,7 +42,8 @@ def rebuild(
 ) -> None:
     """Fold jobs anew from archive and stream, and put that in the place of what is there.
 
-    The consumers do it, job by job, while views are read and grow. Shown are the jobs that were
+    The consumers do it, job by job, while views are read and grow; so a projection comes back, too,
+    that was retired, or whose database is new or an older copy. Shown are the jobs that were
     different before, and where first. Exit code 1 when one could not be rebuilt.
     """
     from synapse_stream.operations import open_operations
@@ -49,9 +52,13 @@ def rebuild(
     if projection not in PROJECTIONS[:-1]:
         msg = f"{projection!r} cannot be rebuilt; expected one of {', '.join(PROJECTIONS[:-1])}"
         raise WrongUse(msg)
-    store = open_operations(Settings.load())
+    settings = Settings.load()
+    store = open_operations(settings)
     try:
-        count = store.ask_rebuild(projection, job, is_rollback=rollback)
+        if job is None and not rollback:
+            count = _ask_all(store, projection, settings)
+        else:
+            count = store.ask_rebuild(projection, job, is_rollback=rollback)
         _wait(store, projection)
         found = list(_asked(store, projection, job))
     finally:
@@ -59,10 +66,29 @@ def rebuild(
     _report(found, count, as_json=as_json)
 
 
+def _ask_all(store: Operations, projection: str, settings: Settings) -> int:
+    """Ask for all jobs, and have the projection go on where the feeds begin."""
+    from synapse_stream.log.trimming import TrimLog
+
+    log = TrimLog.open(settings)
+    try:
+        log.check(found=False)
+        log.restore(projection)  # first: what is trimmed from here on waits for it
+        count = store.ask_rebuild(projection)
+        feeds = range(settings.partitions)
+        store.skip_trimmed(projection, {feed: log.trimmed(feed) for feed in feeds})
+    finally:
+        log.close()
+    return count
+
+
 def _wait(store: Operations, projection: str) -> None:
     """Wait until nothing is left to be done, as long as a consumer runs."""
+    seen_at = time.monotonic()
     while left := store.count_rebuilds_due(projection):
-        if not any(at.owner for at in store.checkpoints(projection)):
+        if any(at.owner for at in store.checkpoints(projection)):
+            seen_at = time.monotonic()
+        elif time.monotonic() > seen_at + _GONE_SECONDS:
             say_no(
                 f"{left} to be rebuilt, but no consumer of {projection} runs; they will be as "
                 "soon as one does"

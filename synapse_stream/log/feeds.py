@@ -121,15 +121,20 @@ class FeedLog(EventLog):
                 f"{projection} was retired, so streams are trimmed without waiting for it; {advice}"
             )
             raise Trimmed(msg)
-        doing = f"looking where feed {partition} begins"
-        trimmed = self._command(doing, "GET", self.keys.trimmed(partition))
-        if trimmed is not None and position < entry_id(trimmed):
-            reached = "{}-{}".format(*position)
+        trimmed = self.trimmed(partition)
+        if position < trimmed:
+            upto, reached = ("{}-{}".format(*place) for place in (trimmed, position))
             msg = (
-                f"feed {partition} was trimmed up to {trimmed.decode()}, but {projection} has read "
+                f"feed {partition} was trimmed up to {upto}, but {projection} has read "
                 f"only up to {reached}: is its database an older copy, or new? {advice}"
             )
             raise Trimmed(msg)
+
+    def trimmed(self, partition: int) -> EntryId:
+        """Return up to where a feed was trimmed."""
+        doing = f"looking where feed {partition} begins"
+        trimmed = self._command(doing, "GET", self.keys.trimmed(partition))
+        return (0, 0) if trimmed is None else entry_id(trimmed)
 
     def retired(self) -> dict[str, int]:
         """Return the projections that trimming does not wait for, and since when, in ms."""

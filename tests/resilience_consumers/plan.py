@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.resilience.plan import Scenario
-from tests.resilience_consumers import fuzz, kills, outages, readers, tampering, trims
+from tests.resilience_consumers import fuzz, kills, outages, readers, rebuilds, tampering, trims
 
 CONSUMER_PLAN = (
     Scenario(kills.kill_consumers, 100, 2),
@@ -20,5 +20,6 @@ CONSUMER_PLAN = (
     Scenario(fuzz.fuzz_streams_on_postgres, 100_000, 1_000),
     Scenario(trims.race_trimming, 100, 3),
     Scenario(readers.read_during_writes, 60, 2),
+    Scenario(rebuilds.rebuild_under_load, 20, 2),
     Scenario(tampering.tamper_with_runs, 700, 14),
 )
