@@ -7,6 +7,7 @@ taken over meanwhile is trimmed all the same, which harms nothing: a cut stays r
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
@@ -25,6 +26,7 @@ _logger = logging.getLogger("synapse_stream.consumers")
 
 _ROUNDS_A_WINDOW = 20
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 15.0
+_REMOVE_SECONDS = 600.0
 _ENTRIES_A_ROUND = 100_000  # of one partition, so that the others have their turn
 
 
@@ -44,6 +46,7 @@ class TrimLoop:
         )
         self._log: TrimLog | None = None
         self._said: str | None = None
+        self._remove_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Trim now and then until `stop` is set; an outage only puts it off."""
@@ -66,11 +69,30 @@ class TrimLoop:
         mine = [c.partition for c in self._store.checkpoints(ARCHIVE) if c.owner == self._owner]
         if not mine:
             return
+        if time.monotonic() >= self._remove_at:
+            self._remove_at = time.monotonic() + _REMOVE_SECONDS
+            self._remove(self._log.now_ms(), mine)
         trimmer = Trimmer(self._store, self._log, self._settings)
         for cut in trimmer.cuts(mine):
             if stop.is_set():
                 return
             trimmer.trim(cut, most=_ENTRIES_A_ROUND)
+
+    def _remove(self, now_ms: int, partitions: list[int]) -> None:
+        """Remove from the archive what the settings do not have it keep."""
+        seconds, most_bytes = self._settings.archive_seconds, self._settings.archive_bytes
+        if seconds is None and most_bytes is None:
+            return
+        window = max(self._settings.hot_seconds, self._settings.rewind_seconds)
+        count = self._store.remove_archived(
+            partitions,
+            now_ms=now_ms,
+            before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
+            spare_ms=now_ms - int(window * 1000),
+            most_bytes=most_bytes,
+        )
+        if count:
+            _logger.warning("%d runs were removed from the archive, as the settings have it", count)
 
     def _disconnect(self) -> None:
         if self._log is not None:

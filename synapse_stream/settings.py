@@ -90,6 +90,10 @@ class Settings(BaseModel):
     stream of which nothing is left then, as of a run that has ended, is dropped."""
     hot_bytes: Annotated[int, Field(ge=0)] = 512 * MIB
     """A server that uses more memory keeps them no longer than `rewind_seconds`."""
+    archive_seconds: Positive | None = None
+    """Runs that have reported nothing for that long are removed from the archive; None: none."""
+    archive_bytes: Annotated[int, Field(gt=0)] | None = None
+    """The oldest runs are removed from the archive while it holds more; None: no limit."""
     api_tokens: SecretStr | None = None
     """Who may use the HTTP API beyond this machine: a JSON list of
     `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the

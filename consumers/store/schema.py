@@ -232,6 +232,14 @@ Index(
     postgresql_where=block.c.is_loose,
 )
 
+removed = Table(
+    "removed",
+    metadata,
+    Column("job_no", BigInteger, primary_key=True, autoincrement=False),
+    *(_required(name, BigInteger) for name in ("entries", "ms", "seq", "time")),
+)
+"""What was removed from the archive: so many entries of a job, up to that id, and when."""
+
 parked = Table(
     "parked",
     metadata,

@@ -162,7 +162,7 @@ def test_large_partitions_are_trimmed_in_steps_to_the_same_end(
 
     for cut in Trimmer(store, trim_log, brief).cuts():
         expected = trim_log.count_before(cut.partition, (cut.before_ms, 0), limit=5)
-        steps = []
+        steps: list[TrimCount] = []
         while not steps or not steps[-1].is_done:
             steps.append(trim_log.trim(cut.partition, (cut.before_ms, 0), limit=5))
             for chain in chains:

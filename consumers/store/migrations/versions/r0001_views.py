@@ -184,6 +184,15 @@ def _archive() -> None:
     op.create_index("block_loose", "block", of, sqlite_where=loose, postgresql_where=loose)
     if op.get_bind().dialect.name == "postgresql":  # most of it is compressed already
         op.execute("ALTER TABLE block ALTER body SET STORAGE EXTERNAL")
+    op.create_table(
+        "removed",
+        sa.Column("job_no", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("entries", sa.BigInteger, nullable=False),
+        sa.Column("ms", sa.BigInteger, nullable=False),
+        sa.Column("seq", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("job_no", name="removed_pkey"),
+    )
 
 
 def _parked() -> None:
