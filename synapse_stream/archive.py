@@ -63,13 +63,20 @@ class Archive(Protocol):
     id, is there once, where it stood first.
     """
 
-    def read_after(
-        self, job_id: str, position: Position, *, limit: int = 100, until: Position | None = None
+    def find(self, job_id: str, position: Position) -> int:
+        """Return the index of the entry of `position`; without one, of the first behind it.
+
+        Of several that have its id the newest is meant. An index stays what it is for good.
+        """
+
+    def read(
+        self, job_id: str, index: int = 0, *, limit: int = 100, until: Position | None = None
     ) -> list[RecordedBatch]:
-        """Read entries from that of `position` on, as `EventLog.read_after` does.
+        """Read entries from that of `index` on, up to and with that of `until`.
 
         They come in the order in which they were archived: that of their ids, unless a server
-        lost its tail and its clock went back. Payloads are not compressed.
+        lost its tail and its clock went back; then two may even have the same id. So who goes on
+        reading does it by index. Payloads are not compressed.
         """
 
     def manifest(self, job_id: str) -> Manifest | None:

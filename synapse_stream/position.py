@@ -49,5 +49,16 @@ class Position(NamedTuple):
         return f"{self.ms}-{self.seq}.{self.index}"
 
 
+def is_between(position: Position, after: Position, until: Position | None = None) -> bool:
+    """Tell whether an event of the entries from that of `after` to that of `until` is wanted.
+
+    Only in these two some are not. Between them ids need not rise: a server that lost its
+    tail, and its clock went back, gives lower ones.
+    """
+    return (position[:2] != after[:2] or position > after) and (
+        until is None or position[:2] != until[:2] or position <= until
+    )
+
+
 BEGINNING = Position(0, 0, 0)
 """Before every event: no entry has the id 0-0."""

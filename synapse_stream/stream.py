@@ -23,7 +23,7 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.job_reader import JobReader
 from synapse_stream.models import RunStatus
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.position import BEGINNING, Position, is_between
 from synapse_stream.settings import Settings
 from synapse_stream.views.history import state_at
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 2.0
-_NEVER = Position(2**64, 0)
 _TURNS = (b'"type":"run_started"', b'"type":"end"', b'"type":"producer_lost"')
 
 _T = TypeVar("_T")
@@ -72,11 +71,11 @@ class JobStream:
             LogUnavailable: the server did not answer.
             ConfigError: the settings are not those of the deployment.
         """
-        begin, end = after or BEGINNING, until or _NEVER
+        begin = after or BEGINNING
         with self._opened() as reader:
             for entry in reader.entries(self.job_id, begin, until=until):
                 for recorded in _events(entry):
-                    if begin < recorded.position <= end:
+                    if is_between(recorded.position, begin, until):
                         yield recorded
 
     def entries(self, until: Position | None = None) -> Iterator[RecordedBatch]:
@@ -104,7 +103,7 @@ class JobStream:
             is_over: bool | None = None if after else False
             for entry in self._follow(reader, after or BEGINNING):
                 for recorded in _unknown(entry, delivered) if entry else ():
-                    if recorded.position > (after or BEGINNING):
+                    if is_between(recorded.position, after or BEGINNING):
                         is_over = _is_over(recorded.event, is_over)
                         yield recorded
                 if entry is None and is_over is None:
@@ -209,17 +208,13 @@ class JobStream:
 
     def _follow(self, reader: JobReader, place: Position) -> Iterator[RecordedBatch | None]:
         """Yield every entry from that of `place` on, and None whenever all have been yielded."""
-        entries = reader.read_after(self.job_id, place, limit=_PAGE)
+        reading = reader.reading(self.job_id, place)
+        entries = reading.read(_PAGE)
         while True:
             yield from entries
-            if entries:
-                place = Position(entries[-1].ms, entries[-1].seq)
             if len(entries) < _PAGE:
                 yield None
-            entries = _patiently(self._waiter(reader, place))
-
-    def _waiter(self, reader: JobReader, place: Position) -> Callable[[], list[RecordedBatch]]:
-        return lambda: reader.wait_after(self.job_id, place, block_ms=_BLOCK_MS, limit=_PAGE)
+            entries = _patiently(lambda: reading.wait(block_ms=_BLOCK_MS, limit=_PAGE))
 
     def _was_over(self, reader: JobReader, at: Position) -> bool:
         """Tell whether the run had ended at a position, from the few entries that can say so."""

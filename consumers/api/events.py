@@ -14,7 +14,7 @@ from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.position import BEGINNING, Position, is_between
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -130,5 +130,5 @@ def _looks(reader: JobReader, wanted: _Wanted) -> Iterator[_Look]:
             yield _Look(Position(entry.ms, entry.seq, count - 1), _COST_UNREAD * count, None)
             continue
         for line in shapes.lines(entry):
-            if after < line.position and (until is None or line.position <= until):
+            if is_between(line.position, after, until):
                 yield _Look(line.position, 1, line if wanted.has(line) else None)

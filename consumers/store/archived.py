@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import takewhile
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +12,7 @@ from sqlalchemy import func, select, tuple_
 
 from consumers import canonical
 from consumers.archive.block import read_block
-from consumers.store import adding, folds
+from consumers.store import adding, folds, removal
 from consumers.store.archive import PROJECTION
 from consumers.store.databases import Databases
 from consumers.store.schema import block, job
@@ -59,22 +59,31 @@ class StoredArchive:
         self._kept: OrderedDict[tuple[str, bytes], list[RawEntry]] = OrderedDict()
         self._lock = Lock()
 
-    def read_after(
-        self, job_id: str, position: Position, *, limit: int = 100, until: Position | None = None
+    def find(self, job_id: str, position: Position) -> int:
+        """Return the index of the entry of `position`; without one, of the first behind it.
+
+        Of several that have its id the newest is meant. An index stays what it is for good.
+        """
+        if not self._databases.is_founded(PROJECTION):
+            return 0
+        with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
+            return self._index(connection, job_id, position[:2])
+
+    def read(
+        self, job_id: str, index: int = 0, *, limit: int = 100, until: Position | None = None
     ) -> list[RecordedBatch]:
-        """Read entries from that of `position` on, as `EventLog.read_after` does.
+        """Read entries from that of `index` on, up to and with that of `until`.
 
         They come in the order in which they were archived.
         """
         if not self._databases.is_founded(PROJECTION):
             return []
-        last = until[:2] if until else None
-        found: list[RawEntry] = []
         with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
-            for entry in self._from(connection, job_id, position[:2]):
-                if len(found) == limit or (last is not None and entry[:2] > last):
-                    break
-                found.append(entry)
+            found = list(islice(self._from(connection, job_id, index), limit))
+            if until is not None:
+                count = max(0, self._index(connection, job_id, until[:2]) - index)
+                last = found[count : count + 1]  # or, without one, the first behind it
+                found = found[:count] + [entry for entry in last if entry[:2] == until[:2]]
         return [recorded_batch(job_id, entry) for entry in found]
 
     def manifest(self, job_id: str) -> Manifest | None:
@@ -131,18 +140,14 @@ class StoredArchive:
     def has(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is archived."""
         with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
-            no = folds.number(connection, PROJECTION, job_id)
-            return no is not None and any(
-                entry in self._entries(connection, job_id, no, place)
-                for place in _places(connection, _of(no) & _spans(entry[:2]))
-            )
+            return any(entry == found for _, found in self._at(connection, job_id, entry[:2]))
 
     def dump(self, job_id: str) -> bytes:
         """Return manifest and entries in one form, however they are cut into blocks."""
         database = self._databases.of(PROJECTION)
         document = folds.load(database, PROJECTION, [job_id]).get(job_id, b"null")
         with database.read(f"dumping job {job_id!r}") as connection:
-            return canonical.of_entries(document, self._from(connection, job_id, (0, 0)))
+            return canonical.of_entries(document, self._from(connection, job_id, 0))
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
@@ -152,11 +157,9 @@ class StoredArchive:
         self, connection: Connection, job_id: str, producer: str, mark: dict[str, Any]
     ) -> ProducerMark:
         place = Position(*mark["at"])
-        newest = (
+        there = (
             recorded_batch(job_id, entry).batch
-            for entry in takewhile(
-                lambda entry: entry[:2] == place[:2], self._from(connection, job_id, place[:2])
-            )
+            for _, entry in self._at(connection, job_id, place[:2])
         )
         return ProducerMark(
             last=mark["last"],
@@ -164,45 +167,59 @@ class StoredArchive:
             batches=mark["batches"],
             events=mark["events"],
             place=place,
-            sealed=next((sealed_count(b) for b in newest if b and b.producer == producer), None),
+            sealed=next((sealed_count(b) for b in there if b and b.producer == producer), None),
         )
 
-    def _from(
-        self, connection: Connection, job_id: str, entry_id: tuple[int, int]
-    ) -> Iterator[RawEntry]:
-        """Yield the entries from `entry_id` on, or from the first behind it, as archived."""
+    def _from(self, connection: Connection, job_id: str, index: int) -> Iterator[RawEntry]:
+        """Yield the entries from that of `index` on, as archived."""
         no = folds.number(connection, PROJECTION, job_id)
         if no is None:
             return
-        start = self._start(connection, job_id, no, entry_id)
-        is_behind = False
+        gone = removal.find(connection, no)
+        if gone and index < gone.entries:
+            raise gone.refusal(job_id)
+        begin = select(func.max(block.c.start)).where(_of(no), block.c.start <= index)
+        start = connection.execute(begin).scalar()
         while start is not None:
             behind = _of(no) & (block.c.start >= start)
             start = None
             for place in _places(connection, behind, limit=_BLOCKS_A_LOOK):
-                for entry in self._entries(connection, job_id, no, place):
-                    is_behind = is_behind or entry[:2] >= entry_id
-                    if is_behind:
-                        yield entry
+                entries = self._entries(connection, job_id, no, place)
+                yield from entries[max(0, index - place.start) :]
                 start = place.start + place.entries
 
-    def _start(
-        self, connection: Connection, job_id: str, no: int, entry_id: tuple[int, int]
-    ) -> int | None:
-        """Return the start of the block with that entry, or of the first with later ones.
+    def _index(self, connection: Connection, job_id: str, entry_id: tuple[int, int]) -> int:
+        """Return the index of the newest entry with that id; without one, of the first behind."""
+        for index, _ in self._at(connection, job_id, entry_id):
+            return index
+        no = folds.number(connection, PROJECTION, job_id)
+        if no is None:
+            return 0
+        gone = removal.find(connection, no)
+        if gone and entry_id < gone.last:
+            raise gone.refusal(job_id)
+        first = select(func.min(block.c.start)).where(_of(no), _last > tuple_(*entry_id))
+        start: int | None = connection.execute(first).scalar()
+        if start is None:
+            count = select(func.sum(block.c.entries)).where(_of(no))
+            return (gone.entries if gone else 0) + int(connection.execute(count).scalar() or 0)
+        behind = enumerate(self._from(connection, job_id, start), start)
+        return next(index for index, entry in behind if entry[:2] > entry_id)
 
-        Several blocks span an id when a server lost its tail and its clock went back: then the
-        last one that has the very entry counts.
+    def _at(
+        self, connection: Connection, job_id: str, entry_id: tuple[int, int]
+    ) -> Iterator[tuple[int, RawEntry]]:
+        """Yield the entries that have this id, the newest first, with their indexes.
+
+        There are several when a server lost its tail and its clock went back.
         """
-        spanning = _places(connection, _of(no) & _spans(entry_id))
-        for place in reversed(spanning) if len(spanning) > 1 else ():
-            if any(e[:2] == entry_id for e in self._entries(connection, job_id, no, place)):
-                return place.start
-        if spanning:
-            return spanning[0].start
-        later = select(func.min(block.c.start)).where(_of(no), _last >= tuple_(*entry_id))
-        start: int | None = connection.execute(later).scalar()
-        return start
+        no = folds.number(connection, PROJECTION, job_id)
+        if no is None:
+            return
+        for place in reversed(_places(connection, _of(no) & _spans(entry_id))):
+            for index, entry in enumerate(self._entries(connection, job_id, no, place)):
+                if entry[:2] == entry_id:
+                    yield place.start + index, entry
 
     def _entries(
         self, connection: Connection, job_id: str, no: int, place: _Place

@@ -4,11 +4,14 @@ A stream is trimmed from its beginning, and only of what is archived. So a page 
 the entry to begin at is still there, or nothing was ever removed. Else there may be a gap before
 the page, and what the archive has from that place on comes first. It is asked after the stream: an
 entry that was trimmed before the page was read is archived by then.
+
+A reading that has come to the archive goes on there by index until its end, since ids of archived
+entries neither need to rise nor to differ; behind its last entry it goes on in the stream.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from synapse_stream.errors import ConfigError, Trimmed
 from synapse_stream.log.replies import entry_id
@@ -57,48 +60,23 @@ class JobReader:
             LogUnavailable: the server did not answer.
             SynapseStreamError: the archive could not be read.
         """
-        found: list[RecordedBatch] = []
-        place = position
-        while True:
-            wanted = limit - len(found) + bool(found)  # the entry that it ends with comes again
-            page = self.log.read_after(job_id, place, limit=wanted, until=until)
-            if _begins_at(place, page) or not self._may_lack(job_id, place):
-                return (found + _behind(found, page))[:limit]
-            archived = self._archived(job_id, place, wanted, until)
-            more = _behind(found, archived)
-            if not more:
-                self._refuse_gap(job_id, page)
-                return (found + _behind(found, page))[:limit]
-            found += more
-            if len(found) >= limit:
-                return found
-            place = _place(found[-1])
-
-    def wait_after(
-        self, job_id: str, position: Position, *, block_ms: int, limit: int = 100
-    ) -> list[RecordedBatch]:
-        """Read entries behind that of `position`, waiting for the first up to `block_ms`, or 5 s.
-
-        Unlike in `read_after`, the entry of `position` is not included. May come back empty.
-        """
-        page = self.log.wait_after(job_id, position, block_ms=block_ms, limit=limit)
-        if not self._may_lack(job_id, position):
-            return page
-        found = self.read_after(job_id, position, limit=limit + 1)
-        return found[1:] if _begins_at(position, found) else found[:limit]
+        return self.reading(job_id, position, until=until).read(limit)
 
     def entries(
         self, job_id: str, position: Position = BEGINNING, *, until: Position | None = None
     ) -> Iterator[RecordedBatch]:
         """Yield entries from that of `position` on to the end, in memory page by page."""
-        page = self.read_after(job_id, position, limit=_PAGE, until=until)
+        reading = self.reading(job_id, position, until=until)
+        page = reading.read(_PAGE)
         while page:
             yield from page
-            if len(page) < _PAGE:
-                return
-            # read again with it, a page shows that nothing between was trimmed
-            following = self.read_after(job_id, _place(page[-1]), limit=_PAGE + 1, until=until)
-            page = _behind(page, following)
+            page = reading.read(_PAGE) if len(page) == _PAGE else []
+
+    def reading(
+        self, job_id: str, position: Position = BEGINNING, *, until: Position | None = None
+    ) -> Reading:
+        """Begin to read in pages what `read_after` would return without a limit."""
+        return Reading(self, job_id, position, until)
 
     def close(self) -> None:
         """Disconnect from the archive."""
@@ -106,7 +84,7 @@ class JobReader:
             self._archive.close()
             self._archive = None
 
-    def _may_lack(self, job_id: str, position: Position) -> bool:
+    def may_lack(self, job_id: str, position: Position) -> bool:
         """Tell whether entries from that of `position` on may have been removed from the stream.
 
         Never False when one was. True without need when what was removed ends just before it, and
@@ -124,15 +102,17 @@ class JobReader:
         deleted = entry_id(info[b"max-deleted-entry-id"])
         return entry_id(first[0]) > position[:2] or (0, 0) < position[:2] <= deleted
 
-    def _archived(
-        self, job_id: str, position: Position, limit: int, until: Position | None
-    ) -> list[RecordedBatch]:
+    def archive(self, job_id: str, position: Position) -> Archive | None:
+        """Return the archive; None if there is none, and no such job either.
+
+        Raises:
+            Trimmed: there is none, and the stream was trimmed behind `position`.
+        """
         try:
             self._archive = self._archive or self._open_archive()
         except ConfigError as error:
             self._refuse_loss(job_id, position, error)
-            return []
-        return self._archive.read_after(job_id, position, limit=limit, until=until)
+        return self._archive
 
     def _refuse_loss(self, job_id: str, position: Position, error: ConfigError) -> None:
         """Raise Trimmed unless there is no such job at all."""
@@ -147,7 +127,7 @@ class JobReader:
         )
         raise Trimmed(msg) from error
 
-    def _refuse_gap(self, job_id: str, page: list[RecordedBatch]) -> None:
+    def refuse_gap(self, job_id: str, page: list[RecordedBatch]) -> None:
         """Raise Trimmed if a page does not follow what the archive has."""
         if self._archive is None or not page:
             return
@@ -166,16 +146,101 @@ class JobReader:
             known[entry.batch.producer] = max(last, entry.batch.last)
 
 
-def _place(entry: RecordedBatch) -> Position:
-    return Position(entry.ms, entry.seq)
+class _Spot(NamedTuple):
+    """How far a reading has come."""
+
+    place: Position
+    last: RecordedBatch | None = None
+    following: int | None = None
+    """Index of what follows in the archive, when that is where it goes on."""
+
+    def behind(self, page: list[RecordedBatch], following: int | None = None) -> _Spot:
+        return _Spot(Position(page[-1].ms, page[-1].seq), page[-1], following) if page else self
+
+    def is_met_by(self, page: list[RecordedBatch]) -> bool:
+        """Tell whether a page of the stream begins with what was read last."""
+        if not page or self.last is None:
+            return bool(page) and page[0][:2] == self.place[:2]
+        return _is_same(self.last, page[0])
+
+    def fresh(self, page: list[RecordedBatch]) -> list[RecordedBatch]:
+        return page[1:] if self.last is not None and self.is_met_by(page) else page
 
 
-def _begins_at(position: Position, page: list[RecordedBatch]) -> bool:
-    return bool(page) and page[0][:2] == position[:2]
+class Reading:
+    """Goes through the entries of one job; after an error it goes on where it was."""
+
+    def __init__(
+        self, reader: JobReader, job_id: str, position: Position, until: Position | None
+    ) -> None:
+        self._reader = reader
+        self._job_id = job_id
+        self._until = until
+        self._spot = _Spot(position)
+
+    def read(self, limit: int) -> list[RecordedBatch]:
+        """Return the next entries, oldest first; fewer than `limit` only at the end.
+
+        Raises what `JobReader.read_after` does.
+        """
+        found: list[RecordedBatch] = []
+        spot = self._spot
+        while len(found) < limit:
+            page, spot = self._next(spot, limit - len(found))
+            found += page
+            if not page or spot.following is None:
+                break
+        self._spot = spot
+        return found
+
+    def wait(self, *, block_ms: int, limit: int) -> list[RecordedBatch]:
+        """Return the next entries, waiting for the first up to `block_ms`, or 5 s.
+
+        May come back empty. Raises what `read` does.
+        """
+        spot = self._spot
+        if spot.following is not None and (page := self.read(limit)):
+            return page
+        log = self._reader.log
+        page = log.wait_after(self._job_id, spot.place, block_ms=block_ms, limit=limit)
+        if spot.following is not None or self._reader.may_lack(self._job_id, spot.place):
+            return self.read(limit)
+        self._spot = spot.behind(page)
+        return page
+
+    def _next(self, spot: _Spot, limit: int) -> tuple[list[RecordedBatch], _Spot]:
+        """Return entries behind `spot`, and the spot behind them; from the stream to the limit."""
+        reader, job_id = self._reader, self._job_id
+        if spot.following is not None and (archived := self._archived(spot, limit)):
+            return archived, spot.behind(archived, spot.following + len(archived))
+        asked = limit + (spot.last is not None)  # that one comes again: it shows there is no gap
+        page = reader.log.read_after(job_id, spot.place, limit=asked, until=self._until)
+        fresh = spot.fresh(page)[:limit]
+        if spot.is_met_by(page) or not reader.may_lack(job_id, spot.place):
+            return fresh, spot.behind(fresh)
+        index = self._index(spot)
+        archived = self._archived(spot._replace(following=index), limit)
+        if archived:
+            return archived, spot.behind(archived, index + len(archived))
+        reader.refuse_gap(job_id, fresh)
+        return fresh, spot.behind(fresh)
+
+    def _index(self, spot: _Spot) -> int:
+        """Return where what follows `spot` is in the archive."""
+        archive = self._reader.archive(self._job_id, spot.place)
+        if spot.following is not None or archive is None:
+            return spot.following or 0
+        index = archive.find(self._job_id, spot.place)
+        there = archive.read(self._job_id, index, limit=1) if spot.last else []
+        return index + bool(there and spot.last and _is_same(there[0], spot.last))
+
+    def _archived(self, spot: _Spot, limit: int) -> list[RecordedBatch]:
+        archive = self._reader.archive(self._job_id, spot.place)
+        if archive is None or spot.following is None:
+            return []
+        return archive.read(self._job_id, spot.following, limit=limit, until=self._until)
 
 
-def _behind(found: list[RecordedBatch], page: list[RecordedBatch]) -> list[RecordedBatch]:
-    """Return a page without the entry that `found` ends with, from whose place on it was read."""
-    if found and _begins_at(_place(found[-1]), page):
-        return page[1:]
-    return page
+def _is_same(one: RecordedBatch, other: RecordedBatch) -> bool:
+    """Tell whether it is one entry, be it compressed or not; the id alone does not tell."""
+    return one[:4] == other[:4]

@@ -118,19 +118,17 @@ def test_a_reader_that_follows_gets_what_was_trimmed_before_it_came(
     log: FeedLog, archiver: Archiver, reader: JobReader
 ) -> None:
     chain = fill(log, 5)
-    seen = archiver.stream(JOB)[-1]
+    reading = reader.reading(JOB)
+    assert keys(reading.read(100)) == keys(archiver.stream(JOB))
     fill(log, 25, chain)
     archiver.archive()
     whole = archiver.stream(JOB)
     archiver.trim(JOB, whole[-3])
 
-    found = reader.wait_after(JOB, place(seen), block_ms=1, limit=100)
-
-    assert keys(found) == keys(whole[5:])
-    assert keys(reader.wait_after(JOB, place(seen), block_ms=1, limit=3)) == keys(whole[5:8])
+    assert keys(reading.wait(block_ms=1, limit=3)) == keys(whole[5:8])
     archiver.trim(JOB, None)
-    assert keys(reader.wait_after(JOB, place(seen), block_ms=1, limit=100)) == keys(whole[5:])
-    assert reader.wait_after(JOB, place(whole[-1]), block_ms=1) == []
+    assert keys(reading.wait(block_ms=1, limit=100)) == keys(whole[8:])
+    assert reading.wait(block_ms=1, limit=100) == []
 
 
 def test_a_tail_that_was_overtaken_goes_on_without_a_gap(

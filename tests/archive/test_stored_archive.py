@@ -45,7 +45,7 @@ def have_no_gap(archiver: Archiver) -> bool:
 
 
 def read(archive: StoredArchive, job: str) -> list[tuple[int, int, bytes]]:
-    return keys(archive.read_after(job, BEGINNING, limit=100_000))
+    return keys(archive.read(job, limit=100_000))
 
 
 def test_commits_redeliveries_and_merges_in_any_order_keep_every_byte(
@@ -116,7 +116,8 @@ def test_the_manifest_tells_what_is_there(
     assert archive.last_numbers(JOBS[0]) == {"one": 3, "two": 0}
     assert archive.manifest("nobody") is None
     assert archive.last_numbers("nobody") == {}
-    assert archive.read_after("nobody", BEGINNING) == []
+    assert archive.read("nobody") == []
+    assert archive.find("nobody", BEGINNING) == 0
 
 
 def test_jobs_are_listed_in_pages(log: FeedLog, archiver: Archiver, archive: StoredArchive) -> None:
@@ -165,9 +166,12 @@ def test_places_are_found_where_ids_went_back(
     archive.add(JOBS[0], iter(entries))
 
     for index, place in enumerate(places):
-        found = archive.read_after(JOBS[0], Position(place, 0))
-        assert [e.ms for e in found] == places[index:]
-    assert [e.ms for e in archive.read_after(JOBS[0], Position(12, 0))][-4:] == places[4:]
+        assert archive.find(JOBS[0], Position(place, 0)) == index
+        upto = archive.read(JOBS[0], until=Position(place, 0))
+        assert [e.ms for e in upto] == places[: index + 1]
+    assert archive.find(JOBS[0], Position(12, 0)) == 1
+    assert archive.find(JOBS[0], Position(50, 0)) == len(places)
+    assert [e.ms for e in archive.read(JOBS[0], until=Position(22, 0))] == places[:2]
     assert chain.batches[0].is_linked_to(GENESIS)
 
 
@@ -183,6 +187,6 @@ def test_a_block_that_another_hand_changed_is_refused_and_left_for_others_to_fin
         connection.execute(update(block).where(block.c.start == 1).values(body=b"changed"))
 
     with pytest.raises(DecodeError, match="its digest differs"):
-        archive.read_after(JOBS[0], BEGINNING)
+        archive.read(JOBS[0])
     assert archiver.compact() == 1
     assert [start for _, start, _, _ in blocks(archiver)] == [0, 1, 2]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from consumers.archive.fold import ArchiveFold
 from synapse_stream.batch import RawEntry, parse_fields, unpack
-from synapse_stream.position import BEGINNING
 from tests.resilience_consumers.counting import count
 
 if TYPE_CHECKING:
@@ -51,13 +50,10 @@ def compare_archive(
 
 def read_archive(archive: StoredArchive, job: str) -> Iterator[RecordedBatch]:
     """Read all that is archived of a job, in pages."""
-    place, known = BEGINNING, 0
-    while True:
-        page = archive.read_after(job, place, limit=_PAGE)[known:]
+    index = 0
+    while page := archive.read(job, index, limit=_PAGE):
         yield from page
-        if len(page) < _PAGE - known:
-            return
-        place, known = place._replace(ms=page[-1].ms, seq=page[-1].seq), 1
+        index += len(page)
 
 
 def _raw(entry: RecordedBatch) -> RawEntry:
