@@ -18,6 +18,7 @@ from synapse_stream.position import BEGINNING, Position
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consumers.store.removal import Removed
     from synapse_stream.log.event_log import EventLog, RecordedBatch
     from synapse_stream.settings import Settings
 
@@ -79,6 +80,9 @@ class Auditor:
         self._log.close()
 
     def _verify(self, job_id: str, manifest: bytes | None) -> Report:
+        gone = self._store.removed(job_id)
+        if gone is not None:
+            return _removed(job_id, gone)
         # Views first: what they have is recorded by then.
         stored = {name: self._store.view(name, job_id) for name in PROJECTIONS}
         folds, view_findings = refolds(PROJECTIONS.values(), job_id, stored)
@@ -159,6 +163,22 @@ def open_auditor(settings: Settings) -> Auditor:
         ConfigError: a URL or a key is wrong.
     """
     return Auditor(settings)
+
+
+def _removed(job_id: str, gone: Removed) -> Report:
+    """Say that a run can be verified no more; nor can what it recorded since, which goes on it."""
+    return Report(
+        job_id,
+        verdict=Verdict.REMOVED,
+        entries=gone.entries,
+        events=0,
+        archived=0,
+        producers=[],
+        views=dict.fromkeys(PROJECTIONS),
+        anchors=0,
+        findings=[],
+        notes=[str(gone.refusal(job_id))],
+    )
 
 
 def _fold(folds: list[Refold], entry: RecordedBatch) -> None:

@@ -25,6 +25,8 @@ class Verdict(StrEnum):
     """Every producer has sealed its count, and everything is as it was written."""
     OPEN = "open"
     """So far everything is as it was written; the run goes on, or its end is not known."""
+    REMOVED = "removed"
+    """It was removed from the archive, as the settings have it; there is nothing to verify."""
     BROKEN = "broken"
     UNKNOWN = "unknown"
     """Neither stream, archive, a view nor an anchor knows such a job."""

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from consumers.archive.block import read_block
 from consumers.audit.archived import StoredBlock
 from consumers.audit.refold import StoredView
-from consumers.store import folds, histories, messages, metrics
+from consumers.store import folds, histories, messages, metrics, removal
 from consumers.store.archive import PROJECTION
 from consumers.store.schema import block, job, parked
 from synapse_stream.errors import DecodeError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from consumers.store.databases import Databases
+    from consumers.store.removal import Removed
 
 _PAGE = 1_000
 
@@ -35,6 +36,14 @@ class AuditedStore:
         if not self._databases.is_founded(PROJECTION):
             return None
         return folds.load(self._databases.of(PROJECTION), PROJECTION, [job_id]).get(job_id)
+
+    def removed(self, job_id: str) -> Removed | None:
+        """Return what was removed of a job from the archive."""
+        if not self._databases.is_founded(PROJECTION):
+            return None
+        with self._databases.of(PROJECTION).read(f"verifying job {job_id!r}") as connection:
+            no = folds.number(connection, PROJECTION, job_id)
+            return None if no is None else removal.find(connection, no)
 
     def blocks(self, job_id: str) -> Iterator[StoredBlock]:
         """Yield the blocks of a job from one state of the database, one in memory at a time."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.store import open_archive
+from synapse_stream.audit import Verdict, open_auditor
 from synapse_stream.errors import Trimmed
 from synapse_stream.log.job_reader import JobReader
 from synapse_stream.position import BEGINNING
@@ -120,3 +121,18 @@ def test_a_run_that_goes_on_is_read_from_where_it_was_removed(
     with pytest.raises(Trimmed):
         list(reader.entries(chain.job_id))
     assert remove(store, most_bytes=0) == 1
+
+
+def test_verify_says_that_a_run_was_removed(
+    brief: Settings, store: Store, chains: list[Chain]
+) -> None:
+    auditor = open_auditor(brief)
+    before = auditor.verify(chains[0].job_id)
+    remove(store, most_bytes=0)
+
+    report = auditor.verify(chains[0].job_id)
+
+    auditor.close()
+    assert before.verdict is Verdict.OPEN
+    assert (report.verdict, report.entries, report.findings) == (Verdict.REMOVED, 4, [])
+    assert "were removed from the archive at" in report.notes[0]
