@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from consumers.decoding import decode, split_lines
 from consumers.errors import OutdatedFold
 from consumers.ledger import LARGEST_NUMBER, Ledger, stands_for_range
 from consumers.projections.base import CannotApply, Delivery, refusal
-from synapse_stream.batch import GENESIS, Batch, decode_events
-from synapse_stream.errors import DecodeError
+from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.position import Position
-from synapse_stream.upcasts import STEPS, upcast
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -115,7 +114,7 @@ class JobFold:
         if batch.last <= known:
             return []
         self.has_changed = True
-        events, faults = _decode_newest(batch)
+        events, faults = decode(batch)
         if batch.producer in self._set_aside:
             faults = self._aside(batch, events) | faults
         self._position = [recorded.ms, recorded.seq, max(0, len(events) - 1)]
@@ -136,7 +135,7 @@ class JobFold:
         if producer is None or number is None or origin is None:
             return f"{_NOT_ALONE}{parked.reason.removeprefix(_NOT_ALONE)}"
         line = Batch(self.job_id, producer, number, number, GENESIS, parked.raw + b"\n")
-        events, faults = _decode_newest(line)
+        events, faults = decode(line)
         if not faults:
             ms, seq, index = parked.position
             delivery = Delivery(ms, seq, producer, *origin, index, events, is_late=True)
@@ -198,7 +197,7 @@ class JobFold:
         known: int,
     ) -> list[Parked]:
         first = batch.last if stands_for_range(batch, events) else batch.first
-        lines = _lines(batch.data)
+        lines = split_lines(batch.data)
         return [
             Parked(
                 self.job_id,
@@ -225,57 +224,6 @@ def _is_sane(batch: Batch) -> bool:
     return (
         0 <= batch.first <= batch.last < LARGEST_NUMBER and len(batch.producer) <= _LONGEST_PRODUCER
     )
-
-
-def _decode_newest(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
-    """Return what `_decode` does, events of older versions as the newest ones."""
-    events, faults = _decode(batch)
-    if STEPS:
-        for index, event in enumerate(events):
-            try:
-                events[index] = upcast(event)
-            except DecodeError as error:
-                faults.setdefault(index, str(error))
-    return events, faults
-
-
-def _decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
-    """Return an event a line, and why lines cannot be read; those have an empty event."""
-    try:
-        events = decode_events(batch.data)
-    except DecodeError:
-        return _decode_lines(batch)
-    lines = batch.data.count(b"\n") + (not batch.data.endswith(b"\n"))
-    if set(map(type, events)) != {dict} or len(events) != lines:
-        return _decode_lines(batch)  # decode_events also takes a newline within a string
-    if len(events) != batch.last - batch.first + 1 and not stands_for_range(batch, events):
-        return _decode_lines(batch)
-    return events, {}
-
-
-def _decode_lines(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
-    events: list[dict[str, Any]] = []
-    faults: dict[int, str] = {}
-    numbers = batch.last - batch.first + 1
-    for index, line in enumerate(_lines(batch.data)):
-        event: Any = None
-        try:
-            event = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            faults[index] = f"not JSON: {error}"
-        if index >= numbers:
-            faults[index] = f"the batch has only {numbers} numbers"
-        elif isinstance(event, dict):
-            events.append(event)
-        else:
-            faults.setdefault(index, f"not a JSON object but {type(event).__name__}")
-            events.append({})
-    return events, faults
-
-
-def _lines(data: bytes) -> list[bytes]:
-    lines = data.split(b"\n")
-    return lines if lines[-1] else lines[:-1]
 
 
 def _readable(delivery: Delivery, faults: Mapping[int, str]) -> list[Delivery]:

@@ -224,8 +224,7 @@ EVENT_TYPES = {model.model_fields["type"].default: model for model in _MODELS}
 def parse(line: bytes | dict[str, Any]) -> Event:
     """Read an event from its line, or from the line's JSON object.
 
-    An older version is given as the newest one, by the steps of `synapse_stream.upcasts`. An
-    unknown type, or a version newer than the known one, gives an `UnknownEvent`.
+    An older version becomes the newest. What is unknown or newer gives an `UnknownEvent`.
 
     Raises:
         DecodeError: the line is no event; the message names type, number and field.

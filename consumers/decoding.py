@@ -1,0 +1,69 @@
+"""What stands in the lines of a batch, whatever they hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from consumers.ledger import stands_for_range
+from synapse_stream.batch import decode_events
+from synapse_stream.errors import DecodeError
+from synapse_stream.upcasts import STEPS, upcast
+
+if TYPE_CHECKING:
+    from synapse_stream.batch import Batch
+
+
+def decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """Return an event a line, and why lines cannot be read; those have an empty event.
+
+    Events of older versions are given as the newest.
+    """
+    events, faults = _read(batch)
+    if STEPS:
+        for index, event in enumerate(events):
+            try:
+                events[index] = upcast(event)
+            except DecodeError as error:
+                faults.setdefault(index, str(error))
+    return events, faults
+
+
+def _read(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    try:
+        events = decode_events(batch.data)
+    except DecodeError:
+        return _decode_lines(batch)
+    lines = batch.data.count(b"\n") + (not batch.data.endswith(b"\n"))
+    if set(map(type, events)) != {dict} or len(events) != lines:
+        return _decode_lines(batch)  # decode_events also takes a newline within a string
+    if len(events) != batch.last - batch.first + 1 and not stands_for_range(batch, events):
+        return _decode_lines(batch)
+    return events, {}
+
+
+def _decode_lines(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    events: list[dict[str, Any]] = []
+    faults: dict[int, str] = {}
+    numbers = batch.last - batch.first + 1
+    for index, line in enumerate(split_lines(batch.data)):
+        event: Any = None
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            faults[index] = f"not JSON: {error}"
+        if index >= numbers:
+            faults[index] = f"the batch has only {numbers} numbers"
+        elif isinstance(event, dict):
+            events.append(event)
+        else:
+            faults.setdefault(index, f"not a JSON object but {type(event).__name__}")
+            events.append({})
+    return events, faults
+
+
+def split_lines(data: bytes) -> list[bytes]:
+    """Return the lines of a batch, also when the last one has no newline."""
+    lines = data.split(b"\n")
+    return lines if lines[-1] else lines[:-1]
