@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from consumers.projections.base import JobView
     from consumers.store import Lease, Store
-    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId, FeedLog
     from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from consumers.store import Lease, ParkedEvent, Store
-    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId, FeedLog
     from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
 
 _FOLDS_KEPT = 2_048

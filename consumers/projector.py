@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from consumers.held import Held
     from consumers.projections.base import JobView
     from consumers.store import Store
-    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
 
 _logger = logging.getLogger("synapse_stream.consumers")

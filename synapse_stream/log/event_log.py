@@ -16,7 +16,7 @@ from synapse_stream.keys import Keys
 from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
-from synapse_stream.log.replies import entry_id, raw_entries
+from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
 from synapse_stream.log.server import running_url
 from synapse_stream.log.url import parse_url
 from synapse_stream.settings import mask_url
@@ -69,16 +69,6 @@ class RecordedBatch(NamedTuple):
     error: str | None = None
     raw: Mapping[bytes, bytes] | None = None
     """The fields as they stand there."""
-
-
-class FeedPointer(NamedTuple):
-    """One entry of a partition's feed: the job's stream has got an entry with this very id."""
-
-    entry: tuple[int, int]
-    job_id: str
-    """Empty if the entry is another program's: then it points to nothing."""
-    count: int  # type: ignore[assignment]  # hides tuple.count
-    """How many events that entry holds."""
 
 
 class EventLog:
@@ -281,18 +271,6 @@ def _ack(outcome: Outcome, state: bytes | None) -> Ack:
     if not state:
         return Ack(outcome, -1, GENESIS, None)
     return Ack(outcome, int(state[_HASH_BYTES:]), state[:_HASH_BYTES], None)
-
-
-def feed_pointers(entries: list[Any]) -> list[FeedPointer]:
-    """Return a feed's entries, as redis-py gives them, as pointers."""
-    return [_feed_pointer(entry_id(entry), fields) for entry, fields in entries]
-
-
-def _feed_pointer(entry: tuple[int, int], fields: Mapping[bytes, bytes]) -> FeedPointer:
-    try:
-        return FeedPointer(entry, fields[b"j"].decode(), int(fields[b"n"]))
-    except (KeyError, ValueError):
-        return FeedPointer(entry, "", 0)
 
 
 def recorded_batch(job_id: str, entry: RawEntry) -> RecordedBatch:

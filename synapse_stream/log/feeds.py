@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ResponseError
 
 from synapse_stream.errors import LogUnavailable, Trimmed
-from synapse_stream.log.event_log import (
-    EventLog,
-    FeedPointer,
-    RecordedBatch,
-    feed_pointers,
-    recorded_batch,
-)
+from synapse_stream.log.event_log import EventLog, RecordedBatch, recorded_batch
 from synapse_stream.log.failures import FAILURES
-from synapse_stream.log.replies import entry_id, raw_entries
+from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from synapse_stream.log.event_log import FeedPointer
+    from synapse_stream.log.replies import FeedPointer
 
 BEGINNING = (0, 0)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_stream.batch import GENESIS
-from synapse_stream.log.event_log import FeedPointer
+from synapse_stream.log.replies import FeedPointer
 from synapse_stream.position import BEGINNING, Position
 from tests.resilience import calls
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consumers.api.live.tracker import Snapshot
     from consumers.api.sources import Sources
-    from synapse_stream.log.event_log import FeedPointer
+    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.position import Position
 
 Found = TypeVar("Found")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from consumers.api.sources import ServerClock
     from consumers.store import Store
-    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId
+    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.views import Views
 
 _JOBS_A_TURN = 500

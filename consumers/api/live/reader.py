@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from consumers.api.live.channel import Channel
     from consumers.api.live.frames import Frame
     from consumers.api.sources import ServerClock
-    from synapse_stream.log.event_log import FeedPointer
     from synapse_stream.log.feeds import EntryId
+    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
 
 _POINTERS_A_TURN = 1_000
