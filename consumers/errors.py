@@ -2,6 +2,7 @@
 
 SynapseStreamError
 ├── LeaseLost         (also RuntimeError)     another consumer has taken over a partition
+├── OutdatedFold      (also ValueError)       another version of a projection wrote a document
 └── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
 """
 

@@ -193,12 +193,11 @@ class UnknownEvent(Event):
 
 
 class Undecodable(Event):
-    """Stands in the place of an event that cannot be read; never on the wire."""
+    """Stands in the place of an event that cannot be read; never on the wire. `seq` may be -1."""
 
     type: Literal["undecodable"] = "undecodable"
     v: Literal[1] = 1
     seq: Annotated[int, Field(ge=-1)] = -1
-    """-1: not known."""
     time: int = 0
     raw: bytes
     reason: str
