@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
     from synapse_stream.audit import Auditor, Finding, ProducerReport, Report
 
-_COLOURS = {"intact": "green", "open": "cyan", "removed": "yellow", "broken": "red", "unknown": "red"}
+_COLOURS = {
+    "intact": "green",
+    "open": "cyan",
+    "removed": "yellow",
+    "broken": "red",
+    "unknown": "red",
+}
 _MOST_SHOWN = 10
 
 

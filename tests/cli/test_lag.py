@@ -78,7 +78,9 @@ def test_the_table_has_a_line_where_something_waits_and_totals(
     assert shown[0] == ["PROJECTION", "PARTITION", "EVENTS", "BEHIND", "CONSUMER"]
     waiting = [row for row in shown if row[1] == partition]
     assert [row[:3] for row in waiting] == [[name, partition, "3"] for name in PROJECTIONS]
-    assert [row[:3] for row in shown[-1 - len(PROJECTIONS) : -1]] == [[name, "total", "3"] for name in PROJECTIONS]
+    assert [row[:3] for row in shown[-1 - len(PROJECTIONS) : -1]] == [
+        [name, "total", "3"] for name in PROJECTIONS
+    ]
     assert shown[-1][:3] == ["all", "total", "9"]
     assert len(shown) <= 1 + 3 * 3 + 4
 

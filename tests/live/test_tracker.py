@@ -43,9 +43,9 @@ class Reading:
         """Read on; return the numbers of the events that came, None for another stream."""
         found = self.tracker.read(self._reader)
         text = b"".join(frame.data for frame in found.frames)
-        datas = [part.partition(b"\n")[0] for part in text.split(b"data: ")[1:]]
-        assert len(datas) == len(places(text))
-        return None if found.is_lost else [orjson.loads(d)["event"]["seq"] for d in datas]
+        contents = [part.partition(b"\n")[0] for part in text.split(b"data: ")[1:]]
+        assert len(contents) == len(places(text))
+        return None if found.is_lost else [orjson.loads(d)["event"]["seq"] for d in contents]
 
     def find_place(self) -> None:
         self.tracker.find_place(self._reader, REWIND_MS)
