@@ -209,6 +209,9 @@ class Spool:
         is_all_on_disk = shelf.cold is not None and all(map(self._relocate, mapped))
         if is_all_on_disk and shelf.hot is not None:
             shelf.hot.remove()
+        with self._lock:
+            # Unmapped now, and not when the collector looks: a process may make many runs.
+            self._map = self._spare = None
         self.release()
 
     def remove(self) -> None:

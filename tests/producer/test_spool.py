@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,8 +20,6 @@ from synapse_stream.producer.spool import Spool
 from synapse_stream.settings import MIB, Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from synapse_stream.producer.segment import Segment
 
 READ_BYTES = 512 * 1024
@@ -312,6 +311,27 @@ def test_parking_leaves_everything_on_disk_and_unlocked(tmp_path: Path) -> None:
     assert taken is not None
     (path,) = taken.segment_paths()
     assert path.read_bytes().endswith(b'"type":"end","v":1,"status":"completed"}\n')
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc")
+def test_a_parked_spool_holds_no_memory(tmp_path: Path) -> None:
+    def mapped() -> list[str]:
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        return [line for line in maps if str(tmp_path) in line]
+
+    desk = Desk(tmp_path)
+    desk.spool.prepare()
+    desk.fill(1.5)  # so that there is a spare segment
+    desk.spool.prepare()
+    (body,) = encode("end", None, {"status": "completed"})
+    desk.spool.seal("end", body)
+    assert mapped()
+
+    desk.spool.park()
+
+    assert mapped() == []
+    with pytest.raises(RunEnded):
+        desk.report("late")
 
 
 def test_the_spare_segment_is_used_and_not_left_behind(tmp_path: Path) -> None:
