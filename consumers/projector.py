@@ -40,7 +40,9 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _POINTERS_A_TURN = 5_000  # the more, the more events of a job share a write
 _BLOCK_MS = 1_000
 _TIDY_SECONDS = 1.0
-_REBUILD_SECONDS = 0.1  # of a turn, so that live work goes on
+_REBUILD_SECONDS = 0.1  # of a turn, so that live work goes on,
+_REBUILD_SHARE = 0.3  # or of what a long turn takes, so that rebuilding goes on under load, too,
+_LONGEST_REBUILD_SECONDS = 1.0  # but not for so long that a lease is in danger
 _LOOK_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -67,6 +69,7 @@ class Projector:
         self._balance_at = 0.0
         self._tidy_at = 0.0
         self._look_at = 0.0
+        self._rebuilt_at = 0.0
         self._rebuilding: set[int] = set()
         self._failures = 0
         self._said: str | None = None
@@ -160,11 +163,14 @@ class Projector:
             self._rebuilding |= self._store.rebuilding.partitions_due(self._view.name)
         self._rebuilding &= self._held.keys()
         reader = JobReader(log, lambda: self._store.archive)
+        share = _REBUILD_SHARE * (time.monotonic() - self._rebuilt_at)
+        seconds = max(_REBUILD_SECONDS, min(share, _LONGEST_REBUILD_SECONDS))
         for partition in list(self._rebuilding):
             with self._giving_up(partition):
-                seconds = _REBUILD_SECONDS / len(self._rebuilding)
-                if not self._held[partition].rebuild(reader, seconds):
+                part = seconds / len(self._rebuilding)
+                if not self._held[partition].rebuild(reader, part):
                     self._rebuilding.discard(partition)
+        self._rebuilt_at = time.monotonic()
 
     def _take(self, wanted: int) -> None:
         free = [p for p in range(self._settings.partitions) if p not in self._held]

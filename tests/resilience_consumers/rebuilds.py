@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _JOBS = 4
 _EVENTS_A_BEAT = 100
 _BEAT_SECONDS = 0.05
-_LONGEST_SECONDS = 120.0
+_LONGEST_SECONDS = 240.0
 
 
 class Reader(threading.Thread):
