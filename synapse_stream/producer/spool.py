@@ -46,8 +46,7 @@ class Spool:
         self._lock = threading.RLock()
         self._cursor = Cursor()
         self._spare: Segment | None = None
-        self._tail = 0
-        self._room = 0  # of the current segment, less one byte that stays zero
+        self._tail = self._room = 0  # of the current segment; one byte of its room stays zero
         self._map: mmap.mmap | None = None
         self._switch(shelf.create(shelf.reserve(self.acknowledged)), None)
 
@@ -209,8 +208,7 @@ class Spool:
         is_all_on_disk = shelf.cold is not None and all(map(self._relocate, mapped))
         if is_all_on_disk and shelf.hot is not None:
             shelf.hot.remove()
-        with self._lock:
-            # Unmapped now, and not when the collector looks: a process may make many runs.
+        with self._lock:  # unmapped now, not when the collector looks: a process may make many runs
             self._map = self._spare = None
         self.release()
 
