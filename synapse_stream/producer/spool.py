@@ -40,8 +40,7 @@ class Spool:
         self._doorbell = doorbell
         self._shedding = Shedding()
         self._is_pressed = False
-        self._is_ending = False
-        self._is_sealing = False
+        self._is_ending = self._is_sealing = False
         # Reentrant: a signal handler of the plugin may report while a report is being accepted.
         self._lock = threading.RLock()
         self._cursor = Cursor()
