@@ -55,7 +55,7 @@ class Gauges:
     def __init__(self, processes: Mapping[str, int]) -> None:
         self._processes = {name: psutil.Process(pid) for name, pid in processes.items()}
         self.server = Gauge("server, used_memory", "MiB", slack=1.0)
-        self.entries = Gauge("entries in all streams", "", slack=100.0)
+        self.entries = Gauge("entries in all streams", "", slack=1_000.0)
         self._memory = {name: Gauge(f"{name}, RSS", "MiB", slack=8.0) for name in processes}
         self._handles = {name: Gauge(f"{name}, open files", "", slack=3.0) for name in processes}
 
