@@ -203,9 +203,10 @@ class _JobRebuild:
 
     def _compare(self) -> Iterator[None]:
         """Compare the rows, if the live ones were made by the same rules."""
-        until = self.fold.position
-        if until is None or self._live() is None:
+        live, until = self._live(), self.fold.position
+        if live is None or live.position is None or until is None:
             return
+        until = min(until, live.position)
         for difference in self._store.rebuilding.compare(
             self._lease, self._asked.job_id, until, is_rollback=self._asked.is_rollback
         ):
