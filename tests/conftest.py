@@ -35,6 +35,8 @@ def namespace() -> str:
 @pytest.fixture
 def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
     """Point to the shared server; afterwards fail if a key is none of keys.py's."""
+    with server.client() as client:
+        client.flushall()  # of tests that use the server without this
     yield Settings(redis_url=server.url, namespace=namespace, data_dir=tmp_path)
     known = re.compile(rf"{namespace}:(config|retired|\{{\d+\}}:(feed|trimmed|(job|producers):.+))")
     with server.client() as client:

@@ -135,7 +135,7 @@ def test_a_server_that_is_away_is_unavailable_and_not_misconfigured(tmp_path: Pa
 def test_a_user_with_the_documented_rights_is_enough(tmp_path: Path, binary: str) -> None:
     with TestServer(tmp_path / "server", binary=binary) as server:
         rights = "~synapse:* +@connection +eval +evalsha +hget +hset +hmget +exists"
-        streams = "+xadd +xdel +xrange +xread +xinfo +xsetid"
+        streams = "+xadd +xdel +xrange +xread +xinfo +xsetid +xlen"
         server.command("ACL", "SETUSER", "plugin", "on", ">pw", *rights.split(), *streams.split())
         url = f"redis://plugin:pw@127.0.0.1:{server.port}"
         log = open_log(Settings(redis_url=url, data_dir=tmp_path))
