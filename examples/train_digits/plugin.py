@@ -76,6 +76,9 @@ class TrainDigits(BaseAction[TrainParams]):
     def execute(self) -> dict[str, Any]:
         """Train and return where the best model is and how good it is."""
         self.ctx.log_message(f"Training on handwritten digits for {self.params.epochs} epochs")
+        plan = {"load": 3, "training": self.params.epochs, "validation": self.params.epochs}
+        for step, total in plan.items():  # named at once, so that the overall bar is of all of them
+            self.ctx.set_progress(0, total, step=step)
         self._load()
         self._rng = np.random.default_rng(self.params.seed)
         self._model = SGDClassifier(
