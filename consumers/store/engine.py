@@ -9,6 +9,8 @@ that `make_durable` came after.
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _BUSY_SECONDS = 5.0
+_NEW_FILE_SECONDS = 20.0
+_POLL_SECONDS = 0.05
 _CONNECT_SECONDS = 5
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -169,10 +173,27 @@ def _prepare_sqlite(driver_connection: Any, _record: Any) -> None:
     driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
     try:
         for pragma in _SQLITE_PRAGMAS:
-            driver_connection.execute(pragma)
+            _execute_patiently(driver_connection, pragma)
     except BaseException:
         driver_connection.close()  # SQLAlchemy 2.0 would leave it open
         raise
+
+
+def _execute_patiently(driver_connection: Any, pragma: str) -> None:
+    """Execute, though a new file may be locked while others switch it to WAL and make its schema.
+
+    SQLite does not always wait for its busy time then.
+    """
+    deadline = time.monotonic() + _NEW_FILE_SECONDS
+    while True:
+        try:
+            driver_connection.execute(pragma)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _sync(path: Path) -> None:

@@ -33,7 +33,6 @@ def main(plan: Sequence[Scenario] = WHOLE_PLAN, arguments: Sequence[str] | None 
     parser.add_argument("--part", action="store_true", help="the small part that the suite runs")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of all chance; {SEED}")
     given = parser.parse_args(arguments)
-    logging.getLogger("synapse_stream").setLevel(logging.CRITICAL)  # outages are the plan here
     print(f"seed {given.seed}\n{head()}", flush=True)
     results = []
     for scenario in plan:
@@ -57,4 +56,5 @@ def _run(scenario: Scenario, count: int, seed: int) -> Result:
 
 
 if __name__ == "__main__":
+    logging.getLogger("synapse_stream").setLevel(logging.CRITICAL)  # outages are the plan here
     sys.exit(main())
