@@ -4,7 +4,8 @@
    reply was lost a second time. Whoever calls the log retries, knowingly.
 2. After a failure the connection is given up, and the next command starts from the address again.
    So a promoted primary, moved cluster slots and an embedded server on another port are found
-   without a special case.
+   without a special case. A reply that only refuses a command is none: other threads may be
+   waiting for theirs.
 3. A blocking read has a socket time-out above its block time; otherwise redis-py takes each quiet
    wait for a dead connection.
 4. RESP2: the replies that we use are the same, and servers behind older proxies know no HELLO.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 LONGEST_BLOCK_MS = 5_000
 """Longest wait of one blocking read: a half-open connection is noticed soon after."""
+
+_REFUSALS = (ResponseError, NoScriptError)  # other replies have classes of their own: READONLY, …
 
 
 class Client(Protocol):
@@ -57,10 +60,9 @@ class LazyClient:
             client = self._client = self._client or self._connect()
         try:
             return client.execute_command(*args, **options)
-        except NoScriptError:
-            raise
-        except FAILURES:
-            self._give_up(client)
+        except FAILURES as error:
+            if type(error) not in _REFUSALS:
+                self._give_up(client)
             raise
 
     def pipeline(self, *, transaction: bool) -> Any:

@@ -230,12 +230,18 @@ def test_after_a_failure_the_next_command_connects_anew() -> None:
         assert [client.is_closed for client in clients] == [True, number == 1]
 
 
-def test_a_forgotten_script_keeps_the_connection() -> None:
-    client = Failing(exceptions.NoScriptError("No matching script"))
+@pytest.mark.parametrize(
+    "refusal",
+    [exceptions.NoScriptError("No matching script"), exceptions.ResponseError("no such key")],
+)
+def test_a_refused_command_keeps_the_connection_that_other_threads_use(
+    refusal: exceptions.ResponseError,
+) -> None:
+    client = Failing(refusal)
     lazy = LazyClient(lambda: client)
 
-    with pytest.raises(exceptions.NoScriptError):
-        lazy.execute_command("EVALSHA")
+    with pytest.raises(type(refusal)):
+        lazy.execute_command("XINFO")
     assert not client.is_closed
     lazy.close()
     assert client.is_closed
