@@ -54,7 +54,7 @@ def export(
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote as jsonl.")],
 ) -> None:
-    """Check an exported run and put it into the archive.
+    """Check an exported run and put it into the archive; the consumers make its views from there.
 
     Exit code 1 when it is not whole, or another run of that name is there.
     """
@@ -63,6 +63,7 @@ def import_(
     from synapse_stream.exports.exact import ExactFile
     from synapse_stream.log.event_log import open_log
     from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.operations import PROJECTIONS, open_operations
     from synapse_stream.settings import Settings
 
     settings = Settings.load()
@@ -72,6 +73,10 @@ def import_(
             log.check(found=False)
             reader = JobReader(log, lambda: archive)
             is_new = import_run(exact, reader, archive)
+    if is_new:
+        with closing(open_operations(settings)) as store:
+            for view in PROJECTIONS[:-1]:
+                store.ask_rebuild(view, exact.job_id)
     done = "is archived" if is_new else "was there already, the same byte by byte"
     print(f"job {exact.job_id!r} {done}", file=sys.stderr)
 

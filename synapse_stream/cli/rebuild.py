@@ -119,7 +119,3 @@ def _report(found: list[Rebuild], count: int, *, as_json: bool) -> None:
         print(f"{count} asked for, {different} were different, {len(failed)} not done")
     if failed:
         raise typer.Exit(1)
-
-
-def _row(one: Rebuild) -> tuple[str, str, str]:
-    return one.job_id, one.outcome or "", printable(one.difference or "")

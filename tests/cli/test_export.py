@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import orjson
 import zstandard
 
+from synapse_stream.stream import JobStream
 from tests.chains import Chain
-from tests.projecting import project
+from tests.projecting import Consumers, project
+from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +79,28 @@ def test_an_archived_run_is_exported_when_its_stream_is_gone(
 
     assert command("export", "job-1", "-o", str(after)).code == 0
     assert before.read_bytes() == after.read_bytes()
+
+
+def test_the_views_of_an_imported_run_are_made(
+    command: Callable[..., Said],
+    log: EventLog,
+    server: TestServer,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    log.append(Chain("job-1").add(STARTED, METRICS, MESSAGE, END))
+    file = tmp_path / "run"
+    command("export", "job-1", "-o", str(file))
+    server.command("FLUSHALL")
+    command("import", str(file))
+    stream = JobStream("job-1", settings)
+
+    with Consumers(settings):
+        wait_until(lambda: stream.state() and list(stream.messages()) and stream.metrics())
+
+    said = command("verify", "job-1")
+    assert said.code == 0
+    assert "3 views" in said.out
 
 
 def test_a_changed_export_is_refused_and_nothing_is_imported(
