@@ -9,6 +9,7 @@ from consumers.audit.anchors import AnchorBook, judge
 from consumers.audit.archived import ArchiveCheck
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refold import Refold, refolds
+from consumers.decoding import decode
 from consumers.projections import PROJECTIONS
 from consumers.store import AuditedStore, Databases
 from synapse_stream.audit import Finding, ProducerReport, Report, Verdict
@@ -182,8 +183,9 @@ def _removed(job_id: str, gone: Removed) -> Report:
 
 
 def _fold(folds: list[Refold], entry: RecordedBatch) -> None:
+    content = decode(entry.batch) if folds and entry.batch else None
     for fold in folds:
-        fold.take(entry)
+        fold.take(entry, content)
 
 
 def _verdict(record: Record, findings: list[Finding], *, is_known: bool) -> Verdict:

@@ -14,8 +14,11 @@ from synapse_stream.upcasts import STEPS, upcast
 if TYPE_CHECKING:
     from synapse_stream.batch import Batch
 
+Content = tuple[list[dict[str, Any]], dict[int, str]]
+"""Events, and by their index why they cannot be read."""
 
-def decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+
+def decode(batch: Batch) -> Content:
     """Return an event a line, and why lines cannot be read; those have an empty event.
 
     Events of older versions are given as the newest.
@@ -30,7 +33,7 @@ def decode(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
     return events, faults
 
 
-def _read(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+def _read(batch: Batch) -> Content:
     try:
         events = decode_events(batch.data)
     except DecodeError:
@@ -43,7 +46,7 @@ def _read(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
     return events, {}
 
 
-def _decode_lines(batch: Batch) -> tuple[list[dict[str, Any]], dict[int, str]]:
+def _decode_lines(batch: Batch) -> Content:
     events: list[dict[str, Any]] = []
     faults: dict[int, str] = {}
     numbers = batch.last - batch.first + 1

@@ -20,6 +20,7 @@ from synapse_stream.position import Position
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from consumers.decoding import Content
     from consumers.projections.base import JobView
     from synapse_stream.log.event_log import RecordedBatch
 
@@ -102,10 +103,11 @@ class JobFold:
         """Return the highest number folded of every producer."""
         return self._ledger.lasts()
 
-    def apply(self, recorded: RecordedBatch) -> list[Parked]:
+    def apply(self, recorded: RecordedBatch, content: Content | None = None) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded.
 
         Whatever the entry holds, nothing is raised. What is parked counts as known from then on.
+        Who gives one entry to several folds may decode it once: `content` is its batch's.
         """
         batch = recorded.batch
         if batch is None or not _is_sane(batch):
@@ -114,9 +116,8 @@ class JobFold:
         if batch.last <= known:
             return []
         self.has_changed = True
-        events, faults = decode(batch)
-        if batch.producer in self._set_aside:
-            faults = self._aside(batch, events) | faults
+        events, unread = content or decode(batch)
+        faults = self._aside(batch, events) | unread
         self._position = [recorded.ms, recorded.seq, max(0, len(events) - 1)]
         for delivery in self._ledger.admit(recorded.ms, recorded.seq, batch, events):
             for part in _readable(delivery, faults) if faults else (delivery,):
@@ -184,6 +185,8 @@ class JobFold:
                 return
 
     def _aside(self, batch: Batch, events: list[dict[str, Any]]) -> dict[int, str]:
+        if batch.producer not in self._set_aside:
+            return {}
         first = batch.last if stands_for_range(batch, events) else batch.first
         numbers = self._set_aside[batch.producer]
         return {i: _SET_ASIDE for i in range(len(events)) if first + i in numbers}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from consumers.fold import JobFold
 
 if TYPE_CHECKING:
+    from consumers.decoding import Content
     from consumers.fold import Parked
     from consumers.projections.base import JobView
     from synapse_stream.log.event_log import RecordedBatch
@@ -61,11 +62,11 @@ class MarkingFold(JobFold):
         self._known = self._ledger.count()
         self._marks: list[Mark] = []
 
-    def apply(self, recorded: RecordedBatch) -> list[Parked]:
+    def apply(self, recorded: RecordedBatch, content: Content | None = None) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded."""
         batch = recorded.batch
         last = self.last(batch.producer) if batch else -1
-        parked = super().apply(recorded)
+        parked = super().apply(recorded, content)
         if batch and self.last(batch.producer) > last:
             passed = self._known // EVENTS
             self._known += self.last(batch.producer) - last

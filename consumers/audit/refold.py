@@ -22,6 +22,7 @@ from synapse_stream.position import Position
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from consumers.decoding import Content
     from consumers.projections.base import JobView
     from synapse_stream.log.event_log import RecordedBatch
 
@@ -61,8 +62,8 @@ class Refold:
         self._count = 0
         self._refused: Finding | None = None
 
-    def take(self, entry: RecordedBatch) -> None:
-        """Fold of an entry what the view has of it."""
+    def take(self, entry: RecordedBatch, content: Content | None) -> None:
+        """Fold of an entry what the view has of it; `content` is that of its batch, if any."""
         batch = entry.batch
         if batch is None or self.is_outdated:
             return
@@ -72,7 +73,8 @@ class Refold:
             fresh = max(known + 1, batch.first)
             room = self._due[0][2] - self._count if self._due else upto
             end = min(upto, fresh + room - 1) if room > 0 else upto
-            for parked in self._fold.apply(_first(entry, end)):
+            part = _first(entry, end)
+            for parked in self._fold.apply(part, content if part is entry else None):
                 number = parked.number
                 if number is not None and (batch.producer, number) in self._late:
                     self._late[batch.producer, number] = parked

@@ -18,7 +18,7 @@ from synapse_stream.models import LogLevel
 if TYPE_CHECKING:
     from consumers.projections.base import Delivery
 
-KINDS = frozenset({"message", "dev_event", "log"})
+KINDS = ("message", "dev_event", "log")  # no set: an event's type may be what has no hash
 
 _LEVELS = [level.value for level in LogLevel]
 _TEXT_OF = {"message": "content", "dev_event": "message", "log": "event"}
@@ -41,14 +41,14 @@ class MessageFeedView(JobView):
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
+        events = delivery.events
+        chosen = [i for i, event in enumerate(events) if event.get("type") in KINDS]
         index = 0
         try:
-            for index, event in enumerate(delivery.events):
-                kind = event.get("type")
-                if type(kind) is str and kind in KINDS:
-                    row = _row(self._document["rows"], delivery, index, kind, event)
-                    self._rows.append(row)
-                    self._document["rows"] += 1
+            for index in chosen:
+                row = _row(self._document["rows"], delivery, index, events[index])
+                self._rows.append(row)
+                self._document["rows"] += 1
         except Exception as error:
             raise CannotApply(index, refusal(error)) from error
 
@@ -58,10 +58,9 @@ class MessageFeedView(JobView):
         return rows
 
 
-def _row(
-    number: int, delivery: Delivery, index: int, kind: str, event: dict[str, Any]
-) -> MessageRow:
+def _row(number: int, delivery: Delivery, index: int, event: dict[str, Any]) -> MessageRow:
     checks.version_one(event)
+    kind = event["type"]
     content = event.get(_TEXT_OF[kind])
     if content is None:
         msg = f"{_TEXT_OF[kind]}=None is not allowed; expected a text"
