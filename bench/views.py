@@ -161,8 +161,8 @@ def _consumer(settings: Settings) -> Iterator[psutil.Process]:
 
 
 def _processor_ms(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return 1_000 * float(times.user + times.system)
+    clock = ~process.pid << 3 | 2  # clock_getcpuclockid(3); `cpu_times` counts ticks of 10 ms
+    return 1_000 * time.clock_gettime(clock)
 
 
 def _file_bytes(home: Path) -> int:
