@@ -51,7 +51,8 @@ def rows(stage: Stage) -> Iterator[Row]:
         return
     with streams(stage, 1, points + 1, BATCH, metrics) as filled:
         filled.write()
-        with _served(filled.settings, points) as url, _browser(binary) as browser:
+        own = filled.settings.model_copy(update={"store_url": f"sqlite:///{stage.root}/page"})
+        with _served(own, points) as url, _browser(binary) as browser:
             _open(browser, url)  # the servers' first answer is no reader's measure
             took = [_open(browser, url) for _ in range(stage.scale.rounds)]
     yield Row(what, "ms", took, bound=bound)
