@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+PARQUET = "application/vnd.apache.parquet"
 
 _WEIGHT = re.compile(r"[01](\.\d{0,3})?")
 

@@ -27,6 +27,7 @@ LARGEST_BODY = 16 * 1024
 
 _PRIVATE = ("/api/", "/metrics")
 _FOR_ALL = "/api/session"
+_ENDLESS = "/live"
 _HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SECURITY = {
     "Content-Security-Policy": (
@@ -58,7 +59,7 @@ class Guard:
             return
         send = partial(_send_secured, send)
         path = scope["raw_path"].decode("latin-1")
-        scope = {**scope, "path": path}
+        scope = {**scope, "path": path, "method": _routed_method(scope["method"], path)}
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers)
@@ -109,6 +110,11 @@ def is_same_origin(headers: Headers) -> bool:
         return False
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2] == headers.get("host")
+
+
+def _routed_method(method: str, path: str) -> str:
+    """Have HEAD answered as GET, without the body, which the server leaves out; but no stream."""
+    return "GET" if method == "HEAD" and not path.endswith(_ENDLESS) else method
 
 
 def _known(access: Access, headers: Headers) -> Caller | None:

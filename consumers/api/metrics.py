@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from itertools import repeat
-from math import isfinite, isnan
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from consumers.api import parameters, schemas, shapes
+from consumers.api import parameters, schemas, shapes, tables
 from consumers.api.access import VisibleJob
-from consumers.api.answers import CSV, JSON, choose, fresh, streamed
+from consumers.api.answers import CSV, JSON, PARQUET, choose, fresh, streamed
 from consumers.api.description import answer
 from consumers.api.problems import not_found, unprocessable
 from consumers.api.sources import Opened, Sources
-from synapse_stream.tags import wire_number
 from synapse_stream.views import Axis, SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from synapse_stream.position import Position
-    from synapse_stream.views import Series, SeriesSummary, Views
+    from synapse_stream.views import SeriesSummary, Views
 
 router = APIRouter(prefix="/api/jobs/{job}", tags=["metrics"])
 
@@ -33,7 +28,7 @@ VIEW = "metric-history"
 MOST_SERIES = 100
 
 _MOST_POINTS = 100_000
-_COLUMNS = ("attempt", "rank", "step", "name", "position", "time", "x", "value")
+_KINDS = (JSON, CSV, PARQUET) if tables.HAS_PARQUET else (JSON, CSV)
 _KEY = TypeAdapter(SeriesKey)
 _A_KEY = "`next` of the page before"
 
@@ -119,7 +114,11 @@ def list_series(
 @router.get(
     "/metrics",
     response_class=Response,
-    responses=answer(schemas.MetricsAnswer, text_csv="Every point, one a line"),
+    responses=answer(
+        schemas.MetricsAnswer,
+        text_csv="Every point, one a line",
+        **{"application_vnd.apache.parquet": "The same, with the extra `parquet`"},
+    ),
 )
 def show_metrics(
     request: Request,
@@ -138,15 +137,18 @@ def show_metrics(
 ) -> Response:
     """Show the courses of series, in buckets that lose no extreme, or with every point.
 
-    At most 100 series come in one answer, `next` names where to go on. As CSV all of them come,
-    with every point up to `until`.
+    At most 100 series come in one answer, `next` names where to go on. As CSV or Parquet all of
+    them come, with every point up to `until`.
     """
-    kind = choose(request, (JSON, CSV))
+    kind = choose(request, _KINDS)
     place = _position(sources.views, job_id)
     found = _behind(_chosen(sources.views, job_id, wanted, attempt), _key("after", after))
-    if kind == CSV:
+    if kind != JSON:
         keys = [one.key for one in found]
-        return streamed(_table(sources.views, job_id, keys, view.until), CSV, "metrics.csv")
+        pieces = tables.pieces(sources.views, job_id, keys, view.until)
+        if kind == CSV:
+            return streamed(tables.as_csv(pieces), CSV, "metrics.csv")
+        return streamed(tables.as_parquet(pieces), PARQUET, "metrics.parquet")
     content = {
         "x": view.axis,
         "series": [_course(sources, job_id, one, view) for one in found[:MOST_SERIES]],
@@ -221,28 +223,3 @@ def _course(sources: Sources, job_id: str, found: SeriesSummary, view: View) -> 
         until=view.until,
     )
     return {**summary, "in_view": overview.count, "buckets": shapes.buckets(overview)}
-
-
-def _table(
-    views: Views, job_id: str, keys: Sequence[SeriesKey], until: Position | None
-) -> Iterator[bytes]:
-    """Yield lines of CSV, a piece of a series at a time."""
-    yield _lines([_COLUMNS])
-    for key in keys:
-        for piece in views.pieces(job_id, key, until=until):
-            yield _lines(_rows(piece))
-
-
-def _rows(piece: Series) -> Iterator[tuple[Any, ...]]:
-    attempt, rank, step, name = piece.key
-    xs = repeat(None) if piece.xs is None else piece.xs
-    for place, time, x, value in zip(piece.positions, piece.times, xs, piece.values, strict=False):
-        shown_x = None if x is None or isnan(x) else wire_number(x)
-        shown = value if isfinite(value) else wire_number(value)
-        yield (attempt, rank, step, name, place, time, shown_x, shown)
-
-
-def _lines(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode(errors="replace")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from pyarrow import parquet
 
 from tests.http.scene import EPOCHS, HOSTILE
 
@@ -136,14 +138,35 @@ def test_csv_holds_the_names_of_a_hostile_job_as_they_are(api: httpx.Client) -> 
     assert {row["name"] for row in rows} == {series["name"] for series in listed}
 
 
-@pytest.mark.parametrize("kind", ["application/vnd.apache.parquet", "image/png", "text/csv;q=0"])
+def test_parquet_has_the_rows_of_the_csv(api: httpx.Client) -> None:
+    for job in (TRAINED, f"/api/jobs/{BAD}/metrics"):
+        answer = api.get(job, headers={"Accept": "application/vnd.apache.parquet"})
+        table = parquet.read_table(io.BytesIO(answer.content))
+        text = api.get(job, headers={"Accept": "text/csv"}).text
+        lines = list(csv.DictReader(text.splitlines(keepends=True)))
+
+        assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+        assert "metrics.parquet" in answer.headers["content-disposition"]
+        assert table.column_names == list(lines[0])
+        rows = table.set_column(5, "time", table["time"].cast("int64")).to_pylist()
+        assert len(rows) == len(lines)
+        for row, line in zip(rows, lines, strict=True):
+            for name in ("position", "name", "time", "rank", "attempt"):
+                assert str(row[name]) == line[name]
+            assert (row["step"] or "") == line["step"]
+            assert row["value"] == pytest.approx(float(line["value"]), rel=0, nan_ok=True)
+            assert row["x"] == (float(line["x"]) if line["x"] else None)
+
+
+@pytest.mark.parametrize("kind", ["image/png", "text/csv;q=0"])
 def test_a_form_that_cannot_be_given_is_refused_with_those_that_can(
     api: httpx.Client, kind: str
 ) -> None:
     answer = api.get(TRAINED, headers={"Accept": kind})
 
     assert answer.status_code == 406
-    assert answer.json()["allowed"] == {"accept": ["application/json", "text/csv"]}
+    offered = ["application/json", "text/csv", "application/vnd.apache.parquet"]
+    assert answer.json()["allowed"] == {"accept": offered}
 
 
 def test_a_browser_gets_json(api: httpx.Client) -> None:

@@ -43,6 +43,19 @@ def test_a_method_that_is_not_possible(api: httpx.Client, path: str) -> None:
     assert answer.headers["allow"] == "GET"
 
 
+@pytest.mark.parametrize("path", ["/", "/api/jobs", "/api/jobs/trained", "/healthz", "/api/nothing"])
+def test_head_says_what_get_would_without_the_body(api: httpx.Client, path: str) -> None:
+    got, told = api.get(path), api.head(path)
+
+    assert (told.status_code, told.content) == (got.status_code, b"")
+    for name in ("content-type", "etag"):
+        assert told.headers.get(name) == got.headers.get(name)
+
+
+def test_no_stream_is_begun_for_head(api: httpx.Client) -> None:
+    assert api.head("/api/jobs/trained/live").status_code == 405
+
+
 def test_a_page_that_begins_behind_an_unknown_job(api: httpx.Client) -> None:
     answer = api.get("/api/jobs", params={"after": "never was"})
 
