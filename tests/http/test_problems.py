@@ -43,7 +43,9 @@ def test_a_method_that_is_not_possible(api: httpx.Client, path: str) -> None:
     assert answer.headers["allow"] == "GET"
 
 
-@pytest.mark.parametrize("path", ["/", "/api/jobs", "/api/jobs/trained", "/healthz", "/api/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/jobs", "/api/jobs/trained", "/healthz", "/api/nothing"]
+)
 def test_head_says_what_get_would_without_the_body(api: httpx.Client, path: str) -> None:
     got, told = api.get(path), api.head(path)
 
