@@ -3,6 +3,8 @@
 Up to where is told by the view's ledger, not by a position: a server that lost its tail gives the
 same events other ids. Events that the view has parked are left out, and those that were retried are
 folded where they were, which the document remembers.
+
+The marks from which readers go back in time are compared with the same fold, each where it stands.
 """
 
 from __future__ import annotations
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
     from consumers.decoding import Content
     from consumers.projections.base import JobView
+    from synapse_stream.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
+
+_SHOWN = 200
+_UNREADABLE = "what cannot be read"
 
 MOVED = "equal, but at other positions: a server lost its tail, and the same events came again"
 
@@ -37,6 +43,8 @@ class StoredView(NamedTuple):
     """None, points by series, or messages, as `JobFold.rows` returns them."""
     parked: list[tuple[str, int]]
     """Producers and numbers of the events that are parked."""
+    marks: Mapping[tuple[int, int], tuple[bytes, bytes]] = {}
+    """Entry id → hash of the batch there and the document; readers believe it by the hash."""
 
 
 class Refold:
@@ -61,6 +69,7 @@ class Refold:
         self._fold = JobFold(view, job_id, None, set_aside=aside)
         self._count = 0
         self._refused: Finding | None = None
+        self._false_mark: Finding | None = None
 
     def take(self, entry: RecordedBatch, content: Content | None) -> None:
         """Fold of an entry what the view has of it; `content` is that of its batch, if any."""
@@ -81,14 +90,17 @@ class Refold:
             now = self._fold.last(batch.producer)
             self._count += now - known
             known = max(now, end)
+            if known >= batch.last:
+                self._compare_mark(entry, batch)
             self._retry()
 
     def compare(self) -> tuple[list[Finding], str | None]:
         """Return what differs, and what must be known though it is no difference."""
         if self.is_outdated:
             return [], f"{self.name} is of another version of the projection: rebuild it"
-        if self._refused:
-            return [self._refused], None
+        wrong = self._refused or self._false_mark
+        if wrong:
+            return [wrong], None
         document, rows = self._fold.document(), self._fold.rows()
         if _dump(document, rows, positions=True) == self._dumped(positions=True):
             return [], None
@@ -108,6 +120,22 @@ class Refold:
             found = compare(rows, self._stored.rows)
         found = found or differing.Difference("a fresh fold", "another")
         return Finding(self.name, found.expected, found.found, found.position)
+
+    def _compare_mark(self, entry: RecordedBatch, batch: Batch) -> None:
+        """Compare the mark that stands at the end of an entry, if there is one."""
+        link, document = self._stored.marks.get(entry[:2], (b"", b""))
+        if self._false_mark or link != batch.hash:
+            return
+        fresh = self._fold.document()
+        try:
+            is_same = canonical.of_document(fresh, positions=False) == canonical.of_document(
+                document, positions=False
+            )
+        except orjson.JSONDecodeError:
+            is_same = False
+        if not is_same:
+            place = Position(entry.ms, entry.seq)
+            self._false_mark = Finding("mark", _short(fresh), _short(document) or _UNREADABLE, place)
 
     def _retry(self) -> None:
         while self._due and self._due[0][2] <= self._count:
@@ -145,6 +173,11 @@ def _dump(document: bytes, rows: Any, *, positions: bool) -> bytes:
     elif rows is not None:
         dumped += canonical.of_messages(rows, positions=positions)
     return dumped
+
+
+def _short(document: bytes) -> str:
+    text = document.decode(errors="replace")
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _first(entry: RecordedBatch, last: int) -> RecordedBatch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import zstandard
 from sqlalchemy import select
 
 from consumers.archive.block import read_block
@@ -11,7 +12,7 @@ from consumers.audit.archived import StoredBlock
 from consumers.audit.refold import StoredView
 from consumers.store import folds, histories, messages, metrics, removal
 from consumers.store.archive import PROJECTION
-from consumers.store.schema import block, job, parked
+from consumers.store.schema import block, job, mark, parked
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -93,21 +94,37 @@ class AuditedStore:
             return None
         with self._databases.of(projection).read(f"verifying job {job_id!r}") as connection:
             mine = (job.c.projection == projection) & (job.c.job_id == job_id)
-            document = connection.execute(select(job.c.document).where(mine)).scalar()
-            if document is None:
+            found = connection.execute(select(job.c.no, job.c.document).where(mine)).first()
+            if found is None:
                 return None
             rows: Any = None
+            marks = {}
             if projection == metrics.PROJECTION:
                 rows = histories.read_all(connection, job_id)
             elif projection == messages.PROJECTION:
                 rows = messages.read_all(connection, job_id)
+            else:
+                marks = _marks(connection, found.no)
             left = select(parked.c.producer, parked.c.number).where(
                 parked.c.projection == projection,
                 parked.c.job_id == job_id,
                 parked.c.number.is_not(None),
             )
             aside = [(producer, number) for producer, number in connection.execute(left)]
-        return StoredView(bytes(document), rows, aside)
+        return StoredView(bytes(found.document), rows, aside, marks)
+
+
+def _marks(connection: Connection, no: int) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+    rows = connection.execute(select(mark).where(mark.c.job_no == no))
+    return {(row.ms, row.seq): (bytes(row.hash), _plain(bytes(row.document))) for row in rows}
+
+
+def _plain(frame: bytes) -> bytes:
+    """Return what is compressed; nothing of a frame that is none, which no fold gives."""
+    try:
+        return zstandard.decompress(frame)
+    except zstandard.ZstdError:
+        return b""
 
 
 def _block(connection: Connection, job_id: str, no: Any, start: int) -> StoredBlock:

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+import zstandard
+from sqlalchemy import select, update
 
+import consumers.marks
 from consumers.archive.fold import ArchiveFold
 from consumers.archiver import hold
 from consumers.projections.message_feed import MessageFeedView
+from consumers.projections.run_state import RunStateView
 from consumers.store import open_store
+from consumers.store.schema import mark
 from synapse_stream.audit import Verdict
 from tests.archive.archiving import Archiver
 from tests.audit.tampering import END, START, Deployment, rechained
@@ -21,6 +26,11 @@ from tests.projecting import OlderMessageFeed
 if TYPE_CHECKING:
     from consumers.store import ParkedEvent, Store
     from synapse_stream.audit import Finding, Report
+
+
+@pytest.fixture(autouse=True)
+def _marks_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers.marks, "EVENTS", 5)
 
 
 def first(report: Report) -> Finding:
@@ -304,3 +314,34 @@ def test_a_changed_view_is_found(deployment: Deployment, projection: str, change
 
     assert finding.what == projection
     assert finding.expected != finding.found
+
+
+@pytest.mark.parametrize("change", [(b'"running"', b'"failed"'), (b'"metrics":', b'"metrics":1')])
+def test_a_changed_mark_is_found(deployment: Deployment, change: tuple[bytes, bytes]) -> None:
+    deployment.run()
+    deployment.project()
+    with deployment.databases.of(RunStateView.name).write("test") as connection:
+        places = connection.execute(select(mark).order_by(mark.c.ms, mark.c.seq)).all()
+        chosen = places[len(places) // 2]
+        document = zstandard.decompress(bytes(chosen.document))
+        changed = zstandard.compress(document.replace(*change))
+        here = (mark.c.ms == chosen.ms) & (mark.c.seq == chosen.seq)
+        connection.execute(update(mark).where(here).values(document=changed))
+
+    (finding,) = deployment.verify().findings
+
+    assert len(places) > 2
+    assert finding.what == "mark"
+    assert finding.position is not None
+    assert finding.position[:2] == (chosen.ms, chosen.seq)
+
+
+def test_a_mark_that_cannot_be_read_is_found(deployment: Deployment) -> None:
+    deployment.run()
+    deployment.project()
+    with deployment.databases.of(RunStateView.name).write("test") as connection:
+        connection.execute(update(mark).values(document=b"no frame"))
+
+    (finding,) = deployment.verify().findings
+
+    assert (finding.what, finding.found) == ("mark", "what cannot be read")
