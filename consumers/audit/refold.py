@@ -135,7 +135,9 @@ class Refold:
             is_same = False
         if not is_same:
             place = Position(entry.ms, entry.seq)
-            self._false_mark = Finding("mark", _short(fresh), _short(document) or _UNREADABLE, place)
+            self._false_mark = Finding(
+                "mark", _short(fresh), _short(document) or _UNREADABLE, place
+            )
 
     def _retry(self) -> None:
         while self._due and self._due[0][2] <= self._count:
