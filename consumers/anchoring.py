@@ -34,8 +34,10 @@ class AnchorFolder:
         partition: int,
         manifests: Sequence[tuple[str, bytes]],
         time_ms: int,
+        *,
+        is_removal: bool = False,
     ) -> None:
-        """Sign what jobs have come to and put it on the disk.
+        """Sign what jobs have come to, or that it is to be removed, and put it on the disk.
 
         Whoever else writes the file waits; a line that was torn by a crash is taken away first.
 
@@ -49,7 +51,14 @@ class AnchorFolder:
             fcntl.flock(file, fcntl.LOCK_EX)
             previous = _last_digest(file.fileno())
             for job_id, manifest in manifests:
-                line = signer.line(namespace, job_id, manifest, time_ms=time_ms, previous=previous)
+                line = signer.line(
+                    namespace,
+                    job_id,
+                    manifest,
+                    time_ms=time_ms,
+                    previous=previous,
+                    is_removal=is_removal,
+                )
                 file.write(line + b"\n")
                 previous = digest(line)
             file.flush()

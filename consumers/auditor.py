@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumers.anchoring import AnchorFolder, keys_of
-from consumers.audit.anchors import AnchorBook, judge
+from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
 from consumers.audit.archived import ArchiveCheck
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refold import Refold, refolds
@@ -83,7 +83,7 @@ class Auditor:
     def _verify(self, job_id: str, manifest: bytes | None) -> Report:
         gone = self._store.removed(job_id)
         if gone is not None:
-            return _removed(job_id, gone)
+            return self._removed(job_id, gone)
         # Views first: what they have is recorded by then.
         stored = {name: self._store.view(name, job_id) for name in PROJECTIONS}
         folds, view_findings = refolds(PROJECTIONS.values(), job_id, stored)
@@ -145,6 +145,32 @@ class Auditor:
         found, sure = judge(mine, record.tracks)
         return len(mine), [*book.findings, *found], sure
 
+    def _removed(self, job_id: str, gone: Removed) -> Report:
+        """Say that a run can be verified no more; nor can what it recorded since.
+
+        Whoever can write the store can have it say so of any run. So of one that was anchored the
+        removal must be, too.
+        """
+        notes, findings = [str(gone.refusal(job_id))], []
+        book = self._anchors()
+        if book is None:
+            notes.append(_NO_FOLDER if self._folder is None else _NO_KEY)
+        elif not vouches_for_removal(book.of(self._namespace, job_id), gone.entries):
+            expected = f"a signed removal of the first {gone.entries} entries"
+            findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))
+        return Report(
+            job_id,
+            verdict=Verdict.BROKEN if findings else Verdict.REMOVED,
+            entries=gone.entries,
+            events=0,
+            archived=0,
+            producers=[],
+            views=dict.fromkeys(PROJECTIONS),
+            anchors=len(book.of(self._namespace, job_id)) if book else 0,
+            findings=findings,
+            notes=notes,
+        )
+
     def _anchors(self) -> AnchorBook | None:
         if self._book is None and self._folder and self._keys:
             self._book = AnchorBook(self._keys, self._folder.files())
@@ -164,22 +190,6 @@ def open_auditor(settings: Settings) -> Auditor:
         ConfigError: a URL or a key is wrong.
     """
     return Auditor(settings)
-
-
-def _removed(job_id: str, gone: Removed) -> Report:
-    """Say that a run can be verified no more; nor can what it recorded since, which goes on it."""
-    return Report(
-        job_id,
-        verdict=Verdict.REMOVED,
-        entries=gone.entries,
-        events=0,
-        archived=0,
-        producers=[],
-        views=dict.fromkeys(PROJECTIONS),
-        anchors=0,
-        findings=[],
-        notes=[str(gone.refusal(job_id))],
-    )
 
 
 def _fold(folds: list[Refold], entry: RecordedBatch) -> None:

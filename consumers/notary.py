@@ -19,7 +19,7 @@ from consumers.archive.fold import ArchiveFold
 from consumers.store import AuditedStore, Databases
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from consumers.audit.anchors import Signer
     from consumers.store import Store
@@ -115,6 +115,28 @@ class Notary:
                 for job_id, manifest in store.manifests(self._partition)
                 if orjson.loads(manifest)["entries"] != self._anchored.get(job_id)
             ]
+
+
+def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
+    """Return what signs that a run is to be removed, given its partition, id and manifest.
+
+    None when there is no key or no folder. It raises OSError when it cannot write: then the run
+    must stay.
+
+    Raises:
+        ConfigError: the key is none.
+    """
+    signer, folder = signer_of(settings), settings.anchors
+    if signer is None or folder is None:
+        return None
+
+    def vouch(partition: int, job_id: str, manifest: bytes) -> None:
+        now_ms, of_job = time.time_ns() // 1_000_000, [(job_id, manifest)]
+        AnchorFolder(folder).append(
+            signer, settings.namespace, partition, of_job, now_ms, is_removal=True
+        )
+
+    return vouch
 
 
 def open_notary(store: Store, settings: Settings, partition: int) -> Notary | None:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
+from consumers.notary import voucher_of
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.retention import ARCHIVE, Trimmer
 
@@ -44,6 +45,7 @@ class TrimLoop:
         self._pause = min(
             _LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, window / _ROUNDS_A_WINDOW)
         )
+        self._vouch = voucher_of(settings)
         self._log: TrimLog | None = None
         self._said: str | None = None
         self._remove_at = 0.0
@@ -84,13 +86,18 @@ class TrimLoop:
         if seconds is None and most_bytes is None:
             return
         window = max(self._settings.hot_seconds, self._settings.rewind_seconds)
-        count = self._store.remove_archived(
-            partitions,
-            now_ms=now_ms,
-            before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
-            spare_ms=now_ms - int(window * 1000),
-            most_bytes=most_bytes,
-        )
+        try:
+            count = self._store.remove_archived(
+                partitions,
+                now_ms=now_ms,
+                before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
+                spare_ms=now_ms - int(window * 1000),
+                most_bytes=most_bytes,
+                vouch=self._vouch,
+            )
+        except OSError as error:
+            _logger.warning("nothing is removed, for no anchor can say so: %s", error)
+            return
         if count:
             _logger.warning("%d runs were removed from the archive, as the settings have it", count)
 

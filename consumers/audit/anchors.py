@@ -33,6 +33,8 @@ class Anchor(NamedTuple):
     job_id: str
     producers: Mapping[str, tuple[int, bytes]]
     """Its highest number, and the chain hash there."""
+    removed: int | None = None
+    """How many entries the archive was to remove then: an anchor of a removal."""
 
 
 class Signer:
@@ -65,9 +67,19 @@ class Signer:
         self.public = key.public_key().public_bytes_raw()
 
     def line(
-        self, namespace: str, job_id: str, manifest: bytes, *, time_ms: int, previous: str | None
+        self,
+        namespace: str,
+        job_id: str,
+        manifest: bytes,
+        *,
+        time_ms: int,
+        previous: str | None,
+        is_removal: bool = False,
     ) -> bytes:
-        """Return the anchor of a job as the archive's manifest has it, without newline."""
+        """Return the anchor of a job as the archive's manifest has it, without newline.
+
+        That of a removal says that all these entries are about to be removed from the archive.
+        """
         content = orjson.loads(manifest)
         body = {
             "v": VERSION,
@@ -83,6 +95,8 @@ class Signer:
             "previous": previous,
             "key": self.public.hex(),
         }
+        if is_removal:
+            body["removed"] = True
         signature = self._key.sign(PURPOSE + _line(body))
         return _line({**body, "signature": signature.hex()})
 
@@ -125,7 +139,8 @@ class Keys:
                 name: (int(last), bytes.fromhex(head))
                 for name, (last, head) in body["producers"].items()
             }
-            return Anchor(body["namespace"], body["job"], producers)
+            removed = int(body["entries"]) if body.get("removed") else None
+            return Anchor(body["namespace"], body["job"], producers, removed)
         except self._invalid as error:
             msg = "its signature is wrong"
             raise DecodeError(msg) from error
@@ -167,6 +182,14 @@ class AnchorBook:
         if (said := orjson.loads(line)["previous"]) != before:
             self.findings.append(Finding("anchor", f"{place} to follow {before}", f"{said}"))
         self._jobs.setdefault((anchor.namespace, anchor.job_id), []).append(anchor)
+
+
+def vouches_for_removal(anchors: Sequence[Anchor], entries: int) -> bool:
+    """Tell whether it is signed that so many entries were to be removed.
+
+    Of a run that was never anchored nothing is signed, its removal neither.
+    """
+    return not anchors or any(anchor.removed == entries for anchor in anchors)
 
 
 def judge(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
 
-from consumers.store.schema import block, insert_into, removed
+from consumers.store.schema import block, insert_into, job, removed
 from synapse_stream.errors import Trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from sqlalchemy import Connection
 
@@ -55,6 +55,7 @@ def remove(
     before_ms: int,
     spare_ms: int,
     most_bytes: int | None,
+    vouch: Callable[[int, str, bytes], None] | None = None,
 ) -> int:
     """Remove the runs of some partitions that are too old or too many; return how many.
 
@@ -65,13 +66,14 @@ def remove(
         before_ms: runs go that have ended before; 0 for none.
         spare_ms: runs stay that have not ended before.
         most_bytes: how much all runs together may take; None for any.
+        vouch: is told partition, id and manifest of a run before it goes; if it raises, it stays.
     """
     with database.read("looking for what the archive need not keep") as connection:
         wanted = _expired(connection, before_ms, spare_ms, most_bytes)
     mine = [job_no for job_no, partition in wanted if partition in partitions]
     for job_no in mine:
         with database.write("removing a run from the archive") as connection:
-            _remove(connection, job_no, now_ms)
+            _remove(connection, job_no, now_ms, vouch)
     return len(mine)
 
 
@@ -94,12 +96,21 @@ def _expired(
     return expired[::-1]
 
 
-def _remove(connection: Connection, job_no: int, now_ms: int) -> None:
+def _remove(
+    connection: Connection,
+    job_no: int,
+    now_ms: int,
+    vouch: Callable[[int, str, bytes], None] | None,
+) -> None:
     of_job = block.c.job_no == job_no
     place = select(block.c.start, block.c.entries, block.c.last_ms, block.c.last_seq)
     last = connection.execute(place.where(of_job).order_by(block.c.start.desc()).limit(1)).first()
     if last is None:
         return  # another has removed it
+    if vouch:
+        of_run = select(job.c.partition, job.c.job_id, job.c.document).where(job.c.no == job_no)
+        partition, job_id, manifest = connection.execute(of_run).one()
+        vouch(partition, job_id, bytes(manifest))
     connection.execute(delete(block).where(of_job, block.c.start <= last.start))
     entries = last.start + last.entries
     values = {"entries": entries, "ms": last.last_ms, "seq": last.last_seq, "time": now_ms}

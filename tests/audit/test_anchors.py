@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,7 +15,7 @@ from pydantic import SecretStr
 
 from consumers.anchoring import AnchorFolder, signer_of
 from consumers.archive.fold import ArchiveFold
-from consumers.notary import Notary
+from consumers.notary import Notary, voucher_of
 from consumers.store import open_store
 from synapse_stream.audit import Verdict, open_auditor
 from synapse_stream.errors import ConfigError
@@ -71,6 +73,20 @@ def run(deployment: Deployment) -> Chain:
     deployment.project()
     anchor(deployment)
     return chain
+
+
+def remove(deployment: Deployment, *, signed: bool = True) -> None:
+    """Remove all runs from the archive, as retention does, or as who can write the store may."""
+    now_ms = time.time_ns() // 1_000_000 + 1
+    with closing(open_store(deployment.settings)) as store:
+        store.remove_archived(
+            range(deployment.settings.partitions),
+            now_ms=now_ms,
+            before_ms=0,
+            spare_ms=now_ms,
+            most_bytes=0,
+            vouch=voucher_of(deployment.settings) if signed else None,
+        )
 
 
 def lines(deployment: Deployment) -> list[dict[str, object]]:
@@ -239,3 +255,49 @@ def test_a_wrong_key_is_said_to_be(deployment: Deployment, setting: str, value: 
 
     with pytest.raises(ConfigError, match=setting.upper()):
         deployment.verify(**changes)
+
+
+def test_a_removal_is_signed_before_it_is_done(deployment: Deployment, run: Chain) -> None:
+    remove(deployment)
+
+    report = deployment.verify()
+
+    assert (report.verdict, report.findings) == (Verdict.REMOVED, [])
+    assert [line.get("removed") for line in lines(deployment)] == [None, True]
+    assert lines(deployment)[-1]["entries"] == report.entries == len(run.batches)
+
+
+def test_a_removal_that_nobody_signed_is_found(deployment: Deployment, run: Chain) -> None:
+    remove(deployment, signed=False)
+
+    report = deployment.verify()
+
+    assert report.verdict is Verdict.BROKEN
+    assert [finding.what for finding in report.findings] == ["anchor"]
+    assert f"removal of the first {len(run.batches)} entries" in report.findings[0].expected
+
+
+def test_a_removal_that_was_signed_of_less_does_not_vouch_for_more(
+    deployment: Deployment, run: Chain
+) -> None:
+    remove(deployment)
+    deployment.record(run, [{}], [{}])
+    deployment.project()
+    remove(deployment, signed=False)
+
+    assert deployment.verify().verdict is Verdict.BROKEN
+
+
+@pytest.mark.usefixtures("run")
+def test_what_cannot_be_signed_stays(deployment: Deployment) -> None:
+    folder = deployment.settings.anchors
+    assert folder is not None
+    folder.rename(folder.with_name("away"))
+    folder.write_text("a file in the folder's place")
+
+    with pytest.raises(OSError, match="exists"):
+        remove(deployment)
+
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    assert deployment.verify().verdict is Verdict.OPEN
