@@ -49,17 +49,25 @@ def wait_until(condition: Callable[[], Any], seconds: float = _DEADLINE_SECONDS)
     return seen
 
 
+_claims: list[socket.socket] = []
+
+
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on.
 
     It lies below the ports that the system gives to outgoing connections, so that none of those can
-    take it while a server is down.
+    take it while a server is down. No other process of the tests gets it, as long as this one
+    lives: it holds a socket of that name.
     """
     while True:
         port = random.SystemRandom().randint(10_000, 32_000)
+        claim = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            claim.bind(f"\0synapse-stream-test-port-{port}")
+            _claims.append(claim)
             return port
+        claim.close()
 
 
 class TestServer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from synapse_stream.cli.app import app
 from synapse_stream.cli.completion import job_ids
 from tests.chains import Chain
 from tests.projecting import project
+from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 
+def _wait_for_the_next_ms() -> None:
+    now = time.time_ns() // 1_000_000
+    wait_until(lambda: time.time_ns() // 1_000_000 > now)
+
+
 @pytest.fixture
 def jobs(log: EventLog, settings: Settings, environment: dict[str, str]) -> dict[str, str]:
     """Have three jobs; return the environment in which the command knows them."""
     for job in ("digits-1", "digits-2", "export"):
         log.append(Chain(job).add({"type": "run_started", "rank": 0}))
+        _wait_for_the_next_ms()  # ids of entries tell which is newer
     project(settings)
     return environment
 
