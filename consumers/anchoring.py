@@ -1,4 +1,4 @@
-"""Where anchors are kept: a folder with one file a partition, lines are only ever added.
+"""Where anchors are kept: in a folder or in a database of their own; lines are only ever added.
 
 It should be on another disk or machine than the store, under another user's rule.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from consumers.audit.anchors import Keys, Signer, digest
+from consumers.audit.anchors import Keys, Signer
+from consumers.store import AnchorDatabase
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,8 +22,36 @@ if TYPE_CHECKING:
 _TAIL_BYTES = 64 * 1024
 
 
+class Anchors(Protocol):
+    """What holds anchors: one chain of lines, a *file*, a partition of a namespace."""
+
+    def append(
+        self,
+        signer: Signer,
+        namespace: str,
+        partition: int,
+        manifests: Sequence[tuple[str, bytes]],
+        time_ms: int,
+        *,
+        is_removal: bool = False,
+    ) -> None:
+        """Sign what jobs have come to, or that it is to be removed, and keep it safe.
+
+        Whoever else writes the file waits.
+
+        Raises:
+            OSError: it could not be written.
+        """
+
+    def files(self) -> Iterator[tuple[str, list[bytes]]]:
+        """Yield the name of every file and its lines."""
+
+    def lines(self, namespace: str, partition: int) -> list[bytes]:
+        """Return the lines of one file."""
+
+
 class AnchorFolder:
-    """The anchor files of a folder, which is made if need be."""
+    """The anchor files of a folder, which is made if need be: JSON Lines, a file a partition."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,30 +66,20 @@ class AnchorFolder:
         *,
         is_removal: bool = False,
     ) -> None:
-        """Sign what jobs have come to, or that it is to be removed, and put it on the disk.
-
-        Whoever else writes the file waits; a line that was torn by a crash is taken away first.
-
-        Raises:
-            OSError: it could not be written.
-        """
+        """Put it on the disk; a line that was torn by a crash is taken away first."""
         if not manifests:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._file(namespace, partition).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            previous = _last_digest(file.fileno())
-            for job_id, manifest in manifests:
-                line = signer.line(
-                    namespace,
-                    job_id,
-                    manifest,
-                    time_ms=time_ms,
-                    previous=previous,
-                    is_removal=is_removal,
-                )
-                file.write(line + b"\n")
-                previous = digest(line)
+            lines = signer.lines(
+                namespace,
+                manifests,
+                time_ms=time_ms,
+                before=_last_line(file.fileno()),
+                is_removal=is_removal,
+            )
+            file.writelines(line + b"\n" for line in lines)
             file.flush()
             os.fsync(file.fileno())
 
@@ -76,6 +95,18 @@ class AnchorFolder:
 
     def _file(self, namespace: str, partition: int) -> Path:
         return self._folder / f"{namespace}.{partition}.jsonl"
+
+
+def anchors_of(settings: Settings) -> Anchors | None:
+    """Return where anchors are kept; None when that is not set.
+
+    Raises:
+        ConfigError: the URL is wrong, or its driver is not installed.
+    """
+    place = settings.anchors
+    if isinstance(place, str):
+        return AnchorDatabase(place)
+    return AnchorFolder(place) if place else None
 
 
 def signer_of(settings: Settings) -> Signer | None:
@@ -119,8 +150,8 @@ def _content(name: str, text: str) -> bytes:
         raise ConfigError(msg) from error
 
 
-def _last_digest(file: int) -> str | None:
-    """Return the digest of the last line, and take away what is torn behind it."""
+def _last_line(file: int) -> bytes | None:
+    """Return the last line, and take away what is torn behind it."""
     size = os.fstat(file).st_size
     tail, begin = b"", size
     while begin and tail.count(b"\n") < 2:  # noqa: PLR2004 - the line before it ends, too
@@ -129,4 +160,4 @@ def _last_digest(file: int) -> str | None:
     whole, _, torn = tail.rpartition(b"\n")
     if torn:
         os.ftruncate(file, size - len(torn))
-    return digest(whole.rpartition(b"\n")[2]) if whole else None
+    return whole.rpartition(b"\n")[2] if whole else None

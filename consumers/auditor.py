@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.anchoring import AnchorFolder, keys_of
+from consumers.anchoring import anchors_of, keys_of
 from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
 from consumers.audit.archived import ArchiveCheck
 from consumers.audit.record import Record, lines_of
@@ -27,7 +27,7 @@ _PAGE = 50  # entries; one may hold some megabytes
 _ATTEMPTS = 5
 _ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
 _NO_KEY = "there is no key, so no anchor was checked: a re-chained suffix would not be found"
-_NO_FOLDER = "there are no anchors: a cut tail or a re-chained suffix would not be found"
+_NO_ANCHORS = "there are no anchors: a cut tail or a re-chained suffix would not be found"
 
 
 class Auditor:
@@ -43,7 +43,7 @@ class Auditor:
         self._store = AuditedStore(Databases(settings))
         self._log: EventLog = open_log(settings)
         self._keys = keys_of(settings)
-        self._folder = AnchorFolder(settings.anchors) if settings.anchors else None
+        self._place = anchors_of(settings)
         self._book: AnchorBook | None = None
         self._is_checked = False
 
@@ -139,7 +139,7 @@ class Auditor:
     ) -> tuple[int, list[Finding], dict[str, int]]:
         book = self._anchors()
         if book is None:
-            notes.append(_NO_FOLDER if self._folder is None else _NO_KEY)
+            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
             return 0, [], {}
         mine = book.of(self._namespace, record.job_id)
         found, sure = judge(mine, record.tracks)
@@ -154,7 +154,7 @@ class Auditor:
         notes, findings = [str(gone.refusal(job_id))], []
         book = self._anchors()
         if book is None:
-            notes.append(_NO_FOLDER if self._folder is None else _NO_KEY)
+            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
         elif not vouches_for_removal(book.of(self._namespace, job_id), gone.entries):
             expected = f"a signed removal of the first {gone.entries} entries"
             findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))
@@ -172,8 +172,8 @@ class Auditor:
         )
 
     def _anchors(self) -> AnchorBook | None:
-        if self._book is None and self._folder and self._keys:
-            self._book = AnchorBook(self._keys, self._folder.files())
+        if self._book is None and self._place and self._keys:
+            self._book = AnchorBook(self._keys, self._place.files())
         return self._book
 
     def _stream(self, job_id: str) -> Iterator[RecordedBatch]:

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from consumers.anchoring import AnchorFolder, signer_of
+from consumers.anchoring import anchors_of, signer_of
 from consumers.archive.fold import ArchiveFold
 from consumers.store import AuditedStore, Databases
+from synapse_stream.errors import SynapseStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from consumers.anchoring import Anchors
     from consumers.audit.anchors import Signer
     from consumers.store import Store
     from synapse_stream.settings import Settings
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("synapse_stream.consumers")
 
 _PAUSE_SECONDS = 2.0
+_RETRY_SECONDS = 15.0
+
+
+class NotAnchored(SynapseStreamError):
+    """A run is not removed: no anchor could say so."""
 
 
 @dataclass(slots=True)
@@ -43,13 +50,13 @@ class Notary:
 
     def __init__(
         self,
-        folder: AnchorFolder,
+        anchors: Anchors,
         signer: Signer,
         store: Store,
         settings: Settings,
         partition: int,
     ) -> None:
-        self._folder = folder
+        self._anchors = anchors
         self._signer = signer
         self._store = store
         self._settings = settings
@@ -58,6 +65,7 @@ class Notary:
         self._anchored: dict[str, int] = {}
         self._has_looked = False
         self._has_failed = False
+        self._retry_at = 0.0
 
     def note(self, batches: Mapping[str, int]) -> None:
         """Count what was committed, by job, and anchor what has many."""
@@ -71,14 +79,19 @@ class Notary:
 
     def look(self, *, pause_seconds: float = _PAUSE_SECONDS) -> None:
         """Anchor what has paused for so long; for when there is nothing else to do."""
-        if not self._has_looked:
+        if not self._has_looked and time.monotonic() >= self._retry_at:
+            try:
+                left = self._left_open()
+            except OSError as error:
+                self._fail(error)
+                return
             self._has_looked = True
-            self._open.update({job_id: _Open() for job_id in self._left_open()})
+            self._open.update({job_id: _Open() for job_id in left})
         paused = time.monotonic() - pause_seconds
         self._anchor([job_id for job_id, job in self._open.items() if job.grown_at <= paused])
 
     def _anchor(self, job_ids: Collection[str]) -> None:
-        if not job_ids:
+        if not job_ids or time.monotonic() < self._retry_at:
             return
         found = self._store.load_folds(ArchiveFold.name, list(job_ids))
         entries = {job_id: orjson.loads(text)["entries"] for job_id, text in found.items()}
@@ -90,20 +103,25 @@ class Notary:
         place = (self._settings.namespace, self._partition)
         now_ms = time.time_ns() // 1_000_000
         try:
-            self._folder.append(self._signer, *place, manifests, now_ms)
+            self._anchors.append(self._signer, *place, manifests, now_ms)
         except OSError as error:
-            if not self._has_failed:
-                _logger.warning("anchors are not written, and tried again: %s", error)
-            self._has_failed = True
+            self._fail(error)
             return
         self._has_failed = False
         self._anchored.update(entries)
         for job_id in job_ids:
             del self._open[job_id]
 
+    def _fail(self, error: OSError) -> None:
+        """Leave it for a while: each attempt may wait long, and the archive with it."""
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        if not self._has_failed:
+            _logger.warning("anchors are not written, and tried again: %s", error)
+        self._has_failed = True
+
     def _left_open(self) -> list[str]:
         """Return the jobs whose newest anchor does not say what the archive has of them."""
-        for line in self._folder.lines(self._settings.namespace, self._partition):
+        for line in self._anchors.lines(self._settings.namespace, self._partition):
             try:
                 body = orjson.loads(line)
                 self._anchored[body["job"]] = body["entries"]
@@ -120,32 +138,34 @@ class Notary:
 def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
     """Return what signs that a run is to be removed, given its partition, id and manifest.
 
-    None when there is no key or no folder. It raises OSError when it cannot write: then the run
-    must stay.
+    None when there is no key, or no place for anchors. It raises NotAnchored when it cannot write:
+    then the run must stay.
 
     Raises:
         ConfigError: the key is none.
     """
-    signer, folder = signer_of(settings), settings.anchors
-    if signer is None or folder is None:
+    signer, anchors = signer_of(settings), anchors_of(settings)
+    if signer is None or anchors is None:
         return None
 
     def vouch(partition: int, job_id: str, manifest: bytes) -> None:
-        now_ms, of_job = time.time_ns() // 1_000_000, [(job_id, manifest)]
-        AnchorFolder(folder).append(
-            signer, settings.namespace, partition, of_job, now_ms, is_removal=True
-        )
+        place, now_ms = (settings.namespace, partition), time.time_ns() // 1_000_000
+        try:
+            anchors.append(signer, *place, [(job_id, manifest)], now_ms, is_removal=True)
+        except OSError as error:
+            msg = f"job {job_id!r} stays in the archive, for no anchor can say it went: {error}"
+            raise NotAnchored(msg) from error
 
     return vouch
 
 
 def open_notary(store: Store, settings: Settings, partition: int) -> Notary | None:
-    """Return the notary of a partition; None when there is no key or no folder.
+    """Return the notary of a partition; None when there is no key, or no place for anchors.
 
     Raises:
         ConfigError: the key is none.
     """
-    signer = signer_of(settings)
-    if signer is None or settings.anchors is None:
+    signer, anchors = signer_of(settings), anchors_of(settings)
+    if signer is None or anchors is None:
         return None
-    return Notary(AnchorFolder(settings.anchors), signer, store, settings, partition)
+    return Notary(anchors, signer, store, settings, partition)

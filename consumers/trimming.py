@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
-from consumers.notary import voucher_of
+from consumers.notary import NotAnchored, voucher_of
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.retention import ARCHIVE, Trimmer
 
@@ -95,8 +95,8 @@ class TrimLoop:
                 most_bytes=most_bytes,
                 vouch=self._vouch,
             )
-        except OSError as error:
-            _logger.warning("nothing is removed, for no anchor can say so: %s", error)
+        except NotAnchored as error:
+            _logger.warning("%s", error)
             return
         if count:
             _logger.warning("%d runs were removed from the archive, as the settings have it", count)

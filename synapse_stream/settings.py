@@ -98,9 +98,9 @@ class Settings(BaseModel):
     """Who may use the HTTP API beyond this machine: a JSON list of
     `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the
     file that holds it. `jobs` may be left out; a token has 16 characters or more."""
-    anchors: Path | None = None
-    """Folder of the anchors, signed checkpoints of archived runs; None: none are written. Best on
-    another disk or machine than the store."""
+    anchors: Path | str | None = None
+    """Where the anchors are, signed checkpoints of archived runs: a folder, or a database that is
+    not the store's, `postgresql://…` or `sqlite:////absolute/file`; None: none are written."""
     signing_key: SecretStr | None = None
     """Ed25519 private key in PEM that signs them, or `@` and the file that holds it."""
     verify_keys: str | None = None
@@ -109,10 +109,17 @@ class Settings(BaseModel):
     anchor_batches: Annotated[int, Field(ge=1)] = 1_000
     """A run that goes on is anchored every so many batches; one that pauses, at once."""
 
-    @field_validator("data_dir", "spool_dir", "anchors")
+    @field_validator("data_dir", "spool_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()  # the plugin may change its directory
+
+    @field_validator("anchors")
+    @classmethod
+    def _folder_or_url(cls, place: Path | str | None) -> Path | str | None:
+        if isinstance(place, str) and "://" in place:
+            return cls._known_store(place)
+        return place and cls._absolute(Path(place))
 
     @field_validator("redis_url")
     @classmethod
@@ -167,6 +174,7 @@ class Settings(BaseModel):
         shown = {name: getattr(self, name) for name in type(self).model_fields}
         shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
         shown["store_url"] = mask_url(self.store_url) if self.store_url else None
+        shown["anchors"] = mask_url(str(self.anchors)) if self.anchors else None
         shown["api_tokens"] = "***" if self.api_tokens else None
         shown["signing_key"] = "***" if self.signing_key else None
         return {name: None if value is None else str(value) for name, value in shown.items()}

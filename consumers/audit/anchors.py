@@ -15,7 +15,7 @@ from synapse_stream.audit import Finding
 from synapse_stream.errors import ConfigError, DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consumers.audit.record import Track
 
@@ -99,6 +99,27 @@ class Signer:
             body["removed"] = True
         signature = self._key.sign(PURPOSE + _line(body))
         return _line({**body, "signature": signature.hex()})
+
+    def lines(
+        self,
+        namespace: str,
+        manifests: Iterable[tuple[str, bytes]],
+        *,
+        time_ms: int,
+        before: bytes | None,
+        is_removal: bool,
+    ) -> Iterator[bytes]:
+        """Yield an anchor a job, given with its manifest; the first follows the line `before`."""
+        for job_id, manifest in manifests:
+            before = self.line(
+                namespace,
+                job_id,
+                manifest,
+                time_ms=time_ms,
+                previous=None if before is None else digest(before),
+                is_removal=is_removal,
+            )
+            yield before
 
 
 class Keys:

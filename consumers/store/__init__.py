@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumers.store.anchored import AnchorDatabase
 from consumers.store.archived import StoredArchive, open_archive
 from consumers.store.audited import AuditedStore
 from consumers.store.checkpoints import Checkpoint, Lease
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 __all__ = [
+    "AnchorDatabase",
     "AuditedStore",
     "Checkpoint",
     "Databases",

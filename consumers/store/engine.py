@@ -149,8 +149,8 @@ def open_sqlite(file: Path) -> Database:
     return Database(engine, str(file))
 
 
-def open_postgres(url: str) -> Database:
-    """Return the database of `url`; nothing is connected yet.
+def open_postgres(url: str, setting: str = "SYNAPSE_STREAM_STORE_URL") -> Database:
+    """Return the database of `url`, which came from `setting`; nothing is connected yet.
 
     Raises:
         ConfigError: the URL is wrong, or the driver is not installed.
@@ -161,10 +161,10 @@ def open_postgres(url: str) -> Database:
         query = {**defaults, **parsed.query}
         engine = create_engine(parsed.set(query=query), pool_pre_ping=True)
     except (ArgumentError, ValueError) as error:
-        msg = f"SYNAPSE_STREAM_STORE_URL={mask_url(url)!r} is no PostgreSQL URL: {error}"
+        msg = f"{setting}={mask_url(url)!r} is no PostgreSQL URL: {error}"
         raise ConfigError(msg) from None
     except ModuleNotFoundError as error:
-        msg = f"a store on PostgreSQL needs {error.name}: pip install synapse-stream[postgres]"
+        msg = f"{setting} on PostgreSQL needs {error.name}: pip install synapse-stream[postgres]"
         raise ConfigError(msg) from error
     return Database(engine, mask_url(url))
 

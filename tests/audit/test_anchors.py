@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,24 +13,28 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
+from sqlalchemy import create_engine
 
-from consumers.anchoring import AnchorFolder, signer_of
+from consumers.anchoring import anchors_of, signer_of
 from consumers.archive.fold import ArchiveFold
-from consumers.notary import Notary, voucher_of
+from consumers.errors import StoreUnavailable
+from consumers.notary import NotAnchored, Notary, voucher_of
 from consumers.store import open_store
 from synapse_stream.audit import Verdict, open_auditor
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
 from tests.audit.tampering import Deployment, rechained
+from tests.postgres import postgres
 from tests.projecting import Consumers
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.chains import Chain
     from tests.servers import TestServer
+
+__all__ = ["postgres"]
 
 
 def private_key() -> SecretStr:
@@ -38,15 +43,32 @@ def private_key() -> SecretStr:
     return SecretStr(pem.decode())
 
 
+@pytest.fixture(params=["folder"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path | str]:
+    """Say where anchors are kept; `everywhere` has a test run for each kind of place."""
+    if request.param == "postgres":
+        with request.getfixturevalue("postgres").lend() as url:
+            yield url
+    elif request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/apart/anchors.db"
+    else:
+        yield tmp_path / "anchors"
+
+
+everywhere = pytest.mark.parametrize("place", ["folder", "sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
+def settings(
+    server: TestServer, namespace: str, tmp_path: Path, place: Path | str
+) -> Iterator[Settings]:
     """Have anchors written."""
     yield Settings(
         redis_url=server.url,
         namespace=namespace,
         data_dir=tmp_path,
         partitions=2,
-        anchors=tmp_path / "anchors",
+        anchors=place,
         signing_key=private_key(),
         anchor_batches=3,
     )
@@ -57,12 +79,11 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
 def anchor(deployment: Deployment) -> None:
     """Anchor what is archived, as an owner that takes over does."""
     settings, store = deployment.settings, open_store(deployment.settings)
-    signer = signer_of(settings)
+    signer, anchors = signer_of(settings), anchors_of(settings)
     assert signer is not None
-    assert settings.anchors is not None
+    assert anchors is not None
     for partition in range(settings.partitions):
-        folder = AnchorFolder(settings.anchors)
-        Notary(folder, signer, store, settings, partition).look(pause_seconds=0)
+        Notary(anchors, signer, store, settings, partition).look(pause_seconds=0)
     store.close()
 
 
@@ -90,11 +111,12 @@ def remove(deployment: Deployment, *, signed: bool = True) -> None:
 
 
 def lines(deployment: Deployment) -> list[dict[str, object]]:
-    assert deployment.settings.anchors is not None
-    files = AnchorFolder(deployment.settings.anchors).files()
-    return [orjson.loads(line) for _, found in files for line in found]
+    anchors = anchors_of(deployment.settings)
+    assert anchors is not None
+    return [orjson.loads(line) for _, found in anchors.files() for line in found]
 
 
+@everywhere
 def test_the_consumer_anchors_runs_that_go_on_and_runs_that_pause(deployment: Deployment) -> None:
     chain = deployment.run(is_ended=False)
     with Consumers(deployment.settings) as consumers:
@@ -149,6 +171,7 @@ def forget_everything(deployment: Deployment, *jobs: str) -> None:
         deployment.redis("DEL", deployment.log.keys.job(job), deployment.log.keys.producers(job))
 
 
+@everywhere
 @pytest.mark.parametrize("kind", ["re-chained suffix", "cut tail", "removed run"])
 def test_only_an_anchor_finds_what_was_made_consistent_everywhere(
     deployment: Deployment, run: Chain, kind: str
@@ -190,7 +213,7 @@ def test_a_changed_anchor_file_is_found(deployment: Deployment, run: Chain, chan
     deployment.record(run, [{}])
     deployment.project()
     anchor(deployment)
-    assert deployment.settings.anchors is not None
+    assert isinstance(deployment.settings.anchors, Path)
     (file,) = deployment.settings.anchors.iterdir()
     file.write_bytes(change(file.read_bytes()))  # type: ignore[operator]
 
@@ -204,24 +227,19 @@ def test_an_anchor_of_another_key_is_not_believed(deployment: Deployment, run: C
     assert [one.anchored for one in report.producers] == [-1]
 
 
-def test_many_writers_make_one_chain_and_a_torn_line_is_taken_away(
-    deployment: Deployment, run: Chain
-) -> None:
-    settings = deployment.settings
-    assert settings.anchors is not None
-    signer = signer_of(settings)
+def write_together(deployment: Deployment) -> None:
+    """Append anchors from four threads, as many processes may at a take-over."""
+    settings, signer = deployment.settings, signer_of(deployment.settings)
     assert signer is not None
-    folder, store = AnchorFolder(settings.anchors), open_store(settings)
-    manifest = store.load_folds(ArchiveFold.name, ["job-1"])["job-1"]
-    store.close()
-    (file,) = settings.anchors.iterdir()
-    partition = int(file.name.split(".")[-2])
-    with file.open("ab") as torn:
-        torn.write(b'{"v":1,"job')
+    with closing(open_store(settings)) as store:
+        manifest = store.load_folds(ArchiveFold.name, ["job-1"])["job-1"]
+    partition = deployment.log.keys.partition("job-1")
 
     def write() -> None:
-        for _ in range(20):
-            folder.append(signer, settings.namespace, partition, [("job-1", manifest)], 1)
+        anchors = anchors_of(settings)
+        assert anchors is not None
+        for number in range(20):
+            anchors.append(signer, settings.namespace, partition, [("job-1", manifest)], number)
 
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
@@ -229,12 +247,71 @@ def test_many_writers_make_one_chain_and_a_torn_line_is_taken_away(
     for thread in threads:
         thread.join()
 
+
+@everywhere
+def test_many_writers_make_one_chain(deployment: Deployment, run: Chain) -> None:
+    write_together(deployment)
+
     report = deployment.verify()
 
     assert report.findings == []
     assert report.anchors == 81
 
 
+def test_a_torn_line_is_taken_away(deployment: Deployment, run: Chain) -> None:
+    assert isinstance(deployment.settings.anchors, Path)
+    (file,) = deployment.settings.anchors.iterdir()
+    with file.open("ab") as torn:
+        torn.write(b'{"v":1,"job')
+
+    write_together(deployment)
+
+    report = deployment.verify()
+    assert report.findings == []
+    assert report.anchors == 81
+
+
+@pytest.mark.parametrize("place", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE anchor SET line = (SELECT line FROM anchor ORDER BY no LIMIT 1)",
+        "DELETE FROM anchor WHERE no = (SELECT min(no) FROM anchor)",
+    ],
+    ids=["changed", "removed"],
+)
+def test_a_changed_row_of_anchors_is_found(
+    deployment: Deployment, run: Chain, place: str, change: str
+) -> None:
+    deployment.record(run, [{}])
+    deployment.project()
+    anchor(deployment)
+    engine = create_engine(place.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql(change).rowcount
+    engine.dispose()
+
+    assert {finding.what for finding in deployment.verify().findings} == {"anchor"}
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_a_database_that_is_away_keeps_neither_the_archive_nor_anchors(
+    deployment: Deployment, run: Chain, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    deployment.record(run, [{}])
+    with Consumers(deployment.settings.model_copy(update={"anchors": away})) as consumers:
+        consumers.catch_up()
+        wait_until(lambda: "anchors are not written, and tried again" in caplog.text)
+    with Consumers(deployment.settings):
+        wait_until(lambda: lines(deployment)[-1]["events"] == run.last + 1)
+
+    assert deployment.verify().findings == []
+    with pytest.raises(StoreUnavailable):
+        deployment.verify(anchors=away)
+
+
+@everywhere
 def test_what_is_anchored_is_not_anchored_again(deployment: Deployment, run: Chain) -> None:
     before = lines(deployment)
     anchor(deployment)
@@ -257,6 +334,7 @@ def test_a_wrong_key_is_said_to_be(deployment: Deployment, setting: str, value: 
         deployment.verify(**changes)
 
 
+@everywhere
 def test_a_removal_is_signed_before_it_is_done(deployment: Deployment, run: Chain) -> None:
     remove(deployment)
 
@@ -291,11 +369,11 @@ def test_a_removal_that_was_signed_of_less_does_not_vouch_for_more(
 @pytest.mark.usefixtures("run")
 def test_what_cannot_be_signed_stays(deployment: Deployment) -> None:
     folder = deployment.settings.anchors
-    assert folder is not None
+    assert isinstance(folder, Path)
     folder.rename(folder.with_name("away"))
     folder.write_text("a file in the folder's place")
 
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(NotAnchored, match="job 'job-1' stays in the archive"):
         remove(deployment)
 
     folder.unlink()

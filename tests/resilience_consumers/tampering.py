@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
-from consumers.anchoring import AnchorFolder, signer_of
+from consumers.anchoring import anchors_of, signer_of
 from consumers.notary import Notary
 from consumers.store import open_store
 from synapse_stream import open_run
@@ -112,10 +112,10 @@ def _record(settings: Settings) -> list[str]:
     project(settings)
     store, signer = open_store(settings), signer_of(settings)
     assert signer is not None
-    assert settings.anchors is not None
+    anchors = anchors_of(settings)
+    assert anchors is not None
     for partition in range(settings.partitions):
-        folder = AnchorFolder(settings.anchors)
-        Notary(folder, signer, store, settings, partition).look(pause_seconds=0)
+        Notary(anchors, signer, store, settings, partition).look(pause_seconds=0)
     store.close()
     return ["ended", "open"]
 
