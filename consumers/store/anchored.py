@@ -1,6 +1,6 @@
 """Anchors in a database of their own: the lines of the anchor files, row by row.
 
-The role of whoever writes it needs INSERT and SELECT there, once the table is made, and no more.
+Once the table is made, the role of whoever writes it needs INSERT, SELECT and the sequence, no more.
 """
 
 from __future__ import annotations
