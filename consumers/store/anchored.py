@@ -1,6 +1,6 @@
 """Anchors in a database of their own: the lines of the anchor files, row by row.
 
-Once the table is made, the role of whoever writes it needs INSERT, SELECT and the sequence, no more.
+Once the table is made, the writer's role needs INSERT, SELECT and the sequence there, no more.
 """
 
 from __future__ import annotations
