@@ -51,13 +51,21 @@ def of_points(series: Mapping[SeriesKey, Points], *, positions: bool = True) -> 
     for key in sorted(series, key=lambda key: (key.attempt, key.rank, key.step or "", key.name)):
         points = series[key]
         parts.append(_line([*key, len(points)]))
-        columns: list[array[Any]] = [points.times, points.values]
-        if points.xs is not None:
-            columns.append(points.xs)
-        if positions:
-            columns += [points.ms, points.seq, points.index]
-        parts += [to_bytes(column) + b"\n" for column in columns]
+        parts += [to_bytes(column) + b"\n" for column in _columns(points, positions=positions)]
     return b"".join(parts)
+
+
+def are_same_points(
+    one: Mapping[SeriesKey, Points], other: Mapping[SeriesKey, Points], *, positions: bool = True
+) -> bool:
+    """Tell whether `of_points` would give the same, without making it: points may be many."""
+    return one.keys() == other.keys() and all(
+        len(mine) == len(others) and all(map(_are_same_items, mine, others))
+        for mine, others in (
+            (_columns(one[key], positions=positions), _columns(other[key], positions=positions))
+            for key in one
+        )
+    )
 
 
 def of_messages(rows: Iterable[MessageRow], *, positions: bool = True) -> bytes:
@@ -76,6 +84,18 @@ def of_entries(document: bytes, entries: Iterable[RawEntry]) -> bytes:
         words = [[name.hex(), value.hex()] for name, value in fields.items()]
         lines.append(_line([ms, seq, words]))
     return b"".join(lines)
+
+
+def _columns(points: Points, *, positions: bool) -> list[array[Any]]:
+    columns: list[array[Any]] = [points.times, points.values]
+    if points.xs is not None:
+        columns.append(points.xs)
+    return [*columns, points.ms, points.seq, points.index] if positions else columns
+
+
+def _are_same_items(one: array[Any], other: array[Any]) -> bool:
+    """Compare byte for byte: a NaN is the same as itself."""
+    return memoryview(one).cast("B") == memoryview(other).cast("B")
 
 
 def _line(content: Any) -> bytes:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import RecordedBatch
 
 _SHOWN = 200
-_LOST = b'"type":"producer_lost"'
 
 
 class Track:
@@ -178,9 +177,7 @@ class Record:
             track.last = batch.last
             if is_loss(batch):
                 track.lost.append((batch.first, batch.last))
-            sealed = sealed_count(batch) if b'"type":"end"' in batch.data else None
-            if sealed is None and _LOST in batch.data and is_abandoned(batch):
-                sealed = batch.last + 1
+            sealed = _sealed(batch)
             track.sealed = sealed if sealed is not None else track.sealed
 
     def _compare_lines(self, placed: _Placed, lines: Mapping[tuple[str, int], bytes]) -> None:
@@ -220,9 +217,18 @@ class Record:
         )
 
 
+def _sealed(batch: Batch) -> int | None:
+    """Return how many events a batch says that there are of its producer; None if it is no end."""
+    line = batch.data[batch.data.rfind(b"\n", 0, -1) + 1 :]
+    count = sealed_count(batch) if b'"end"' in line else None
+    if count is None and b'"producer_lost"' in line and is_abandoned(batch):
+        return batch.last + 1
+    return count
+
+
 def is_loss(batch: Batch) -> bool:
     """Tell whether a batch is one `loss` event in the place of several numbers."""
-    if batch.first == batch.last or batch.data.count(b"\n") != 1:
+    if batch.first == batch.last or batch.data.find(b"\n") != len(batch.data) - 1:
         return False
     event = _load(batch.data)
     return isinstance(event, dict) and stands_for_range(batch, [event])

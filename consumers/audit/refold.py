@@ -102,14 +102,25 @@ class Refold:
         if wrong:
             return [wrong], None
         document, rows = self._fold.document(), self._fold.rows()
-        if _dump(document, rows, positions=True) == self._dumped(positions=True):
+        if self._is_same(document, rows, positions=True):
             return [], None
-        if _dump(document, rows, positions=False) == self._dumped(positions=False):
+        if self._is_same(document, rows, positions=False):
             return [], f"{self.name} is {MOVED}"
         return [self._difference(document, rows)], None
 
-    def _dumped(self, *, positions: bool) -> bytes:
-        return _dump(self._stored.document, self._stored.rows, positions=positions)
+    def _is_same(self, document: bytes, rows: Any, *, positions: bool) -> bool:
+        mine, stored = (
+            canonical.of_document(one, positions=positions)
+            for one in (document, self._stored.document)
+        )
+        if mine != stored or rows is None:
+            return mine == stored
+        if isinstance(rows, dict):
+            return canonical.are_same_points(rows, self._stored.rows, positions=positions)
+        mine, stored = (
+            canonical.of_messages(one, positions=positions) for one in (rows, self._stored.rows)
+        )
+        return mine == stored
 
     def _difference(self, document: bytes, rows: Any) -> Finding:
         found = differing.first_difference(
@@ -166,15 +177,6 @@ def refolds(
         if isinstance(content, str):
             findings.append(Finding(view.name, "a view", content))
     return folds, findings
-
-
-def _dump(document: bytes, rows: Any, *, positions: bool) -> bytes:
-    dumped = canonical.of_document(document, positions=positions)
-    if isinstance(rows, dict):
-        dumped += canonical.of_points(rows, positions=positions)
-    elif rows is not None:
-        dumped += canonical.of_messages(rows, positions=positions)
-    return dumped
 
 
 def _short(document: bytes) -> str:

@@ -21,5 +21,6 @@ CONSUMER_PLAN = (
     Scenario(trims.race_trimming, 100, 3),
     Scenario(readers.read_during_writes, 60, 2),
     Scenario(rebuilds.rebuild_under_load, 20, 2),
+    Scenario(rebuilds.kill_while_rebuilding, 50, 2),
     Scenario(tampering.tamper_with_runs, 700, 14),
 )

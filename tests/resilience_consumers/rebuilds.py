@@ -22,6 +22,10 @@ _JOBS = 4
 _EVENTS_A_BEAT = 100
 _BEAT_SECONDS = 0.05
 _LONGEST_SECONDS = 240.0
+_LEASE_SECONDS = 0.6
+_EVENTS_OF_A_JOB = 3_000
+_LONGEST_WAIT_SECONDS = 0.3
+_WITH_TABLES = ("metric-history", "message-feed")  # their rebuilds last long enough to be struck
 
 
 class Reader(threading.Thread):
@@ -106,6 +110,41 @@ def rebuild_under_load(home: Path, count: int, random: Random) -> Result:
             consumer.stop()
     result.require(reader.problems == [], f"{len(reader.problems)}: {reader.problems[:3]}")
     result.notes.append(f"{sent} events meanwhile, {rate:.0f} a second; {reader.reads} reads")
+    return result
+
+
+def kill_while_rebuilding(home: Path, count: int, random: Random) -> Result:
+    """Kill the consumer in the middle of a rebuild or a roll-back; the next one has to do it."""
+    result = Result("consumer killed while it rebuilds", count)
+    with TestServer(home / "server") as server:
+        settings = Settings(
+            redis_url=server.url,
+            data_dir=home / "data",
+            partitions=4,
+            lease_seconds=_LEASE_SECONDS,
+        )
+        with Stage(home / "stage", settings, random) as stage:
+            consumer = stage.prepare().consume()
+            jobs = [f"job-{number}" for number in range(_JOBS)]
+            for job in jobs:
+                stage.report(job, _EVENTS_OF_A_JOB)
+            stage.wait_until_caught_up()
+            while result.happened < count:
+                name = random.choice(_WITH_TABLES)
+                is_rollback = any(stage.store.rebuilds(name)) and random.random() < 0.5
+                stage.store.ask_rebuild(name, is_rollback=is_rollback)
+                time.sleep(random.uniform(0, _LONGEST_WAIT_SECONDS))
+                is_due = stage.store.count_rebuilds_due(name) > 0
+                result.happened += consumer.kill() and is_due
+                stage.report(random.choice(jobs), 10)
+                consumer = stage.consume()
+                _report_until_done(stage, name, jobs)
+                done = stage.store.rebuilds(name)
+                wrong = [one for one in done if one.difference or "not done" in str(one.outcome)]
+                result.require(not wrong, f"{name}: {wrong[:2]}")
+            stage.wait_until_caught_up()
+            result.tally.add(stage.compare())
+            consumer.stop()
     return result
 
 
