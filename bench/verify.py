@@ -33,6 +33,7 @@ BATCH = 100
 def rows(stage: Stage) -> Iterator[Row]:
     """Folds of an archived run, then verifying it without views and with them."""
     events = 5 * stage.scale.events
+    bound = Bound(0.4, on="ratio", is_floor=True)
     with streams(stage, 1, events, BATCH, metrics) as filled:
         filled.write()
         settings = filled.settings.model_copy(
@@ -41,7 +42,6 @@ def rows(stage: Stage) -> Iterator[Row]:
         catch_up(settings, ArchiveFold.name, filled.ends)
         with closing(FeedLog.open(settings)) as log, stage.redis() as redis:
             redis.delete(log.keys.job(JOB))
-            bound = Bound(0.4, on="ratio", is_floor=True)
             for name in PROJECTIONS:
                 what = f"fold of {events:,} archived events of 3 metrics, {name}"
                 yield _row(stage, settings, what, events, bound, "fold", name)
@@ -55,7 +55,7 @@ def rows(stage: Stage) -> Iterator[Row]:
         with closing(FeedLog.open(settings)) as log, stage.redis() as redis:
             redis.delete(log.keys.job(JOB))
         what = f"verify of {events:,} archived events, with three views"
-        yield _row(stage, settings, what, events, None, "verify")
+        yield _row(stage, settings, what, events, bound, "verify")
 
 
 def decode(settings: Settings, events: int) -> float:
@@ -89,7 +89,7 @@ def _row(
     settings: Settings,
     what: str,
     events: int,
-    bound: Bound | None,
+    bound: Bound,
     how: str,
     name: str = "",
 ) -> Row:
