@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from bench.consuming import catch_up
 from bench.figures import Bound, Row
 from bench.fresh import in_fresh_process
 from bench.stage import STEP, Stage, metric_values
-from bench.streams import metrics, streams
+from bench.streams import metrics, read_through, streams
 from consumers.archive.fold import ArchiveFold
 from consumers.store import open_archive, open_store
 from examples.train_digits.plugin import TrainDigits
@@ -37,18 +36,7 @@ def rows(stage: Stage) -> Iterator[Row]:
 
 def read_raw(settings: Settings, ends: Ends) -> float:
     """Return the seconds that only reading feeds and entries takes, nothing unpacked."""
-    log = FeedLog.open(settings)
-    log.check()
-    start = time.perf_counter()
-    after = dict.fromkeys(ends, (0, 0))
-    while after != ends:
-        for partition, pointers in log.wait_feeds(after, limit=1_000, block_ms=1_000).items():
-            for begin in range(0, len(pointers), 100):
-                log.read_raw_entries(pointers[begin : begin + 100])
-            after[partition] = pointers[-1].entry
-    seconds = time.perf_counter() - start
-    log.close()
-    return seconds
+    return read_through(settings, ends, FeedLog.read_raw_entries)
 
 
 def _catching_up(stage: Stage) -> Row:

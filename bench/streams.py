@@ -13,11 +13,12 @@ from synapse_stream.batch import GENESIS, decode_events, seal
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bench.stage import Stage
     from synapse_stream import Settings
     from synapse_stream.batch import Batch
+    from synapse_stream.log.replies import FeedPointer
 
     Line = Callable[[int, int], str]
     Ends = dict[int, tuple[int, int]]  # partition → id of its last entry
@@ -98,6 +99,19 @@ def mixed(number: int, time_us: int) -> str:
 
 def read_bare(settings: Settings, ends: Ends) -> float:
     """Return the seconds that only reading feeds and entries and decoding the events takes."""
+
+    def decode(log: FeedLog, pointers: Sequence[FeedPointer]) -> None:
+        for _, recorded in log.read_entries(pointers):
+            assert recorded.batch is not None
+            decode_events(recorded.batch.data)
+
+    return read_through(settings, ends, decode)
+
+
+def read_through(
+    settings: Settings, ends: Ends, take: Callable[[FeedLog, Sequence[FeedPointer]], object]
+) -> float:
+    """Return the seconds that it takes to give every pointer up to `ends` to `take`, by 100."""
     log = FeedLog.open(settings)
     log.check()
     start = time.perf_counter()
@@ -105,9 +119,7 @@ def read_bare(settings: Settings, ends: Ends) -> float:
     while after != ends:
         for partition, pointers in log.wait_feeds(after, limit=1_000, block_ms=1_000).items():
             for begin in range(0, len(pointers), 100):
-                for _, recorded in log.read_entries(pointers[begin : begin + 100]):
-                    assert recorded.batch is not None
-                    decode_events(recorded.batch.data)
+                take(log, pointers[begin : begin + 100])
             after[partition] = pointers[-1].entry
     seconds = time.perf_counter() - start
     log.close()
