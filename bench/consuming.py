@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_stream import Settings
 
 PATIENCE_SECONDS = 600.0
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.005
 
 
 class Consumers:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from consumers.store.engine import open_postgres, open_sqlite
+from consumers.store.engine import BLOB_PAGE_BYTES, PAGE_BYTES, open_postgres, open_sqlite
 from consumers.store.migrate import prepare
 from synapse_stream.errors import ConfigError
 from synapse_stream.keys import Keys
+from synapse_stream.retention import ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,10 @@ class Databases:
             place = "" if self._shared else projection
             database = self._opened.get(place)
             if database is None:
-                database = self._shared or open_sqlite(self._file(projection))
+                page_bytes = BLOB_PAGE_BYTES if projection == ARCHIVE else PAGE_BYTES
+                database = self._shared or open_sqlite(
+                    self._file(projection), page_bytes=page_bytes
+                )
                 try:
                     prepare(database, self._settings)
                 except BaseException:
