@@ -114,9 +114,14 @@ def _print(report: Report) -> None:
 def _contents(report: Report) -> str:
     views = sum(position is not None for position in report.views.values())
     return (
-        f"{report.events:,} events in {report.entries:,} batches, {report.archived:,} of them "
-        f"archived; {len(report.producers)} producers, {views} views"
+        f"{_counted(report.events, 'event')} in {_counted(report.entries, 'batch', 'batches')}, "
+        f"{report.archived:,} of them archived; {_counted(len(report.producers), 'producer')}, "
+        f"{_counted(views, 'view')}"
     )
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {many or one + 's'}"
 
 
 def _anchored(report: Report) -> str:
@@ -126,7 +131,8 @@ def _anchored(report: Report) -> str:
         for one in report.producers
         if (ranges := _unanchored(one))
     ]
-    said = f"anchored: {sure:,} of {report.events:,} events, by {report.anchors} anchors"
+    events, anchors = _counted(report.events, "event"), _counted(report.anchors, "anchor")
+    said = f"anchored: {sure:,} of {events}, by {anchors}"
     return f"{said}; unanchored: {', '.join(open_ends)}" if open_ends else said
 
 

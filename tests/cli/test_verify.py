@@ -37,7 +37,7 @@ def test_intact_runs_are_said_to_be_and_what_is_not_anchored_too(
 
     assert said.code == 0
     assert said.lines[0] == (
-        "one: intact, 26 events in 8 batches, 8 of them archived; 1 producers, 3 views"
+        "one: intact, 26 events in 8 batches, 8 of them archived; 1 producer, 3 views"
     )
     assert "unanchored: producer-1 0 to 25" in said.out
     assert said.lines[-1] == "2 jobs verified, 0 of them broken"
