@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from tests.resilience.plan import Scenario
-from tests.resilience_consumers import fuzz, kills, outages, readers, rebuilds, tampering, trims
+from tests.resilience_consumers import (
+    fuzz,
+    kills,
+    outages,
+    readers,
+    rebuilds,
+    stories,
+    tampering,
+    trims,
+)
 
 CONSUMER_PLAN = (
     Scenario(kills.kill_consumers, 100, 2),
@@ -18,6 +27,7 @@ CONSUMER_PLAN = (
     Scenario(outages.fill_the_database_disk, 5, 1),
     Scenario(fuzz.fuzz_streams, 100_000, 2_000),
     Scenario(fuzz.fuzz_streams_on_postgres, 100_000, 1_000),
+    Scenario(stories.project_random_runs, 1_000, 40),
     Scenario(trims.race_trimming, 100, 3),
     Scenario(readers.read_during_writes, 60, 2),
     Scenario(rebuilds.rebuild_under_load, 20, 2),
