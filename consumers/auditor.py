@@ -6,24 +6,19 @@ from typing import TYPE_CHECKING
 
 from consumers.anchoring import anchors_of, keys_of
 from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
-from consumers.audit.archived import ArchiveCheck
+from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.record import Record, lines_of
-from consumers.audit.refold import Refold, refolds
-from consumers.decoding import decode
 from consumers.projections import PROJECTIONS
-from consumers.store import AuditedStore, Databases
+from consumers.refolding import Refolding, Sources
 from synapse_stream.audit import Finding, ProducerReport, Report, Verdict
-from synapse_stream.log.event_log import open_log
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.position import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store.removal import Removed
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
     from synapse_stream.settings import Settings
 
-_PAGE = 50  # entries; one may hold some megabytes
 _ATTEMPTS = 5
 _ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
 _NO_KEY = "there is no key, so no anchor was checked: a re-chained suffix would not be found"
@@ -39,9 +34,10 @@ class Auditor:
         Raises:
             ConfigError: a URL or a key is wrong.
         """
+        self._settings = settings
         self._namespace = settings.namespace
-        self._store = AuditedStore(Databases(settings))
-        self._log: EventLog = open_log(settings)
+        self._sources = Sources(settings)
+        self._store = self._sources.store
         self._keys = keys_of(settings)
         self._place = anchors_of(settings)
         self._book: AnchorBook | None = None
@@ -53,7 +49,7 @@ class Auditor:
         A run that is archived and trimmed while it is read is read again.
         """
         if not self._is_checked:
-            self._log.check(found=False)
+            self._sources.log.check(found=False)
             self._is_checked = True
         report = None
         for _ in range(_ATTEMPTS):
@@ -77,36 +73,35 @@ class Auditor:
 
     def close(self) -> None:
         """Disconnect."""
-        self._store.close()
-        self._log.close()
+        self._sources.close()
 
     def _verify(self, job_id: str, manifest: bytes | None) -> Report:
         gone = self._store.removed(job_id)
         if gone is not None:
             return self._removed(job_id, gone)
-        # Views first: what they have is recorded by then.
-        stored = {name: self._store.view(name, job_id) for name in PROJECTIONS}
-        folds, view_findings = refolds(PROJECTIONS.values(), job_id, stored)
         record, archive = Record(job_id), ArchiveCheck(job_id, manifest)
-        for entry in archive.entries(self._store.blocks(job_id)):
-            record.take_archived(entry)
-            _fold(folds, entry)
-        archived = record.entries
-        for entry in self._stream(job_id):
-            record.take_streamed(entry)
-            _fold(folds, entry)
-        self._close(record, archive)
-        notes: list[str] = []
-        for fold in folds:
-            found, note = fold.compare()
-            view_findings += found
-            notes += [note] if note else []
+        # Views first: what they have is recorded by then.
+        with Refolding(self._settings, self._sources, job_id, archive.events) as views:
+            for entry in archive.entries(self._store.blocks(job_id)):
+                record.take_archived(entry)
+                views.take(entry)
+            archived = record.entries
+            for entry in self._sources.stream(job_id):
+                record.take_streamed(entry)
+                views.take(entry)
+            self._close(record, archive)
+            compared = views.compare()
+        notes = compared.notes
         anchors, anchored, sure = self._judge_anchors(record, notes)
         findings = [*archive.findings, *record.findings, *anchored]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
         return Report(
             job_id,
-            verdict=_verdict(record, [*findings, *view_findings], is_known=bool(folds or anchors)),
+            verdict=_verdict(
+                record,
+                [*findings, *compared.findings],
+                is_known=bool(compared.views or anchors),
+            ),
             entries=record.entries,
             events=record.events,
             archived=archived,
@@ -114,12 +109,9 @@ class Auditor:
                 ProducerReport(name, track.last, track.sealed, track.lost, sure.get(name, -1))
                 for name, track in record.tracks.items()
             ],
-            views={
-                **dict.fromkeys(PROJECTIONS),
-                **{fold.name: fold.position for fold in folds},
-            },
+            views=dict.fromkeys(PROJECTIONS) | compared.views,
             anchors=anchors,
-            findings=[*findings, *view_findings],
+            findings=[*findings, *compared.findings],
             notes=notes,
         )
 
@@ -128,8 +120,8 @@ class Auditor:
         wanted = record.needs_lines(archive.joins)
         lines = {}
         if wanted:
-            again = ArchiveCheck(record.job_id, None)
-            lines = lines_of(again.entries(self._store.blocks(record.job_id)), wanted)
+            again = recorded(record.job_id, self._store.blocks(record.job_id))
+            lines = lines_of(again, wanted)
         record.close(lines, archive.joins)
         record.judge_seals()
         archive.judge_manifest()
@@ -176,12 +168,6 @@ class Auditor:
             self._book = AnchorBook(self._keys, self._place.files())
         return self._book
 
-    def _stream(self, job_id: str) -> Iterator[RecordedBatch]:
-        place = BEGINNING
-        while page := self._log.read_after(job_id, place, limit=_PAGE):
-            yield from page
-            place = Position(page[-1].ms, page[-1].seq + 1)
-
 
 def open_auditor(settings: Settings) -> Auditor:
     """Open the auditor of a deployment.
@@ -190,12 +176,6 @@ def open_auditor(settings: Settings) -> Auditor:
         ConfigError: a URL or a key is wrong.
     """
     return Auditor(settings)
-
-
-def _fold(folds: list[Refold], entry: RecordedBatch) -> None:
-    content = decode(entry.batch) if folds and entry.batch else None
-    for fold in folds:
-        fold.take(entry, content)
 
 
 def _verdict(record: Record, findings: list[Finding], *, is_known: bool) -> Verdict:

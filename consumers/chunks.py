@@ -1,46 +1,36 @@
 """Metric chunks: up to 4,096 points of a series as one row.
 
-    stats     numbers beside the body: what a list or an overview needs of the chunk as a whole
-    outline   the same per block of 64 points, for overviews that are finer than chunks
-    body      the points: positions, times and xs in one frame, values in another
-
-A series with the same positions, times and xs as the one before it, as of metrics that are reported
-together, takes over the first frame as it is.
+stats     numbers beside the body: what a list or an overview needs of the chunk as a whole
+outline   the same per block of 64 points, for overviews that are finer than chunks
+body      the points (`bodies`)
 """
 
 from __future__ import annotations
 
-import struct
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, replace
-from itertools import compress, islice
+from itertools import islice
 from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from consumers import packing, stats
+from consumers.bodies import COLUMNS, TIMES, decode, join
 from consumers.packing import INTEGER, REAL
-from consumers.projections.base import Points
 from consumers.stats import Stats
-from synapse_stream.errors import DecodeError
 from synapse_stream.position import Position
-from synapse_stream.views import Axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from consumers.projections.base import Points
     from consumers.stats import Columns
 
 MOST_POINTS = 4096
-
-_BODY = struct.Struct("<BII")  # layout, points, bytes of the first frame
-_COLUMNS = {1: 4, 2: 5}  # by layout: ms, seq, index, times and maybe xs
-_TIMES, _XS = 3, 4
-_UNEQUAL = "a metric chunk of {} points has columns of other lengths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,54 +86,6 @@ def merge(chunks: Sequence[tuple[int, bytes]]) -> list[Chunk]:
     return merged
 
 
-def cut(number: int, body: bytes, until: Position) -> Points:
-    """Return the points of a chunk that do not stand behind `until`.
-
-    Raises:
-        DecodeError: the body is damaged.
-    """
-    points = decode(body)
-    kept = [place <= until for place in zip(points.ms, points.seq, points.index, strict=True)]
-
-    def column(items: array[Any]) -> array[Any]:
-        return array(items.typecode, compress(items, kept))
-
-    positions = (column(points.ms), column(points.seq), column(points.index))
-    xs = None if points.xs is None else column(points.xs)
-    return Points(number, *positions, column(points.times), column(points.values), xs)
-
-
-def decode(body: bytes) -> Points:
-    """Return the points of a chunk.
-
-    Raises:
-        DecodeError: the body is damaged.
-    """
-    places, values = _read(body)
-    ms, seq, index, times = (array("q", packing.sums(c).tobytes()) for c in places[:_XS])
-    xs = array("d", places[_XS].tobytes()) if len(places) > _XS else None
-    return Points(0, ms, seq, index, times, array("d", values.tobytes()), xs)
-
-
-def decode_axis(body: bytes, axis: Axis) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return where the points of a chunk stand on an axis, and their values.
-
-    On the axis `index` they stand at 0, 1, 2 …; a point without x stands at NaN.
-
-    Raises:
-        DecodeError: the body is damaged.
-    """
-    if axis is Axis.INDEX:
-        _, count, _, packed = _frames(body)
-        return np.arange(count), _values(packed, count)
-    places, values = _read(body)
-    if axis is Axis.TIME:
-        return packing.sums(places[_TIMES]), values
-    if len(places) > _XS:
-        return places[_XS].view(REAL), values
-    return np.full(len(values), np.nan), values
-
-
 class _Piece(NamedTuple):
     """Points of a series that become one chunk."""
 
@@ -191,20 +133,20 @@ def _encode_places(pieces: Sequence[_Piece]) -> list[_Places]:
     cuts = stats.cuts([piece.size for piece in pieces])
     integers = np.array([_column(pieces, name) for name in ("ms", "seq", "index", "times")])
     xs = _column(pieces, "xs")
-    blocks = stats.place_columns(integers[_TIMES], xs.view(REAL), cuts)
+    blocks = stats.place_columns(integers[TIMES], xs.view(REAL), cuts)
     packed = packing.transpose(np.vstack([packing.differences(integers, cuts.chunks), xs]))
     made = []
     for piece, begin, first, last, whole, of_piece in zip(
         pieces,
         cuts.chunks.tolist(),
-        _extremes(integers[:_TIMES], cuts, np.minimum),
-        _extremes(integers[:_TIMES], cuts, np.maximum),
+        _extremes(integers[:TIMES], cuts, np.minimum),
+        _extremes(integers[:TIMES], cuts, np.maximum),
         stats.wholes(blocks, cuts),
         stats.split(blocks, cuts),
         strict=True,
     ):
         layout = 1 if piece.points.xs is None else 2
-        frame = packed[: _COLUMNS[layout], :, begin : begin + piece.size].tobytes()
+        frame = packed[: COLUMNS[layout], :, begin : begin + piece.size].tobytes()
         made.append(_Places(first, last, layout, packing.compress(frame), whole, of_piece))
     return made
 
@@ -245,35 +187,5 @@ def _encode_values(pieces: Sequence[_Piece], places: Sequence[_Places]) -> Itera
             stats.sum_of_finite(piece.part("values")),
             one,
             stats.outline(one, of_piece | place.blocks),
-            _BODY.pack(place.layout, piece.size, len(place.frame))
-            + place.frame
-            + packing.compress(frame),
+            join(place.layout, piece.size, place.frame, packing.compress(frame)),
         )
-
-
-def _read(body: bytes) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the columns of the first frame, positions and times as differences, and the values."""
-    columns, count, frame, packed = _frames(body)
-    places = packing.unpack(frame, columns)
-    if places.shape[1] != count:
-        raise DecodeError(_UNEQUAL.format(count))
-    return places, _values(packed, count)
-
-
-def _frames(body: bytes) -> tuple[int, int, bytes, bytes]:
-    """Return the number of columns of the first frame, that of points, and both frames."""
-    try:
-        layout, count, size = _BODY.unpack_from(body)
-        columns = _COLUMNS[layout]
-    except (struct.error, KeyError) as error:
-        msg = f"a metric chunk of {len(body)} bytes has no known layout"
-        raise DecodeError(msg) from error
-    begin = _BODY.size + size
-    return columns, count, body[_BODY.size : begin], body[begin:]
-
-
-def _values(packed: bytes, count: int) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = packing.unpack(packed, 1)[0].view(REAL)
-    if len(values) != count:
-        raise DecodeError(_UNEQUAL.format(count))
-    return values

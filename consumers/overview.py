@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from consumers import chunks, stats
+from consumers import bodies, stats
 from consumers.stats import Stats
 from synapse_stream.views import Axis, Bucket
 
@@ -124,7 +124,7 @@ class Bucketing:
 
     def _read(self, body: bytes, begin: float) -> Groups:
         """Return the points of a chunk that are in view, in one group a bucket, or a point."""
-        places, values = chunks.decode_axis(body, self._axis)
+        places, values = bodies.decode_axis(body, self._axis)
         if self._axis is Axis.INDEX:
             places = places + begin
         is_seen = np.isfinite(places) & (places >= self._start) & (places <= self._stop)

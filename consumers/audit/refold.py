@@ -22,7 +22,7 @@ from synapse_stream.audit import Finding
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from consumers.decoding import Content
     from consumers.projections.base import JobView
@@ -160,23 +160,6 @@ class Refold:
                     *(self.name, "an event that can be folded", reason),
                     *(parked.position if parked else None, producer, (number, number)),
                 )
-
-
-def refolds(
-    views: Iterable[type[JobView]], job_id: str, stored: Mapping[str, StoredView | str | None]
-) -> tuple[list[Refold], list[Finding]]:
-    """Return a fresh fold for each view that knows the job, and which of them cannot be read."""
-    folds, findings = [], []
-    for view in views:
-        content = stored[view.name]
-        try:
-            if isinstance(content, StoredView):
-                folds.append(Refold(view, job_id, content))
-        except (KeyError, TypeError, ValueError) as error:
-            content = f"a document that cannot be read: {error!r}"
-        if isinstance(content, str):
-            findings.append(Finding(view.name, "a view", content))
-    return folds, findings
 
 
 def _short(document: bytes) -> str:

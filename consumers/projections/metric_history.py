@@ -31,21 +31,26 @@ Event = dict[str, Any]
 _NO_FIT = (TypeError, ValueError, KeyError, AttributeError, OverflowError)
 """What makes the quick way give up; the careful way then finds the event at fault."""
 
+_Shape = tuple[int, int, str | None, tuple[str, ...]]
+"""Attempt, rank, step and names of metrics: those whose series got their points together."""
+
 
 class _Table(NamedTuple):
     """Points of events of one shape: a column a metric beside what they share."""
 
     step: str | None
+    names: tuple[str, ...]
     lines: array[int]
     times: array[int]
     xs: array[float] | None
-    columns: list[tuple[str, array[float]]]
+    columns: list[array[float]]
+    """As many as names."""
 
 
 class _Group:
     """Series whose points came together so far: they share all columns but the values."""
 
-    def __init__(self, keys: tuple[SeriesKey, ...], number: int) -> None:
+    def __init__(self, keys: list[SeriesKey], number: int) -> None:
         self._keys = keys
         self._first = begin_points(number)
         self._others = [array("d") for _ in keys[1:]]
@@ -58,9 +63,9 @@ class _Group:
         lines = table.lines
         if delivery.start:
             lines = array("q", [delivery.start + i for i in lines])
-        (_, values), *others = table.columns
+        values, *others = table.columns
         self._first.extend(Points(0, ms, seq, lines, table.times, values, table.xs))
-        for mine, (_, values) in zip(self._others, others, strict=True):
+        for mine, values in zip(self._others, others, strict=True):
             mine.extend(values)
 
     def series(self) -> Iterator[tuple[SeriesKey, Points]]:
@@ -112,8 +117,8 @@ class MetricHistoryView(JobView):
 
     def _forget(self) -> None:
         self._groups: list[_Group] = []
-        self._open: dict[tuple[SeriesKey, ...], _Group] = {}
-        self._latest: dict[SeriesKey, tuple[SeriesKey, ...]] = {}
+        self._open: dict[_Shape, _Group] = {}
+        self._latest: dict[SeriesKey, _Shape] = {}
 
     def _apply_singly(self, delivery: Delivery, chosen: Sequence[int]) -> None:
         index = 0
@@ -125,19 +130,22 @@ class MetricHistoryView(JobView):
 
     def _append(self, delivery: Delivery, tables: Iterable[_Table], count: int) -> None:
         for table in tables:
-            of = (delivery.attempt, delivery.rank, table.step)
-            keys = tuple([SeriesKey(*of, name) for name, _ in table.columns])
-            if keys:
-                group = self._open.get(keys) or self._begin(keys)
+            if table.names:
+                shape = (delivery.attempt, delivery.rank, table.step, table.names)
+                group = self._open.get(shape) or self._begin(shape)
                 group.add(delivery, table)
         self._document["events"] += count
 
-    def _begin(self, keys: tuple[SeriesKey, ...]) -> _Group:
+    def _begin(self, shape: _Shape) -> _Group:
         """Begin a group; those that share a series with it get no more, to keep points in order."""
+        attempt, rank, step, names = shape
+        keys = [SeriesKey(attempt, rank, step, name) for name in names]
         for key in keys:
-            self._open.pop(self._latest.get(key, ()), None)
-            self._latest[key] = keys
-        group = self._open[keys] = _Group(keys, self._document["events"])
+            before = self._latest.get(key)
+            if before is not None:
+                self._open.pop(before, None)
+            self._latest[key] = shape
+        group = self._open[shape] = _Group(keys, self._document["events"])
         self._groups.append(group)
         return group
 
@@ -192,10 +200,11 @@ def _table(
             raise ValueError(text)
     return _Table(
         step or None,
+        names,
         array("q", indexes),
         array("q", times),
         _xs(_column(events, "x")),
-        [(name, _numbers([value[name] for value in values])) for name in names],
+        [_numbers([value[name] for value in values]) for name in names],
     )
 
 
@@ -228,11 +237,9 @@ def _tabulate_one(event: Event, index: int) -> _Table:
     x = event.get("x")
     return _Table(
         checks.step(event) or None,
+        tuple([checks.name({"name": name}, "name") for name in values]),
         array("q", [index]),
         array("q", [checks.time(event)]),
         None if x is None else array("d", [checks.metric("x", x)]),
-        [
-            (checks.name({"name": name}, "name"), array("d", [checks.metric(name, value)]))
-            for name, value in values.items()
-        ],
+        [array("d", [checks.metric(name, value)]) for name, value in values.items()],
     )

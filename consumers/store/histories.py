@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, tuple_
 
-from consumers.chunks import cut, decode, encode
+from consumers.bodies import cut, decode, decode_all
+from consumers.chunks import encode
 from consumers.overview import Sketch
 from consumers.projections.base import begin_points
 from consumers.stats import Stats
@@ -113,11 +114,13 @@ def decode_until(body: bytes, until: Position | None) -> Points:
 
 
 def read_all(connection: Connection, job_id: str) -> dict[SeriesKey, Points]:
-    """Return all points of a job by series."""
+    """Return all points of a job by series; series may share columns."""
     of_job = series.c.job_no == folds.number(connection, PROJECTION, job_id)
+    found = connection.execute(select(series).where(of_job)).all()
+    bodies = ([body for body, _ in read_chunks(connection, row.no)] for row in found)
     return {
-        SeriesKey(row.attempt, row.rank, row.step, row.name): read_points(connection, row.no)
-        for row in connection.execute(select(series).where(of_job)).all()
+        SeriesKey(row.attempt, row.rank, row.step, row.name): points
+        for row, points in zip(found, decode_all(bodies), strict=True)
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -11,8 +14,10 @@ import zstandard
 from sqlalchemy import select, update
 
 import consumers.marks
+from consumers import refolding
 from consumers.archive.fold import ArchiveFold
 from consumers.archiver import hold
+from consumers.audit.archived import recorded as read_blocks
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.run_state import RunStateView
 from consumers.store import open_store
@@ -24,8 +29,11 @@ from tests.chains import Chain
 from tests.projecting import OlderMessageFeed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from consumers.store import ParkedEvent, Store
     from synapse_stream.audit import Finding, Report
+    from synapse_stream.log.event_log import RecordedBatch
 
 
 @pytest.fixture(autouse=True)
@@ -289,7 +297,7 @@ def test_a_changed_archive_is_found(deployment: Deployment, change: str, what: s
     assert what in {finding.what for finding in deployment.verify().findings}
 
 
-@pytest.mark.parametrize(
+_CHANGES_OF_VIEWS = pytest.mark.parametrize(
     ("projection", "change"),
     [
         ("metric-history", "DELETE FROM chunk"),
@@ -303,6 +311,9 @@ def test_a_changed_archive_is_found(deployment: Deployment, change: str, what: s
         ),
     ],
 )
+
+
+@_CHANGES_OF_VIEWS
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_changed_view_is_found(deployment: Deployment, projection: str, change: str) -> None:
     deployment.run()
@@ -314,6 +325,55 @@ def test_a_changed_view_is_found(deployment: Deployment, projection: str, change
 
     assert finding.what == projection
     assert finding.expected != finding.found
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_second_process_changes_no_report(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    deployment.run()
+    deployment.project()
+    expected = deployment.verify()
+    forked = _let_a_process_fold(monkeypatch, is_killed=is_killed)
+
+    report = deployment.verify()
+
+    assert report == expected
+    assert report.verdict is Verdict.INTACT
+    assert forked.value == (0 if is_killed else 1)
+
+
+@_CHANGES_OF_VIEWS
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_changed_view_is_found_by_a_second_process_as_well(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, projection: str, change: str
+) -> None:
+    deployment.run()
+    deployment.project()
+    with deployment.databases.of(projection).write("test") as connection:
+        assert connection.exec_driver_sql(change).rowcount
+    expected = deployment.verify()
+    _let_a_process_fold(monkeypatch)
+
+    assert deployment.verify() == expected
+
+
+def _let_a_process_fold(monkeypatch: pytest.MonkeyPatch, *, is_killed: bool = False) -> Any:
+    """Fold metric histories beside, as of a long run; return how many processes have read."""
+    forked = multiprocessing.get_context("fork").Value("i", 0)
+    here = os.getpid()
+
+    def recorded(*args: Any) -> Iterator[RecordedBatch]:
+        if os.getpid() != here:
+            if is_killed:
+                os.kill(os.getpid(), signal.SIGKILL)
+            forked.value += 1
+        return read_blocks(*args)
+
+    monkeypatch.setattr(refolding, "LONG_RUN", 1)
+    monkeypatch.setattr(refolding, "_can_fork", lambda: True)
+    monkeypatch.setattr(refolding, "recorded", recorded)
+    return forked
 
 
 @pytest.mark.parametrize("change", [(b'"running"', b'"failed"'), (b'"metrics":', b'"metrics":1')])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers import canonical, chunks
+from consumers import bodies, canonical, chunks
 from consumers.projections.base import begin_points
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
@@ -61,7 +61,7 @@ def test_chunks_do_not_show_in_the_form_of_a_history() -> None:
     for key, points in told.points.items():
         stored[key] = begin_points(0)
         for chunk in chunks.encode(points):
-            stored[key].extend(chunks.decode(chunk.body))
+            stored[key].extend(bodies.decode(chunk.body))
 
     assert canonical.of_points(stored) == canonical.of_fold(told.fold(MetricHistoryView))
 

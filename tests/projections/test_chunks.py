@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers import chunks, packing, stats
+from consumers import bodies, chunks, packing, stats
 from consumers.chunks import MOST_POINTS, Chunk, encode
 from consumers.projections.base import Points, begin_points
 from synapse_stream.errors import DecodeError
@@ -28,9 +28,23 @@ from tests.projections.series import points, same, some_points, values
 def test_decoding_gives_back_every_point(original: Points) -> None:
     (chunk,) = encode(original)
 
-    assert same(chunks.decode(chunk.body), original)
+    assert same(bodies.decode(chunk.body), original)
     places = list(map(Position, original.ms, original.seq, original.index))
     assert (chunk.first, chunk.last) == (min(places), max(places))
+
+
+def test_series_that_were_reported_together_are_decoded_with_shared_columns() -> None:
+    count = MOST_POINTS + 5
+    one = points([float(i) for i in range(count)], xs=[float(i) for i in range(count)])
+    two = replace(one, values=array("d", [nan] * count))
+    alone = points([0.5] * count)
+    series = [one, two, alone, begin_points(0)]
+
+    decoded = bodies.decode_all([[c.body for c in cut] for cut in chunks.encode_all(series)])
+
+    assert all(map(same, decoded, series))
+    assert decoded[0].times is decoded[1].times
+    assert decoded[0].times is not decoded[2].times
 
 
 @settings(deadline=None)
@@ -40,7 +54,7 @@ def test_a_cut_leaves_the_points_up_to_a_position(original: Points, rng: random.
     places = list(map(Position, original.ms, original.seq, original.index))
     until = rng.choice(places)
 
-    left = chunks.cut(chunk.number, chunk.body, until)
+    left = bodies.cut(chunk.number, chunk.body, until)
 
     kept = [i for i, place in enumerate(places) if place <= until]
     assert left.number == original.number
@@ -125,7 +139,7 @@ def test_merging_keeps_points_order_and_numbers(parts: list[Points]) -> None:
 
     (merged,) = chunks.merge([(chunk.number, chunk.body) for chunk in made])
 
-    assert same(chunks.decode(merged.body), _joined(made))
+    assert same(bodies.decode(merged.body), _joined(made))
     assert merged.number == 0
 
 
@@ -145,7 +159,7 @@ def test_an_axis_can_be_read_alone(axis: Axis, xs: list[float] | None) -> None:
     original = points([7.0, 8.0, 9.0], xs=xs)
     expected = {Axis.INDEX: range(3), Axis.TIME: original.times, Axis.X: xs or [nan] * 3}
 
-    places, found = chunks.decode_axis(encode(original)[0].body, axis)
+    places, found = bodies.decode_axis(encode(original)[0].body, axis)
 
     assert repr(places.tolist()) == repr(list(expected[axis]))
     assert found.tolist() == [7.0, 8.0, 9.0]
@@ -163,14 +177,14 @@ def test_damaged_bytes_are_a_decode_error_or_other_points_but_nothing_worse(
 
     for damaged in (bytes(body), cut):
         with contextlib.suppress(DecodeError):
-            assert len(chunks.decode(damaged)) == int.from_bytes(damaged[1:5], "little")
+            assert len(bodies.decode(damaged)) == int.from_bytes(damaged[1:5], "little")
 
 
 def test_a_chunk_whose_columns_differ_in_length_is_damaged() -> None:
     one, other = encode(points([1.0, 2.0]))[0].body, encode(points([1.0]))[0].body
 
     with pytest.raises(DecodeError, match="a metric chunk of 2 points has columns"):
-        chunks.decode(one[:9] + _first_frame(one) + other[9 + len(_first_frame(other)) :])
+        bodies.decode(one[:9] + _first_frame(one) + other[9 + len(_first_frame(other)) :])
 
 
 @settings(deadline=None)
@@ -219,7 +233,7 @@ def _chosen(original: Points, kept: list[int]) -> Points:
 def _joined(made: list[Chunk]) -> Points:
     joined = begin_points(0)
     for chunk in made:
-        joined.extend(chunks.decode(chunk.body))
+        joined.extend(bodies.decode(chunk.body))
     return joined
 
 

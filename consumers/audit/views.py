@@ -1,0 +1,62 @@
+"""The views of a job against fresh folds, all fed together: each batch is decoded once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from consumers.audit.refold import Refold, StoredView
+from consumers.decoding import decode
+from consumers.projections import PROJECTIONS
+from synapse_stream.audit import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.position import Position
+
+
+class Compared(NamedTuple):
+    """What comparing views came to."""
+
+    views: dict[str, Position | None]
+    """The views that know the job, each with the position up to which it was compared."""
+    findings: list[Finding]
+    notes: list[str]
+    """What is no difference, but must be known."""
+
+
+class ViewCheck:
+    """Walks what is recorded of a job, and folds of it what each view has."""
+
+    def __init__(self, job_id: str, stored: Mapping[str, StoredView | str | None]) -> None:
+        """Take by view what is stored, why it cannot be read, or None where it has nothing."""
+        self._folds: list[Refold] = []
+        self._findings: list[Finding] = []
+        for name, content in stored.items():
+            if isinstance(content, StoredView):
+                self._begin(name, job_id, content)
+            elif content is not None:
+                self._findings.append(Finding(name, "a view", content))
+
+    def take(self, entry: RecordedBatch) -> None:
+        """Fold the next entry."""
+        content = decode(entry.batch) if self._folds and entry.batch else None
+        for fold in self._folds:
+            fold.take(entry, content)
+
+    def compare(self) -> Compared:
+        """Compare the views with what was folded."""
+        findings, notes = self._findings[:], []
+        for fold in self._folds:
+            found, note = fold.compare()
+            findings += found
+            notes += [note] if note else []
+        return Compared({fold.name: fold.position for fold in self._folds}, findings, notes)
+
+    def _begin(self, name: str, job_id: str, stored: StoredView) -> None:
+        try:
+            self._folds.append(Refold(PROJECTIONS[name], job_id, stored))
+        except (KeyError, TypeError, ValueError) as error:
+            found = f"a document that cannot be read: {error!r}"
+            self._findings.append(Finding(name, "a view", found))
