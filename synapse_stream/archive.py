@@ -34,6 +34,9 @@ class ProducerMark:
     """Where its newest batch stands."""
     sealed: int | None
     """How many events it says it made; None when its newest batch has no `end`."""
+    joins: Sequence[Sequence[int]] = ()
+    """Where a batch follows what was sent again after a lost tail: the cuts in which that came, the
+    first number and the last one of each batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,15 @@ class Archive(Protocol):
     def jobs(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Return ids of archived jobs in their order; `after` is the last one seen."""
 
-    def add(self, job_id: str, entries: Iterable[RawEntry]) -> None:
+    def add(
+        self, job_id: str, entries: Iterable[RawEntry], joins: Mapping[str, Sequence[Sequence[int]]]
+    ) -> None:
         """Archive a whole job that was read elsewhere; all of it or, if `entries` fails, nothing.
+
+        Args:
+            job_id: of the job.
+            entries: all of them.
+            joins: by producer, as its ProducerMark had them there.
 
         Raises:
             JobExists: the archive has such a job.

@@ -87,10 +87,14 @@ class Parts(NamedTuple):
 
 def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> bytes:
     """Return the chain hash (32 bytes) of a batch that follows `previous`."""
-    header = f"synapse-stream 1\n{job_id}\n{producer}\n{first}\n{last}\n"
-    digest = sha256(previous + header.encode())
+    digest = sha256(previous + chain_head(job_id, producer, first, last))
     digest.update(data)
     return digest.digest()
+
+
+def chain_head(job_id: str, producer: str, first: int, last: int) -> bytes:
+    """Return what stands between the hash before and the lines in what is hashed."""
+    return f"synapse-stream 1\n{job_id}\n{producer}\n{first}\n{last}\n".encode()
 
 
 def seal(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> Batch:

@@ -86,6 +86,15 @@ class JobStream:
         with self._opened() as reader:
             yield from reader.entries(self.job_id, until=until)
 
+    def joins(self) -> dict[str, Sequence[Sequence[int]]]:
+        """Return by producer where archived batches follow what is there no more.
+
+        After a server lost its tail, producers send it again in other cuts; see `docs/audit.md`.
+        Raises what `read` does.
+        """
+        with self._opened() as reader:
+            return reader.joins(self.job_id)
+
     def tail(self, after: Position | None = None) -> Iterator[RecordedEvent]:
         """Read what is recorded behind `after`, then wait for more, until the run has ended.
 

@@ -23,7 +23,7 @@ from consumers.errors import OutdatedFold
 from synapse_stream.batch import parse_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from consumers.fold import Parked
     from synapse_stream.batch import Parts, RawEntry
@@ -76,9 +76,10 @@ class _Mark:
         return True
 
     def join(self, first: int) -> None:
-        """Note that a new batch has come."""
-        if self.again and self.again[-1] == first - 1:
-            self.joins.append(self.again)
+        """Note that a new batch has come: what it follows may have been lost behind that again."""
+        ends = self.again[1:]
+        if first - 1 in ends:
+            self.joins.append(self.again[: ends.index(first - 1) + 2])
         self.again = []
 
 
@@ -161,6 +162,11 @@ class ArchiveFold:
             mark.batches += 1
             self._take(entry, part)
         return []
+
+    def take_over(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> None:
+        """Take over the joins of a job that was archived elsewhere, by producer."""
+        for name, mark in self._marks.items():
+            mark.joins = [list(join) for join in joins.get(name.decode(), mark.joins)]
 
     def retry(self, _parked: Parked) -> str | None:
         """Return why: nothing is ever parked, so there is nothing to be tried again."""

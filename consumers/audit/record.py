@@ -203,7 +203,9 @@ class Record:
         heads = self._track(producer).heads
         found = set(heads.at(first - 1))
         for end in ends:
-            data = b"".join(lines.get((producer, n), b"") + b"\n" for n in range(first, end + 1))
+            # Of a `loss` in the place of several numbers there is a line for the last one only.
+            places = [(producer, number) for number in range(first, end + 1)]
+            data = b"".join(lines[place] + b"\n" for place in places if place in lines)
             found = {seal(head, self.job_id, producer, first, end, data).hash for head in found}
             for head in found:
                 heads.add(end, head)

@@ -19,7 +19,7 @@ from consumers.store.schema import block, job
 from synapse_stream.errors import JobExists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from consumers.store.databases import Databases
     from consumers.store.engine import Database
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 _STAGED = "archive-import"
 
 
-def add_job(databases: Databases, job_id: str, entries: Iterable[RawEntry]) -> None:
+def add_job(
+    databases: Databases,
+    job_id: str,
+    entries: Iterable[RawEntry],
+    joins: Mapping[str, Sequence[Sequence[int]]],
+) -> None:
     """Archive a whole job; if `entries` fails, nothing.
 
     Raises:
@@ -44,6 +49,7 @@ def add_job(databases: Databases, job_id: str, entries: Iterable[RawEntry]) -> N
             with database.write(f"importing job {job_id!r}") as connection:
                 insert_blocks(connection, no, partition, [(start, one)])
             start += one.entries
+        fold.take_over(joins)
         _publish(database, job_id, no, fold.document())
     except BaseException:
         _remove(database, no)

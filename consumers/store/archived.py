@@ -22,7 +22,7 @@ from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -129,13 +129,15 @@ class StoredArchive:
             found = connection.execute(query.order_by(job.c.job_id).limit(limit))
             return list(found.scalars())
 
-    def add(self, job_id: str, entries: Iterable[RawEntry]) -> None:
+    def add(
+        self, job_id: str, entries: Iterable[RawEntry], joins: Mapping[str, Sequence[Sequence[int]]]
+    ) -> None:
         """Archive a whole job that was read elsewhere; all of it or, if `entries` fails, nothing.
 
         Raises:
             JobExists: the archive has such a job.
         """
-        adding.add_job(self._databases, job_id, entries)
+        adding.add_job(self._databases, job_id, entries, joins)
 
     def has(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is archived."""
@@ -168,6 +170,7 @@ class StoredArchive:
             events=mark["events"],
             place=place,
             sealed=next((sealed_count(b) for b in there if b and b.producer == producer), None),
+            joins=mark.get("joins", ()),
         )
 
     def _from(self, connection: Connection, job_id: str, index: int) -> Iterator[RawEntry]:

@@ -86,7 +86,7 @@ def _write(stream: JobStream, kind: Format, file: IO[bytes]) -> str:
 
     match kind:
         case Format.JSONL:
-            end = exact.write_exact(stream.job_id, stream.entries(), file)
+            end = exact.write_exact(stream.job_id, stream.entries(), file, stream.joins())
             return f"{end['events']} events in {end['entries']} entries"
         case Format.CLOUDEVENTS:
             return f"{extracts.write_cloudevents(stream.job_id, stream.read(), file)} events"

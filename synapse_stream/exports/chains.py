@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.batch import GENESIS, parse_fields, sealed_count
+from synapse_stream.batch import GENESIS, chain_head, parse_fields, sealed_count
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
     from synapse_stream.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
+
+Joins = Mapping[str, Sequence[Sequence[int]]]
+"""By producer, the cuts of tails that were sent again: the first number, the last of each batch."""
 
 _MOST_ENDS = 100_000
 
@@ -23,14 +28,52 @@ class _Story:
     batches: int = 0
     events: int = 0
     sealed: int | None = None
-    ends: OrderedDict[int, bytes] = field(default_factory=lambda: OrderedDict({-1: GENESIS}))
-    """Hash at the last number of each of the newest batches."""
+    ends: OrderedDict[int, tuple[bytes, ...]] = field(
+        default_factory=lambda: OrderedDict({-1: (GENESIS,)})
+    )
+    """Hashes at the last number of each of the newest batches."""
+    recuts: list[_Recut] = field(default_factory=list)
+
+    def note(self, number: int, link: bytes) -> None:
+        known = self.ends.get(number, ())
+        if link not in known:
+            self.ends[number] = (*known, link)
+        if len(self.ends) > _MOST_ENDS:
+            self.ends.popitem(last=False)
+
+
+class _Recut:
+    """A tail that was sent again, hashed anew in the cuts in which it came, as its lines pass."""
+
+    def __init__(self, job_id: str, producer: str, join: Sequence[int]) -> None:
+        self.first, *self._ends = join
+        self.last = join[-1]
+        self._job_id, self._producer = job_id, producer
+        self._digests: list[Any] = []
+
+    def take(self, number: int, line: bytes, story: _Story) -> None:
+        """Take the next line; of a `loss` in the place of several, `number` is the last."""
+        if not self._ends or number < self.first:
+            return
+        if not self._digests:
+            head = chain_head(self._job_id, self._producer, self.first, self._ends[0])
+            before = story.ends.get(self.first - 1, ())
+            self._digests = [sha256(previous + head) for previous in before]
+        for digest in self._digests:
+            digest.update(line + b"\n")
+        if number >= self._ends[0]:
+            for digest in self._digests:
+                story.note(number, digest.digest())
+            self.first, self._digests = self._ends.pop(0) + 1, []
 
 
 class Summary:
     """Counts a run entry by entry, and checks its chains if it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, job_id: str, joins: Joins | None = None) -> None:
+        """Begin with nothing; `joins` are needed to check a run that has any."""
+        self._job_id = job_id
+        self._joins = joins or {}
         self._entries = 0
         self._first: str | None = None
         self._last: str | None = None
@@ -50,9 +93,10 @@ class Summary:
         self._first = self._first or self._last
         if entry.batch is None or parse_fields(entry.raw or {}) is None:
             return
-        story = self._producers.setdefault(entry.batch.producer, _Story())
+        story = self._story(entry.batch.producer)
         if check:
             _check(entry.batch, story)
+            _recut(entry.batch, story)
         _count(entry.batch, story)
 
     def as_json(self) -> dict[str, Any]:
@@ -76,23 +120,40 @@ class Summary:
             "producers": producers,
         }
 
+    def _story(self, producer: str) -> _Story:
+        story = self._producers.get(producer)
+        if story is None:
+            joins = self._joins.get(producer, ())
+            recuts = [_Recut(self._job_id, producer, join) for join in joins]
+            story = self._producers[producer] = _Story(recuts=recuts)
+        return story
+
 
 def _check(batch: Batch, story: _Story) -> None:
-    previous = story.ends.get(batch.first - 1)
+    previous = story.ends.get(batch.first - 1, ())
     where = f"numbers {batch.first} to {batch.last} of producer {batch.producer!r}"
-    if previous is None and batch.first > story.last + 1:
+    if not previous and batch.first > story.last + 1:
         msg = f"{where}: numbers {story.last + 1} to {batch.first - 1} are missing before them"
         raise DecodeError(msg)
-    if previous is None or not batch.is_linked_to(previous):
+    if not any(map(batch.is_linked_to, previous)):
         msg = f"{where} do not follow from the batch before: they, it or their hash was changed"
         raise DecodeError(msg)
 
 
+def _recut(batch: Batch, story: _Story) -> None:
+    """Hash the lines that are new anew, where they came again."""
+    if not any(cut.first <= batch.last and batch.first <= cut.last for cut in story.recuts):
+        return
+    lines = batch.lines()
+    for number, line in enumerate(lines, batch.last + 1 - len(lines)):
+        if number > story.last:
+            for cut in story.recuts:
+                cut.take(number, line, story)
+
+
 def _count(batch: Batch, story: _Story) -> None:
     story.batches += 1
-    story.ends[batch.last] = batch.hash
-    if len(story.ends) > _MOST_ENDS:
-        story.ends.popitem(last=False)
+    story.note(batch.last, batch.hash)
     if batch.last > story.last:
         story.events += batch.last - max(story.last, batch.first - 1)
         story.last, story.hash = batch.last, batch.hash

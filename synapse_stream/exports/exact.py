@@ -1,6 +1,6 @@
 """The exact format: JSON Lines, as one zstd frame, that holds every byte of a run.
 
-    {"synapse_stream_export":1,"job":"job-42"}
+    {"synapse_stream_export":1,"job":"job-42"}                     and "joins", where there are any
     {"batch":{"at":"1763880000000-0","producer":"…","first":0,"last":1,"hash":"…","lines":2}}
     {"seq":0,"time":…}                              the lines, exactly as the producer wrote them
     {"seq":1,"time":…}
@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 from base64 import b64decode, b64encode
 from hashlib import sha256
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -23,7 +24,7 @@ import zstandard
 
 from synapse_stream.batch import RawEntry, decode_events, parse_fields, unpack
 from synapse_stream.errors import DecodeError
-from synapse_stream.exports.chains import Summary
+from synapse_stream.exports.chains import Joins, Summary
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 
@@ -44,11 +45,21 @@ class _Sink(Protocol):
         """Take bytes."""
 
 
-def write_exact(job_id: str, entries: Iterable[RecordedBatch], file: IO[bytes]) -> dict[str, Any]:
-    """Write a run; return what its last line says. Memory holds one entry at a time."""
-    summary, digest = Summary(), sha256()
+def write_exact(
+    job_id: str, entries: Iterable[RecordedBatch], file: IO[bytes], joins: Joins
+) -> dict[str, Any]:
+    """Write a run; return what its last line says. Memory holds one entry at a time.
+
+    Args:
+        job_id: of the run.
+        entries: all of them.
+        file: where to write.
+        joins: of the run, as `JobReader.joins` returns them.
+    """
+    summary, digest = Summary(job_id), sha256()
+    head = {"synapse_stream_export": VERSION, "job": job_id}
     with zstandard.ZstdCompressor(_LEVEL).stream_writer(file, closefd=False) as sink:
-        _write(sink, digest, _line({"synapse_stream_export": VERSION, "job": job_id}))
+        _write(sink, digest, _line(head | {"joins": joins} if joins else head))
         for entry in entries:
             summary.add(entry)
             _write(sink, digest, _written(job_id, entry))
@@ -83,6 +94,7 @@ class ExactFile:
             msg = f"the file is no export of version {VERSION}: it begins with {head!r:.100}"
             raise DecodeError(msg)
         self.job_id: str = head["job"]
+        self.joins = _joins(head.get("joins", {}))
 
     def entries(self) -> Iterator[RecordedBatch]:
         """Yield every entry; at the end the counts, heads and digest have been compared.
@@ -90,7 +102,7 @@ class ExactFile:
         Raises:
             DamagedExport: the file is cut or was changed.
         """
-        summary = Summary()
+        summary = Summary(self.job_id, self.joins)
         while True:
             before = self._digest.hexdigest()
             head = self._next()
@@ -167,6 +179,25 @@ class ExactFile:
 
     def _refusal(self, reason: str) -> DamagedExport:
         return DamagedExport(f"line {self._number} of the export: {reason}")
+
+
+def _joins(found: Any) -> Joins:
+    """Return the joins of a file's first line.
+
+    Raises:
+        DecodeError: they are none.
+    """
+    try:
+        if all(_is_join(*join) for joins in found.values() for join in joins):
+            return found  # type: ignore[no-any-return]
+    except (AttributeError, IndexError, TypeError):
+        pass
+    msg = f"line 1 of the export: {found!r:.100} are no joins: a first number, then growing ends"
+    raise DecodeError(msg)
+
+
+def _is_join(first: int, *ends: int) -> bool:
+    return 0 <= first <= ends[0] and all(one < two for one, two in pairwise(ends))
 
 
 def _write(sink: _Sink, digest: Any, text: bytes) -> None:

@@ -18,7 +18,7 @@ from synapse_stream.log.replies import entry_id
 from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.archive import Archive
     from synapse_stream.log.event_log import EventLog, RecordedBatch
@@ -77,6 +77,17 @@ class JobReader:
     ) -> Reading:
         """Begin to read in pages what `read_after` would return without a limit."""
         return Reading(self, job_id, position, until)
+
+    def joins(self, job_id: str) -> dict[str, Sequence[Sequence[int]]]:
+        """Return by producer the joins of a job that its entries alone do not show.
+
+        A stream that was never trimmed has what came again itself.
+        """
+        may_lack = self.may_lack(job_id, BEGINNING)
+        archive = self.archive(job_id, BEGINNING) if may_lack else None
+        manifest = archive.manifest(job_id) if archive else None
+        producers = manifest.producers if manifest else {}
+        return {name: mark.joins for name, mark in producers.items() if mark.joins}
 
     def close(self) -> None:
         """Disconnect from the archive."""

@@ -22,6 +22,7 @@ from tests.chains import Chain
 
 if TYPE_CHECKING:
     from consumers.store import StoredArchive
+    from synapse_stream.exports.chains import Joins
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.log.job_reader import JobReader
@@ -31,9 +32,9 @@ JOB = "job-1"
 END = {"type": "end", "status": "completed", "count": 5, "rank": 0}
 
 
-def exported(entries: list[RawEntry], job: str = JOB) -> bytes:
+def exported(entries: list[RawEntry], job: str = JOB, joins: Joins | None = None) -> bytes:
     file = io.BytesIO()
-    write_exact(job, (recorded_batch(job, found) for found in entries), file)
+    write_exact(job, (recorded_batch(job, found) for found in entries), file, joins or {})
     return file.getvalue()
 
 
@@ -200,10 +201,10 @@ def test_an_archive_goes_on_behind_an_imported_run(
     for _ in range(20):
         log.append(chain.add({}, {}))
     entries: list[Any] = [RawEntry(e.ms, e.seq, e.raw or {}) for e in archiver.stream(JOB)]
-    archive.add(JOB, iter(entries[:12]))
+    archive.add(JOB, iter(entries[:12]), {})
 
     archiver.archive()
 
     assert keys(archive.read(JOB)) == keys(archiver.stream(JOB))
     with pytest.raises(JobExists):
-        archive.add(JOB, iter(entries))
+        archive.add(JOB, iter(entries), {})

@@ -62,7 +62,7 @@ def test_reading_on_is_exact_and_a_place_is_that_of_the_newest(
     entries = lost_and_put_back(dice, chain)
     ids = [e[:2] for e in entries]
     assert len(set(ids)) < len(ids)
-    archive.add(JOB, iter(entries))
+    archive.add(JOB, iter(entries), {})
     every = list(range(chain.last + 1))
 
     assert numbers(list(in_pages(archive, dice))) == every
@@ -84,7 +84,7 @@ def test_a_producers_newest_batch_is_told_from_another_ones_with_its_id(
     other = Chain(JOB, "other")
     entries = [entry((1, 0), chain.add({})), entry((2, 0), chain.add(END))]
     entries += [entry((1, 0), other.add({})), entry((2, 0), other.add({}))]
-    archive.add(JOB, iter(entries))
+    archive.add(JOB, iter(entries), {})
 
     manifest = archive.manifest(JOB)
 
@@ -104,7 +104,7 @@ def test_the_stream_goes_on_behind_the_archive_though_it_has_ids_of_lost_entries
     seed: int,
 ) -> None:
     dice = random.Random(seed)
-    archive.add(JOB, iter(lost_and_put_back(dice, chain)))
+    archive.add(JOB, iter(lost_and_put_back(dice, chain)), {})
     for kept, seq in zip(range(40, 60), range(20), strict=True):  # the newest ids rise again
         append_at(log, kept, seq, chain)
     archiver.archive()

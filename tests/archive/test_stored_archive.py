@@ -163,7 +163,7 @@ def test_places_are_found_where_ids_went_back(
     chain = Chain(JOBS[0])
     places = [10, 20, 30, 40, 15, 25, 35, 45]
     entries = [entry((place, 0), chain.add({})) for place in places]
-    archive.add(JOBS[0], iter(entries))
+    archive.add(JOBS[0], iter(entries), {})
 
     for index, place in enumerate(places):
         assert archive.find(JOBS[0], Position(place, 0)) == index

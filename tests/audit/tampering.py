@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from consumers.store.databases import Databases
+from synapse_stream.archive import open_archive
 from synapse_stream.audit import open_auditor
 from synapse_stream.batch import encode_fields, seal
+from synapse_stream.exports.copies import import_run
+from synapse_stream.exports.exact import ExactFile, write_exact
 from synapse_stream.log.event_log import Outcome
+from synapse_stream.log.job_reader import JobReader
+from synapse_stream.stream import JobStream
 from tests.chains import Chain
 from tests.projecting import project
 
@@ -67,6 +74,18 @@ class Deployment:
             return auditor.verify(job)
         finally:
             auditor.close()
+
+    def export(self, job: str = "job-1") -> bytes:
+        """Return what `export` writes."""
+        file, stream = io.BytesIO(), JobStream(job, settings=self.settings)
+        write_exact(job, stream.entries(), file, stream.joins())
+        return file.getvalue()
+
+    def import_(self, file: bytes) -> None:
+        """Put into the store what `export` wrote elsewhere."""
+        with closing(open_archive(self.settings)) as archive:
+            reader = JobReader(self.log, lambda: archive)
+            assert import_run(ExactFile(io.BytesIO(file)), reader, archive)
 
     def redis(self, *command: Any) -> Any:
         return self.log._client.execute_command(*command)

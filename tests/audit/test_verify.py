@@ -30,6 +30,7 @@ from tests.projecting import OlderMessageFeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from consumers.store import ParkedEvent, Store
     from synapse_stream.audit import Finding, Report
@@ -140,7 +141,9 @@ def test_a_tail_that_came_again_in_other_cuts_is_no_difference(deployment: Deplo
         assert report.findings == []
 
 
-def test_a_tail_that_came_again_is_proved_when_the_stream_is_gone(deployment: Deployment) -> None:
+def test_a_tail_that_came_again_is_proved_when_the_stream_is_gone(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     chain = deployment.run(is_ended=False)
     deployment.project()
     lost = chain.batches[3:]
@@ -153,10 +156,17 @@ def test_a_tail_that_came_again_is_proved_when_the_stream_is_gone(deployment: De
     deployment.project()
     deployment.redis("DEL", deployment.log.keys.job("job-1"))
 
-    report = deployment.verify()
+    reports = [deployment.verify()]
+    file = deployment.export()
+    deployment.settings = deployment.settings.model_copy(
+        update={"store_url": f"sqlite:///{tmp_path}/elsewhere"}
+    )
+    deployment.import_(file)
+    reports.append(deployment.verify())
 
-    assert report.findings == []
-    assert report.verdict is Verdict.INTACT
+    assert [report.findings for report in reports] == [[], []]
+    assert [report.verdict for report in reports] == [Verdict.INTACT, Verdict.INTACT]
+    assert deployment.export() == file
 
 
 def test_an_archived_batch_that_overlaps_the_one_before_is_judged_at_its_own_beginning(
