@@ -9,14 +9,12 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from synapse_stream.archive import open_archive
-from synapse_stream.errors import DecodeError, LogUnavailable
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.events import (
     End,
     ProducerLost,
     RecordedEvent,
     RunStarted,
-    Undecodable,
-    parse,
 )
 from synapse_stream.job_views import Metrics, all_messages, find_series, opened
 from synapse_stream.log.event_log import open_log
@@ -24,6 +22,7 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.job_reader import JobReader
 from synapse_stream.models import RunStatus
 from synapse_stream.position import BEGINNING, Position, is_between
+from synapse_stream.recorded import events_of
 from synapse_stream.settings import Settings
 from synapse_stream.views.history import state_at
 
@@ -74,7 +73,7 @@ class JobStream:
         begin = after or BEGINNING
         with self._opened() as reader:
             for entry in reader.entries(self.job_id, begin, until=until):
-                for recorded in _events(entry):
+                for recorded in events_of(entry):
                     if is_between(recorded.position, begin, until):
                         yield recorded
 
@@ -230,7 +229,7 @@ class JobStream:
         is_over: bool | None = False
         for entry in reader.entries(self.job_id, until=at):
             if entry.batch and any(mark in entry.batch.data for mark in _TURNS):
-                for recorded in _events(entry):
+                for recorded in events_of(entry):
                     if recorded.position <= at:
                         is_over = _is_over(recorded.event, is_over)
         return bool(is_over)
@@ -260,7 +259,7 @@ def _is_over(event: Event, before: bool | None) -> bool | None:  # noqa: FBT001 
 
 def _unknown(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[RecordedEvent]:
     """Yield the events of an entry that were not delivered before the server lost its tail."""
-    events, batch = list(_events(entry)), entry.batch
+    events, batch = list(events_of(entry)), entry.batch
     if batch is None:
         yield from events
         return
@@ -270,38 +269,3 @@ def _unknown(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[Record
         # counted from the back, since a loss is one line for all the numbers of its batch
         if batch.last + index > known:
             yield recorded
-
-
-def _events(entry: RecordedBatch) -> Iterator[RecordedEvent]:
-    producer, events = _decoded(entry)
-    for index, event in enumerate(events):
-        yield RecordedEvent(Position(entry.ms, entry.seq, index), producer, event)
-
-
-def _decoded(entry: RecordedBatch) -> tuple[str, list[Event]]:
-    batch, time_us = entry.batch, entry.ms * 1000
-    if batch is None:
-        fields = entry.raw or {}
-        raw = b" ".join(name + b"=" + value for name, value in fields.items())
-        producer = fields.get(b"p", b"").decode(errors="replace")
-        return producer, [_undecodable(-1, time_us, raw, entry.error or "")]
-    lines, count = batch.lines(), batch.last - batch.first + 1
-    events = [
-        _event(line, number, time_us)
-        for number, line in enumerate(lines, 1 + batch.last - len(lines))
-    ]
-    if len(events) != count and [event.type for event in events] != ["loss"]:
-        reason = f"{len(lines)} lines for the numbers {batch.first} to {batch.last}"
-        events = [_undecodable(batch.last, time_us, batch.data, reason)]
-    return batch.producer, events
-
-
-def _event(line: bytes, number: int, time_us: int) -> Event:
-    try:
-        return parse(line)
-    except DecodeError as error:
-        return _undecodable(number, time_us, line, str(error))
-
-
-def _undecodable(number: int, time_us: int, raw: bytes, reason: str) -> Event:
-    return Undecodable(seq=number, time=time_us, raw=raw, reason=reason)
