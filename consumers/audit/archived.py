@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from consumers.archive.fold import ArchiveFold
-from consumers.audit.differing import first_difference
+from consumers.audit.differing import Difference, first_difference
 from synapse_stream.audit import Finding
+from synapse_stream.exports.chains import parse_joins
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from synapse_stream.batch import RawEntry
+    from synapse_stream.exports.chains import Joins
     from synapse_stream.log.event_log import RecordedBatch
 
 _AS_RECEIVED = frozenset({"bytes", "joins", "again"})  # what entries alone do not tell
@@ -40,19 +42,15 @@ class ArchiveCheck:
     def __init__(self, job_id: str, manifest: bytes | None) -> None:
         self.job_id = job_id
         self.findings: list[Finding] = []
-        self._manifest: dict[str, Any] | None = None if manifest is None else orjson.loads(manifest)
-        self._fold = ArchiveFold(job_id, None)
-
-    @property
-    def joins(self) -> dict[str, list[list[int]]]:
+        self.joins: Joins = {}
         """By producer, how tails that were sent again were cut, as the manifest says."""
-        producers = (self._manifest or {}).get("producers", {})
-        return {name: mark["joins"] for name, mark in producers.items() if "joins" in mark}
-
-    @property
-    def events(self) -> int:
+        self.events = 0
         """How many events the archive has, as the manifest says."""
-        return int((self._manifest or {}).get("events", 0))
+        self._manifest: Any = None
+        self._fault: Difference | None = None
+        self._fold = ArchiveFold(job_id, None)
+        if manifest is not None:
+            self._read(manifest)
 
     def entries(self, blocks: Iterable[StoredBlock]) -> Iterator[RecordedBatch]:
         """Yield the entries of all blocks; the blocks are judged on the way."""
@@ -83,9 +81,22 @@ class ArchiveCheck:
                 finding = Finding("manifest", f"{fresh['entries']} entries", "no manifest")
                 self.findings.append(finding)
             return
-        found = first_difference(fresh, _comparable(self._manifest))
+        found = first_difference(fresh, _comparable(self._manifest)) or self._fault
         if found:
             self.findings.append(Finding("manifest", found.expected, found.found))
+
+    def _read(self, manifest: bytes) -> None:
+        """Read a manifest, whatever it holds; `judge_manifest` says what is wrong with it."""
+        self._manifest = "what cannot be read"
+        try:
+            self._manifest = orjson.loads(manifest)
+            producers = self._manifest["producers"].items()
+            self.events = int(self._manifest["events"])
+            self.joins = parse_joins(
+                {name: mark["joins"] for name, mark in producers if "joins" in mark}
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self._fault = Difference("a manifest", f"{type(error).__name__}: {error}")
 
     def _find(self, expected: str, found: str, position: Position) -> None:
         self.findings.append(Finding("block", expected, found, position))

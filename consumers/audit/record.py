@@ -10,6 +10,7 @@ stream too is proved by the manifest's `joins`: the cuts, from which the hashes 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -120,8 +121,10 @@ class Record:
         for placed in self._recut:
             self._compare_lines(placed, lines)
         for producer in {batch.producer for _, batch in self._unlinked}:
+            numbers = sorted(number for name, number in lines if name == producer)
+            mine = {number: lines[producer, number] for number in numbers}
             for first, *ends in joins.get(producer, ()):
-                self._cut_again(producer, first, ends, lines)
+                self._cut_again(producer, first, ends, mine)
         for placed in self._unlinked:
             heads = self._track(placed.batch.producer).heads
             if not heads.links(placed.batch):
@@ -193,19 +196,17 @@ class Record:
                 return
 
     def _cut_again(
-        self,
-        producer: str,
-        first: int,
-        ends: Sequence[int],
-        lines: Mapping[tuple[str, int], bytes],
+        self, producer: str, first: int, ends: Sequence[int], lines: Mapping[int, bytes]
     ) -> None:
-        """Note the heads of a tail that was sent again, from its cuts and its lines."""
-        heads = self._track(producer).heads
+        """Note the heads of a tail that was sent again, from its cuts and its lines.
+
+        Of a `loss` in the place of several numbers there is a line for the last one only.
+        """
+        heads, numbers = self._track(producer).heads, list(lines)
         found = set(heads.at(first - 1))
         for end in ends:
-            # Of a `loss` in the place of several numbers there is a line for the last one only.
-            places = [(producer, number) for number in range(first, end + 1)]
-            data = b"".join(lines[place] + b"\n" for place in places if place in lines)
+            part = numbers[bisect_left(numbers, first) : bisect_right(numbers, end)]
+            data = b"".join(lines[number] + b"\n" for number in part)
             found = {seal(head, self.job_id, producer, first, end, data).hash for head in found}
             for head in found:
                 heads.add(end, head)

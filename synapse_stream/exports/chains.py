@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.batch import GENESIS, chain_head, parse_fields, sealed_count
@@ -19,6 +20,25 @@ Joins = Mapping[str, Sequence[Sequence[int]]]
 """By producer, the cuts of tails that were sent again: the first number, the last of each batch."""
 
 _MOST_ENDS = 100_000
+
+
+def parse_joins(found: Any) -> Joins:
+    """Return joins that were read.
+
+    Raises:
+        DecodeError: they are none.
+    """
+    try:
+        if all(_is_join(*join) for joins in found.values() for join in joins):
+            return found  # type: ignore[no-any-return]
+    except (AttributeError, IndexError, TypeError):
+        pass
+    msg = f"{found!r:.100} are no joins: lists of a first number and growing ends, by producer"
+    raise DecodeError(msg)
+
+
+def _is_join(first: int, *ends: int) -> bool:
+    return 0 <= first <= ends[0] and all(one < two for one, two in pairwise(ends))
 
 
 @dataclass(slots=True)

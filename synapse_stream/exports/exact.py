@@ -16,7 +16,6 @@ from __future__ import annotations
 import io
 from base64 import b64decode, b64encode
 from hashlib import sha256
-from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -24,7 +23,7 @@ import zstandard
 
 from synapse_stream.batch import RawEntry, decode_events, parse_fields, unpack
 from synapse_stream.errors import DecodeError
-from synapse_stream.exports.chains import Joins, Summary
+from synapse_stream.exports.chains import Joins, Summary, parse_joins
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 
@@ -94,7 +93,10 @@ class ExactFile:
             msg = f"the file is no export of version {VERSION}: it begins with {head!r:.100}"
             raise DecodeError(msg)
         self.job_id: str = head["job"]
-        self.joins = _joins(head.get("joins", {}))
+        try:
+            self.joins = parse_joins(head.get("joins", {}))
+        except DecodeError as error:
+            raise self._refusal(str(error)) from error
 
     def entries(self) -> Iterator[RecordedBatch]:
         """Yield every entry; at the end the counts, heads and digest have been compared.
@@ -179,25 +181,6 @@ class ExactFile:
 
     def _refusal(self, reason: str) -> DamagedExport:
         return DamagedExport(f"line {self._number} of the export: {reason}")
-
-
-def _joins(found: Any) -> Joins:
-    """Return the joins of a file's first line.
-
-    Raises:
-        DecodeError: they are none.
-    """
-    try:
-        if all(_is_join(*join) for joins in found.values() for join in joins):
-            return found  # type: ignore[no-any-return]
-    except (AttributeError, IndexError, TypeError):
-        pass
-    msg = f"line 1 of the export: {found!r:.100} are no joins: a first number, then growing ends"
-    raise DecodeError(msg)
-
-
-def _is_join(first: int, *ends: int) -> bool:
-    return 0 <= first <= ends[0] and all(one < two for one, two in pairwise(ends))
 
 
 def _write(sink: _Sink, digest: Any, text: bytes) -> None:

@@ -307,6 +307,35 @@ def test_a_changed_archive_is_found(deployment: Deployment, change: str, what: s
     assert what in {finding.what for finding in deployment.verify().findings}
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"\0",
+        b"[]",
+        b"7",
+        b'{"producers":[]}',
+        b'{"producers":{"producer-1":1}}',
+        b'{"events":"x"}',
+        b'{"producers":{"producer-1":{"joins":[["a"]]}}}',
+        None,
+    ],
+)
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_manifest_that_is_none_is_a_difference(
+    deployment: Deployment, manifest: bytes | None
+) -> None:
+    deployment.run()
+    deployment.project()
+    no_joins = 'replace(CAST(document AS TEXT), \'"last":25\', \'"last":25,"joins":[[3,2]]\')'
+    change = no_joins if manifest is None else f"x'{manifest.hex()}'"
+    with deployment.databases.of(ArchiveFold.name).write("test") as connection:
+        connection.exec_driver_sql(f"UPDATE job SET document = CAST({change} AS BLOB)")
+
+    (finding,) = deployment.verify().findings
+
+    assert finding.what == "manifest"
+
+
 _CHANGES_OF_VIEWS = pytest.mark.parametrize(
     ("projection", "change"),
     [
