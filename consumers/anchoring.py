@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,27 +16,22 @@ from consumers.store import AnchorDatabase
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from synapse_stream.settings import Settings
 
 _TAIL_BYTES = 64 * 1024
 
 
+Sign = Callable[[bytes | None], Iterable[bytes]]
+"""Given the last line of a file, None where it has none: what is to be added."""
+
+
 class Anchors(Protocol):
     """What holds anchors: one chain of lines, a *file*, a partition of a namespace."""
 
-    def append(
-        self,
-        signer: Signer,
-        namespace: str,
-        partition: int,
-        manifests: Sequence[tuple[str, bytes]],
-        time_ms: int,
-        *,
-        is_removal: bool = False,
-    ) -> None:
-        """Sign what jobs have come to, or that it is to be removed, and keep it safe.
+    def append(self, namespace: str, partition: int, sign: Sign) -> None:
+        """Add to a file what `sign` makes of its last line, and keep it safe.
 
         Whoever else writes the file waits.
 
@@ -56,30 +52,12 @@ class AnchorFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def append(
-        self,
-        signer: Signer,
-        namespace: str,
-        partition: int,
-        manifests: Sequence[tuple[str, bytes]],
-        time_ms: int,
-        *,
-        is_removal: bool = False,
-    ) -> None:
+    def append(self, namespace: str, partition: int, sign: Sign) -> None:
         """Put it on the disk; a line that was torn by a crash is taken away first."""
-        if not manifests:
-            return
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._file(namespace, partition).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            lines = signer.lines(
-                namespace,
-                manifests,
-                time_ms=time_ms,
-                before=_last_line(file.fileno()),
-                is_removal=is_removal,
-            )
-            file.writelines(line + b"\n" for line in lines)
+            file.writelines(line + b"\n" for line in sign(_last_line(file.fileno())))
             file.flush()
             os.fsync(file.fileno())
 

@@ -20,7 +20,7 @@ from consumers.store import AuditedStore, Databases
 from synapse_stream.errors import SynapseStreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from consumers.anchoring import Anchors
     from consumers.audit.anchors import Signer
@@ -100,10 +100,14 @@ class Notary:
             for job_id, text in found.items()
             if entries[job_id] != self._anchored.get(job_id)
         ]
-        place = (self._settings.namespace, self._partition)
-        now_ms = time.time_ns() // 1_000_000
+        namespace, now_ms = self._settings.namespace, time.time_ns() // 1_000_000
+
+        def sign(before: bytes | None) -> Iterator[bytes]:
+            return self._signer.lines(namespace, manifests, time_ms=now_ms, before=before)
+
         try:
-            self._anchors.append(self._signer, *place, manifests, now_ms)
+            if manifests:
+                self._anchors.append(namespace, self._partition, sign)
         except OSError as error:
             self._fail(error)
             return
@@ -149,9 +153,14 @@ def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
         return None
 
     def vouch(partition: int, job_id: str, manifest: bytes) -> None:
-        place, now_ms = (settings.namespace, partition), time.time_ns() // 1_000_000
+        namespace, now_ms = settings.namespace, time.time_ns() // 1_000_000
+
+        def sign(before: bytes | None) -> Iterator[bytes]:
+            run = [(job_id, manifest)]
+            return signer.lines(namespace, run, time_ms=now_ms, before=before, is_removal=True)
+
         try:
-            anchors.append(signer, *place, [(job_id, manifest)], now_ms, is_removal=True)
+            anchors.append(namespace, partition, sign)
         except OSError as error:
             msg = f"job {job_id!r} stays in the archive, for no anchor can say it went: {error}"
             raise NotAnchored(msg) from error

@@ -107,7 +107,7 @@ class Signer:
         *,
         time_ms: int,
         before: bytes | None,
-        is_removal: bool,
+        is_removal: bool = False,
     ) -> Iterator[bytes]:
         """Yield an anchor a job, given with its manifest; the first follows the line `before`."""
         for job_id, manifest in manifests:

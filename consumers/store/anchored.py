@@ -31,11 +31,10 @@ from consumers.store.engine import open_postgres, open_sqlite
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Connection, Select
 
-    from consumers.audit.anchors import Signer
     from consumers.store.engine import Database
 
 _LOCK = 0x414E43484F52  # "ANCHOR"; one a PostgreSQL database
@@ -70,34 +69,17 @@ class AnchorDatabase:
         self._lock = Lock()
 
     def append(
-        self,
-        signer: Signer,
-        namespace: str,
-        partition: int,
-        manifests: Sequence[tuple[str, bytes]],
-        time_ms: int,
-        *,
-        is_removal: bool = False,
+        self, namespace: str, partition: int, sign: Callable[[bytes | None], Iterable[bytes]]
     ) -> None:
         """Add a row an anchor; other writers wait, so that the chain has no fork."""
-        if not manifests:
-            return
         last = _lines_of(namespace, partition).order_by(_anchor.c.no.desc()).limit(1)
         with self._opened() as database:
             with database.write("writing anchors") as connection:
                 self._wait_for_others(connection)
                 before = connection.execute(last).scalar()
-                lines = signer.lines(
-                    namespace,
-                    manifests,
-                    time_ms=time_ms,
-                    before=None if before is None else bytes(before),
-                    is_removal=is_removal,
-                )
-                rows = [
-                    {"namespace": namespace, "partition": partition, "line": one} for one in lines
-                ]
-                connection.execute(insert(_anchor), rows)
+                lines = sign(None if before is None else bytes(before))
+                of_file = {"namespace": namespace, "partition": partition}
+                connection.execute(insert(_anchor), [of_file | {"line": line} for line in lines])
             database.make_durable()
 
     def files(self) -> Iterator[tuple[str, list[bytes]]]:

@@ -235,11 +235,14 @@ def write_together(deployment: Deployment) -> None:
         manifest = store.load_folds(ArchiveFold.name, ["job-1"])["job-1"]
     partition = deployment.log.keys.partition("job-1")
 
+    def sign(before: bytes | None) -> Iterator[bytes]:
+        return signer.lines(settings.namespace, [("job-1", manifest)], time_ms=0, before=before)
+
     def write() -> None:
         anchors = anchors_of(settings)
         assert anchors is not None
-        for number in range(20):
-            anchors.append(signer, settings.namespace, partition, [("job-1", manifest)], number)
+        for _ in range(20):
+            anchors.append(settings.namespace, partition, sign)
 
     threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
