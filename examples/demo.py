@@ -105,13 +105,8 @@ def _show(given: argparse.Namespace, page: str) -> int:
             _check(f"digits-{now}", RunStatus.CANCELLED)
             return code
         importing.wait()
-        expected = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.RUNNING)
-        checks = [
-            _check(f"{job}-{now}", status) for job, status in zip(_JOBS, expected, strict=True)
-        ]
-        checks += [_verify(f"{job}-{now}") for job in _JOBS]
-        if not all(checks):
-            return 1
+        if not _are_as_expected(now, stop):
+            return 130 if stop.is_set() else 1
         if not given.once and sys.stdin.isatty():
             print(f"\nEverything runs on: {page}  Ctrl-C stops it", flush=True)
             stop.wait()
@@ -120,6 +115,14 @@ def _show(given: argparse.Namespace, page: str) -> int:
             run.terminate()
             run.wait()
     return 0
+
+
+def _are_as_expected(now: str, stop: threading.Event) -> bool:
+    """Check and verify the jobs; an interrupt ends it."""
+    expected = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.RUNNING)
+    checks = [_check(f"{job}-{now}", status) for job, status in zip(_JOBS, expected, strict=True)]
+    checks += [_verify(f"{job}-{now}") for job in _JOBS if not stop.is_set()]
+    return all(checks)
 
 
 def _run(target: str, job: str, params: Any, *, is_shown: bool = False) -> subprocess.Popen[bytes]:

@@ -20,6 +20,12 @@ _SHOWN = 200
 _NOTHING = object()
 
 
+def shown(data: bytes) -> str:
+    """Return the beginning of stored bytes, for people."""
+    text = data[:_SHOWN].decode(errors="backslashreplace")
+    return text if len(data) <= _SHOWN else f"{text}…"
+
+
 class Difference(NamedTuple):
     """One difference, for people."""
 
@@ -104,5 +110,4 @@ def _row(row: MessageRow | None) -> str:
 def _text(value: Any) -> str:
     if value is _NOTHING:
         return "nothing"
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return shown(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))

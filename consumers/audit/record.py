@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from consumers.audit.differing import shown
 from consumers.audit.heads import Heads
 from consumers.ledger import stands_for_range
 from synapse_stream.audit import Finding
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from synapse_stream.log.event_log import RecordedBatch
-
-_SHOWN = 200
 
 
 class Track:
@@ -189,7 +188,7 @@ class Record:
             archived = lines.get((batch.producer, number), line)
             if archived != line:
                 finding = Finding(
-                    *("stream", f"as archived, {_short(archived)}", _short(line)),
+                    *("stream", f"as archived, {shown(archived)}", shown(line)),
                     *(placed.position, batch.producer, (number, number)),
                 )
                 self.findings.append(finding)
@@ -272,8 +271,3 @@ def _load(line: bytes) -> object:
 
 def _hash(batch: Batch) -> str:
     return f"hash {batch.hash.hex()}"
-
-
-def _short(line: bytes) -> str:
-    text = line[:_SHOWN].decode(errors="backslashreplace")
-    return text if len(line) <= _SHOWN else f"{text}…"

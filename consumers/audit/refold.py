@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from synapse_stream.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
 
-_SHOWN = 200
 _UNREADABLE = "what cannot be read"
 
 MOVED = "equal, but at other positions: a server lost its tail, and the same events came again"
@@ -147,7 +146,7 @@ class Refold:
         if not is_same:
             place = Position(entry.ms, entry.seq)
             self._false_mark = Finding(
-                "mark", _short(fresh), _short(document) or _UNREADABLE, place
+                "mark", differing.shown(fresh), differing.shown(document) or _UNREADABLE, place
             )
 
     def _retry(self) -> None:
@@ -160,11 +159,6 @@ class Refold:
                     *(self.name, "an event that can be folded", reason),
                     *(parked.position if parked else None, producer, (number, number)),
                 )
-
-
-def _short(document: bytes) -> str:
-    text = document.decode(errors="replace")
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _first(entry: RecordedBatch, last: int) -> RecordedBatch:

@@ -10,7 +10,8 @@ _MISSING = "synapse-stream: {} is not installed; pip install 'synapse-stream[cli
 def main() -> None:
     """Run the command with the process's arguments, and exit.
 
-    Exit codes: 0 fine, 1 the answer is no or the server is away, 2 wrong use or a wrong setting.
+    Exit codes: 0 fine, 1 the answer is no or the server is away, 2 wrong use or a wrong setting,
+    130 interrupted.
     """
     try:
         from synapse_stream.cli.app import run_command
@@ -22,4 +23,6 @@ def main() -> None:
             raise
         print(_MISSING.format(package), file=sys.stderr)
         code = 2
+    except KeyboardInterrupt:  # while modules were loading
+        code = 130
     sys.exit(code)

@@ -53,6 +53,20 @@ def test_a_fault_of_ours_is_not_mistaken_for_a_missing_package() -> None:
     assert "synapse_stream.cli.run" in said.stderr
 
 
+def test_an_interrupt_while_modules_load_is_quiet() -> None:
+    done = python(
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from synapse_stream.cli import main\n"
+        "main()\n"
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_starting_the_command_loads_nothing_that_only_a_command_needs() -> None:
     said = python(
         "import sys\n"
