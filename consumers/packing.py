@@ -73,7 +73,7 @@ def sums(column: NDArray[np.int64]) -> NDArray[np.int64]:
         DecodeError: these are no differences of ours.
     """
     items = np.cumsum(column)
-    if len(items) and items.min() < 0:
+    if (items < 0).any():
         msg = "a packed column is damaged: its differences do not add up to items of 0 or more"
         raise DecodeError(msg)
     return items

@@ -185,7 +185,8 @@ def _outlined(one: Stats) -> dict[str, np.dtype[Any]]:
 
 
 def _count(marks: NDArray[np.bool_], begins: NDArray[np.intp]) -> NDArray[np.int64]:
-    return np.add.reduceat(marks, begins, dtype=np.int64)
+    counts: NDArray[np.int64] = np.add.reduceat(marks, begins, dtype=np.int64)
+    return counts
 
 
 def _sum(numbers: Iterable[float]) -> float:
