@@ -33,7 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Fault", "FaultProxy", "TestServer", "free_port", "wait_until"]
+__all__ = ["WRITES_FIRST", "Fault", "FaultProxy", "TestServer", "free_port", "wait_until"]
+
+WRITES_FIRST = {"appendfsync": "no"}
+"""Configures a server whose files have what it acknowledged, for tests that stand on that.
+
+With everysec it answers first and writes later while an fsync is under way: SIGKILL, or a copy of
+the files, may then lack what was acknowledged.
+"""
 
 _DEADLINE_SECONDS = 30.0
 
@@ -157,7 +164,7 @@ class TestServer:
         self._process_or_fail().send_signal(signal.SIGCONT)
 
     def save_files(self, to: Path) -> None:
-        """Copy the AOF as it is now; every acknowledged write is in it."""
+        """Copy the AOF as it is now; see WRITES_FIRST."""
         shutil.copytree(self.home / "appendonlydir", to, dirs_exist_ok=True)
 
     def put_back(self, copy: Path) -> None:
@@ -166,6 +173,12 @@ class TestServer:
         shutil.rmtree(self.home / "appendonlydir")
         shutil.copytree(copy, self.home / "appendonlydir")
         self.start()
+
+    def catch_up_with(self, primary: TestServer) -> None:
+        """Return when it has, as a replica, all that `primary` has now."""
+        # not WAIT: that is about writes of the connection that it comes over
+        end = primary.command("INFO", "replication")["master_repl_offset"]
+        wait_until(lambda: self.command("INFO", "replication")["slave_repl_offset"] >= end)
 
     def client(self, **options: Any) -> Redis:
         """Return a client without retries; the caller closes it."""

@@ -111,7 +111,7 @@ def test_the_death_of_a_master_loses_and_doubles_nothing(
         chain = Chain(job_of_first_master(cluster, log))
         for _ in range(20):
             append_until_taken(log, chain.add({}, {}))
-        cluster.masters[0].command("WAIT", 1, 5000)
+        cluster.replica.catch_up_with(cluster.masters[0])
 
         cluster.masters[0].kill()
         failures = append_until_taken(log, chain.add({}, {}))
@@ -169,7 +169,7 @@ def test_sentinel_finds_the_new_primary(tmp_path: Path, binary: str) -> None:
             append_until_taken(log, chain.add({}, {}))
         sentinel.command("SENTINEL", "DEBUG", "INFO-PERIOD", 200)
         wait_until(lambda: b"ok" in words_of(sentinel, b"master-link-status"))
-        primary.command("WAIT", 1, 5000)
+        replica.catch_up_with(primary)
 
         primary.kill()
         failures = append_until_taken(log, chain.add({}, {}))

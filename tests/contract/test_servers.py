@@ -22,7 +22,7 @@ from synapse_stream.log.server import EmbeddedServer, find_binary
 from synapse_stream.position import BEGINNING
 from synapse_stream.settings import Settings
 from tests.chains import Chain
-from tests.servers import TestServer, free_port, wait_until
+from tests.servers import WRITES_FIRST, TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +224,7 @@ def test_a_frozen_server_is_unavailable_until_it_thaws(tmp_path: Path, binary: s
 
 
 def test_a_killed_server_has_everything_it_acknowledged(tmp_path: Path, binary: str) -> None:
-    with TestServer(tmp_path / "server", binary=binary) as server:
+    with TestServer(tmp_path / "server", binary=binary, config=WRITES_FIRST) as server:
         log = open_log(Settings(redis_url=server.url, data_dir=tmp_path))
         chain = Chain()
         for _ in range(100):
@@ -239,7 +239,7 @@ def test_a_killed_server_has_everything_it_acknowledged(tmp_path: Path, binary: 
 def test_an_older_copy_of_the_files_takes_the_tail_away_and_it_can_be_sent_again(
     tmp_path: Path, binary: str
 ) -> None:
-    with TestServer(tmp_path / "server", binary=binary) as server:
+    with TestServer(tmp_path / "server", binary=binary, config=WRITES_FIRST) as server:
         log = open_log(Settings(redis_url=server.url, data_dir=tmp_path))
         chain = Chain()
         log.append(chain.add())

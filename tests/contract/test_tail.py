@@ -13,7 +13,7 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.settings import Settings
 from synapse_stream.stream import JobStream
 from tests.chains import Chain
-from tests.servers import TestServer, wait_until
+from tests.servers import WRITES_FIRST, TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +143,7 @@ def test_a_tail_from_a_position_continues_there(log: EventLog, job: JobStream) -
 def test_a_tail_survives_the_death_of_the_server(
     tmp_path: Path, binary: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with TestServer(tmp_path / "server", binary=binary) as server:
+    with TestServer(tmp_path / "server", binary=binary, config=WRITES_FIRST) as server:
         settings = Settings(redis_url=server.url, data_dir=tmp_path)
         log, chain = open_log(settings), Chain()
         append(log, chain, STARTED)
@@ -162,7 +162,7 @@ def test_a_tail_survives_the_death_of_the_server(
 
 
 def test_a_tail_repeats_nothing_when_a_lost_tail_is_sent_again(tmp_path: Path, binary: str) -> None:
-    with TestServer(tmp_path / "server", binary=binary) as server:
+    with TestServer(tmp_path / "server", binary=binary, config=WRITES_FIRST) as server:
         settings = Settings(redis_url=server.url, data_dir=tmp_path)
         log, chain = open_log(settings), Chain()
         append(log, chain, STARTED)
