@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 PLUGIN = """
 import os, signal
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.loggers.stream import StreamLogger
-logger = StreamLogger("job-1")
+def refuse():
+    raise LogUnavailable("none of the events is sent")
+logger = StreamLogger("job-1", open_log=refuse)
 for text in ("one", "two"):
     logger.log_message(text)
 os.kill(os.getpid(), signal.SIGKILL)

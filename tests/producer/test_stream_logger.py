@@ -10,8 +10,11 @@ from synapse_stream.errors import LogUnavailable, RunEnded
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.adopt import spools
 from synapse_stream.stream import JobStream
+from tests.servers import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from synapse_stream.settings import Settings
 
 
@@ -64,8 +67,11 @@ def test_without_a_server_a_logger_says_so_and_keeps_the_events(settings: Settin
     logger.log_message("kept")
     logger.end_log()
 
-    (homes,) = spools(absent).values()
-    (segment,) = homes[-1].glob("*.seg")
+    def parked() -> list[Path]:
+        (homes,) = spools(absent).values()
+        return list(homes[-1].glob("*.seg"))
+
+    (segment,) = wait_until(parked)
     assert b'"content":"kept"' in segment.read_bytes()
 
 
