@@ -112,10 +112,14 @@ class FaultProxy:
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         struck: Fault | None = None
-        while ready := self._readable(client, server):
+        talking = [client, server]
+        while ready := self._readable(*talking):
             if client in ready:
                 request = client.recv(_CHUNK)
                 struck = struck or self._strike(request)
+                if not request and struck in {Fault.LOST_REPLY, Fault.TORN_REPLY}:
+                    talking.remove(client)  # it gave up first; the reply is still to be lost
+                    continue
                 if not request or self._spoils_request(struck, request, client, server):
                     return
                 server.sendall(request)
@@ -151,9 +155,9 @@ class FaultProxy:
             return True
         if fault is None:
             return False
+        self.happened[fault] += 1
         if fault is Fault.TORN_REPLY:
             client.sendall(reply[: max(1, len(reply) // 2)])
-        self.happened[fault] += 1
         return True
 
     def _swallow(self, client: socket.socket) -> None:
