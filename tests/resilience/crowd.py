@@ -72,6 +72,7 @@ def cluster_promotion(home: Path, count: int, random: Random) -> Result:
             primary = cluster.masters[0] if number % 2 == 0 else cluster.replica
             other = cluster.replica if number % 2 == 0 else cluster.masters[0]
             actor.wait_for_more(100)
+            outages = actor.said(AGAIN)
             if number == 0:
                 cluster.promote_replica()
             else:
@@ -79,7 +80,6 @@ def cluster_promotion(home: Path, count: int, random: Random) -> Result:
                 primary.kill()
                 _wait_for_role(other, "master")
             result.happened += _role(other) == "master"
-            outages = actor.said(AGAIN)
             if number > 0:
                 actor.wait_until_said(AGAIN, outages + 1)
                 primary.start()

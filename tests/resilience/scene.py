@@ -29,6 +29,7 @@ AGAIN = "takes events again"
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 60.0
+_ANSWER_SECONDS = 10.0  # so that only planned outages are some, also on a machine that stalls
 
 
 class Actor:
@@ -101,7 +102,7 @@ class Scene:
     def __init__(self, home: Path, redis_url: str, **settings: Any) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
-        given = {"data_dir": home, "connect_seconds": 1.0, **settings}
+        given = {"data_dir": home, "connect_seconds": _ANSWER_SECONDS, **settings}
         self.settings = Settings(redis_url=redis_url, **given)
         self.actors: list[Actor] = []
         self._exits = ExitStack()
@@ -123,14 +124,13 @@ class Scene:
 
     def open_log(self, url: str | None = None) -> EventLog:
         """Open the log of these settings, or that behind another URL; closed with the scene."""
-        settings = self.settings.model_copy(update={"redis_url": url} if url else {})
-        log = open_log(settings)
+        log = self._connect(url)
         self._exits.callback(log.close)
         return log
 
     def adopt(self) -> list[Adoption]:
         """Adopt until nothing waits, as the next plugin on this host does."""
-        adoptions = adopt_all(self.settings, lambda: open_log(self.settings))
+        adoptions = adopt_all(self.settings, self._connect)
         assert not [a for a in adoptions if a.waiting or a.trouble], adoptions
         return adoptions
 
@@ -158,6 +158,10 @@ class Scene:
         roots = (hot_root(self.settings.spool_root), self.settings.spool_root)
         found = [path for root in roots if root for path in root.glob("*/*.seg")]
         return sorted(found, key=lambda path: path.name)
+
+    def _connect(self, url: str | None = None) -> EventLog:
+        update = {"redis_url": url or self.settings.redis_url, "connect_seconds": _ANSWER_SECONDS}
+        return open_log(self.settings.model_copy(update=update))
 
     def __enter__(self) -> Self:
         return self
