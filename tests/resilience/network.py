@@ -61,9 +61,11 @@ def half_open(home: Path, count: int, random: Random) -> Result:
     ):
         actor = scene.enter(threads=2, pause=0.002)
         actor.wait_for(random.randint(20, 100))
-        before = actor.witness.total
+        proxy.half_open(600)
+        wait_until(lambda: proxy.happened[Fault.HALF_OPEN])
+        before, outages = actor.witness.total, actor.said(AGAIN)
         proxy.half_open(count)
-        wait_until(lambda: actor.said(AGAIN), count + 30)
+        wait_until(lambda: actor.said(AGAIN) > outages, count + 30)
         during = actor.witness.total - before
         actor.stop()
         result.happened = int(proxy.happened[Fault.HALF_OPEN] > 0)

@@ -61,7 +61,7 @@ def read_only_replica(home: Path, count: int, random: Random) -> Result:
 def loading(home: Path, count: int, random: Random) -> Result:
     """The server is started again and takes its time to load a large AOF."""
     result = Result("refused: LOADING", count)
-    with TestServer(home / "server", config={"key-load-delay": "40"}) as server:
+    with TestServer(home / "server", config={"key-load-delay": "400"}) as server:
         with server.client() as client, client.pipeline(transaction=False) as pipeline:
             for number in range(20_000):
                 pipeline.set(f"other:{number}", 1)
@@ -72,7 +72,7 @@ def loading(home: Path, count: int, random: Random) -> Result:
                 server,
                 Scene(home / str(number), server.url, namespace=f"n{number}"),
                 provoke=lambda: server.restart(wait=False),
-                lift=lambda: wait_until(server.is_answering),
+                lift=lambda: server.command("CONFIG", "SET", "key-load-delay", 0),
                 said="is still loading its data",
                 code="LOADING",
             )
@@ -133,7 +133,7 @@ def disk_full(home: Path, count: int, random: Random) -> Result:
             with Scene(
                 home / str(number), server.url, spool_dir=disk / "spool", **_ON_DISK_ONLY
             ) as scene:
-                actor = scene.enter(pause=0.001, weight=2000)
+                actor = scene.enter(pause=0.003, weight=2000)  # it may say that for seconds
                 actor.wait_until_said("has no room")
                 result.happened += len(scene.segments()) == 1
                 actor.wait_for_more(200)
