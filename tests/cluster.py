@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SLOTS = 16_384
+_QUICK_MS, _PATIENT_MS = 1_000, 60_000
 
 
 class TestCluster:
@@ -52,7 +53,13 @@ class TestCluster:
         self.replica.command("CLUSTER", "REPLICATE", name)
         wait_until(lambda: _info(self.replica).get("master_link_status") == "up")
         wait_until(lambda: all(_is_whole(node) for node in self._nodes))
+        self._bury_after(_PATIENT_MS)  # a node that only stalls is not dead
         return self
+
+    def kill(self, node: TestServer) -> None:
+        """Send SIGKILL to a node and have the others take it for dead a second later."""
+        node.kill()
+        self._bury_after(_QUICK_MS, but=node)
 
     def promote_replica(self) -> None:
         """Let `replica` and `masters[0]` change roles, in agreement; return when all know."""
@@ -64,6 +71,11 @@ class TestCluster:
         wait_until(lambda: _info(successor)["role"] == "master")
         wait_until(lambda: _info(predecessor).get("master_link_status") == "up")
         wait_until(lambda: all(_is_whole(node) for node in self._nodes))
+
+    def _bury_after(self, milliseconds: int, *, but: TestServer | None = None) -> None:
+        for node in self._nodes:
+            if node is not but:
+                node.command("CONFIG", "SET", "cluster-node-timeout", milliseconds)
 
     def __enter__(self) -> Self:
         try:
@@ -81,7 +93,7 @@ def _config(bus_port: int) -> dict[str, str]:
     return {
         "cluster-enabled": "yes",
         "cluster-port": str(bus_port),
-        "cluster-node-timeout": "1000",
+        "cluster-node-timeout": str(_QUICK_MS),
         "cluster-replica-validity-factor": "0",
         "repl-diskless-sync-delay": "0",
     }

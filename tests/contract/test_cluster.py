@@ -36,7 +36,7 @@ def log(shared_cluster: TestCluster, namespace: str) -> Iterator[EventLog]:
 
 
 def cluster_log(cluster: TestCluster, namespace: str) -> EventLog:
-    return open_log(Settings(redis_url=cluster.url, namespace=namespace, connect_seconds=1))
+    return open_log(Settings(redis_url=cluster.url, namespace=namespace))
 
 
 def append_until_taken(log: EventLog, batch: Batch) -> int:
@@ -113,7 +113,7 @@ def test_the_death_of_a_master_loses_and_doubles_nothing(
             append_until_taken(log, chain.add({}, {}))
         cluster.replica.catch_up_with(cluster.masters[0])
 
-        cluster.masters[0].kill()
+        cluster.kill(cluster.masters[0])
         failures = append_until_taken(log, chain.add({}, {}))
         for _ in range(19):
             append_until_taken(log, chain.add({}, {}))
@@ -138,7 +138,7 @@ def test_one_node_without_cluster_url_says_what_to_use(
 def sentinel_of(primary: TestServer, home: Path, binary: str) -> TestServer:
     config = {
         "sentinel monitor": f"jobs 127.0.0.1 {primary.port} 1",
-        "sentinel down-after-milliseconds": "jobs 500",
+        "sentinel down-after-milliseconds": "jobs 60000",  # a primary that only stalls is not down
         "sentinel failover-timeout": "jobs 5000",
     }
     return TestServer(home, binary=binary, config=config, arguments=["--sentinel"])
@@ -163,7 +163,7 @@ def test_sentinel_finds_the_new_primary(tmp_path: Path, binary: str) -> None:
         sentinel_of(primary, tmp_path / "sentinel", binary) as sentinel,
     ):
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/jobs"
-        log = open_log(Settings(redis_url=url, connect_seconds=1, data_dir=tmp_path))
+        log = open_log(Settings(redis_url=url, data_dir=tmp_path))
         chain = Chain()
         for _ in range(10):
             append_until_taken(log, chain.add({}, {}))
@@ -172,6 +172,7 @@ def test_sentinel_finds_the_new_primary(tmp_path: Path, binary: str) -> None:
         replica.catch_up_with(primary)
 
         primary.kill()
+        sentinel.command("SENTINEL", "SET", "jobs", "down-after-milliseconds", 500)
         failures = append_until_taken(log, chain.add({}, {}))
 
         assert failures > 0

@@ -77,7 +77,7 @@ def cluster_promotion(home: Path, count: int, random: Random) -> Result:
                 cluster.promote_replica()
             else:
                 time.sleep(random.uniform(0, 0.1))
-                primary.kill()
+                cluster.kill(primary)
                 _wait_for_role(other, "master")
             result.happened += _role(other) == "master"
             if number > 0:
