@@ -6,6 +6,7 @@ import re
 import uuid
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from synapse_stream.log.event_log import open_log
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog
+
+# An example takes as long as the machine is busy: only a whole test has a time limit.
+hypothesis.settings.register_profile("patient", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
