@@ -255,10 +255,11 @@ def test_an_older_copy_of_the_files_takes_the_tail_away_and_it_can_be_sent_again
 
 
 def test_a_loading_server_says_so(tmp_path: Path, binary: str) -> None:
-    config = {"key-load-delay": "200"}  # microseconds a command; others are served every 1,024
+    # microseconds a command, so it loads for 12 s or until told to hurry; serves others every 1,024
+    config = {"key-load-delay": "200"}
     with TestServer(tmp_path / "server", binary=binary, config=config) as server:
         with server.client() as client, client.pipeline(transaction=False) as pipeline:
-            for number in range(6_000):
+            for number in range(60_000):
                 pipeline.set(f"key-{number}", number)
             pipeline.execute()
         server.stop()
@@ -266,6 +267,7 @@ def test_a_loading_server_says_so(tmp_path: Path, binary: str) -> None:
         log = open_log(Settings(redis_url=server.url, data_dir=tmp_path))
 
         wait_until(lambda: "is still loading its data" in failure_of(log))
+        server.command("CONFIG", "SET", "key-load-delay", 0)
         wait_until(lambda: failure_of(log) == "")
         log.close()
 
