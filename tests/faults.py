@@ -69,7 +69,7 @@ class FaultProxy:
             return len(self._plans)
 
     def half_open(self, seconds: float) -> None:
-        """Swallow for `seconds` what is sent; a connection that lost bytes stays dead for ever."""
+        """Swallow for `seconds` from now what is sent; what lost bytes stays dead for ever."""
         self._dark_until = time.monotonic() + seconds
 
     def close(self) -> None:
