@@ -186,10 +186,10 @@ def test_an_owner_that_is_stopped_in_a_transaction_loses_it_to_the_next(
 
     def stall() -> None:
         with stalled._databases.of("run-state").write("stalling") as connection:
-            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 200")
             connection.exec_driver_sql("UPDATE checkpoint SET ms = 99")
             assert other.acquire("run-state", 0, "other", SECONDS) is None
-            taken.append(wait_until(lambda: other.acquire("run-state", 0, "other", SECONDS), 10))
+            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 200")
+            taken.append(wait_until(lambda: other.acquire("run-state", 0, "other", SECONDS)))
 
     with stalled._databases.of("run-state").read("asking") as connection:
         limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
