@@ -43,14 +43,17 @@ class CountingLog(FeedLog):
     """Counts its waits, and calls `between` before the next."""
 
     waits = 0
+    idle_waits = 0
+    """Those for which there was time, and that found nothing."""
     between: Callable[[], None] | None = None
 
-    def wait_feeds(self, *arguments: Any, **options: Any) -> Any:
+    def wait_feeds(self, *arguments: Any, block_ms: int, **options: Any) -> Any:
         between, CountingLog.between = CountingLog.between, None
         if between is not None:
             between()
-        found = super().wait_feeds(*arguments, **options)
+        found = super().wait_feeds(*arguments, block_ms=block_ms, **options)
         CountingLog.waits += 1
+        CountingLog.idle_waits += block_ms > 1 and not found
         return found
 
 
@@ -102,27 +105,42 @@ def counted_statements() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
+def turns(server: TestServer, count: int) -> tuple[int, set[str]]:
+    """Let a projector do so many turns; return how many commands and which statements it needs."""
+    spoken: list[int] = []
+
+    def listen() -> None:
+        spoken.append(commands(server))
+        if len(spoken) <= count:
+            CountingLog.between = listen
+
+    with counted_statements() as statements:
+        CountingLog.between = listen
+        wait_until(lambda: len(spoken) > count)
+    return spoken[-1] - spoken[0], set(statements)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_an_idle_projector_asks_nothing_about_jobs_however_many_there_are(
-    tmp_path: Path, view: type[JobView], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, view: type[JobView]
 ) -> None:
-    monkeypatch.setattr("consumers.projector._BLOCK_MS", 100)
     asked: dict[int, set[str]] = {}
     spoken: dict[int, int] = {}
     for jobs in (2, 150):
         with TestServer(tmp_path / f"server-{jobs}") as server:
-            settings = Settings(redis_url=server.url, data_dir=tmp_path / str(jobs), partitions=2)
+            settings = Settings(
+                redis_url=server.url,
+                data_dir=tmp_path / str(jobs),
+                partitions=2,
+                lease_seconds=0.9,  # a wait ends when leases are renewed, so each turn does
+            )
             with Stage(tmp_path / f"stage-{jobs}", settings) as stage, projecting(stage, view):
                 for number in range(jobs):
                     stage.report(f"job-{number}", 3)
                 stage.wait_until_caught_up([view.name])
-                idle_from = CountingLog.waits + 2  # what was read last may be mirrored in between
-                wait_until(lambda: CountingLog.waits >= idle_from)  # noqa: B023
-                with counted_statements() as statements:
-                    begin, before = CountingLog.waits, commands(server)
-                    wait_until(lambda: CountingLog.waits >= begin + 2)  # noqa: B023
-                    spoken[jobs] = commands(server) - before
-                    asked[jobs] = set(statements)
+                idle_from = CountingLog.idle_waits + 2  # what was read last may be mirrored between
+                wait_until(lambda: CountingLog.idle_waits >= idle_from)  # noqa: B023
+                spoken[jobs], asked[jobs] = turns(server, 2)
 
     assert spoken[150] <= spoken[2] + 4
     assert asked[150] <= asked[2] | {s for s in asked[150] if "job" not in s}
