@@ -33,16 +33,17 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
 @pytest.fixture
 def open_stage(
     server: TestServer, namespace: str, tmp_path: Path, store_url: str | None
-) -> Iterator[Callable[[float], Stage]]:
+) -> Iterator[Callable[..., Stage]]:
     """Make a deployment whose leases last so many seconds."""
     opened: list[Stage] = []
 
-    def open_one(lease_seconds: float) -> Stage:
+    def open_one(lease_seconds: float, partitions: int = 16) -> Stage:
         settings = Settings(
             redis_url=server.url,
             namespace=namespace,
             data_dir=tmp_path,
             store_url=store_url,
+            partitions=partitions,
             lease_seconds=lease_seconds,
         )
         opened.append(Stage(tmp_path / "stage", settings).prepare())
