@@ -62,9 +62,11 @@ def write_archive_and_trim(log: FeedLog, archiver: Archiver, chain: Chain) -> No
             archiver.compact()
 
 
-def read_on(reader: JobReader, chain: Chain, stop: threading.Event, failures: list[str]) -> None:
+def read_on(
+    reader: JobReader, chain: Chain, seed: int, stop: threading.Event, failures: list[str]
+) -> None:
     """Read pages of any size from where the last one ended, until `stop` and all is read."""
-    dice, at, following = random.Random(threading.get_ident()), BEGINNING, 0
+    dice, at, following = random.Random(seed), BEGINNING, 0
     is_last = fresh = False
     while not is_last or fresh:
         is_last = stop.is_set()
@@ -157,7 +159,8 @@ def test_trimming_while_it_is_read_neither_skips_nor_repeats(
     stop = threading.Event()
     failures: list[str] = []
     threads = [
-        threading.Thread(target=read_on, args=(reader, chain, stop, failures)) for _ in range(2)
+        threading.Thread(target=read_on, args=(reader, chain, seed, stop, failures))
+        for seed in range(2)
     ]
     for thread in threads:
         thread.start()
