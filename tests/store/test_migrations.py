@@ -58,6 +58,7 @@ def open_in_a_process(settings: Settings, number: int) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.timeout(300)  # four at once, each of which loads Alembic
 def test_four_processes_that_open_a_new_store_at_once_all_find_it_ready(
     settings: Settings, new_store: Callable[[], Store]
 ) -> None:
@@ -69,7 +70,7 @@ def test_four_processes_that_open_a_new_store_at_once_all_find_it_ready(
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    ends = [process.communicate(timeout=50) for process in processes]
+    ends = [process.communicate() for process in processes]
 
     assert ends == [("done\n", "")] * 4
     store = new_store()
