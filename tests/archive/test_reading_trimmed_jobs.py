@@ -12,7 +12,7 @@ from consumers.api.app import create_app
 from synapse_stream.position import BEGINNING
 from tests.archive.archiving import keys
 from tests.chains import Chain
-from tests.http.serving import served
+from tests.http.serving import DEADLINE_SECONDS, served
 from tests.resilience_live.reader import Reader
 
 if TYPE_CHECKING:
@@ -49,9 +49,12 @@ def port(settings: Settings) -> Iterator[int]:
         yield opened
 
 
+def get(port: int, path: str, **options: Any) -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=DEADLINE_SECONDS, **options)
+
+
 def positions(port: int, **asked: str) -> list[str]:
-    ndjson = {"Accept": "application/x-ndjson"}
-    answer = httpx.get(f"http://127.0.0.1:{port}{EVENTS}", params=asked, headers=ndjson)
+    answer = get(port, EVENTS, params=asked, headers={"Accept": "application/x-ndjson"})
     assert answer.status_code == 200
     return [orjson.loads(line)["position"] for line in answer.content.splitlines()]
 
@@ -76,7 +79,7 @@ def test_events_and_states_of_before_are_what_they_were(
     assert positions(port, after=f"{whole[9].ms}-{whole[9].seq}.1") == every(whole[10:])
     for entry in (30, ENTRIES - 1):
         at = f"{whole[entry].ms}-{whole[entry].seq}.1"
-        job = httpx.get(f"http://127.0.0.1:{port}/api/jobs/{JOB}", params={"at": at}).json()
+        job = get(port, f"/api/jobs/{JOB}", params={"at": at}).json()
         assert job["position"] == at
         assert job["attempts"][0]["steps"][0]["current"] == entry
 
@@ -109,7 +112,7 @@ def test_a_live_client_is_reset_when_no_archive_has_it(
     reader = Reader(port, "other", after=f"{entries[1].ms}-{entries[1].seq}.0").connect()
     reader.until_kinds("reset", "snapshot")
     reader.leave()
-    answer = httpx.get(f"http://127.0.0.1:{port}/api/jobs/other/events")
+    answer = get(port, "/api/jobs/other/events")
 
     assert reader.events == []
     assert answer.status_code == 410
