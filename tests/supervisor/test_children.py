@@ -73,9 +73,10 @@ def test_only_status_2_is_a_refusal_of_the_settings(tmp_path: Path) -> None:
 def test_a_program_is_asked_to_stop_by_sigterm_and_may_take_its_time(tmp_path: Path) -> None:
     patient = program(
         tmp_path,
-        "import signal, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: print('asked', flush=True))\n"
-        "print('ready', flush=True)\n"
+        "import os, signal, time\n"
+        # unlike print, os.write may be interrupted by a handler that does the same
+        "signal.signal(signal.SIGTERM, lambda *_: os.write(1, b'asked\\n'))\n"
+        "os.write(1, b'ready\\n')\n"
         "time.sleep(600)",
     )
     patient.start()

@@ -56,9 +56,8 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1.*--port {port + 1}"):
             Site("127.0.0.1", port).check_free()
     Site("127.0.0.1", port).check_free()

@@ -15,11 +15,11 @@ from synapse_stream.supervisor.supervisor import Supervisor, next_pause
 from tests.servers import wait_until
 
 DIARY = """
-import signal, sys, time
+import os, signal, sys, time
 name, obeys = sys.argv[1:]
-diary = open("diary", "a")
-def write(what):
-    print(name, what, file=diary, flush=True)
+diary = os.open("diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def write(what):  # unlike print, it may be interrupted by a handler that does the same
+    os.write(diary, f"{name} {what}\\n".encode())
 def leave(*_):
     write("asked")
     if obeys == "obeys":
