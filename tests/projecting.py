@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 class Consumers:
     """One projector a view, from `with` to its end."""
 
-    def __init__(self, settings: Settings, views: Iterable[Projection] | None = None) -> None:
-        # balanced, and so retried, every 0.1 s
-        self.settings = settings.model_copy(update={"lease_seconds": 0.3})
+    def __init__(
+        self,
+        settings: Settings,
+        views: Iterable[Projection] | None = None,
+        *,
+        lease_seconds: float = 0.3,  # balanced, and so retried, every 0.1 s
+    ) -> None:
+        self.settings = settings.model_copy(update={"lease_seconds": lease_seconds})
         self._views = list(PROJECTIONS.values() if views is None else views)
         self._store = open_store(self.settings)
         self._log = FeedLog.open(self.settings)

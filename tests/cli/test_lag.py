@@ -89,7 +89,7 @@ def test_when_consumers_have_caught_up_nothing_waits_and_they_are_named(
     command: Callable[..., Said], log: EventLog, settings: Settings
 ) -> None:
     log.append(Chain("job-1").add({}, {}))
-    with Consumers(settings) as consumers:
+    with Consumers(settings, lease_seconds=60) as consumers:
         consumers.catch_up()
 
         shown = rows(command("lag"))
