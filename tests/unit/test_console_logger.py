@@ -5,11 +5,13 @@ import math
 import re
 import sys
 import threading
+from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
 
 from synapse_stream.context import RuntimeContext
+from synapse_stream.loggers import terminal
 from synapse_stream.loggers.console import ConsoleLogger
 
 ESCAPE = "\x1b"
@@ -49,17 +51,22 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     ]
 
 
-def test_progress_is_a_line_each_tenth_of_the_way() -> None:
+def test_progress_is_a_line_each_tenth_of_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: now))
+
     def report(ctx: RuntimeContext) -> None:
+        nonlocal now
         for done in range(1, 1_001):
             ctx.set_progress(done, 1_000, step="training")
+            now += 0.1
         ctx.set_progress(0, 2)
 
     lines = shown(report)
 
     assert len(lines) == 12
-    assert lines[0].startswith("progress training 1/1000 (0%")
-    assert lines[1].startswith("progress training 100/1000 (10%, 0:00:00 left)")
+    assert lines[0] == "progress training 1/1000 (0%)"
+    assert lines[1] == "progress training 100/1000 (10%, 0:01:29 left)"
     assert lines[10:] == ["progress training 1000/1000 (100%)", "progress progress 0/2 (0%)"]
 
 
