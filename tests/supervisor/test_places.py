@@ -57,9 +57,11 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_an_error_that_says_what_to_do() -> None:
     port = free_port()
-    with socket.create_server(("127.0.0.1", port)):
-        with pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1.*--port {port + 1}"):
-            Site("127.0.0.1", port).check_free()
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(ConfigError, match=f"port {port} of 127.0.0.1.*--port {port + 1}"),
+    ):
+        Site("127.0.0.1", port).check_free()
     Site("127.0.0.1", port).check_free()
 
 
