@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def logger(settings: Settings) -> StreamLogger:
-    return StreamLogger("job-1", settings.model_copy(update={"spool_memory_bytes": 0}))
+    patient = {"spool_memory_bytes": 0, "exit_wait_seconds": 30}
+    return StreamLogger("job-1", settings.model_copy(update=patient))
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def test_the_readme_reports_reads_and_shows_a_run(
     monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", str(settings.redis_url))
     monkeypatch.setenv("SYNAPSE_STREAM_NAMESPACE", settings.namespace)
     monkeypatch.setenv("SYNAPSE_STREAM_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("SYNAPSE_STREAM_EXIT_WAIT_SECONDS", "30")
 
     names = run(REPORT)
     run(READ, **names)

@@ -31,6 +31,7 @@ def test_the_quickstart_reports_its_run(settings: Settings) -> None:
             SYNAPSE_STREAM_REDIS_URL=str(settings.redis_url),
             SYNAPSE_STREAM_NAMESPACE=settings.namespace,
             SYNAPSE_STREAM_DATA_DIR=str(settings.data_dir),
+            SYNAPSE_STREAM_EXIT_WAIT_SECONDS="30",
         ),
         check=True,
         capture_output=True,

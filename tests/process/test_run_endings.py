@@ -71,6 +71,8 @@ def run(settings: Settings) -> Callable[..., Left]:
                 "SYNAPSE_STREAM_REDIS_URL": str(settings.redis_url),
                 "SYNAPSE_STREAM_NAMESPACE": settings.namespace,
                 "SYNAPSE_STREAM_DATA_DIR": str(settings.data_dir),
+                "SYNAPSE_STREAM_CONNECT_SECONDS": "30",
+                "SYNAPSE_STREAM_EXIT_WAIT_SECONDS": "30",
                 **environ,
             },
             stdout=subprocess.PIPE,
