@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.archive.fold import ArchiveFold
@@ -57,7 +57,6 @@ def runs(draw: st.DrawFn) -> list[RawEntry]:
     return found
 
 
-@settings(deadline=None)
 @given(runs(), st.data())
 def test_any_cut_and_any_redelivery_give_the_same_archive(
     entries: list[RawEntry], data: st.DataObject

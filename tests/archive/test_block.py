@@ -92,13 +92,12 @@ def streams(draw: st.DrawFn) -> list[RawEntry]:
     return found
 
 
-@settings(deadline=None)
 @given(streams())
 def test_a_loose_block_gives_back_every_byte(entries: list[RawEntry]) -> None:
     assert read(loose(entries)) == entries
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(streams())
 def test_packing_loses_nothing_but_the_compression_of_single_batches(
     entries: list[RawEntry],
@@ -106,7 +105,6 @@ def test_packing_loses_nothing_but_the_compression_of_single_batches(
     assert same(read(packed(read(loose(entries)))), entries)
 
 
-@settings(deadline=None)
 @given(streams(), st.data())
 def test_packing_packed_blocks_again_changes_nothing(
     entries: list[RawEntry], data: st.DataObject

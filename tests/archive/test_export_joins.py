@@ -137,7 +137,7 @@ def told(seed: int, deeds: list[str]) -> Archived:
     5253,
     ["report", "shed", "archive", "report", "archive", "lose", "report", "archive", "shed", "lose"],
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.integers(0, 2**32),
     st.lists(st.sampled_from(["report", "report", "shed", "archive", "lose"]), max_size=25),

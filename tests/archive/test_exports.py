@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.batch import RawEntry
@@ -78,7 +78,6 @@ def runs(draw: st.DrawFn) -> list[RawEntry]:
     return found
 
 
-@settings(deadline=None)
 @given(runs())
 def test_every_byte_comes_back_and_the_same_run_gives_the_same_file(
     entries: list[RawEntry],

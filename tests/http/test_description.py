@@ -91,7 +91,6 @@ def test_whatever_is_asked_the_answer_is_as_described_and_no_fault(
     @seed(20261125)
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -23,7 +23,6 @@ from synapse_stream.views import Axis
 from tests.projections.series import points, same, some_points, values
 
 
-@settings(deadline=None)
 @given(some_points())
 def test_decoding_gives_back_every_point(original: Points) -> None:
     (chunk,) = encode(original)
@@ -47,7 +46,6 @@ def test_series_that_were_reported_together_are_decoded_with_shared_columns() ->
     assert decoded[0].times is not decoded[2].times
 
 
-@settings(deadline=None)
 @given(some_points(), st.randoms())
 def test_a_cut_leaves_the_points_up_to_a_position(original: Points, rng: random.Random) -> None:
     (chunk,) = encode(original)
@@ -61,7 +59,6 @@ def test_a_cut_leaves_the_points_up_to_a_position(original: Points, rng: random.
     assert same(left, _chosen(original, kept))
 
 
-@settings(deadline=None)
 @given(some_points())
 def test_the_stats_are_those_of_the_points(original: Points) -> None:
     one = encode(original)[0].stats
@@ -78,7 +75,6 @@ def test_the_stats_are_those_of_the_points(original: Points) -> None:
     assert (one.xs, one.x_min, one.x_max) == (len(xs), min(xs, default=inf), max(xs, default=-inf))
 
 
-@settings(deadline=None)
 @given(some_points())
 def test_an_outline_is_the_stats_of_each_block(original: Points) -> None:
     (chunk,) = encode(original)
@@ -93,7 +89,6 @@ def test_an_outline_is_the_stats_of_each_block(original: Points) -> None:
             assert np.array_equal(column[0, place], alone[name], equal_nan=True)
 
 
-@settings(deadline=None)
 @given(st.lists(values, min_size=1))
 def test_the_sum_leaves_out_what_is_not_finite(numbers: list[float]) -> None:
     finite = [number for number in numbers if isfinite(number)]
@@ -130,7 +125,7 @@ def test_series_that_share_their_places_share_the_packed_form_and_nothing_else()
     assert all(same(_joined(one), each) for one, each in zip(made, series, strict=True))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(some_points(most=40), min_size=1, max_size=8))
 def test_merging_keeps_points_order_and_numbers(parts: list[Points]) -> None:
     for place, part in enumerate(parts):
@@ -165,7 +160,6 @@ def test_an_axis_can_be_read_alone(axis: Axis, xs: list[float] | None) -> None:
     assert found.tolist() == [7.0, 8.0, 9.0]
 
 
-@settings(deadline=None)
 @given(some_points(most=20), st.data())
 def test_damaged_bytes_are_a_decode_error_or_other_points_but_nothing_worse(
     original: Points, data: st.DataObject
@@ -187,7 +181,6 @@ def test_a_chunk_whose_columns_differ_in_length_is_damaged() -> None:
         bodies.decode(one[:9] + _first_frame(one) + other[9 + len(_first_frame(other)) :])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_outline_are_a_decode_error(data: bytes) -> None:
     one = encode(points([1.0] * 100))[0].stats

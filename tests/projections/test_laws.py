@@ -113,7 +113,6 @@ seeds = st.integers(0, 2**32).map(random.Random)
 
 
 @each_view
-@settings(deadline=None)
 @given(lines=event_lists(), one=seeds, other=seeds)
 def test_any_cut_into_batches_gives_the_same(
     view: type[JobView], lines: Lines, one: random.Random, other: random.Random
@@ -124,7 +123,6 @@ def test_any_cut_into_batches_gives_the_same(
 
 
 @each_view
-@settings(deadline=None)
 @given(producers=st.lists(event_lists(), min_size=1, max_size=3), cuts=seeds)
 def test_any_redelivery_and_any_restart_gives_the_same(
     view: type[JobView], producers: list[Lines], cuts: random.Random
@@ -145,7 +143,6 @@ def test_any_redelivery_and_any_restart_gives_the_same(
 
 
 @each_view
-@settings(deadline=None)
 @given(producers=st.lists(event_lists(), min_size=1, max_size=3), cuts=seeds)
 def test_batches_that_come_again_cut_differently_count_event_by_event(
     view: type[JobView], producers: list[Lines], cuts: random.Random
@@ -164,7 +161,6 @@ def test_batches_that_come_again_cut_differently_count_event_by_event(
 
 
 @each_view
-@settings(deadline=None)
 @given(ranks=st.lists(event_lists(starts=False), min_size=2, max_size=4), one=seeds, other=seeds)
 def test_the_order_between_ranks_of_an_attempt_does_not_matter(
     view: type[JobView], ranks: list[Lines], one: random.Random, other: random.Random
@@ -184,7 +180,7 @@ def test_the_order_between_ranks_of_an_attempt_does_not_matter(
 
 
 @each_view
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(lines=fuzzed_lines(), one=seeds, other=seeds)
 def test_whatever_a_stream_holds_is_folded_or_parked(
     view: type[JobView], lines: Lines, one: random.Random, other: random.Random
@@ -196,7 +192,7 @@ def test_whatever_a_stream_holds_is_folded_or_parked(
     assert fold(view, entries([lines], other)).content(positions=False) == first
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(lines=fuzzed_lines(), cuts=seeds)
 def test_whatever_a_stream_holds_can_be_read(lines: Lines, cuts: random.Random) -> None:
     run, _, feed = (fold(view, entries([lines], cuts)) for view in VIEWS)
@@ -209,14 +205,12 @@ def test_whatever_a_stream_holds_can_be_read(lines: Lines, cuts: random.Random) 
     assert counted + len(run.parked) == len(lines)
 
 
-@settings(deadline=None)
 @given(lines=event_lists(), cuts=seeds)
 def test_a_documented_run_is_never_parked(lines: Lines, cuts: random.Random) -> None:
     for view in VIEWS:
         assert fold(view, entries([lines], cuts)).parked == {}
 
 
-@settings(deadline=None)
 @given(events=any_events)
 def test_overall_progress_falls_back_only_where_a_step_begins_again(
     events: list[dict[str, Any]],

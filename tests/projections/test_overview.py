@@ -40,7 +40,7 @@ class Stored:
         return plan.build(bodies)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(some_points(most=200), min_size=1, max_size=5),
     st.sampled_from(list(Axis)),
@@ -72,7 +72,7 @@ def test_count_extremes_and_non_finite_values_are_those_of_all_points(
     assert all(bucket.start <= bucket.stop for bucket in found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=300),
     st.integers(1, 50),

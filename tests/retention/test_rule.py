@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.operations import PROJECTIONS
@@ -20,7 +20,6 @@ def cut_of(*positions: EntryId | None, newest: EntryId, overlap: int = OVERLAP) 
     return find_cut(0, named, newest, NOW, overlap_ms=overlap, hot_ms=HOT)
 
 
-@settings(deadline=None)
 @given(
     st.lists(places, min_size=1, max_size=4),
     st.tuples(st.integers(0, NOW), st.integers(0, 3)),

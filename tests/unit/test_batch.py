@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.batch import (
@@ -41,7 +41,6 @@ def as_stored(batch: Batch) -> dict[bytes, bytes]:
     }
 
 
-@settings(deadline=None)
 @given(batch=batches)
 def test_a_batch_is_read_back_as_it_was_written(batch: Batch) -> None:
     assert decode_fields(batch.job_id, as_stored(batch)) == batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
@@ -21,7 +21,6 @@ def test_the_key_names_are_written_down() -> None:
     assert keys.feed(15) == "synapse:{15}:feed"
 
 
-@settings(deadline=None)
 @given(job_id=job_ids, partitions=st.integers(1, 4096))
 def test_all_keys_of_a_job_are_in_one_cluster_slot(job_id: str, partitions: int) -> None:
     keys = Keys("synapse", partitions)
@@ -33,7 +32,6 @@ def test_all_keys_of_a_job_are_in_one_cluster_slot(job_id: str, partitions: int)
     assert len(set(names)) == 3
 
 
-@settings(deadline=None)
 @given(one=job_ids, two=job_ids)
 def test_different_jobs_have_different_keys(one: str, two: str) -> None:
     keys = Keys("synapse", 16)

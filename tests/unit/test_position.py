@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.position import BEGINNING, Position
@@ -12,7 +12,6 @@ numbers = st.integers(0, 2**64 - 1)
 positions = st.builds(Position, numbers, numbers, st.integers(0, 10**10 - 1))
 
 
-@settings(deadline=None)
 @given(position=positions)
 def test_a_position_is_read_as_it_is_printed(position: Position) -> None:
     assert Position.parse(str(position)) == position
@@ -32,7 +31,6 @@ def test_positions_are_ordered_as_numbers_and_not_as_text() -> None:
     assert BEGINNING < Position(0, 0, 1) < Position(0, 1, 0) < ninth
 
 
-@settings(deadline=None)
 @given(one=positions, two=positions)
 def test_an_event_of_a_later_entry_is_later(one: Position, two: Position) -> None:
     assert (one < two) == ((one.ms, one.seq, one.index) < (two.ms, two.seq, two.index))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.text import one_line, printable
@@ -27,7 +27,6 @@ def test_text_of_a_job_cannot_drive_the_terminal(raw: str, shown: str) -> None:
     assert printable(raw) == shown
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(categories=["C", "L", "P"])))
 def test_what_is_printable_has_no_control_character_and_can_be_encoded(text: str) -> None:
     shown = printable(text)
