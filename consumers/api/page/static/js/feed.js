@@ -96,6 +96,7 @@ export class Feed {
     rows.update(shown);
     if (this.#isFollowing) {
       scroller.scrollTop = scroller.scrollHeight;
+      this.#top = scroller.scrollTop; // its event may come after somebody has scrolled up from there
       this.#readUpTo = model.first + shown.length;
     } else scroller.scrollTop += (this.#first - model.first) * rows.height; // what is read stays where it is
     this.#first = model.first;
