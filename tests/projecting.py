@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from consumers.__main__ import Projection
     from consumers.projections.base import Delivery
+    from consumers.store import Store
     from synapse_stream.settings import Settings
 
 
@@ -48,10 +49,7 @@ class Consumers:
 
     def catch_up(self) -> None:
         """Return when the views hold all that the feeds hold now."""
-        feeds = range(self.settings.partitions)
-        ends = {feed: last for feed in feeds if (last := self._log.feed_last(feed)) > (0, 0)}
-        for view in self._views:
-            wait_until(partial(self._has_reached, view.name, ends))
+        wait_for_views(self._store, self._log, self.settings, self._views)
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -65,15 +63,26 @@ class Consumers:
         self._log.close()
         self._store.close()
 
-    def _has_reached(self, projection: str, ends: dict[int, tuple[int, int]]) -> bool:
-        reached = {c.partition: c.position for c in self._store.checkpoints(projection)}
-        return all(reached.get(feed, (0, 0)) >= end for feed, end in ends.items())
-
     def _projector(self, view: Projection) -> Projector:
         def open_log() -> FeedLog:
             return FeedLog.open(self.settings)
 
         return Projector(view, self._store, open_log, self.settings, owner=f"test-{view.name}")
+
+
+def wait_for_views(
+    store: Store, log: FeedLog, settings: Settings, views: Iterable[Projection]
+) -> None:
+    """Return when views hold all that the feeds hold now."""
+    feeds = range(settings.partitions)
+    ends = {feed: last for feed in feeds if (last := log.feed_last(feed)) > (0, 0)}
+
+    def have_all(projection: str) -> bool:
+        reached = {c.partition: c.position for c in store.checkpoints(projection)}
+        return all(reached.get(feed, (0, 0)) >= end for feed, end in ends.items())
+
+    for view in views:
+        wait_until(partial(have_all, view.name))
 
 
 def project(settings: Settings) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from consumers.projections import PROJECTIONS
+from consumers.store import open_store
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.run import open_run
 from synapse_stream.settings import Settings
+from tests.http.serving import DEADLINE_SECONDS
+from tests.projecting import wait_for_views
 from tests.servers import TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -70,19 +75,25 @@ class Deployment:
         return open_run(job_id, settings=self.settings, **given)
 
     def wait_for_views(self, job_id: str, status: str = "completed") -> None:
-        """Return when the views say that a job has ended so."""
+        """Return when a job has that status, and all views what was recorded until then."""
         wait_until(lambda: self._status(job_id) == status)
+        settings = self.settings
+        with closing(open_store(settings)) as store, closing(FeedLog.open(settings)) as log:
+            wait_for_views(store, log, settings, PROJECTIONS.values())
 
     def _status(self, job_id: str) -> object:
-        answer = httpx.get(f"{self.url}/api/jobs", params={"q": job_id})
+        answer = self._get("/api/jobs", q=job_id)
         return next(
             (job["status"] for job in answer.json()["jobs"] if job["job_id"] == job_id), None
         )
 
     def _is_answering(self) -> bool:
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/api/session").is_success
+            return self._get("/api/session").is_success
         return False
+
+    def _get(self, path: str, **asked: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", params=asked, timeout=DEADLINE_SECONDS)
 
     def _start(self, module: str, *arguments: str, **settings: str) -> None:
         environment = {

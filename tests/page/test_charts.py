@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.page.measured import report, wait_for_points
+from tests.page.measured import report
 
 if TYPE_CHECKING:
     from tests.page.conftest import Visitor
@@ -22,7 +22,7 @@ POINTS = 3_000
 SPIKE_AT, SPIKE = 1_234, 9.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def noisy(deployment: Deployment) -> str:
     """Run a job of two noisy metrics: one spike, one stretch of NaN, both infinities."""
     noise = random.Random(4)
@@ -139,7 +139,6 @@ def test_five_thousand_metrics_load_only_what_is_seen(
         for chunk in chunks:
             ctx.set_metrics(dict.fromkeys(chunk, 1.0), x=0)
     deployment.wait_for_views("crowd")
-    wait_for_points(deployment, "crowd", 1)
     page = visitor.open()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -159,7 +158,7 @@ def test_points_that_come_live_are_all_there_once(visitor: Visitor, deployment: 
         for x in range(50):
             ctx.set_metrics({"loss": 1 / (x + 1)}, x=x)
         ctx.flush()
-        wait_for_points(deployment, "growing", 50)
+        deployment.wait_for_views("growing", "running")
         page = visitor.open("/job?id=growing")
         expect(notes(page, "loss")).to_have_text("50 points")
         seen = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MANY = 260
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def many(deployment: Deployment) -> None:
     """Have more jobs than the page asks for at once."""
     for number in range(_MANY):

@@ -25,6 +25,7 @@ def test_a_run_is_watched_live(deployment: Deployment, visitor: Visitor) -> None
     with deployment.open_run("watched", action="train") as ctx:
         ctx.log_message("The run begins")
         ctx.set_progress(0, 10, step="training")
+        ctx.flush()
         deployment.wait_for_views("watched", "running")
         page = visitor.open(job_path("watched"))
         bar = page.get_by_label("Progress of training")
@@ -86,6 +87,7 @@ def test_a_feed_that_is_scrolled_up_stays_where_it_is(
     with deployment.open_run("long") as ctx:
         for number in range(1_500):
             ctx.log_message(f"line {number}")
+        ctx.flush()
         deployment.wait_for_views("long", "running")
         page = visitor.open(job_path("long"))
         expect(page.get_by_text("line 1499", exact=True)).to_be_visible()
