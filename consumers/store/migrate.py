@@ -7,6 +7,7 @@ that is up to date costs one read. Alembic is imported only when there is someth
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select, text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 SCRIPTS = Path(__file__).with_name("migrations")
+_migrating = Lock()  # Alembic has one migration at a time in its modules, whatever the database
 _ADVISORY_LOCK = 0x53594E41505345  # "SYNAPSE"; one a PostgreSQL database
 
 
@@ -61,7 +63,8 @@ def _upgrade(connection: Connection, version: str | None, address: str) -> None:
             "install a newer synapse-stream"
         )
         raise ConfigError(msg)
-    command.upgrade(config, HEAD)
+    with _migrating:
+        command.upgrade(config, HEAD)
 
 
 def _version(connection: Connection) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -77,6 +79,19 @@ def test_four_processes_that_open_a_new_store_at_once_all_find_it_ready(
     for projection in PROJECTIONS:
         owners = [checkpoint.owner for checkpoint in store.checkpoints(projection)]
         assert owners == [f"owner {number}" for number in range(4)]
+
+
+def test_threads_that_open_a_new_store_at_once_all_find_it_ready(
+    settings: Settings, new_store: Callable[[], Store]
+) -> None:
+    stores, together = [new_store() for _ in PROJECTIONS], threading.Barrier(len(PROJECTIONS))
+
+    def ask(store: Store, projection: str) -> object:
+        together.wait()
+        return store.checkpoints(projection)
+
+    with ThreadPoolExecutor() as threads:
+        assert list(threads.map(ask, stores, PROJECTIONS)) == [[], [], []]
 
 
 def test_the_migrations_end_in_the_schema_of_the_program(store: Store) -> None:
