@@ -31,8 +31,6 @@ def test_a_signal_ends_streams_and_process(
         assert api.stop(number) == 0
 
         for reader in (one, every):
-            while reader.is_connected:
-                reader.receive()
-            assert reader.is_over
+            assert reader.until_the_end().is_over
         assert "Traceback" not in api.log
         assert "Cancel" not in api.log, "uvicorn had to cut the streams"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +74,16 @@ def test_a_busy_job_is_shown_twice_a_second_at_most(
 ) -> None:
     reader = deployment.follow(None)
     wait_until(lambda: deployment.hub.jobs.clients)
+    begun = time.monotonic()
+    deployment.report(job)
+    reader.until(lambda reader: of(reader, job))
     for number in range(300):
         deployment.report(job, progress(number))
         pump([reader], 0.005)
-    reader.until(lambda reader: of(reader, job) and of(reader, job)[-1]["events"] == 301)
+    reader.until(lambda reader: of(reader, job)[-1]["events"] == 301)
 
     shown = [one["events"] for one in of(reader, job)]
-    assert 2 <= len(shown) <= 60
+    assert len(shown) <= 2 * (time.monotonic() - begun) + 1
     assert shown == sorted(set(shown))
 
 
@@ -101,7 +105,7 @@ def test_a_caller_sees_only_jobs_that_it_may_know(
     hidden, shown = f"other-{job}", f"team-{job}"
     with reader, every:
         for each in (reader, every):
-            each.until(lambda reader: reader.status == 200)
+            each.until(lambda reader: reader.has_begun)
         deployment.report(hidden, message(0))
         deployment.report(shown, message(0))
         every.until(lambda reader: {hidden, shown} <= {o["job_id"] for o in reader.of("job")})

@@ -59,6 +59,8 @@ class Reader:
         self.events: list[Told] = []
         """What came since the last reset."""
         self.all_events: list[Told] = []
+        self.has_begun = False
+        """True when the stream has begun: what changes now will come."""
         self.comments = 0
         self.connects = 0
         self.is_over = False
@@ -71,7 +73,7 @@ class Reader:
     def connect(self) -> Self:
         """Ask for the stream, behind `last_id` if there is one."""
         self._raw = self._text = b""
-        self.status, self.is_over = 0, False
+        self.status, self.has_begun, self.is_over = 0, False, False
         one = socket.socket()
         if self._buffer_bytes:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
@@ -134,6 +136,10 @@ class Reader:
         wanted = Counter(kinds)
         return self.until(lambda reader: not wanted - Counter(one.event for one in reader.sent))
 
+    def until_the_end(self) -> Self:
+        """Read until the stream ends, in good order or torn."""
+        return self.until(lambda reader: not reader.is_connected)
+
     def of(self, kind: str) -> list[Any]:
         """Return the data of all events of one kind."""
         return [one.data for one in self.sent if one.event == kind]
@@ -181,6 +187,7 @@ class Reader:
         assert b"\r" not in text
         fields = dict(line.split(b": ", 1) for line in text.split(b"\n"))
         if set(fields) <= {b"", b"retry"}:
+            self.has_begun |= b"retry" in fields
             self.comments += b"" in fields
             return
         kind = fields[b"event"].decode()
