@@ -13,13 +13,13 @@ from tests.resilience_live.api import ApiProcess
 from tests.resilience_live.judge import judge, told_by
 from tests.resilience_live.reader import pump
 from tests.resilience_live.stand import JOBS, PAUSE_SECONDS, Stand, read_to_end, stand
-from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
     from tests.resilience.scene import Actor
+    from tests.resilience_live.reader import Told
 
 _JOB = "job"
 _OFFSETS = (0, 0, -1, -60, -3600)
@@ -38,9 +38,8 @@ def restart_the_api(home: Path, count: int, random: Random) -> Result:
             result.happened += here.api.kill() if is_killed else here.api.stop() == 0
             took = time.monotonic() - begun
             result.require(took < _LEAVE_SECONDS, f"it took {took:.1f} s to leave")
-            pump(here.readers, PAUSE_SECONDS)
             for reader in here.readers:
-                result.require(not reader.is_connected, "a stream went on")
+                reader.until_the_end()
                 result.require(reader.is_over or is_killed, "a stream was torn")
             here.go_on(2)
             here.api.start()
@@ -111,8 +110,12 @@ def _put_back(here: Stand, server: ClockedServer, actor: Actor, copy: Path) -> N
     """Let the server lose its newest entries, and its producer send them again."""
     server.save_files(copy)
     wanted = len(told_by(here.stage.log, _JOB)) + here.random.randint(5, 60)
-    wait_until(lambda: len(told_by(here.stage.log, _JOB)) >= wanted)
-    pump(here.readers, 0.3)
+    stream: list[Told] = []
+    while len(stream) < wanted:
+        pump(here.readers, PAUSE_SECONDS)
+        stream = told_by(here.stage.log, _JOB)
+    for reader in here.readers:  # who has not got what will be lost need not be reset
+        reader.until(lambda reader: stream[-1] in reader.events)
     outages = actor.said(AGAIN)
     server.set_clock(server.offset + here.random.choice(_OFFSETS))
     server.put_back(copy)

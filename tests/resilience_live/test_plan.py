@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.timeout(300)  # many processes, and perhaps other load
 @pytest.mark.parametrize("scenario", LIVE_PLAN, ids=lambda scenario: scenario.name)
 def test_clients_get_each_event_once_in_order(scenario: Scenario, tmp_path: Path) -> None:
     print(f"seed {SEED}")
