@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import orjson
@@ -18,6 +19,8 @@ from tests.live.conftest import STARTED, Deployment, message
 from tests.live.lines import places
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from synapse_stream.batch import Batch
 
 REWIND_MS = 1_000
@@ -50,10 +53,14 @@ class Reading:
     def find_place(self) -> None:
         self.tracker.find_place(self._reader, REWIND_MS)
 
+    def close(self) -> None:
+        self._reader.close()
+
 
 @pytest.fixture
-def stream(deployment: Deployment, job: str) -> Reading:
-    return Reading(deployment, job)
+def stream(deployment: Deployment, job: str) -> Iterator[Reading]:
+    with closing(Reading(deployment, job)) as reading:
+        yield reading
 
 
 @pytest.fixture
