@@ -191,6 +191,25 @@ def test_an_answer_that_lags_behind_the_live_stream_is_completed(
     assert shown["values"] == [float(x) for x in range(400)]
 
 
+def test_metrics_that_a_lagging_listing_lacks_are_found(
+    visitor: Visitor, deployment: Deployment
+) -> None:
+    listing = f"{deployment.url}/api/jobs/listed-late/series?limit=1000"
+    with deployment.open_run("listed-late") as ctx:
+        ctx.set_metrics({"early": 1.0}, x=0)
+        ctx.flush()
+        deployment.wait_for_views("listed-late", "running")
+        lagging = httpx.get(listing)
+        ctx.set_metrics({"late": 1.0}, x=0)
+    deployment.wait_for_views("listed-late")
+    page = visitor.open("/")
+    page.route(listing, lambda route: route.fulfill(body=lagging.content), times=1)
+
+    page.goto(f"{deployment.url}/job?id=listed-late")
+
+    expect(notes(page, "late")).to_have_text("1 point")
+
+
 REPLAYED = """async ({job, events, url}) => {
   const { Charts } = await import(`${url}/static/js/charts.js`);
   const root = document.createElement("div");

@@ -114,3 +114,16 @@ def test_marks_show_where_attempts_begin_and_end_and_what_was_warned_of(
         for place in marks.evaluate_all("all => all.map(e => e.getAttribute('x1'))")
     ]
     assert places[1] < places[0] < places[2]
+
+
+def test_warnings_that_a_lagging_feed_lacks_are_marked_later(
+    visitor: Visitor, deployment: Deployment, film: str
+) -> None:
+    page = visitor.open("/")
+    warnings = re.compile(r"/messages\?level=warning.*limit=300$")
+    lagging: dict[str, Any] = {"messages": [], "position": None, "has_more": False}
+    page.route(warnings, lambda route: route.fulfill(json=lagging), times=1)
+
+    page.goto(f"{deployment.url}/job?id={film}")
+
+    expect(page.locator(".mark-warning")).to_have_count(1)

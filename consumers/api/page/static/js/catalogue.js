@@ -1,6 +1,7 @@
 /** Which metrics a job has: a metric is a step and a name, its series are those of attempts and ranks. */
 
 import { getJson, jobPath, query } from "./api.js";
+import { isAfter } from "./positions.js";
 
 const PAGE = 1000;
 
@@ -8,17 +9,28 @@ export class Catalogue {
   constructor(jobId) {
     this._jobId = jobId;
     this._metrics = new Map();
+    /** All metrics up to here must be listed; those behind it are told otherwise. */
+    this.owed = null;
+    this._held = null; // a listing had all up to here
+  }
+
+  /** True when the listing is to be loaded once more: the API's view was behind. */
+  get isBehind() {
+    return isAfter(this.owed, this._held);
   }
 
   /** Yield after each page of the listing, so that the first charts need not wait for the last. */
   async *load(signal) {
     let after = null;
+    let position; // of the first page: a series that came later may belong on a page that was passed
     do {
       const answer = await getJson(jobPath(this._jobId, "/series") + query({ limit: PAGE, after }), { signal });
       for (const series of answer.series) this.add(series);
+      position ??= answer.position;
       after = answer.next;
       yield;
     } while (after);
+    this._held = position;
   }
 
   /** Note a series, with its summary where the API tells it; returns true when its metric is new. */

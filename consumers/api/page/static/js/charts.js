@@ -6,10 +6,9 @@ import { Catalogue } from "./catalogue.js";
 import { oneLine } from "./format.js";
 import { toNumber } from "./line.js";
 import { appendPoint, fetchMetric, finish } from "./metricsource.js";
-import { formatCount } from "./numbers.js";
 import { isAfter, laterOf } from "./positions.js";
 import { Recent } from "./recent.js";
-import { toolbar } from "./toolbar.js";
+import { pager, toolbar } from "./toolbar.js";
 
 const CARDS_A_PAGE = 48;
 const MOST_LIVE_POINTS = 2_000;
@@ -29,7 +28,7 @@ export class Charts {
     this._page = 0;
     this._until = null;
     this._job = null;
-    this._isListed = false;
+    this._isListed = this._isListing = false;
     this._grown = new Set();
     this._frame = 0;
     this._timers = new Map();
@@ -46,6 +45,7 @@ export class Charts {
   }
 
   async _list() {
+    this._isListing = true;
     try {
       for await (const _ of this._catalogue.load(this._end.signal)) this._render();
       this._isListed = true;
@@ -55,6 +55,18 @@ export class Charts {
       render(html`<p class="chart-empty" role="alert">${problem.message}</p>`, this._root);
       this._later("list", RELIST_MS, () => this._list());
     }
+    this._isListing = false;
+    this._listIfBehind();
+  }
+
+  _listIfBehind() {
+    if (this._catalogue.isBehind && !this._isListing) this._later("list", RELIST_MS, () => this._list());
+  }
+
+  /** The stream begins behind `position`: the metrics up to there only the API can tell. */
+  startAt(position) {
+    this._catalogue.owed = position;
+    this._listIfBehind();
   }
 
   /** Take a recorded event of the live stream, in its order. */
@@ -76,6 +88,8 @@ export class Charts {
   onCoalesced({ until }) {
     this._recent.restartAt(until);
     for (const card of this._cards.values()) this._owe(card, until);
+    this._catalogue.owed = laterOf(until, this._catalogue.owed);
+    this._listIfBehind();
   }
 
   /** Take the run state: what the live stream has sent lies at or before its position. */
@@ -280,12 +294,4 @@ export class Charts {
 
 function pointOf({ time, x = null, values }, name) {
   return { time, x: x === null ? null : toNumber(x), value: toNumber(values[name]) };
-}
-
-function pager(page, pages, turn) {
-  return html`<nav class="chart-pages" aria-label="Pages of charts">
-    <button type="button" class="chart-button" ?disabled=${page === 0} @click=${() => turn(page - 1)}>Previous</button>
-    <span>page ${formatCount(page + 1)} of ${formatCount(pages)}</span>
-    <button type="button" class="chart-button" ?disabled=${page === pages - 1} @click=${() => turn(page + 1)}>Next</button>
-  </nav>`;
 }

@@ -59,6 +59,7 @@ export class JobPage {
       onSnapshot: (job, position) => {
         this.#take(job);
         this.feed.model.startAt(position);
+        this.charts.startAt(position);
       },
       onEvent: (recorded) => (this.#held === null ? this.#deliver(recorded) : this.#held.push(recorded)),
       onState: (job) => this.#take(job),

@@ -4,6 +4,7 @@ import { html, render, svg } from "../vendor/lit-html.js";
 import { getJson, jobPath, query } from "./api.js";
 import { formatElapsed } from "./axes.js";
 import { dateTime, oneLine } from "./format.js";
+import { isAfter } from "./positions.js";
 
 const SPEEDS = [
   ["1", "1×"],
@@ -15,6 +16,7 @@ const WHOLE_RUN_SECONDS = 30;
 const PAUSE_MS = 80; // between two moments, so that a drag is no flood of requests
 const STEPS = 1_000;
 const MOST_MARKS = 300;
+const ASK_AGAIN_MS = 2_000;
 const WARNINGS = ["warning", "danger", "error", "critical"];
 
 export class Replay {
@@ -38,6 +40,7 @@ export class Replay {
     this._isAsking = false;
     this._wanted = null;
     this._frame = 0;
+    this._timer = 0;
     this._end = new AbortController();
     this._root.addEventListener("keydown", (event) => this._key(event), { signal: this._end.signal });
     this.update(job);
@@ -49,7 +52,7 @@ export class Replay {
     this._from = Math.min(...job.attempts.map(({ first_time: time }) => time));
     this._to = Math.max(this._from + 1, ...job.attempts.map(({ last_time: time }) => time));
     const warnings = job.attempts.flatMap(({ levels }) => WARNINGS.map((level) => levels[level] ?? 0)).reduce((a, b) => a + b, 0);
-    if (warnings !== this._warningCount) this._findWarnings();
+    if (warnings !== this._warningCount) this._findWarnings(job.position);
     this._warningCount = warnings;
     this._render();
   }
@@ -65,6 +68,7 @@ export class Replay {
   destroy() {
     this._end.abort();
     cancelAnimationFrame(this._frame);
+    clearTimeout(this._timer);
     render(null, this._root);
   }
 
@@ -132,15 +136,22 @@ export class Replay {
     this._play();
   }
 
-  async _findWarnings() {
+  /** Mark the warnings up to `until` at least: the API's view may be behind the stream. */
+  async _findWarnings(until) {
+    clearTimeout(this._timer);
     const path = jobPath(this._jobId, "/messages") + query({ level: WARNINGS, limit: MOST_MARKS });
+    let held = null;
     try {
-      const { messages } = await getJson(path, { signal: this._end.signal });
+      const { messages, position } = await getJson(path, { signal: this._end.signal });
       this._warnings = messages.map(({ time, level, content }) => mark(time, level, content));
+      held = position;
+      this._render();
     } catch {
-      return; // the slider serves without them
+      if (this._end.signal.aborted) return; // else the slider serves without them so long
     }
-    this._render();
+    if (!isAfter(until, held)) return;
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this._findWarnings(until), ASK_AGAIN_MS);
   }
 
   _marks() {

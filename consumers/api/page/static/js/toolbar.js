@@ -58,3 +58,11 @@ function select(label, value, options, change) {
 function numbered(numbers) {
   return numbers.map((number) => [String(number), String(number)]);
 }
+
+export function pager(page, pages, turn) {
+  return html`<nav class="chart-pages" aria-label="Pages of charts">
+    <button type="button" class="chart-button" ?disabled=${page === 0} @click=${() => turn(page - 1)}>Previous</button>
+    <span>page ${formatCount(page + 1)} of ${formatCount(pages)}</span>
+    <button type="button" class="chart-button" ?disabled=${page === pages - 1} @click=${() => turn(page + 1)}>Next</button>
+  </nav>`;
+}
