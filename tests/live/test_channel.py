@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.api.live import channel as module
@@ -34,7 +34,6 @@ def read_on(channel: Channel, number: int, met_at: Position | None = None) -> li
     return found
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), max_size=12), st.integers(0, 60))
 def test_from_any_position_on_all_that_follows_is_there_once(sizes: list[int], at: int) -> None:
     channel = open_channel()

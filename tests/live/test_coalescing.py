@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.api.live.coalescing import Coalescer
@@ -49,7 +49,6 @@ def newest(events: list[dict[str, Any]]) -> dict[Any, Any]:
     return said
 
 
-@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=40))
 def test_nothing_is_left_out_but_what_something_newer_says(events: list[dict[str, Any]]) -> None:
     coalescer = Coalescer()
