@@ -26,6 +26,7 @@ from synapse_stream.errors import ConfigError
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.trimming import TrimLog
 from synapse_stream.settings import Settings
+from synapse_stream.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     spare_collector()
     write_logs(chosen)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    on_signals(lambda _: stop.set(), signal.SIGTERM, signal.SIGINT)
     try:
         settings = Settings.load()
         views = list(PROJECTIONS.values()) if chosen == "all" else [PROJECTIONS[chosen]]

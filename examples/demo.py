@@ -25,10 +25,9 @@ import orjson
 from synapse_stream import JobStream, RunStatus
 from synapse_stream.leash import leashed
 from synapse_stream.settings import PREFIX
+from synapse_stream.signals import on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from synapse_stream.views import RunState
 
 _PROJECT = Path(__file__).parents[1]
@@ -36,6 +35,7 @@ _COMMAND = (sys.executable, "-m", "synapse_stream.cli")
 _PORTS = range(8420, 8440)
 _JOBS = ("digits", "import", "export")
 _PATIENCE_SECONDS = 60.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> int:
@@ -70,7 +70,7 @@ def _start_up(page: str) -> subprocess.Popen[bytes]:
     up = subprocess.Popen(
         leashed(command), cwd=_PROJECT, stdout=subprocess.PIPE, start_new_session=True
     )
-    _take_signals(lambda _: up.send_signal(signal.SIGINT))
+    on_signals(lambda _: up.send_signal(signal.SIGINT), *_ENDING)
     if up.stdout is not None:
         for line in up.stdout:
             print(line.decode(), end="", flush=True)
@@ -97,7 +97,7 @@ def _show(given: argparse.Namespace, page: str) -> int:
         if number == signal.SIGTERM:  # Ctrl-C reaches the training by itself
             training.terminate()
 
-    _take_signals(interrupt)
+    on_signals(interrupt, *_ENDING)
     try:
         code = training.wait()
         print()
@@ -134,11 +134,6 @@ def _run(target: str, job: str, params: Any, *, is_shown: bool = False) -> subpr
     return subprocess.Popen(
         leashed(command), cwd=_PROJECT, stderr=subprocess.DEVNULL, start_new_session=True
     )
-
-
-def _take_signals(do: Callable[[int], None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda taken, _: do(taken))
 
 
 def _check(job: str, expected: RunStatus) -> bool:

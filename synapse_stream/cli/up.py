@@ -135,13 +135,14 @@ def _supervisor(settings: Settings, site: Site, host: str) -> Supervisor:
 
 def _take_signals() -> tuple[threading.Event, threading.Event]:
     """Turn signals into events: the first one asks to stop, another one to hurry."""
+    from synapse_stream.signals import on_signals
+
     stop, hurry = threading.Event(), threading.Event()
 
-    def take(*_: object) -> None:
+    def take(_: int) -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, take)
+    on_signals(take, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return stop, hurry
 
 

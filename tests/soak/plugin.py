@@ -8,12 +8,13 @@ import threading
 import time
 
 from synapse_stream import open_run
+from synapse_stream.signals import on_signals
 
 
 def main(name: str, rate: float, seconds_a_run: float) -> None:
     """Report `rate` events a second, in runs of so many seconds."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_signals(lambda _: stop.set(), signal.SIGTERM)
     number = 0
     while not stop.is_set():
         number += 1

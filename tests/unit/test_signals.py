@@ -1,0 +1,42 @@
+"""Signals are told where a lock may be taken."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from synapse_stream.signals import on_signals
+from tests.servers import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BOTH = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    before = [signal.getsignal(number) for number in BOTH]
+    yield
+    for number, handler in zip(BOTH, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_a_signal_may_come_while_the_main_thread_holds_the_lock_that_it_needs() -> None:
+    lock = threading.Lock()
+    told: list[int] = []
+
+    def tell(number: int) -> None:
+        with lock:
+            told.append(number)
+
+    on_signals(tell, *BOTH)
+    with lock:
+        signal.raise_signal(signal.SIGUSR2)
+        signal.raise_signal(signal.SIGUSR1)
+        assert told == []
+
+    wait_until(lambda: told == [signal.SIGUSR2, signal.SIGUSR1])
