@@ -33,7 +33,8 @@ from pathlib import Path
 from synapse_stream.log.server import EmbeddedServer
 EmbeddedServer(Path(sys.argv[1])).start()
 print("started", flush=True)
-time.sleep(600)
+while True:  # a signal that comes just before a sleep begins does not end it
+    time.sleep(0.05)
 """
 
 

@@ -77,7 +77,7 @@ def test_a_program_is_asked_to_stop_by_sigterm_and_may_take_its_time(tmp_path: P
         # unlike print, os.write may be interrupted by a handler that does the same
         "signal.signal(signal.SIGTERM, lambda *_: os.write(1, b'asked\\n'))\n"
         "os.write(1, b'ready\\n')\n"
-        "time.sleep(600)",
+        "while True: time.sleep(0.05)",
     )
     patient.start()
     wait_until(lambda: patient.last_words() == "ready")
