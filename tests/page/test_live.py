@@ -106,6 +106,38 @@ def test_a_feed_that_is_scrolled_up_stays_where_it_is(
         assert feed_rows(page).count() < 100
 
 
+def test_scrolling_up_just_when_the_feed_moves_to_its_end_ends_the_following(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    with deployment.open_run("bursts") as ctx:
+        for number in range(100):
+            ctx.log_message(f"line {number}")
+        ctx.flush()
+        deployment.wait_for_views("bursts", "running")
+        page = visitor.open(job_path("bursts"))
+        expect(page.get_by_text("line 99", exact=True)).to_be_visible()
+        expect(page.get_by_role("status").first).to_have_text("Live")
+        page.locator(".feed-scroll").evaluate(SCROLL_UP_AFTER_A_BURST)
+        for number in range(500):
+            ctx.log_message(f"burst {number}")
+        ctx.flush()
+
+        expect(page.get_by_role("button", name="Jump to newest")).to_be_visible()
+
+
+# Right behind the drawing of many new rows, and still lower than where the end was before.
+SCROLL_UP_AFTER_A_BURST = """feed => {
+  let height = feed.scrollHeight;
+  new MutationObserver((_, observer) => {
+    const growth = feed.scrollHeight - height;
+    height = feed.scrollHeight;
+    if (growth < 400) return;
+    feed.scrollTop -= 200;
+    observer.disconnect();
+  }).observe(feed, { subtree: true, childList: true, attributes: true });
+}"""
+
+
 @contextmanager
 def _talking(deployment: Deployment, job_id: str) -> Iterator[list[str]]:
     """Have a job say something every few milliseconds; what it has said is in the list."""
