@@ -6,6 +6,8 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from consumers.__main__ import spare_collector
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,5 +18,5 @@ T = TypeVar("T")
 def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in a new interpreter and return what it returns."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(1, spawn, spare_collector) as pool:
         return pool.submit(function, *args, **kwargs).result()

@@ -156,7 +156,8 @@ class ArchiveFold:
             if entry[:2] > tuple(mark.at):
                 self._has_repeats |= mark.repeat(part.first, part.last)
         else:
-            mark.join(part.first)
+            if mark.again:
+                mark.join(part.first)
             mark.events += part.last - max(mark.last, part.first - 1)
             mark.last, mark.hash, mark.at = part.last, part.hash, entry[:2]
             mark.batches += 1
@@ -179,7 +180,7 @@ class ArchiveFold:
             "entries": self._entries + len(self._new),
             "strays": self._strays,
             "events": sum(mark.events for mark in self._marks.values()),
-            "bytes": self._bytes + self._new_bytes(),
+            "bytes": self._bytes,
             "first": self._first or (self._new[0][:2] if self._new else None),
             "last": self._new[-1][:2] if self._new else self._last,
             "top": self._top,
@@ -192,23 +193,16 @@ class ArchiveFold:
         new = NewEntries(self._entries, self._new, self._parts)
         self._has_repeats = False
         if self._new:
-            self._bytes += self._new_bytes()
             self._entries += len(self._new)
             self._first = self._first or list(self._new[0][:2])
             self._last = list(self._new[-1][:2])
             self._new, self._parts = [], []
         return new
 
-    def _new_bytes(self) -> int:
-        """Return the size of the payloads, of other entries of all their values."""
-        return sum(
-            len(part.payload) if part else sum(map(len, entry.fields.values()))
-            for entry, part in zip(self._new, self._parts, strict=True)
-        )
-
     def _take(self, entry: RawEntry, part: Parts | None) -> None:
         self._new.append(entry)
         self._parts.append(part)
+        self._bytes += len(part.payload) if part else sum(map(len, entry.fields.values()))
         self._top = max(self._top, entry[:2])
 
     def _is_known_stray(self, entry: RawEntry) -> bool:
