@@ -15,9 +15,10 @@ from consumers.projections.run_state import RunStateView
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumers.held import Portion
     from consumers.projections.base import JobView
     from consumers.store import Lease, Store
-    from synapse_stream.log.feeds import EntryId, FeedLog
+    from synapse_stream.log.feeds import FeedLog
     from synapse_stream.log.job_reader import JobReader
     from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
@@ -35,6 +36,7 @@ class HeldArchive(Held):
     """Brings entries from the stream to the store, nothing unpacked. Not thread-safe."""
 
     events_a_turn: ClassVar[int] = 500_000
+    reads_ahead: ClassVar[bool] = True
 
     def __init__(self, view: type[Any], store: Store, lease: Lease, settings: Settings) -> None:
         super().__init__(view, store, lease, settings)
@@ -50,10 +52,10 @@ class HeldArchive(Held):
         if self._notary:
             self._notary.look()
 
-    def _commit(self, upto: EntryId, batches: list[tuple[str, Any]]) -> None:
-        super()._commit(upto, batches)
+    def _commit(self, portion: Portion) -> None:
+        super()._commit(portion)
         if self._notary:
-            self._notary.note(Counter(job_id for job_id, _ in batches))
+            self._notary.note(Counter(job_id for job_id, _ in portion.entries))
 
     def open_fold(self, job_id: str, document: bytes | None) -> ArchiveFold:
         """Go on from a manifest, or begin a new job."""

@@ -14,9 +14,11 @@ from __future__ import annotations
 import logging
 import random
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from consumers.ahead import ahead
 from consumers.archiver import hold
 from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.partitions import balance
@@ -25,10 +27,10 @@ from synapse_stream.log.job_reader import JobReader
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from consumers.archive.fold import ArchiveFold
-    from consumers.held import Held
+    from consumers.held import Held, Portion
     from consumers.projections.base import JobView
     from consumers.store import Store
     from synapse_stream.log.feeds import FeedLog
@@ -73,6 +75,7 @@ class Projector:
         self._rebuilding: set[int] = set()
         self._failures = 0
         self._said: str | None = None
+        self._reader = ThreadPoolExecutor(1, "read-ahead")
 
     def run(self, stop: threading.Event) -> None:
         """Project until `stop` is set; then finish the partition at hand, give all leases back."""
@@ -93,16 +96,38 @@ class Projector:
             return
         after = {partition: held.position for partition, held in self._held.items()}
         found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=self._longest_wait_ms())
-        for partition in list(self._held):
-            if stop.is_set():
-                return
-            self._keep_in_touch(log)  # a long turn must not look like an abandoned lease
-            held = self._held.get(partition)
-            if held is not None and partition in found:
-                with self._giving_up(partition):
-                    held.project(log, _first_events(found[partition], held.events_a_turn))
+        with closing(self._portions(log, found)) as portions:
+            for held, portion in portions:
+                if stop.is_set():
+                    return
+                self._keep_in_touch(log)  # a long turn must not look like an abandoned lease
+                if self._holds(held):
+                    with self._giving_up(held.lease.partition):
+                        held.commit(portion)
         self._rebuild(log)
         self._tidy(log, found)
+
+    def _portions(
+        self, log: FeedLog, found: Mapping[int, list[FeedPointer]]
+    ) -> Generator[tuple[Held, Portion], None, None]:
+        """Read what was found; ahead of its commits if that gains time."""
+        portions = self._read(log, found)
+        reads_ahead = any(held.reads_ahead for held in self._held.values())
+        return ahead(portions, self._reader) if reads_ahead else portions
+
+    def _read(
+        self, log: FeedLog, found: Mapping[int, list[FeedPointer]]
+    ) -> Generator[tuple[Held, Portion], None, None]:
+        for held in list(self._held.values()):
+            pointers = _first_events(found.get(held.lease.partition, []), held.events_a_turn)
+            for portion in held.portions(log, pointers):
+                yield held, portion
+                if not self._holds(held):
+                    break
+
+    def _holds(self, held: Held) -> bool:
+        """Tell whether its lease is ours still: one that was lost and taken again is another."""
+        return self._held.get(held.lease.partition) is held
 
     def _keep_in_touch(self, log: FeedLog) -> None:
         """When it is time: renew and share leases, and see what others ask or have done."""
@@ -237,6 +262,7 @@ class Projector:
             _logger.warning("%s leaves its leases to lapse: %s", self._view.name, error)
         if self._log is not None:
             self._log.close()
+        self._reader.shutdown()
 
 
 def _first_events(pointers: list[FeedPointer], most: int) -> list[FeedPointer]:

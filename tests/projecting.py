@@ -96,7 +96,8 @@ def project(settings: Settings) -> None:
             held = hold(view, store, lease, settings)
             held.begin(log)
             while pointers := log.read_feed(feed, held.position):
-                held.project(log, pointers)
+                for portion in held.portions(log, pointers):
+                    held.commit(portion)
             store.release(lease)
     log.close()
     store.close()

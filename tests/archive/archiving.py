@@ -36,7 +36,8 @@ class Archiver:
         """Archive what the feeds have, at most so many entries a commit."""
         for partition, held in self.held.items():
             while pointers := self.log.read_feed(partition, held.position, limit=most):
-                held.project(self.log, pointers)
+                for portion in held.portions(self.log, pointers):
+                    held.commit(portion)
 
     def archive_again(self) -> None:
         """Archive as after a restart: from some time before the checkpoint."""

@@ -232,7 +232,9 @@ def project_view(
     assert lease is not None
     held = hold(view, store, lease, deployment.settings)
     held.begin(deployment.log)
-    held.project(deployment.log, deployment.log.read_feed(partition, held.position))
+    pointers = deployment.log.read_feed(partition, held.position)
+    for portion in held.portions(deployment.log, pointers):
+        held.commit(portion)
     held.retry()
     return store.list_parked(view.name)
 
