@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -49,6 +47,8 @@ class PluginEnvironment:
             OSError: the file cannot be read.
             ConfigError: it is no TOML.
         """
+        import tomllib  # noqa: PLC0415 - most plugins read no file
+
         try:
             return cls(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except ValueError as error:  # also text that is no UTF-8
@@ -188,6 +188,8 @@ class PluginEnvironment:
         return upper if (upper := name.upper()) in self._values else None
 
     def _missing(self, name: str) -> str:
+        from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
         folded = {str(key).lower(): str(key) for key in self._values}
         near = [folded[match] for match in get_close_matches(name.lower(), folded, n=3)]
         hint = f"; near: {', '.join(near)}" if near else ""

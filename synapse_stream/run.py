@@ -6,7 +6,6 @@ import atexit
 import os
 import platform
 import re
-import secrets
 import socket
 import sys
 from collections.abc import Mapping
@@ -123,7 +122,7 @@ def check_job_id(job_id: Any) -> None:
 
 def make_job_id() -> str:
     """Return a new job id that sorts by time, as in `20251123-161905-7mx2p8r` (UTC)."""
-    random = "".join(secrets.choice(_BASE_32) for _ in range(7))
+    random = "".join(_BASE_32[byte % 32] for byte in os.urandom(7))
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random}"
 
 
