@@ -78,7 +78,7 @@ class Projector:
         self._reader = ThreadPoolExecutor(1, "read-ahead")
 
     def run(self, stop: threading.Event) -> None:
-        """Project until `stop` is set; then finish the partition at hand, give all leases back."""
+        """Project until `stop` is set; then finish the commit at hand, give all leases back."""
         while not stop.is_set():
             try:
                 self._turn(stop)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event, func, select
 
+from consumers.archive.fold import ArchiveFold
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.projections.run_state import RunStateView
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumers.projections.base import JobView
+    from consumers.store import Lease
     from synapse_stream.batch import Batch
 
+PATIENCE_SECONDS = 60.0
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
 
 
@@ -300,6 +303,72 @@ def test_who_is_asked_to_stop_finishes_one_partition_and_shows_how_far_it_came(
             assert [at.owner for at in reached] == [None]
             shown = groups(stage.log, reached[0].partition)
             assert shown == {"message-feed": "{}-{}".format(*reached[0].position)}
+
+
+def test_the_archive_reads_on_while_it_commits(tmp_path: Path) -> None:
+    stop, has_read_on = threading.Event(), threading.Event()
+    read: list[int] = []
+
+    class ReadingLog(FeedLog):
+        def read_raw_entries(self, *arguments: Any) -> Any:
+            found = super().read_raw_entries(*arguments)
+            read.append(len(found))
+            if len(read) > 1:
+                has_read_on.set()
+            return found
+
+    class SlowStore(Store):
+        def commit(self, *arguments: Any, **options: Any) -> None:
+            assert has_read_on.wait(PATIENCE_SECONDS)
+            super().commit(*arguments, **options)
+            stop.set()
+
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, partitions=4)
+        with Stage(tmp_path / "stage", settings) as stage:
+            for number in range(20):
+                stage.report(f"job-{number}", 5)
+            store = SlowStore(Databases(settings))
+            open_log = partial(ReadingLog.open, settings)
+            Projector(ArchiveFold, store, open_log, settings, owner="me").run(stop)
+            store.close()
+
+            assert [at.commits for at in stage.store.checkpoints("archive") if at.commits] == [1]
+
+
+def test_what_was_read_before_a_lease_was_lost_is_not_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumers.held._POINTERS_A_READ", 1)
+    monkeypatch.setattr("consumers.held._BYTES_A_COMMIT", 1)
+    stop = threading.Event()
+    tried: Counter[int] = Counter()
+
+    class StolenFrom(Store):
+        def commit(self, lease: Lease, *arguments: Any, **options: Any) -> None:
+            tried[lease.partition] += 1
+            if len(tried) == 1:
+                self.release(lease)
+                assert self.acquire(lease.projection, lease.partition, "another", 600)
+            elif tried[lease.partition] == 2:
+                stop.set()
+            super().commit(lease, *arguments, **options)
+
+    with TestServer(tmp_path / "server") as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, partitions=2)
+        with Stage(tmp_path / "stage", settings) as stage:
+            for _ in range(3):
+                for number in range(8):
+                    stage.report(f"job-{number}", 5)
+            store = StolenFrom(Databases(settings))
+            open_log = partial(FeedLog.open, settings)
+            Projector(ArchiveFold, store, open_log, settings, owner="me").run(stop)
+            store.close()
+
+            assert sorted(tried.values()) == [1, 2]
+            stolen = next(p for p, times in tried.items() if times == 1)
+            at = {at.partition: at for at in stage.store.checkpoints("archive")}
+            assert (at[stolen].owner, at[stolen].commits) == ("another", 0)
 
 
 def test_leases_are_renewed_and_shared_within_a_long_turn(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
+    from synapse_stream import RuntimeContext
     from tests.page.conftest import Visitor
     from tests.page.deployment import Deployment
 
@@ -84,13 +85,7 @@ def test_reload_and_network_loss_lose_and_repeat_nothing(
 def test_a_feed_that_is_scrolled_up_stays_where_it_is(
     deployment: Deployment, visitor: Visitor
 ) -> None:
-    with deployment.open_run("long") as ctx:
-        for number in range(1_500):
-            ctx.log_message(f"line {number}")
-        ctx.flush()
-        deployment.wait_for_views("long", "running")
-        page = visitor.open(job_path("long"))
-        expect(page.get_by_text("line 1499", exact=True)).to_be_visible()
+    with _open_with_lines(deployment, visitor, "long", 1_500) as (ctx, page):
         page.locator(".feed-scroll").evaluate("feed => { feed.scrollTop = 4000; }")
         expect(page.get_by_role("button", name="Jump to newest")).to_be_visible()
         seen = _first_in_sight(page)
@@ -109,13 +104,7 @@ def test_a_feed_that_is_scrolled_up_stays_where_it_is(
 def test_scrolling_up_just_when_the_feed_moves_to_its_end_ends_the_following(
     deployment: Deployment, visitor: Visitor
 ) -> None:
-    with deployment.open_run("bursts") as ctx:
-        for number in range(100):
-            ctx.log_message(f"line {number}")
-        ctx.flush()
-        deployment.wait_for_views("bursts", "running")
-        page = visitor.open(job_path("bursts"))
-        expect(page.get_by_text("line 99", exact=True)).to_be_visible()
+    with _open_with_lines(deployment, visitor, "bursts", 100) as (ctx, page):
         expect(page.get_by_role("status").first).to_have_text("Live")
         page.locator(".feed-scroll").evaluate(SCROLL_UP_AFTER_A_BURST)
         for number in range(500):
@@ -136,6 +125,21 @@ SCROLL_UP_AFTER_A_BURST = """feed => {
     observer.disconnect();
   }).observe(feed, { subtree: true, childList: true, attributes: true });
 }"""
+
+
+@contextmanager
+def _open_with_lines(
+    deployment: Deployment, visitor: Visitor, job_id: str, count: int
+) -> Iterator[tuple[RuntimeContext, Page]]:
+    """Have a run say so many lines, and open its page at the last one; it goes on."""
+    with deployment.open_run(job_id) as ctx:
+        for number in range(count):
+            ctx.log_message(f"line {number}")
+        ctx.flush()
+        deployment.wait_for_views(job_id, "running")
+        page = visitor.open(job_path(job_id))
+        expect(page.get_by_text(f"line {count - 1}", exact=True)).to_be_visible()
+        yield ctx, page
 
 
 @contextmanager
