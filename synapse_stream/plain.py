@@ -244,9 +244,21 @@ _SCALARS: dict[type, Callable[[Any], Any]] = {
     PurePath: str,
     BaseException: _exception_text,
 }
+
+
 # The base class's own iterators: a subclass's are foreign code, which orjson ignores as well.
+def _pairs_of(walk: _Walk, value: Any) -> dict[str, Any]:
+    """Copy a dict that other threads may change meanwhile.
+
+    Making pairs may start the garbage collector, and with it code that lets others run; copying a
+    dict as a whole does not. One with more than is visited is not copied.
+    """
+    size = dict.__len__(value)
+    return walk.pairs(dict.items(dict.copy(value) if size <= MAX_VALUES else value))
+
+
 _CONTAINERS: dict[type, Callable[[_Walk, Any], Any]] = {
-    dict: lambda walk, value: walk.pairs(dict.items(value)),
+    dict: _pairs_of,
     list: lambda walk, value: walk.items(list.__iter__(value)),
     tuple: lambda walk, value: walk.items(tuple.__iter__(value)),
     deque: lambda walk, value: walk.items(deque.__iter__(value)),

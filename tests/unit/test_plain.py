@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections import OrderedDict, UserDict, deque
@@ -289,6 +290,24 @@ def test_a_dict_that_another_thread_changes_does_no_harm() -> None:
         stop.set()
         thread.join()
     assert all(value["a"] == "1" for value in seen)
+
+
+def test_a_dict_that_changes_while_garbage_is_collected_does_no_harm() -> None:
+    shared: dict[str, Any] = {f"k{n}": Decimal(n) for n in range(1_000)}
+    thresholds = gc.get_threshold()
+
+    def change(*_: Any) -> None:
+        shared[f"new{len(shared)}"] = None
+
+    gc.callbacks.append(change)
+    gc.set_threshold(10)
+    try:
+        seen = data_of(shared)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(change)
+    assert len(shared) > 1_000
+    assert {key: seen[key] for key in ("k0", "k999")} == {"k0": "0", "k999": "999"}
 
 
 class Hostile(Mapping[str, Any]):
