@@ -31,6 +31,7 @@ VERSIONS = dict.fromkeys(
     (
         "run_started", "progress", "metrics", "message", "dev_event", "log",
         "action", "heartbeat", "producer_lost", "loss", "end",
+        "joined", "resumed", "terminating",
     ),
     1,
 )  # fmt: skip

@@ -18,53 +18,37 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from pydantic.json_schema import models_json_schema
 
 from synapse_stream.errors import DecodeError
-from synapse_stream.models import ActionStatus, LogLevel, RunStatus
+from synapse_stream.lives import (
+    Child,
+    End,
+    Heartbeat,
+    Joined,
+    Loss,
+    ProducerLost,
+    Resumed,
+    RunStarted,
+    Terminating,
+)
+from synapse_stream.models import ActionStatus, LogLevel
 from synapse_stream.plain import describe
 from synapse_stream.upcasts import upcast
-from synapse_stream.wire import Count, FreeData, FreeMapping, Number, Templates, Truncated, Wire
+from synapse_stream.wire import Count, Event, FreeData, FreeMapping, Number, Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.position import Position
 
+__all__ = [
+    "EVENT_TYPES", "Action", "Child", "DevEvent", "End", "Event", "Heartbeat", "Joined",
+    "Log", "Loss", "Message", "Metrics", "ProducerLost", "Progress", "RecordedEvent",
+    "Resumed", "RunStarted", "Terminating", "Undecodable", "UnknownEvent", "dump",
+    "json_schema", "parse",
+]  # fmt: skip
+
 Level = Annotated[LogLevel, Field(strict=False)]
 _REPORTED: JsonValue = {"required": ["current", "total"]}
 _FAILED: JsonValue = {"required": ["failed"], "properties": {"failed": {"const": True}}}
-
-
-class Event(Wire):
-    """What every event has; fields of newer producers are kept as extra ones."""
-
-    seq: Count
-    """Number of the event among those of its producer, from 0."""
-    time: int
-    """When it was reported: microseconds since the Unix epoch. For display, never for order."""
-    type: str
-    v: int
-    """Version of the type's schema."""
-    step: str | None = None
-    truncated: Truncated | None = None
-
-
-class RunStarted(Event):
-    """A process opened a run; of rank 0 it begins an attempt."""
-
-    type: Literal["run_started"] = "run_started"
-    v: Literal[1] = 1
-    action: str | None = None
-    plugin: str | None = None
-    host: str
-    pid: int
-    rank: int
-    attempt: int | None = None
-    """None: the next attempt of the job, as its stream tells."""
-    python: str | None = None
-    sdk: dict[str, str] = Field(default_factory=dict)
-    """Versions of the libraries that were there, by name."""
-    params: FreeData = None
-    """Parameters of the action, secrets redacted."""
-    labels: FreeMapping = Field(default_factory=dict)
 
 
 class Progress(Event):
@@ -116,6 +100,8 @@ class DevEvent(Event):
     v: Literal[1] = 1
     message: str
     data: FreeData = None
+    rejected: Count | None = None
+    """Values of a report that are kept here, since they could not be recorded as what they were."""
 
 
 class Log(Event):
@@ -137,52 +123,6 @@ class Action(Event):
     name: str
     status: Annotated[ActionStatus, Field(strict=False)]
     error: str | None = None
-
-
-class Heartbeat(Event):
-    """A sign of life of a producer with nothing to report."""
-
-    type: Literal["heartbeat"] = "heartbeat"
-    v: Literal[1] = 1
-
-
-class ProducerLost(Event):
-    """A producer died without `end`; whoever adopted its spool says so, as its next number."""
-
-    type: Literal["producer_lost"] = "producer_lost"
-    v: Literal[1] = 1
-    host: str | None = None
-    pid: int | None = None
-    rank: int | None = None
-    last: Annotated[int, Field(ge=-1)]
-    """Its last number before this event."""
-    reason: str
-
-
-class Loss(Event):
-    """Events that are not in the stream, counted by type."""
-
-    type: Literal["loss"] = "loss"
-    v: Literal[1] = 1
-    counts: dict[str, Count]
-    first: Count | None = None
-    """With `last` the numbers this event stands for; None: shed before they had a number."""
-    last: Count | None = None
-    reason: str
-
-
-class End(Event):
-    """The last event of a producer."""
-
-    type: Literal["end"] = "end"
-    v: Literal[1] = 1
-    status: Annotated[RunStatus, Field(strict=False)] | None
-    """None: this producer leaves, and the run goes on."""
-    error: str | None = None
-    result: FreeData = None
-    count: Annotated[int, Field(ge=1)]
-    """Events of this producer, this one included."""
-    rank: int | None = None
 
 
 class UnknownEvent(Event):
@@ -215,6 +155,7 @@ class RecordedEvent:
 _MODELS: tuple[type[Event], ...] = (
     *(RunStarted, Progress, Metrics, Message, DevEvent, Log),
     *(Action, Heartbeat, ProducerLost, Loss, End),
+    *(Joined, Resumed, Terminating),
 )
 EVENT_TYPES = {model.model_fields["type"].default: model for model in _MODELS}
 """Wire name → model; the version that it reads is the default of its `v`."""

@@ -1,4 +1,4 @@
-"""Field types of events whose values are written differently from how Python holds them."""
+"""What all events have, and field types whose values are written differently from Python's."""
 
 from __future__ import annotations
 
@@ -58,3 +58,17 @@ class Truncated(Wire):
     """Bytes of the encoding as it would have been."""
     sha256: str
     """Digest of that encoding."""
+
+
+class Event(Wire):
+    """What every event has; fields of newer producers are kept as extra ones."""
+
+    seq: Count
+    """Number of the event among those of its producer, from 0."""
+    time: int
+    """When it was reported: microseconds since the Unix epoch. For display, never for order."""
+    type: str
+    v: int
+    """Version of the type's schema."""
+    step: str | None = None
+    truncated: Truncated | None = None

@@ -1,4 +1,7 @@
-"""Lines as earlier releases wrote them: added, never edited, and every one must still decode."""
+"""Lines as earlier releases wrote them: added, never edited, and every one must still decode.
+
+A file is named after type and version; what its line has besides may follow: `end.v1.children`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ FIXTURES = sorted(Path(__file__).parent.glob("*.jsonl"))
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
 def test_a_golden_line_decodes_and_is_written_again_byte_for_byte(path: Path) -> None:
-    kind, version, _ = path.name.split(".")
+    kind, version, *_ = path.name.split(".")
     line = path.read_bytes().rstrip(b"\n")
 
     event = parse(line)

@@ -55,6 +55,29 @@ EXAMPLES: list[tuple[str, str | None, dict[str, Any]]] = [
     ("loss", None, {"counts": {}, "first": None, "last": None, "reason": "r"}),
     ("end", None, {"status": None, "error": None, "result": None, "count": 1, "rank": 0}),
     ("end", None, {"status": "failed", "error": "e", "result": {"a": inf}, "count": 2, "rank": 1}),
+    (
+        "end",
+        None,
+        {
+            "status": "completed",
+            "count": 1,
+            "children": [{"producer": "p", "pid": 1}],
+            "child_count": 2,
+            "signal": "SIGTERM",
+        },
+    ),
+    ("producer_lost", None, {"last": 3, "reason": "r", "children": [], "child_count": 0}),
+    ("loss", None, {"counts": {}, "reason": "r", "uncounted": True}),
+    ("dev_event", None, {"message": "m", "data": {"loss": None}, "rejected": 1}),
+    ("joined", None, {"parent": "p", "host": "h", "pid": 1}),
+    ("joined", None, {"parent": None}),
+    ("resumed", None, {"producer": "p", "last": -1, "rank": None, "reason": "r"}),
+    (
+        "resumed",
+        None,
+        {"producer": "p", "last": 7, "host": "h", "pid": 1, "rank": 0, "reason": "r"},
+    ),
+    ("terminating", None, {"signal": "SIGTERM"}),
 ]
 
 
