@@ -9,10 +9,15 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from synapse_stream.masking import is_readable, without_secrets
+from synapse_stream.settings import PREFIX
 from synapse_stream.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+_URLS = tuple(f"{PREFIX}{name}" for name in ("REDIS_URL", "STORE_URL", "ANCHORS"))
 
 
 class JsonLines(logging.Formatter):
@@ -21,9 +26,10 @@ class JsonLines(logging.Formatter):
     `error` is the traceback, where there is one.
     """
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, process: str, hide: Callable[[str], str]) -> None:
         super().__init__()
         self._process = process
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
@@ -37,6 +43,9 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
+        for name in ("message", "error"):
+            if name in fields:
+                fields[name] = self._hide(str(fields[name]))
         line = json.dumps(fields, ensure_ascii=False)
         return line.encode(errors="replace").decode()  # not every reader takes half a pair
 
@@ -44,9 +53,22 @@ class JsonLines(logging.Formatter):
 class PlainText(logging.Formatter):
     """What a person at a terminal reads; what a job says does not drive it."""
 
+    def __init__(self, process: str, hide: Callable[[str], str]) -> None:
+        super().__init__(f"%(asctime)s %(levelname)s {process}: %(message)s")
+        self._hide = hide
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
-        return printable(super().format(record))
+        return printable(self._hide(super().format(record)))
+
+
+def _hide(text: str) -> str:
+    """Return what is logged without the passwords of our URLs, whoever's error repeats them."""
+    for name in _URLS:
+        url = os.environ.get(name, "")
+        if is_readable(url):
+            text = without_secrets(text, url)
+    return text
 
 
 def write_logs(process: str, level: int = logging.WARNING) -> None:
@@ -57,10 +79,8 @@ def write_logs(process: str, level: int = logging.WARNING) -> None:
         level: lowest that is written.
     """
     handler = logging.StreamHandler()
-    if sys.stderr.isatty():
-        handler.setFormatter(PlainText(f"%(asctime)s %(levelname)s {process}: %(message)s"))
-    else:
-        handler.setFormatter(JsonLines(process))
+    kind = PlainText if sys.stderr.isatty() else JsonLines
+    handler.setFormatter(kind(process, _hide))
     logging.basicConfig(handlers=[handler], level=level)
     logging.captureWarnings(capture=True)
 

@@ -6,10 +6,8 @@ Plain pydantic on purpose: importing pydantic-settings would cost a plugin 260 m
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -21,9 +19,10 @@ from pydantic import (
 )
 
 from synapse_stream.errors import ConfigError
+from synapse_stream.masking import HIDDEN, HOW_TO_WRITE, is_readable, mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PREFIX = "SYNAPSE_STREAM_"
 MIB = 1024 * 1024
@@ -49,7 +48,7 @@ def _data_dir() -> Path:
 class Settings(BaseModel):
     """What can be set; each field is the environment variable `SYNAPSE_STREAM_<FIELD>`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     redis_url: str | None = None
     """Server of the streams; None: the embedded server of `data_dir`."""
@@ -124,7 +123,7 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in URL_SCHEMES:
+        if url is not None and _scheme(url) not in URL_SCHEMES:
             msg = f"the scheme must be one of {', '.join(URL_SCHEMES)}"
             raise ValueError(msg)
         return url
@@ -132,10 +131,13 @@ class Settings(BaseModel):
     @field_validator("store_url")
     @classmethod
     def _known_store(cls, url: str | None) -> str | None:
-        if url is not None and urlsplit(url).scheme not in STORE_SCHEMES:
+        if url is not None and _scheme(url) not in STORE_SCHEMES:
             msg = f"the scheme must be one of {', '.join(STORE_SCHEMES)}"
             raise ValueError(msg)
         return url
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return self.masked().items()
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -153,9 +155,16 @@ class Settings(BaseModel):
         }
         found.update({name: value for name, value in overrides.items() if value is not None})
         try:
-            return cls(**found)
+            settings = cls(**found)
         except ValidationError as error:
             raise ConfigError("; ".join(_explain(problem) for problem in error.errors())) from None
+        for name in ("redis_url", "store_url", "anchors"):
+            url = getattr(settings, name)
+            if isinstance(url, str) and not is_readable(url):
+                shown = f"{PREFIX}{name.upper()}={mask_url(url)!r}"
+                msg = f"{shown} is not allowed: {HOW_TO_WRITE}"
+                raise ConfigError(msg)
+        return settings
 
     @property
     def spool_root(self) -> Path:
@@ -170,25 +179,29 @@ class Settings(BaseModel):
         return f"the embedded server of {os.fsencode(self.data_dir).decode(errors='replace')}"
 
     def masked(self) -> dict[str, str | None]:
-        """Return every setting as text, passwords and tokens replaced by `***`."""
+        """Return every setting as text: URLs by scheme, host and name, tokens and keys as `***`."""
         shown = {name: getattr(self, name) for name in type(self).model_fields}
         shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
         shown["store_url"] = mask_url(self.store_url) if self.store_url else None
-        shown["anchors"] = mask_url(str(self.anchors)) if self.anchors else None
+        if isinstance(self.anchors, str):
+            shown["anchors"] = mask_url(self.anchors)
         shown["api_tokens"] = "***" if self.api_tokens else None
         shown["signing_key"] = "***" if self.signing_key else None
         return {name: None if value is None else str(value) for name, value in shown.items()}
 
 
-def mask_url(url: str) -> str:
-    """Return `url` with its passwords replaced by `***`, whatever else is wrong with it."""
-    shown = re.sub(r"(//[^/?#@:]*):[^/?#]*@", r"\1:***@", url)
-    return re.sub(r"([?&]password=)[^&#]*", r"\1***", shown, flags=re.IGNORECASE)
+_SECRETS = {f"{PREFIX}{name}" for name in ("API_TOKENS", "SIGNING_KEY")}
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
 
 
 def _explain(problem: Any) -> str:
     name = PREFIX + ".".join(str(part) for part in problem["loc"]).upper()
     value = problem["input"]
-    if name.endswith("_URL") and isinstance(value, str):
+    if name in _SECRETS:
+        value = HIDDEN
+    elif isinstance(value, str) and (name.endswith("_URL") or "://" in value):
         value = mask_url(value)
     return f"{name}={value!r} is not allowed: {problem['msg']}"

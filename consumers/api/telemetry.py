@@ -219,7 +219,8 @@ def _noting(away: dict[str, str], part: str) -> Iterator[None]:
         yield
     except SynapseStreamError as error:
         _logger.warning("the %s cannot be asked: %s", part, error)
-        away["store" if isinstance(error, StoreUnavailable) else part] = str(error)
+        said = getattr(error, "reason", None) or str(error)  # what a driver says is for the log
+        away["store" if isinstance(error, StoreUnavailable) else part] = said
 
 
 def _json(

@@ -13,6 +13,7 @@ from consumers.store.engine import BLOB_PAGE_BYTES, PAGE_BYTES, open_postgres, o
 from consumers.store.migrate import prepare
 from synapse_stream.errors import ConfigError
 from synapse_stream.keys import Keys
+from synapse_stream.masking import mask_url
 from synapse_stream.retention import ARCHIVE
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _folder(settings: Settings) -> Path:
         path = None
     if settings.store_url.startswith("sqlite:") and not path:
         msg = (
-            f"SYNAPSE_STREAM_STORE_URL={settings.store_url!r} names no folder; expected "
+            f"SYNAPSE_STREAM_STORE_URL={mask_url(settings.store_url)!r} names no folder; expected "
             "sqlite:///relative/path or sqlite:////absolute/path"
         )
         raise ConfigError(msg)

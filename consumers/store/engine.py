@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from consumers.errors import StoreUnavailable
 from consumers.store.failures import translate
 from synapse_stream.errors import ConfigError
-from synapse_stream.settings import mask_url
+from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,14 @@ class Database:
     Errors of SQLAlchemy and of the driver leave its transactions as StoreUnavailable.
     """
 
-    def __init__(self, engine: Engine, address: str) -> None:
-        """Speak through `engine`; `address` names the database in messages, without password."""
+    def __init__(self, engine: Engine, address: str, *, url: str | None = None) -> None:
+        """Speak through `engine`; `address` names the database in messages, without password.
+
+        What is secret in `url` is not in them either, whatever the driver says.
+        """
         self.engine = engine
         self.address = address
+        self._url = url
         self.is_sqlite = engine.dialect.name == "sqlite"
         driver = engine.dialect.loaded_dbapi
         self._failures = (SQLAlchemyError, driver.Error)
@@ -84,7 +88,9 @@ class Database:
         try:
             yield
         except self._failures as error:
-            raise translate(error, self.address, doing) from error
+            said = str(error)
+            cause = error if without_secrets(said, self._url) == said else None  # it would tell
+            raise translate(error, self.address, doing, self._url) from cause
 
     def make_durable(self) -> None:
         """Return when all that was committed before, by whatever process, outlives a power cut."""
@@ -162,18 +168,22 @@ def open_postgres(url: str, setting: str = "SYNAPSE_STREAM_STORE_URL") -> Databa
     Raises:
         ConfigError: the URL is wrong, or the driver is not installed.
     """
+    if not is_readable(url):
+        msg = f"{setting}={mask_url(url)!r} is no PostgreSQL URL: {HOW_TO_WRITE}"
+        raise ConfigError(msg)
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
         defaults = {"connect_timeout": str(_CONNECT_SECONDS), "options": _POSTGRES_OPTIONS}
         query = {**defaults, **parsed.query}
         engine = create_engine(parsed.set(query=query), pool_pre_ping=True)
     except (ArgumentError, ValueError) as error:
-        msg = f"{setting}={mask_url(url)!r} is no PostgreSQL URL: {error}"
+        said = without_secrets(str(error), url)
+        msg = f"{setting}={mask_url(url)!r} is no PostgreSQL URL: {said}"
         raise ConfigError(msg) from None
     except ModuleNotFoundError as error:
         msg = f"{setting} on PostgreSQL needs {error.name}: pip install synapse-stream[postgres]"
         raise ConfigError(msg) from error
-    return Database(engine, mask_url(url))
+    return Database(engine, mask_url(url), url=url)
 
 
 def _prepare_sqlite(page_bytes: int, driver_connection: Any, _record: Any) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from sqlalchemy import exc
 
 from consumers.errors import StoreUnavailable
+from synapse_stream.masking import without_secrets
 
 _BY_SQLITE_NAME = (
     ("SQLITE_BUSY", "is locked by another program for longer than 5 s"),
@@ -39,16 +40,19 @@ _BY_SQLSTATE = (
 )
 
 
-def translate(error: BaseException, address: str, doing: str) -> StoreUnavailable:
+def translate(
+    error: BaseException, address: str, doing: str, url: str | None = None
+) -> StoreUnavailable:
     """Return what to raise for `error`: it names the database, the purpose and, if any, a way out.
 
     Args:
         error: of SQLAlchemy or of the driver.
         address: the database, without its password.
         doing: what was being done, as in "committing partition 3 of run-state".
+        url: of the database; what is secret in it is not repeated.
     """
     cause = _driver_error(error)
-    words = " ".join(str(cause).split())
+    words = without_secrets(" ".join(str(cause).split()), url)
     said = f": {words}" if words else ""
     return StoreUnavailable(f"the store {address} {_reason(cause)}", f"while {doing}{said}")
 

@@ -148,7 +148,7 @@ def _take_signals() -> tuple[threading.Event, threading.Event]:
 
 def _show_addresses(settings: Settings, site: Site, seconds: float) -> None:
     from synapse_stream.log.server import running_url
-    from synapse_stream.settings import mask_url
+    from synapse_stream.masking import mask_url
 
     server = settings.redis_url or running_url(settings.data_dir)
     shown = {
@@ -175,6 +175,7 @@ def _exports(settings: Settings) -> list[str]:
     here, elsewhere = settings.masked(), Settings.load(environ={}).masked()
     return [
         f"export {PREFIX}{name.upper()}={shlex.quote(here[name] or '')}"
+        + ("" if here[name] == str(getattr(settings, name)) else "  # with its login")
         for name in _SHARED
         if here[name] != elsewhere[name]
     ]

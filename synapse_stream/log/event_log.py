@@ -19,7 +19,7 @@ from synapse_stream.log.handshake import agree, read_report
 from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
 from synapse_stream.log.server import running_url
 from synapse_stream.log.url import parse_url
-from synapse_stream.settings import mask_url
+from synapse_stream.masking import mask_url, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,14 +80,22 @@ class EventLog:
     """
 
     def __init__(
-        self, client: Client, keys: Keys, address: str, *, blocking: Client | None = None
+        self,
+        client: Client,
+        keys: Keys,
+        address: str,
+        *,
+        blocking: Client | None = None,
+        url: str | None = None,
     ) -> None:
         """Speak through `client`, and for reads that wait through `blocking`.
 
-        `address` names the server in messages, so it holds no password.
+        `address` names the server in messages, so it holds no password. What is secret in `url`
+        is not in them either, whatever server and client say.
         """
         self.keys = keys
         self.address = address
+        self._url = url
         self.is_cluster = False
         """True when the keys of different partitions may be on different nodes."""
         self._client = client
@@ -120,7 +128,7 @@ class EventLog:
         seconds = settings.connect_seconds
         keys = Keys(settings.namespace, settings.partitions)
         blocking = client(seconds + LONGEST_BLOCK_MS / 1000)
-        log = cls(client(seconds), keys, address, blocking=blocking)
+        log = cls(client(seconds), keys, address, blocking=blocking, url=url)
         log.is_cluster = endpoint is not None and endpoint.is_cluster
         return log
 
@@ -259,7 +267,9 @@ class EventLog:
         except LogUnavailable:
             raise
         except FAILURES as error:
-            raise translate(error, self.address, doing) from error
+            said = without_secrets(str(error), self._url)
+            cause = error if said == str(error) else None  # its own text would tell
+            raise translate(error, self.address, doing, said) from cause
 
 
 def open_log(settings: Settings) -> EventLog:

@@ -59,11 +59,16 @@ _BY_WORDS = {  # replies that redis-py has no class for, by their beginning
 }
 
 
-def translate(error: Exception, address: str, doing: str) -> LogUnavailable:
-    """Return what to raise for `error`: it names the server, the purpose and, if any, a way out."""
-    words = str(error).partition(" script: ")[0].strip()
-    said = f": {words}" if words else ""
-    return LogUnavailable(f"the server {address} {_reason(error)}", f"while {doing}{said}")
+def translate(
+    error: Exception, address: str, doing: str, said: str | None = None
+) -> LogUnavailable:
+    """Return what to raise for `error`: it names the server, the purpose and, if any, a way out.
+
+    `said` is the text of the error as it may be shown, if that is another one.
+    """
+    words = (str(error) if said is None else said).partition(" script: ")[0].strip()
+    shown = f": {words}" if words else ""
+    return LogUnavailable(f"the server {address} {_reason(error)}", f"while {doing}{shown}")
 
 
 def _reason(error: Exception) -> str:

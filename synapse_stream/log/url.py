@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from synapse_stream.errors import ConfigError
-from synapse_stream.settings import URL_SCHEMES, mask_url
+from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
+from synapse_stream.settings import URL_SCHEMES
 
 _SERVER_PORT, _SENTINEL_PORT = 6379, 26379
 _TLS_OPTIONS = (
@@ -58,7 +59,8 @@ def parse_url(url: str) -> Endpoint:
     try:
         return _parse(url)
     except ValueError as error:
-        msg = f"the server URL {mask_url(url)!r} is not allowed: {error}"
+        said = without_secrets(str(error), url)
+        msg = f"the server URL {mask_url(url)!r} is not allowed: {said}"
         raise ConfigError(msg) from None
 
 
@@ -68,6 +70,8 @@ def _parse(url: str) -> Endpoint:
     if scheme not in URL_SCHEMES:
         msg = f"its scheme must be one of {', '.join(URL_SCHEMES)}"
         raise ValueError(msg)
+    if not is_readable(url):
+        raise ValueError(HOW_TO_WRITE)
     login, sentinel_login = _logins(parts)
     if scheme == "unix":
         if not parts.path:

@@ -219,7 +219,7 @@ def test_a_wrong_url_does_not_show_its_password() -> None:
 
 
 def test_an_unknown_scheme_is_refused_by_the_settings() -> None:
-    with pytest.raises(ConfigError, match=r"mysql://u:\*\*\*@h/d.*one of postgresql, sqlite"):
+    with pytest.raises(ConfigError, match=r"mysql://h/d.*one of postgresql, sqlite"):
         Settings.load({"SYNAPSE_STREAM_STORE_URL": "mysql://u:secret@h/d"})
 
 
@@ -227,7 +227,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     url = f"postgresql://user:secret@127.0.0.1:{free_port()}/views"
     store = open_store(Settings(store_url=url))
 
-    with pytest.raises(StoreUnavailable, match=r"user:\*\*\*@127.* cannot be reached") as caught:
+    with pytest.raises(StoreUnavailable, match=r"postgresql://127.* cannot be reached") as caught:
         store.checkpoints("run-state")
 
     assert "secret" not in str(caught.value)

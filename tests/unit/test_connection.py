@@ -96,7 +96,7 @@ def test_a_sentinel_url_names_the_service_and_both_logins() -> None:
     ("url", "complaint"),
     [
         ("http://h", "its scheme must be one of redis, rediss, unix"),
-        ("redis://h:port", "Port could not be cast to integer"),
+        ("redis://h:port", "it cannot be read"),
         ("redis://h:99999", "out of range"),
         ("redis://a..b", "label empty"),
         ("redis://h/jobs", "the database must be a number, not 'jobs'"),
@@ -122,7 +122,7 @@ def test_the_message_on_a_wrong_url_hides_the_password() -> None:
         parse_url("redis://user:hunter2@h/jobs")
 
     assert "hunter2" not in str(caught.value)
-    assert "redis://user:***@h/jobs" in str(caught.value)
+    assert "redis://h/jobs" in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["redis://h", "rediss://h", "unix:///s", "redis+sentinel://h/jobs"])
