@@ -30,7 +30,7 @@ def opened(settings: Settings) -> Iterator[Views]:
         views.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Metrics:
     """Series of a job, whole, ordered by attempt, rank, step and name."""
 
@@ -43,6 +43,11 @@ class Metrics:
     def __len__(self) -> int:
         """Return the number of series."""
         return len(self.series)
+
+    def __repr__(self) -> str:
+        """Tell how much there is."""
+        points = sum(map(len, self.series))
+        return f"<Metrics: {len(self)} series, {points} points>"
 
     def to_pandas(self) -> Any:
         """Return a DataFrame with a row a point, the points of a series in the order of arrival.

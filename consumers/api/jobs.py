@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,10 @@ from consumers.api import job_schemas, parameters, shapes
 from consumers.api.access import Asking, Caller, VisibleJob
 from consumers.api.answers import fresh
 from consumers.api.description import answer
-from consumers.api.problems import not_found, unprocessable
+from consumers.api.problems import Problem, not_found, unprocessable
 from consumers.api.sources import Opened
 from synapse_stream.models import RunStatus
+from synapse_stream.plain import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +75,8 @@ def show_job(
     moment = parameters.moment("at", at)
     state = sources.state(job_id, moment)
     if state is None:
+        if moment is not None and sources.views.state(job_id) is not None:
+            raise Problem(HTTPStatus.NOT_FOUND, f"job {describe(job_id)} had no events at {at}")
         raise not_found(job_id)
     now_ms = sources.clock.now_ms() if moment is None else state.position.ms
     return fresh(request, shapes.job(state, now_ms), state.position, sources.clock)

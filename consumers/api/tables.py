@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from importlib.util import find_spec
-from itertools import repeat
-from math import isfinite, isnan
+from itertools import islice
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.tags import wire_number
+from synapse_stream.views import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 HAS_PARQUET = find_spec("pyarrow") is not None
 """The extra `parquet` brings it."""
 
-_COLUMNS = ("attempt", "rank", "step", "name", "position", "time", "x", "value")
+_ROWS_AT_ONCE = 5_000
 
 
 def pieces(
@@ -34,10 +33,12 @@ def pieces(
 
 
 def as_csv(found: Iterable[Series]) -> Iterator[bytes]:
-    """Yield lines of CSV. Non-finite numbers have their JSON names; a point without x has none."""
-    yield _lines([_COLUMNS])
+    """Yield lines of CSV, some at a time."""
+    yield _lines([table.COLUMNS])
     for piece in found:
-        yield _lines(_rows(piece))
+        rows = table.points(piece)
+        while some := list(islice(rows, _ROWS_AT_ONCE)):
+            yield _lines(some)
 
 
 def as_parquet(found: Iterable[Series]) -> Iterator[bytes]:
@@ -47,7 +48,7 @@ def as_parquet(found: Iterable[Series]) -> Iterator[bytes]:
 
     int32, text, float64 = pa.int32(), pa.string(), pa.float64()
     types = [int32, int32, text, text, text, pa.timestamp("us", tz="UTC"), float64, float64]
-    schema = pa.schema(list(zip(_COLUMNS, types, strict=True)))
+    schema = pa.schema(list(zip(table.COLUMNS, types, strict=True)))
     sink = _Sink()
     with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         for piece in found:
@@ -82,7 +83,7 @@ class _Sink(io.RawIOBase):
 
 def _columns(piece: Series) -> dict[str, Any]:
     count = len(piece.values)
-    of_key = zip(_COLUMNS, piece.key, strict=False)
+    of_key = zip(table.COLUMNS, piece.key, strict=False)
     return {
         **{name: [_text(part)] * count for name, part in of_key},
         "position": [str(place) for place in piece.positions],
@@ -97,16 +98,5 @@ def _text(part: Any) -> Any:
     return part.encode(errors="replace").decode() if isinstance(part, str) else part
 
 
-def _rows(piece: Series) -> Iterator[tuple[Any, ...]]:
-    attempt, rank, step, name = piece.key
-    xs = repeat(None) if piece.xs is None else piece.xs
-    for place, time, x, value in zip(piece.positions, piece.times, xs, piece.values, strict=False):
-        shown_x = None if x is None or isnan(x) else wire_number(x)
-        shown = value if isfinite(value) else wire_number(value)
-        yield (attempt, rank, step, name, place, time, shown_x, shown)
-
-
-def _lines(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode(errors="replace")
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    return table.csv_text(rows).encode(errors="replace")

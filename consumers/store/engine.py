@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from consumers.errors import StoreUnavailable
 from consumers.store.failures import translate
+from consumers.store.search import teach_sqlite
 from synapse_stream.errors import ConfigError
 from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
 
@@ -188,6 +189,7 @@ def open_postgres(url: str, setting: str = "SYNAPSE_STREAM_STORE_URL") -> Databa
 
 def _prepare_sqlite(page_bytes: int, driver_connection: Any, _record: Any) -> None:
     driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
+    teach_sqlite(driver_connection)
     page = f"PRAGMA page_size={page_bytes}"  # first: the others make the file
     checkpoint = f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // page_bytes}"
     try:

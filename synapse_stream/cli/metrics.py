@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
-import sys
-from datetime import UTC, datetime
-from itertools import repeat
-from math import isfinite
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,19 +15,19 @@ from synapse_stream.cli.sparkline import extremes, plot, sparkline
 from synapse_stream.cli.tables import amount, print_table
 from synapse_stream.tags import wire_number
 from synapse_stream.text import one_line
+from synapse_stream.views import SeriesKey, table
 from synapse_stream.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from synapse_stream.views import Series, SeriesKey, SeriesSummary, Views
+    from synapse_stream.views import SeriesSummary, Views
 
 METRIC_HEADER = ("METRIC", "STEP", "RANK", "ATTEMPT", "POINTS", "MIN", "MAX", "LAST", "COURSE")
 
 _SPARKLINE_COLUMNS = 40
 _PLOT_ROWS = 8
 _LABEL_COLUMNS = 12
-_CSV_COLUMNS = ("attempt", "rank", "step", "name", "x", "time", "value", "position")
 
 
 def metrics(
@@ -122,32 +118,10 @@ def _non_finite(summary: SeriesSummary) -> str:
 
 
 def _print_csv(views: Views, job: str, found: Sequence[SeriesSummary]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
+    """Print the CSV of the API; names as a terminal can take them."""
+    print(table.csv_text([table.COLUMNS]), end="")
     for summary in found:
-        writer.writerows(_lines(views.points(job, summary.key)))
-
-
-def _lines(series: Series) -> Sequence[Sequence[Any]]:
-    attempt, rank, step, name = series.key
-    key = (attempt, rank, one_line(step or ""), one_line(name))
-    xs = repeat(None) if series.xs is None else series.xs
-    return [
-        (
-            *key,
-            None if x is None else _number(x, gap=""),
-            datetime.fromtimestamp(time / 1e6, UTC).isoformat(timespec="microseconds"),
-            _number(value, gap="NaN"),
-            position,
-        )
-        for x, time, value, position in zip(
-            xs, series.times, series.values, series.positions, strict=False
-        )
-    ]
-
-
-def _number(value: float, *, gap: str) -> float | str:
-    if isfinite(value):
-        return value
-    named = wire_number(value)
-    return gap if named == "NaN" else named
+        for piece in views.pieces(job, summary.key):
+            attempt, rank, step, name = piece.key
+            shown = SeriesKey(attempt, rank, one_line(step or ""), one_line(name))
+            print(table.csv_text(table.points(replace(piece, key=shown))), end="")

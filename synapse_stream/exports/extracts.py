@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from base64 import b64encode
-from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
 
 from synapse_stream.events import Undecodable, dump
+from synapse_stream.views.table import csv_text, defused, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,13 +34,10 @@ def write_cloudevents(job_id: str, events: Iterable[RecordedEvent], file: IO[byt
 
 def write_csv(events: Iterable[RecordedEvent], file: IO[bytes]) -> int:
     """Write a line an event below a header, its own fields as JSON; return how many."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-    rows = csv.writer(text)
-    rows.writerow(_COLUMNS)
     count = 0
+    file.write(csv_text([_COLUMNS]).encode())
     for count, found in enumerate(events, 1):  # noqa: B007 - what is returned
-        rows.writerow(_row(found))
-    text.detach()
+        file.write(csv_text([_row(found)]).encode(errors="replace"))
     return count
 
 
@@ -53,7 +48,7 @@ def _cloudevent(source: str, found: RecordedEvent) -> bytes:
         "id": f"{found.producer}/{event.seq}" if event.seq >= 0 else str(found.position),
         "source": source,
         "type": f"synapse_stream.{event.type}.v{event.v}",
-        "time": _time(event.time),
+        "time": utc(event.time),
         "position": str(found.position),
         "producer": found.producer or "-",  # an attribute must not be empty
     }
@@ -73,14 +68,6 @@ def _row(found: RecordedEvent) -> list[Any]:
     else:
         whole = orjson.loads(dump(event))
         fields = {name: value for name, value in whole.items() if name not in _ENVELOPE}
-    start = [str(found.position), found.producer, event.seq, _time(event.time)]
-    return [*start, event.type, event.v, event.step, orjson.dumps(fields).decode()]
-
-
-def _time(time_us: int) -> str:
-    """Return RFC 3339, in UTC, with microseconds; a time that no calendar has as the epoch's."""
-    try:
-        when = datetime.fromtimestamp(time_us / 1e6, UTC)
-    except (OverflowError, ValueError, OSError):
-        when = datetime.fromtimestamp(0, UTC)
-    return when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    start = [str(found.position), defused(found.producer), event.seq, utc(event.time)]
+    kind, step = defused(event.type), defused(event.step or "")
+    return [*start, kind, event.v, step, orjson.dumps(fields).decode()]

@@ -31,6 +31,7 @@ def write_parquet(events: Iterable[RecordedEvent], file: IO[bytes]) -> int:
         [
             ("position", pa.string()),
             ("producer", pa.string()),
+            ("attempt", pa.int32()),
             ("rank", pa.int32()),
             ("time", pa.timestamp("us", tz="UTC")),
             ("step", pa.string()),
@@ -49,17 +50,34 @@ def write_parquet(events: Iterable[RecordedEvent], file: IO[bytes]) -> int:
 
 
 def _values(events: Iterable[RecordedEvent]) -> Iterator[tuple[Any, ...]]:
-    ranks: dict[str, int] = {}
+    origins = _Origins()
     for found in events:
         event = found.event
-        if isinstance(event, RunStarted):
-            ranks[found.producer] = event.rank
+        attempt, rank = origins.of(found)
         if not isinstance(event, Metrics):
             continue
-        place = (str(found.position), found.producer, ranks.get(found.producer, 0), event.time)
+        place = (str(found.position), found.producer, attempt, rank, event.time)
         for name, value in event.values.items():
             x = None if event.x is None else float(event.x)
             yield (*place, event.step, name, float(value), x)
+
+
+class _Origins:
+    """Tells attempt and rank of events, which must all pass in order, as the views tell them."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[int, int]] = {}
+        self._latest: dict[int, int] = {}
+
+    def of(self, found: RecordedEvent) -> tuple[int, int]:
+        """Return attempt and rank; a forked child belongs to what rank 0 had begun before it."""
+        event = found.event
+        if isinstance(event, RunStarted):
+            latest = self._latest.get(event.rank, 0)
+            attempt = event.attempt or latest + 1
+            self._latest[event.rank] = max(latest, attempt)
+            self._of[found.producer] = (attempt, event.rank)
+        return self._of.setdefault(found.producer, (self._latest.get(0, 1), 0))
 
 
 def _groups(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -49,7 +49,7 @@ class SeriesSummary:
     non_finite: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Series:
     """All points of a series, in the order of arrival; columns of equal length."""
 
@@ -63,6 +63,11 @@ class Series:
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.values)
+
+    def __repr__(self) -> str:
+        """Name the series, and tell how many points it has and the last of them."""
+        last = f", last {self.values[-1]!r}" if self.values else ""
+        return f"<Series {_named(self.key)}: {len(self)} points{last}>"
 
     def to_numpy(self) -> Any:
         """Return a structured array with the fields `value`, `time` (datetime64[us]) and `x`.
@@ -95,7 +100,7 @@ class Bucket(NamedTuple):
     negative_infinite: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Overview:
     """A series in at most so many buckets: no extreme vanishes, and the true count is there."""
 
@@ -105,3 +110,13 @@ class Overview:
     """Points in view; on the axis `step` without those that have no x."""
     buckets: Sequence[Bucket]
     """In the order of the axis; empty pieces are left out."""
+
+    def __repr__(self) -> str:
+        """Name the series, and tell how many points lie in how many buckets."""
+        return f"<Overview {_named(self.key)}: {self.count} points in {len(self.buckets)} buckets>"
+
+
+def _named(key: SeriesKey) -> str:
+    """Return a key in one line, however long its names are."""
+    step = "" if key.step is None else f" of step {key.step!r:.80}"
+    return f"{key.name!r:.80}{step} (attempt {key.attempt}, rank {key.rank})"

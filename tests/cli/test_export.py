@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import zstandard
@@ -154,6 +155,31 @@ def test_csv_has_a_line_an_event(
     assert len(rows) == 65
     assert orjson.loads(rows[2]["fields"])["content"] == MESSAGE["content"]
     assert (rows[1]["producer"], rows[1]["seq"], rows[1]["step"]) == ("p1", "1", "training")
+
+
+def test_parquet_tells_attempts_as_the_views_do(
+    command: Callable[..., Said], log: EventLog, settings: Settings, tmp_path: Path
+) -> None:
+    from pyarrow import parquet
+
+    point: dict[str, Any] = {"type": "metrics", "step": None, "values": {"loss": 1.0}}
+    started: dict[str, Any] = {"type": "run_started", "host": "h", "pid": 1, "rank": 0}
+    first, second, child = Chain("job-1", "a"), Chain("job-1", "b"), Chain("job-1", "c")
+    log.append(first.add(started, point))
+    log.append(second.add(started, point))
+    log.append(child.add(point))
+    log.append(first.add(point, {**started, "attempt": 7}, point))
+    project(settings)
+    file = tmp_path / "run.parquet"
+
+    assert command("export", "job-1", "--format", "parquet", "-o", str(file)).code == 0
+    found = parquet.read_table(file).to_pylist()
+    shown = list(csv.DictReader(io.StringIO(command("metrics", "job-1", "--csv").out)))
+
+    assert [row["attempt"] for row in found] == [1, 2, 2, 1, 7]
+    assert sorted((str(row["attempt"]), row["position"]) for row in found) == sorted(
+        (row["attempt"], row["position"]) for row in shown
+    )
 
 
 def test_parquet_has_a_row_a_value(

@@ -94,7 +94,7 @@ def test_as_csv_every_point_is_a_line(command: Callable[..., Said]) -> None:
     assert [row["value"] for row in rows] == ["0.5", "4.0", "2.0", "NaN", "1.0"]
     assert [row["x"] for row in rows] == ["", "0.0", "1.0", "2.0", "3.0"]
     assert [row["name"] for row in rows] == ["lr", *["loss"] * 4]
-    assert rows[1]["time"] == "2025-11-23T06:40:00.000001+00:00"
+    assert rows[1]["time"] == "2025-11-23T06:40:00.000001Z"
     assert rows[1]["position"].endswith(".1")
     assert (rows[0]["step"], rows[1]["step"], rows[1]["rank"]) == ("", "fit", "0")
 

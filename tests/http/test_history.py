@@ -35,6 +35,18 @@ if TYPE_CHECKING:
 SECOND = 1_000_000
 
 
+@pytest.mark.parametrize("at", ["0-0", "0", "1970-01-01T00:00:01Z", "1-0.3"])
+def test_before_the_first_event_is_told_from_a_job_that_is_not_known(
+    api: httpx.Client, at: str
+) -> None:
+    answer = api.get("/api/jobs/trained", params={"at": at})
+    unknown = api.get("/api/jobs/nobody", params={"at": at})
+
+    assert (answer.status_code, unknown.status_code) == (404, 404)
+    assert answer.json()["detail"] == f"job 'trained' had no events at {at}"
+    assert "is not known" in unknown.json()["detail"]
+
+
 def timed(second: float, event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "time": TIME + int(second * SECOND)}
 

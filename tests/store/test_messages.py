@@ -52,6 +52,16 @@ def feed(store: Store, views: StoredViews) -> list[Message]:
     return list(views.messages("job", kinds=KINDS, limit=1000).messages)
 
 
+def test_letters_match_in_either_case_beyond_ascii(store: Store, views: StoredViews) -> None:
+    if not store._databases.of(MESSAGES.name).is_sqlite:
+        pytest.skip("PostgreSQL folds as the locale of its database has it")
+    project(store, MESSAGES, "job", [[message(text) for text in ("ÄRGER", "Ärger", "ΣΟΦΊΑ")]])
+
+    assert contents(views.messages("job", text="ärger").messages) == ["ÄRGER", "Ärger"]
+    assert contents(views.messages("job", text="σοφία").messages) == ["ΣΟΦΊΑ"]
+    assert contents(views.messages("job", text="é").messages) == []
+
+
 def contents(messages: Sequence[Message]) -> list[str]:
     return [message.content for message in messages]
 

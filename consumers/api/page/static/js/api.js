@@ -32,11 +32,12 @@ export function onSignInNeeded(ask) {
 
 export const jobPath = (jobId, rest = "") => `api/jobs/${encodeURIComponent(jobId)}${rest}`;
 
-/** Return "?a=1&b=2" of what is neither null, false nor empty; lists are repeated. */
-export function query(values) {
+/** Return "?a=1&b=2" of what is neither null, false nor empty; lists are repeated; what is `exact` may be empty. */
+export function query(values, exact = {}) {
   const pairs = Object.entries(values).flatMap(([key, value]) =>
     [value].flat().filter((item) => item !== null && item !== undefined && item !== false && item !== "")
       .map((item) => [key, item]));
+  pairs.push(...Object.entries(exact));
   return pairs.length ? `?${new URLSearchParams(pairs)}` : "";
 }
 

@@ -242,7 +242,7 @@ export class Charts {
 
   _newCard(metric) {
     const card = new Card({
-      title: oneLine(metric.name),
+      title: oneLine(metric.name) || "(no name)",
       syncKey: this._jobId,
       load: (span, signal) => fetchMetric(this._jobId, metric, { ...this._choice, until: this._until }, span, signal),
       onLoaded: (view) => this._complete(metric, card, view),

@@ -100,7 +100,7 @@ class Comparison {
 
   _newCard(key, name) {
     const card = new Card({
-      title: oneLine(name),
+      title: oneLine(name) || "(no name)",
       syncKey: "compare",
       load: (span, signal) => compareMetric(this._runs.filter(({ metrics }) => metrics.has(key)), key, this._choice, span, signal),
       onZoom: (span) => card.zoom(span),

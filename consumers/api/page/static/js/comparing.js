@@ -63,7 +63,6 @@ async function fetchLine(run, metric, axisName, span, signal) {
   const axis = axisOf(axisName, latestOf(run.job).started);
   const { attempt, rank } = summaryOf(metric);
   const parameters = {
-    name: metric.name,
     step: metric.step,
     attempt,
     rank: String(rank),
@@ -72,7 +71,7 @@ async function fetchLine(run, metric, axisName, span, signal) {
     start: span && axis.toApi(span[0]),
     stop: span && axis.toApi(span[1]),
   };
-  const path = jobPath(run.id, "/metrics") + query(parameters);
+  const path = jobPath(run.id, "/metrics") + query(parameters, { name: metric.name });
   const answer = await enqueue(() => getJson(path, { signal }), signal);
   const found = answer.series.find(({ step }) => step === metric.step);
   return found && { line: new Line(found, axis.toPlace), number: run.number, label: run.label };

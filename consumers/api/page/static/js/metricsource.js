@@ -22,7 +22,6 @@ const MANY = 4;
 export async function fetchMetric(jobId, metric, choice, span, signal) {
   const axis = axisOf(metric, choice.axis);
   const parameters = {
-    name: metric.name,
     step: metric.step,
     x: axis.name,
     attempt: choice.attempt,
@@ -32,7 +31,7 @@ export async function fetchMetric(jobId, metric, choice, span, signal) {
     start: span && axis.toApi(span[0]),
     stop: span && axis.toApi(span[1]),
   };
-  const path = jobPath(jobId, "/metrics") + query(parameters);
+  const path = jobPath(jobId, "/metrics") + query(parameters, { name: metric.name });
   const answer = await enqueue(() => getJson(path, { signal }), signal);
   const series = answer.series.filter(({ step }) => step === metric.step);
   const shown = series.slice(0, STYLES);
