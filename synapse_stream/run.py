@@ -22,7 +22,7 @@ from synapse_stream.errors import LogUnavailable
 from synapse_stream.loggers.endings import TERMINATION, Terminated, ending
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.models import RunStatus
-from synapse_stream.redact import redact
+from synapse_stream.redaction import redact
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ Plain pydantic on purpose: importing pydantic-settings would cost a plugin 260 m
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ from pydantic import (
 
 from synapse_stream.errors import ConfigError
 from synapse_stream.masking import HIDDEN, HOW_TO_WRITE, is_readable, mask_url
+from synapse_stream.redaction.body import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,6 +84,10 @@ class Settings(BaseModel):
     heartbeat_seconds: Positive = 15.0
     """A run that reports nothing for that long gives a sign of life."""
 
+    redact_rules: tuple[str, ...] = ()
+    """Regular expressions whose matches are masked in every report, beside the known forms of keys
+    and what a name tells: a JSON list, or `@` and a file with one a line."""
+
     lease_seconds: Positive = 10.0
     """How long a consumer that is not heard of keeps its partitions."""
     hot_seconds: Annotated[float, Field(ge=0)] = 3600.0
@@ -112,6 +118,22 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()  # the plugin may change its directory
+
+    @field_validator("redact_rules", mode="before")
+    @classmethod
+    def _list_of_rules(cls, rules: Any) -> Any:
+        if not isinstance(rules, str):
+            return rules
+        if not rules.startswith("@"):
+            return json.loads(rules)
+        lines = Path(rules[1:]).read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if line.strip() and not line.startswith("#")]
+
+    @field_validator("redact_rules")
+    @classmethod
+    def _rules_that_compile(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        compiled(rules)
+        return rules
 
     @field_validator("anchors")
     @classmethod

@@ -11,6 +11,7 @@ from synapse_stream.encoding import encode
 from synapse_stream.log.event_log import open_log as open_configured_log
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.producer.producer import Producer
+from synapse_stream.redaction.body import compiled, redact_body
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class StreamLogger(BaseLogger):
         super().__init__(job_id)
         self._job_id = job_id
         self._settings = settings or Settings.load()
+        self._rules = compiled(self._settings.redact_rules)
         self._rank = rank
         self._open_log = open_log or self._connect
         self._is_child = False
@@ -65,7 +67,7 @@ class StreamLogger(BaseLogger):
             return
         producer = self._producer or self._reopen()
         for body in encode(kind, step, fields):
-            producer.append(kind, body)
+            producer.append(kind, body if kind == "metrics" else redact_body(body, self._rules))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything accepted so far is in the stream; False after `timeout` seconds."""
@@ -84,7 +86,7 @@ class StreamLogger(BaseLogger):
         if self._is_child or self._last_word is None:
             last_word["status"] = None
         (body,) = encode("end", None, last_word)
-        producer.close("end", body)
+        producer.close("end", redact_body(body, self._rules))
 
     def wait_ready(self, timeout: float) -> None:
         """Wait until the server was reached.

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from synapse_stream.redact import looks_secret, redact
+from synapse_stream.redaction import looks_secret, redact
 
 SECRET = "hunter2"
 
@@ -68,10 +68,7 @@ def test_counts_flags_and_nothing_are_no_secrets() -> None:
     params = {"max_tokens": 4096, "use_auth_token": True, "password": None}
 
     assert redact(params) == params
-    assert redact({"max_tokens": "abc", "password": 1234}) == {
-        "max_tokens": "***",
-        "password": "***",
-    }
+    assert redact({"tokens": "abc", "password": 1234}) == {"tokens": "***", "password": "***"}
 
 
 def test_secrets_are_found_at_any_depth_in_any_shape() -> None:
@@ -108,7 +105,7 @@ def test_secrets_are_found_at_any_depth_in_any_shape() -> None:
         ("https://host/x?sig=hunter2", "https://host/x?sig=***"),
         ("host=db password=hunter2 user=kim", "host=db password=*** user=kim"),
         ("Server=db;Pwd=hunter2;User=kim", "Server=db;Pwd=***;User=kim"),
-        ('{"password": "hunter2 and more"}', '{"password": ***}'),
+        ('{"password": "hunter2 and more"}', '{"password": "***"}'),
         ("Authorization: Basic hunter2==", "Authorization: ***"),
         ("bearer hunter2hunter2", "bearer ***"),
         ("-----BEGIN RSA PRIVATE KEY-----\nhunter2", "***"),
