@@ -17,7 +17,7 @@ import orjson
 
 from synapse_stream.batch import GENESIS, seal
 from synapse_stream.errors import JobExists, LogUnavailable
-from synapse_stream.log.event_log import Outcome
+from synapse_stream.log.answers import Outcome
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from enum import StrEnum
 from hashlib import sha1
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -13,6 +12,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from synapse_stream.batch import GENESIS, Batch, decode_fields, encode_fields
 from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.keys import Keys
+from synapse_stream.log.answers import Ack, Outcome
 from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
@@ -35,29 +35,7 @@ _APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
 _HASH_BYTES = len(GENESIS)
 
 
-class Outcome(StrEnum):
-    """What became of an append."""
-
-    APPENDED = "appended"
-    KNOWN = "known"
-    """The server has events of this batch already; go on after `Ack.last`."""
-    GAP = "gap"
-    """The server lacks events before this batch; go back to after `Ack.last`."""
-
-
 _OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
-
-
-class Ack(NamedTuple):
-    """What the server has of a producer."""
-
-    outcome: Outcome
-    last: int
-    """The producer's last number there, -1 if none."""
-    hash: bytes
-    """The chain hash there, GENESIS if none."""
-    entry: tuple[int, int] | None
-    """Id of the entry just appended."""
 
 
 class RecordedBatch(NamedTuple):

@@ -103,6 +103,7 @@ class Adopter:
         trouble = None
         is_lost = False
         known = orphan.last  # nothing was sent unless the server says otherwise
+        shipper.trust()
         try:
             known = shipper.find_place()
             shipper.ship_all()

@@ -19,6 +19,7 @@ from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError, LogUnavailable, RunEnded
 from synapse_stream.producer.adopt import Adopter
 from synapse_stream.producer.doorbell import Doorbell
+from synapse_stream.producer.heir import Origin
 from synapse_stream.producer.home import Home, ProducerInfo, hot_root
 from synapse_stream.producer.shelf import Shelf
 from synapse_stream.producer.shipper import Shipper
@@ -61,7 +62,8 @@ class Producer:
         )
         self._doorbell = Doorbell()
         self._spool = _open_spool(info, settings, self._doorbell)
-        self._shipper = Shipper(self._spool, self.id, open_log)
+        origin = Origin(info.host, info.pid, rank)
+        self._shipper = Shipper(self._spool, self.id, open_log, origin=origin)
         self._adopter = Adopter(settings, open_log)
         self._stop = threading.Event()
         self._hurry = threading.Event()

@@ -2,25 +2,33 @@
 
 It keeps no list of what is in flight. After every answer it goes on behind the number that the
 server names: a lost reply, a repeated batch and a server that lost its tail are all the same case.
+But only if the hash that comes with the number is one of ours: else somebody else writes under our
+name, and what is not surely there goes out again, under a new one.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+import secrets
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from synapse_stream.batch import GENESIS, Batch, seal
 from synapse_stream.encoding import encode
-from synapse_stream.log.event_log import Outcome
+from synapse_stream.log.answers import Outcome
+from synapse_stream.position import BEGINNING, Position
+from synapse_stream.producer.heads import Heads
+from synapse_stream.producer.heir import Heir, Origin, Renumbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from synapse_stream.errors import ConfigError, LogUnavailable
-    from synapse_stream.log.event_log import Ack, EventLog
+    from synapse_stream.log.answers import Ack
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.segment import Chunk
 
 _logger = logging.getLogger("synapse_stream")
@@ -28,6 +36,8 @@ _logger = logging.getLogger("synapse_stream")
 MAX_BATCH_BYTES = 1024 * 1024  # more than one event of the largest size
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
+_PAGE = 200
+_NOBODY = Origin("", 0, None)
 
 
 class Source(Protocol):
@@ -46,13 +56,50 @@ class Source(Protocol):
         """Note that the server has everything up to `number`."""
 
 
-class Shipper:
-    """One producer's way into the log. `ship` is called by one thread at a time."""
+class Notes:
+    """What outlives the process of how far its shipper came; this one keeps nothing."""
 
-    def __init__(self, source: Source, producer: str, open_log: Callable[[], EventLog]) -> None:
-        self._source = source
-        self._producer = producer
+    def rename(self, heir: Heir) -> None:
+        """Note under which name the events go on, before they do."""
+
+    def send(self, number: int, link: bytes) -> None:
+        """Note the head of a batch that is about to be sent."""
+
+    def take(self, number: int, link: bytes) -> None:
+        """Note the head that the server has."""
+
+
+class Shipper:
+    """One producer's way into the log. `ship` is called by one thread at a time.
+
+    Args:
+        source: the events.
+        producer: name of who made them.
+        open_log: makes the connection.
+        origin: the process that made them, told to readers if another name goes on for it.
+        heirs: names under which they went on already.
+        notes: for whoever adopts them.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        producer: str,
+        open_log: Callable[[], EventLog],
+        *,
+        origin: Origin = _NOBODY,
+        heirs: Iterable[Heir] = (),
+        notes: Notes | None = None,
+    ) -> None:
+        self.producer = producer
+        """The name that they are sent under now."""
+        self.heads = Heads()
+        """What the server may name as its newest."""
+        self._events = self._source = source
         self._open_log = open_log
+        self._origin = origin
+        self._notes = notes or Notes()
+        self._shift = 0  # from numbers of `_source` to those of `_events`
         self._log: EventLog | None = None
         self._next = 0
         self._hash = GENESIS
@@ -67,6 +114,8 @@ class Shipper:
         """Set when the first attempt to reach the server is over, whatever came of it."""
         self.progress = threading.Condition()
         """Notified at every success and failure."""
+        for heir in heirs:
+            self._become(heir)
 
     def ship(self) -> bool:
         """Send the next batch; False when there is nothing to send.
@@ -78,10 +127,13 @@ class Shipper:
         log = self._connected()
         chunk = self._source.read(self._next, MAX_BATCH_BYTES)
         if chunk is not None:
-            ack = log.append(self._batch(chunk))
+            batch = self._batch(chunk)
+            self.heads.add(batch.last, batch.hash)
+            self._notes.send(batch.last, batch.hash)
+            ack = log.append(batch)
             if ack.outcome is Outcome.GAP:
                 log.check()  # a server that lost its tail may be another, or an emptied one
-            self._follow(ack)
+            self._follow(log, ack)
         self._succeed()
         return chunk is not None
 
@@ -94,14 +146,26 @@ class Shipper:
         while self.ship():
             pass
 
+    def trust(self, *heads: tuple[int, bytes]) -> None:
+        """Believe a server that names one of these heads, or a lower number than the first of them.
+
+        For an adopter: the head that its dead producer was last told, and that of the batch which
+        it was sending. Without any, the server is believed whatever it says.
+        """
+        for head in heads:
+            self.heads.add(*head)
+        self.heads.forgotten = heads[0][0] - 1 if heads else sys.maxsize
+        self._next = heads[0][0] + 1 if heads else 0
+
     def find_place(self) -> int:
         """Ask the server for the last number that it has of this producer, and go on behind that.
 
         Raises:
             LogUnavailable, ConfigError: as `ship`.
         """
-        self._follow(self._connected().head(self._source.job_id, self._producer))
-        return self._next - 1
+        log = self._connected()
+        self._follow(log, log.head(self._source.job_id, self.producer))
+        return self._next - 1 + self._shift
 
     def fail(self, error: ConfigError | LogUnavailable) -> float:
         """Note a failure, say a new reason once, and return the seconds to pause."""
@@ -138,10 +202,52 @@ class Shipper:
             self._log = log
         return self._log
 
-    def _follow(self, ack: Ack) -> None:
+    def _follow(self, log: EventLog, ack: Ack) -> None:
+        if ack.outcome is not Outcome.APPENDED and not self.heads.has(ack.last, ack.hash):
+            self._go_on_as_another(log)
+            return
         self._next = ack.last + 1
         self._hash = ack.hash
+        self._notes.take(ack.last, ack.hash)
         self._source.acknowledge(ack.last)
+
+    def _go_on_as_another(self, log: EventLog) -> None:
+        """Leave the name to whoever took it, and send what is not surely there again."""
+        last, foreign = self._next - 1, None
+        for batch in self._recorded(log):
+            if self.heads.has(batch.last, batch.hash):
+                last = max(last, batch.last)
+            elif foreign is None or batch.first < foreign:
+                foreign = batch.first
+        if foreign is not None:
+            last = min(last, foreign - 1)
+        if self._source is not self._events:
+            last = max(last, 0)  # its event 0 is no event of the spool
+        heir = Heir(secrets.token_hex(8), last + 1 + self._shift, time.time_ns() // 1000)
+        _logger.warning(
+            "job %s: another sender uses the name of producer %s; its events go on as producer %s",
+            self._source.job_id, self.producer, heir.producer,
+        )  # fmt: skip
+        self._notes.rename(heir)
+        self._notes.take(-1, GENESIS)
+        self._become(heir)
+
+    def _become(self, heir: Heir) -> None:
+        last = heir.start - 1 - self._shift
+        self._source = Renumbered(self._events, heir, self.producer, last, self._origin)
+        self._shift = heir.start - 1
+        self.producer = heir.producer
+        self.heads = Heads()
+        self._next, self._hash = 0, GENESIS
+
+    def _recorded(self, log: EventLog) -> Iterator[Batch]:
+        """Yield what the stream has under our name."""
+        position = BEGINNING
+        while page := log.read_after(self._source.job_id, position, limit=_PAGE):
+            for recorded in page:
+                position = Position(recorded.ms, recorded.seq + 1)
+                if recorded.batch is not None and recorded.batch.producer == self.producer:
+                    yield recorded.batch
 
     def _succeed(self) -> None:
         if self._said:
@@ -160,7 +266,7 @@ class Shipper:
         else:  # the server lost more than the spool still keeps
             first, last = self._next, chunk.first - 1
             data = _loss_line(first, last)
-        return seal(self._hash, self._source.job_id, self._producer, first, last, data)
+        return seal(self._hash, self._source.job_id, self.producer, first, last, data)
 
 
 def _loss_line(first: int, last: int) -> bytes:

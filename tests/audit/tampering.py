@@ -12,7 +12,7 @@ from synapse_stream.audit import open_auditor
 from synapse_stream.batch import encode_fields, seal
 from synapse_stream.exports.copies import import_run
 from synapse_stream.exports.exact import ExactFile, write_exact
-from synapse_stream.log.event_log import Outcome
+from synapse_stream.log.answers import Outcome
 from synapse_stream.log.job_reader import JobReader
 from synapse_stream.stream import JobStream
 from tests.chains import Chain

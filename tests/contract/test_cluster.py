@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.log.event_log import EventLog, Outcome, open_log
+from synapse_stream.log.answers import Outcome
+from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 from tests.chains import Chain

@@ -12,7 +12,8 @@ import pytest
 from synapse_stream.batch import GENESIS
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.keys import Keys
-from synapse_stream.log.event_log import EventLog, Outcome, open_log
+from synapse_stream.log.answers import Outcome
+from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.replies import FeedPointer
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings

@@ -17,7 +17,8 @@ import pytest
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log import server as server_module
-from synapse_stream.log.event_log import EventLog, Outcome, open_log
+from synapse_stream.log.answers import Outcome
+from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.server import EmbeddedServer, find_binary
 from synapse_stream.position import BEGINNING
 from synapse_stream.settings import Settings

@@ -17,7 +17,8 @@ from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
     from synapse_stream.batch import Batch
-    from synapse_stream.log.event_log import Ack, EventLog
+    from synapse_stream.log.answers import Ack
+    from synapse_stream.log.event_log import EventLog
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from consumers.archiver import hold
 from consumers.projections.message_feed import MessageFeedView
 from consumers.store import open_archive
 from synapse_stream.errors import Trimmed
-from synapse_stream.log.event_log import Outcome
+from synapse_stream.log.answers import Outcome
 from synapse_stream.log.job_reader import JobReader
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.position import BEGINNING
