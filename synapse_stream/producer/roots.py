@@ -1,0 +1,77 @@
+"""Where spools are: on disk the spool root, in shared memory its counterpart."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from synapse_stream.settings import Settings
+
+REMOVED = ".removed"
+"""How the name of a directory ends that is being deleted."""
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and its owner checked
+_PREFIX = "synapse-stream-"
+
+
+def hot_root(spool_root: Path) -> Path | None:
+    """Return the shared-memory counterpart of a spool root; None where there is no such memory.
+
+    The directory is private to the user; one that somebody else put in its place is not used. Its
+    name is a random one that the spool root holds: containers may share memory and yet have
+    different disks under the same path.
+    """
+    if not os.access(_SHARED_MEMORY, os.W_OK):
+        return None
+    mine = _SHARED_MEMORY / f"{_PREFIX}{os.getuid()}"
+    try:
+        mine.mkdir(mode=0o700, exist_ok=True)
+        found = mine.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        return None
+    return mine / _name_of(spool_root)
+
+
+def roots(settings: Settings) -> list[Path]:
+    """Return the roots of `settings` that are there, hot before cold."""
+    both = (hot_root(settings.spool_root), settings.spool_root)
+    return [root for root in both if root is not None and root.is_dir()]
+
+
+def homes_of(settings: Settings, producer: str) -> list[Path]:
+    """Return the homes of one producer that are there, hot before cold."""
+    return [root / producer for root in roots(settings) if (root / producer).is_dir()]
+
+
+def forget_root(root: Path) -> None:
+    """Remove a root in shared memory, if it is empty."""
+    if _SHARED_MEMORY in root.parents:
+        with contextlib.suppress(OSError):
+            root.rmdir()
+
+
+def _name_of(spool_root: Path) -> str:
+    path = spool_root / ".name"
+    try:
+        return path.read_text()
+    except OSError:
+        draft = spool_root / f".{secrets.token_hex(8)}"
+    try:
+        spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.write_text(secrets.token_hex(8))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        return path.read_text()
+    except OSError:  # nothing can be kept there, so nothing there can be mixed up
+        return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
