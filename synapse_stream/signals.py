@@ -1,4 +1,4 @@
-"""Signals that ask a process of ours to do something, told where a lock may be taken."""
+"""Signals: told where a lock may be taken, and what they raise told from trouble of our own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 
 def on_signals(do: Callable[[int], object], *numbers: int) -> None:
@@ -36,3 +37,31 @@ def on_signals(do: Callable[[int], object], *numbers: int) -> None:
                     do(number)
 
     threading.Thread(target=tell, name="signals", daemon=True).start()
+
+
+def is_plugins_own(error: BaseException) -> bool:
+    """Tell whether what our code raised is for the plugin, which it interrupted us to reach.
+
+    That is what a signal's handler raises, be it a TimeoutError, Ctrl-C, and what stops a task or
+    a generator. Everything else, SystemExit too, comes from what our code called: it is trouble of
+    reporting, which is never the plugin's.
+    """
+    if not isinstance(error, (Exception, SystemExit)):
+        return True
+    trace = error.__traceback__
+    while trace is not None:
+        if _is_handler(trace.tb_frame):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _is_handler(frame: FrameType) -> bool:
+    """Tell a signal's handler by its arguments: one of them is the frame that it interrupts."""
+    interrupted = frame.f_back
+    if interrupted is None:
+        return False
+    for value in list(frame.f_locals.values()):
+        if value is interrupted or (type(value) is tuple and any(v is interrupted for v in value)):
+            return True
+    return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from synapse_stream import voice
 from synapse_stream.archive import open_archive
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.events import (
@@ -39,7 +39,6 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 2.0
 _TURNS = (b'"type":"run_started"', b'"type":"end"', b'"type":"producer_lost"')
 
 _T = TypeVar("_T")
-_logger = logging.getLogger(__name__)
 
 
 class JobStream:
@@ -242,7 +241,7 @@ def _patiently(read: Callable[[], _T]) -> _T:
             return read()
         except LogUnavailable as error:
             if pause == _FIRST_PAUSE_SECONDS:
-                _logger.warning("reading is interrupted: %s", error)
+                voice.warn("reading is interrupted: %s", error)
         # with jitter, so that the readers of a restarted server do not all come at once
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -13,7 +12,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from synapse_stream import rules
+from synapse_stream import rules, voice
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import ending
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
@@ -26,8 +25,6 @@ T = TypeVar("T")
 
 _REPORTS_A_TRACK = 1_000
 _TRACK_SECONDS = 1.0
-
-_log = logging.getLogger("synapse_stream")
 
 # One variable for all loggers, keyed by the logger: a variable of its own would never be collected.
 _steps: ContextVar[dict[object, str | None]] = ContextVar("synapse_stream_steps", default={})  # noqa: B039 - never changed
@@ -183,7 +180,7 @@ class BaseLogger(ABC):
         """Say on the stdlib logger that this logger does not work; the first time only."""
         if not self._has_complained:
             self._has_complained = True
-            _log.error(
+            voice.error(
                 "job %s: %s failed and its reports are lost; the run goes on: %s: %s",
                 *(self.job_id, self.name, type(failure).__name__, failure),
             )
