@@ -22,7 +22,8 @@ from synapse_stream.log.url import parse_url
 from synapse_stream.masking import mask_url, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from synapse_stream.batch import RawEntry
     from synapse_stream.log.connection import Client
@@ -65,15 +66,18 @@ class EventLog:
         *,
         blocking: Client | None = None,
         url: str | None = None,
+        spool_root: Path | None = None,
     ) -> None:
         """Speak through `client`, and for reads that wait through `blocking`.
 
         `address` names the server in messages, so it holds no password. What is secret in `url`
-        is not in them either, whatever server and client say.
+        is not in them either, whatever server and client say. `spool_root` may know the deployment
+        of a server that was emptied.
         """
         self.keys = keys
         self.address = address
         self._url = url
+        self._spool_root = spool_root
         self.is_cluster = False
         """True when the keys of different partitions may be on different nodes."""
         self._client = client
@@ -106,20 +110,24 @@ class EventLog:
         seconds = settings.connect_seconds
         keys = Keys(settings.namespace, settings.partitions)
         blocking = client(seconds + LONGEST_BLOCK_MS / 1000)
-        log = cls(client(seconds), keys, address, blocking=blocking, url=url)
+        root = settings.spool_root
+        log = cls(client(seconds), keys, address, blocking=blocking, url=url, spool_root=root)
         log.is_cluster = endpoint is not None and endpoint.is_cluster
         return log
 
-    def check(self, *, found: bool = True) -> None:
+    def check(self, *, found: bool = True) -> str | None:
         """Compare the deployment with how it was founded; found it if it is new.
 
         A reader sets `found` to False: it writes nothing, and a deployment to come suits it.
+
+        Returns:
+            The deployment's id, which it keeps wherever its server moves; None if it is to come.
 
         Raises:
             ConfigError: the namespace is another program's, has another number of partitions or a
                 newer format, or the server is too old.
         """
-        agree(self._command, self.keys, self.address, found=found)
+        return agree(self._command, self.keys, self.address, found=found, root=self._spool_root)
 
     def append(self, batch: Batch) -> Ack:
         """Append `batch` if it follows the producer's last number; else say what the server has."""
@@ -150,6 +158,12 @@ class EventLog:
         doing = f"asking for producer {producer!r} of job {job_id!r}"
         state = self._command(doing, "HGET", self.keys.producers(job_id), producer)
         return _ack(Outcome.KNOWN, state)
+
+    def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
+        """Return what `head` says of many pairs of job and producer, in one round trip."""
+        commands = [("HGET", self.keys.producers(job), producer) for job, producer in producers]
+        with self._translated("asking for producers"):
+            return [_ack(Outcome.KNOWN, state) for state in self._execute_all(commands)]
 
     def read_after(
         self, job_id: str, position: Position, *, limit: int = 100, until: Position | None = None
@@ -237,6 +251,17 @@ class EventLog:
     def _command(self, doing: str, *command: Any) -> Any:
         with self._translated(doing):
             return self._client.execute_command(*command)
+
+    def _execute_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        client: Any = self._client  # every client has pipelines, but only this method needs them
+        pipeline = client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            return pipeline.execute()  # type: ignore[no-any-return]
+        except FAILURES:
+            self.close()
+            raise
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from redis.exceptions import ResponseError
 
 from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.event_log import EventLog, RecordedBatch, recorded_batch
-from synapse_stream.log.failures import FAILURES
 from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
 
 if TYPE_CHECKING:
@@ -32,10 +31,11 @@ class FeedLog(EventLog):
 
     _servers: tuple[bytes, ...] = ()
 
-    def check(self, *, found: bool = True) -> None:
+    def check(self, *, found: bool = True) -> str | None:
         """Compare as EventLog does, and keep in mind which servers have the feeds."""
-        super().check(found=found)
+        deployment = super().check(found=found)
         self._servers = self._servers_of_feeds()
+        return deployment
 
     def check_same_server(self) -> None:
         """Raise LogUnavailable if a server is not that of `check`, or was started anew.
@@ -165,17 +165,6 @@ class FeedLog(EventLog):
         commands = [("EVAL", _IDENTITY, 1, self.keys.feed(partition)) for partition in partitions]
         with self._translated("asking which server it is"):
             return tuple(self._execute_all(commands))
-
-    def _execute_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        client: Any = self._client  # every client has pipelines, but only this method needs them
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        try:
-            return pipeline.execute()  # type: ignore[no-any-return]
-        except FAILURES:
-            self.close()
-            raise
 
     def _poll_feeds(
         self, after: Mapping[int, EntryId], limit: int, block_ms: int

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.log import met
+from synapse_stream.log.url import server_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from synapse_stream.keys import Keys
 
@@ -35,8 +38,20 @@ class ServerReport(NamedTuple):
     """Memory of its machine; 0: not known."""
 
 
-def agree(command: Callable[..., Any], keys: Keys, address: str, *, found: bool) -> None:
+def agree(
+    command: Callable[..., Any], keys: Keys, address: str, *, found: bool, root: Path | None = None
+) -> str | None:
     """Compare the deployment with how it was founded; with `found`, found it if it was not.
+
+    Args:
+        command: asks the server.
+        keys: what is expected.
+        address: of the server.
+        found: whether to found it.
+        root: spool root, which may know the id of a deployment whose server was emptied.
+
+    Returns:
+        The deployment's id, None if it was not founded.
 
     Raises:
         ConfigError: they differ; the message names both sides and what to set.
@@ -46,18 +61,23 @@ def agree(command: Callable[..., Any], keys: Keys, address: str, *, found: bool)
         f"the key {keys.config!r} on {address} is another program's; "
         "set SYNAPSE_STREAM_NAMESPACE to a name that is free"
     )
-    founding = ("EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions)
-    looking = ("HMGET", keys.config, "format", "partitions")
+    server = server_key(address)
+    asked: tuple[Any, ...] = ("HMGET", keys.config, "format", "partitions", "id")
+    if found:
+        proposal = met.proposal(server, keys.namespace, root)
+        asked = ("EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions, proposal)
     try:
-        there = command(
-            f"checking the namespace {keys.namespace!r}", *(founding if found else looking)
-        )
+        *there, deployment = command(f"checking the namespace {keys.namespace!r}", *asked)
     except LogUnavailable as error:
         if not str(error.__cause__).startswith("WRONGTYPE"):
             raise
         raise foreign from error
     if found or there != [None, None]:
         _compare(there, keys, address, foreign)
+    if deployment is None:
+        return None
+    met.remember(server, keys.namespace, deployment.decode())
+    return str(deployment.decode())
 
 
 def _compare(there: list[Any], keys: Keys, address: str, foreign: ConfigError) -> None:

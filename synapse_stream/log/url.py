@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -62,6 +64,32 @@ def parse_url(url: str) -> Endpoint:
         said = without_secrets(str(error), url)
         msg = f"the server URL {mask_url(url)!r} is not allowed: {said}"
         raise ConfigError(msg) from None
+
+
+def server_key(address: str) -> str:
+    """Return the same text for every way of writing a server's address.
+
+    It may be a URL, with or without secrets, which do not matter, or any other text.
+    """
+    try:
+        endpoint = parse_url(mask_url(address)) if "://" in address else None
+    except ConfigError:
+        endpoint = None
+    if endpoint is None:
+        return address
+    if endpoint.path:
+        return f"unix:{endpoint.path}"
+    nodes = sorted(f"{_same_host(host)}:{port}" for host, port in endpoint.nodes)
+    kind = endpoint.scheme.partition("+")[2]
+    return f"{kind}:{','.join(nodes)}/{endpoint.service}/{endpoint.login.get('db', 0)}"
+
+
+def _same_host(host: str) -> str:
+    name = host.lower().rstrip(".")
+    with suppress(ValueError):
+        address = ip_address(name)
+        return "localhost" if address.is_loopback else str(address)
+    return name
 
 
 def _parse(url: str) -> Endpoint:

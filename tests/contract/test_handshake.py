@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,7 @@ import pytest
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.keys import Keys
+from synapse_stream.log import met
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.position import BEGINNING
 from synapse_stream.settings import Settings
@@ -33,11 +37,65 @@ class OldServer:
 def test_the_first_check_founds_the_deployment_and_later_ones_agree(
     server: TestServer, log: EventLog
 ) -> None:
-    log.check()
-    log.check()
+    deployment = log.check()
+    assert log.check() == deployment
 
     with server.client() as client:
-        assert client.hgetall(log.keys.config) == {b"format": b"1", b"partitions": b"16"}
+        assert client.hgetall(log.keys.config) == {
+            b"format": b"1",
+            b"partitions": b"16",
+            b"id": str(deployment).encode(),
+        }
+
+
+def test_a_deployment_that_was_founded_without_an_id_gets_one(
+    server: TestServer, log: EventLog
+) -> None:
+    with server.client() as client:
+        client.hset(log.keys.config, mapping={"format": 1, "partitions": 16})
+
+    assert log.check(found=False) is None
+    deployment = log.check()
+    assert deployment is not None
+    assert log.check(found=False) == deployment
+
+
+def test_an_emptied_server_gets_its_id_again(server: TestServer, settings: Settings) -> None:
+    """From who met it before, also by another spelling of its address, and also from a file."""
+    deployments = []
+    for url in (f"redis://127.0.0.1:{server.port}", f"redis://localhost:{server.port}/0"):
+        log = open_log(settings.model_copy(update={"redis_url": url}))
+        deployments.append(log.check())
+        log.close()
+        server.command("FLUSHALL")
+    settings.spool_root.mkdir(parents=True)
+    met.keep(settings.spool_root)
+    program = (
+        "from synapse_stream.log.event_log import open_log\n"
+        "from synapse_stream.settings import Settings\n"
+        "print(open_log(Settings.load()).check())"
+    )
+    named = {
+        "SYNAPSE_STREAM_REDIS_URL": str(settings.redis_url),
+        "SYNAPSE_STREAM_NAMESPACE": settings.namespace,
+        "SYNAPSE_STREAM_DATA_DIR": str(settings.data_dir),
+    }
+    later = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=True,
+        env={**os.environ, **named},
+    )
+    deployments.append(later.stdout.decode().strip())
+
+    assert len(set(deployments)) == 1
+
+
+def test_deployments_have_different_ids(tmp_path: Path) -> None:
+    with fakeredis.FakeRedis() as client:
+        ids = {EventLog(client, Keys(name, 4), f"fake {name}").check() for name in ("a", "b")}
+
+    assert len(ids) == 2
 
 
 def test_a_reader_founds_nothing_and_refuses_the_same(

@@ -49,11 +49,11 @@ class MemoryServer:
         match words:
             case ("INFO", *_):
                 return {"redis_version": "7.2.4"}
-            case ("EVAL", script, 1, key, written, partitions) if b"EXISTS" in script:
-                found = self._state.hashes.setdefault(
-                    key, {b"format": _bytes(written), b"partitions": _bytes(partitions)}
-                )
-                return [found[b"format"], found[b"partitions"]]
+            case ("EVAL", script, 1, key, *founding) if b"EXISTS" in script:
+                names = (b"format", b"partitions", b"id")
+                founded = dict(zip(names, map(_bytes, founding), strict=True))
+                found = self._state.hashes.setdefault(key, founded)
+                return [found[name] for name in names]
             case ("EVALSHA" | "EVAL", _, 3, job, producers, feed, *rest):
                 return self._append(job, producers, feed, *map(_bytes, rest))
             case ("HGET", key, name):
