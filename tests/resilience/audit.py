@@ -37,6 +37,8 @@ class Story:
     """Numbers that a `loss` event stands for."""
     shed: Counter[str] = field(default_factory=Counter)
     """Events that were given up before they had a number, by type."""
+    is_uncounted: bool = False
+    """Whether it says that an unknown number is missing."""
 
 
 @dataclass
@@ -50,6 +52,10 @@ class Tally:
     disordered: int = 0
     unknown: int = 0
     """Entries and events that nobody reported, or not so."""
+    failed: int = 0
+    """Living runs that were shown FAILED, or well ended ones."""
+    unsaid: int = 0
+    """Calls that are lost without a word."""
     problems: list[str] = field(default_factory=list)
     """The first of what was found, in words."""
     stories: dict[str, Story] = field(default_factory=dict)
@@ -69,7 +75,7 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Add the findings of another job."""
-        for name in ("events", "lost", "twice", "disordered", "unknown"):
+        for name in ("events", "lost", "twice", "disordered", "unknown", "failed", "unsaid"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.problems += other.problems
 
@@ -101,12 +107,18 @@ class Audit:
         self._seen: set[tuple[str, int]] = set()
         self._newest: dict[tuple[str, str], int] = {}
         self._producers: dict[str, str] = {}
+        self._heirs: dict[str, str] = {}
+        """Who goes on for whom."""
+        self._sealed: dict[str, int] = {}
+        """Last number of those whose name was taken: what lies behind is not theirs."""
         self.tally = Tally()
 
     def run(self) -> Tally:
         """Read and compare all of it."""
         pointers: list[FeedPointer] = []
-        for recorded in read_all(self._log, self._job_id):
+        entries = list(read_all(self._log, self._job_id))
+        self._find_heirs(entries)
+        for recorded in entries:
             entry, batch = (recorded.ms, recorded.seq), recorded.batch
             if batch is None:
                 self.tally.blame("unknown", f"entry {entry}: {recorded.error}")
@@ -120,6 +132,14 @@ class Audit:
         for role, witness in self._plugins:
             self._compare_calls(role, witness)
         return self.tally
+
+    def _find_heirs(self, entries: list[RecordedBatch]) -> None:
+        for batch in (recorded.batch for recorded in entries if recorded.batch):
+            for line in batch.lines():
+                if b'"type":"resumed"' in line:
+                    event = orjson.loads(line)
+                    self._heirs[batch.producer] = event["producer"]
+                    self._sealed[event["producer"]] = event["last"]
 
     def _take_batch(self, batch: Batch) -> None:
         story = self.tally.stories.setdefault(batch.producer, Story())
@@ -145,6 +165,8 @@ class Audit:
         story.link, story.following = batch.hash, batch.last + 1
 
     def _take_event(self, producer: str, story: Story, event: dict[str, Any]) -> None:
+        if event["seq"] > self._sealed.get(producer, event["seq"]):
+            return  # somebody else's, under its name
         if story.last.get("type") in _LAST_WORDS:
             self.tally.blame("unknown", f"{producer} goes on behind its last word: {event}")
         story.last = event
@@ -153,6 +175,7 @@ class Audit:
         if kind == "loss":
             if event["first"] is None:
                 story.shed.update(event["counts"])
+            story.is_uncounted |= event.get("uncounted") is True
             if not self._may_lose:
                 self.tally.blame("unknown", f"{producer} tells of a loss: {event}")
         elif kind in calls.KINDS:
@@ -170,8 +193,9 @@ class Audit:
         voice, number = call
         if content != calls.expected(voice, number, role.weight):
             self.tally.blame("unknown", f"call {call} is not what was reported: {event}"[:300])
-        if self._producers.setdefault(voice, producer) != producer:
+        if self._producers.setdefault(voice, producer) not in {producer, self._heirs.get(producer)}:
             self.tally.blame("disordered", f"voice {voice} in two producers")
+        self._producers[voice] = producer
         newest = self._newest.get(line := (voice, event["type"] if self._by_kind else ""), -1)
         if call in self._seen:
             self.tally.blame("twice", f"call {call}")
@@ -193,6 +217,8 @@ class Audit:
             self.tally.blame("unknown", "the feed does not point to each entry once, in order")
 
     def _judge_end(self, producer: str, story: Story) -> None:
+        if producer in self._sealed:
+            return
         last = story.last
         told = {"end": "count", "producer_lost": "last"}.get(last.get("type", ""))
         if told is None:

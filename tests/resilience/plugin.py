@@ -14,7 +14,7 @@ import time
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 
@@ -32,6 +32,9 @@ EXCEPTION = 70
 @dataclass(frozen=True)
 class Role:
     """What the plugin is to do."""
+
+    module: ClassVar[str] = "tests.resilience.plugin"
+    """What is run; it is given the role as its argument."""
 
     job: str
     home: str
@@ -104,12 +107,16 @@ class Plugin:
                 self._witness.begin(voice, number)
                 calls.make(self._context, name, number, self._role.weight)
                 self._witness.finish(voice, number)
+                self.pause(voice, number)
                 number += 1
-                if self._role.pause:
-                    time.sleep(self._role.pause)
         except BaseException:  # noqa: BLE001 - none may come out of a report call
             self.has_failed = True
             traceback.print_exc()
+
+    def pause(self, voice: int, number: int) -> None:
+        """Wait after call `number` of a voice."""
+        if self._role.pause:
+            time.sleep(self._role.pause)
 
     def _fork(self, voice: int, ending: str) -> None:
         if ending == "multiprocessing":

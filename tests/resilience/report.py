@@ -10,8 +10,11 @@ from tests.resilience.audit import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HEAD = ("scenario", "planned", "happened", "events", "lost", "twice", "disorder", "unknown", "s")
-_WIDTHS = (44, 8, 9, 9, 6, 6, 9, 8, 7)
+_HEAD = (
+    *("scenario", "planned", "happened", "events", "lost", "twice", "disorder", "unknown"),
+    *("failed", "unsaid", "s"),
+)
+_WIDTHS = (44, 8, 9, 9, 6, 6, 9, 8, 7, 7, 7)
 
 
 @dataclass
@@ -66,6 +69,8 @@ def row(result: Result) -> str:
         tally.twice,
         tally.disordered,
         tally.unknown,
+        tally.failed,
+        tally.unsaid,
         f"{result.seconds:.1f}",
     )
     remarks = [f"  · {note}" for note in result.notes]

@@ -21,6 +21,8 @@ from tests.resilience.witness import Witness
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.adopt import Adoption
 
@@ -33,15 +35,27 @@ _ANSWER_SECONDS = 10.0  # so that only planned outages are some, also on a machi
 
 
 class Actor:
-    """A plugin's process."""
+    """A plugin's process.
 
-    def __init__(self, role: Role, environ: dict[str, str]) -> None:
+    Args:
+        within: words of a command that runs the rest of its line somewhere else.
+        python: another interpreter.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        environ: dict[str, str],
+        *,
+        within: Sequence[str] = (),
+        python: str = sys.executable,
+    ) -> None:
         self.role = role
         self.witness = Witness.create(role.witness_path)
         self._errors = Path(role.home, f"errors-{role.worker}")
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.resilience.plugin", role.dump()],
+                [*within, python, "-m", role.module, role.dump()],
                 env=environ,
                 cwd=_ROOT,
                 stderr=errors,
@@ -105,13 +119,19 @@ class Scene:
         given = {"data_dir": home, "connect_seconds": _ANSWER_SECONDS, **settings}
         self.settings = Settings(redis_url=redis_url, **given)
         self.actors: list[Actor] = []
+        self.more_environ: dict[str, str] = {}
+        """What the environment of its processes has beside the settings."""
         self._exits = ExitStack()
 
     def enter(self, **role: Any) -> Actor:
         """Start one more plugin."""
         worker = str(len(self.actors))
         role = {"job": "job", "worker": worker, **role}
-        actor = Actor(Role(home=str(self.home), **role), self.environ)
+        return self.enter_as(Role(home=str(self.home), **role))
+
+    def enter_as(self, role: Role, **where: Any) -> Actor:
+        """Start one more plugin that plays `role`; see `Actor` for where."""
+        actor = Actor(role, self.environ, **where)
         self.actors.append(actor)
         return actor
 
@@ -120,7 +140,7 @@ class Scene:
         """The environment of a process with this scene's settings."""
         shown = self.settings.model_dump(exclude_none=True)
         named = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
-        return {**os.environ, **named}
+        return {**os.environ, **named, **self.more_environ}
 
     def open_log(self, url: str | None = None) -> EventLog:
         """Open the log of these settings, or that behind another URL; closed with the scene."""

@@ -1,0 +1,83 @@
+"""Many short runs at once, beside those who adopt what dead ones left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tests.resilience.audit import Audit
+from tests.resilience.report import Result
+from tests.resilience.scene import Scene
+from tests.resilience_places.judge import hammered, see_completed
+from tests.servers import TestServer, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from tests.resilience.scene import Actor
+
+_AT_ONCE = 40
+_CHILDREN = 20
+
+
+def short_runs(home: Path, count: int, random: Random) -> Result:
+    """Begin and end within a second, 40 at once, beside `up` and an adopter that never rests."""
+    result = Result(f"short runs, {_AT_ONCE} at once, beside `up`", count)
+    with TestServer(home / "server") as server, Scene(home / "plugins", server.url) as scene:
+        up = _start_up(scene)
+        try:
+            with hammered(scene, result):
+                limits = [random.randint(1, 12) for _ in range(count)]
+                _play_at_once(scene, limits)
+            result.require(up.poll() is None, "`up` ended early")
+        finally:
+            up.terminate()
+            up.wait()
+        scene.adopt()
+        _judge(scene, result)
+    return result
+
+
+def short_children(home: Path, count: int, random: Random) -> Result:
+    """Forked children that report once and are gone, 20 a run, beside an adopter."""
+    result = Result("forked children that report once", count * _CHILDREN)
+    with TestServer(home / "server") as server, Scene(home / "plugins", server.url) as scene:
+        with hammered(scene, result):
+            for number in range(count):
+                endings = tuple(random.choices(("_exit", "exit", "multiprocessing"), k=_CHILDREN))
+                actor = scene.enter(job=f"job-{number}", limit=5, forks=endings, fork_limit=1)
+                actor.join()
+        scene.adopt()
+        for actor in scene.actors:
+            result.happened += sum(actor.witness.returned(1 + n) for n in range(_CHILDREN))
+            _judge_one(scene, actor, result)
+    return result
+
+
+def _start_up(scene: Scene) -> subprocess.Popen[bytes]:
+    with (scene.home / "up").open("wb") as said:
+        words = ("-m", "synapse_stream.cli", "up", "--port", str(free_port()))
+        return subprocess.Popen([sys.executable, *words], env=scene.environ, stderr=said)
+
+
+def _play_at_once(scene: Scene, limits: list[int]) -> None:
+    def play(number: int) -> None:
+        scene.enter(job=f"job-{number}", worker=str(number), limit=limits[number]).join()
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(play, range(len(limits))))
+
+
+def _judge(scene: Scene, result: Result) -> None:
+    for actor in scene.actors:
+        result.happened += actor.process.returncode == 0
+        _judge_one(scene, actor, result)
+
+
+def _judge_one(scene: Scene, actor: Actor, result: Result) -> None:
+    log = scene.open_log()
+    result.tally.add(Audit(log, actor.role.job, [(actor.role, actor.witness)]).run())
+    see_completed(result, scene.settings, actor.role.job)

@@ -1,0 +1,124 @@
+"""A container goes with all that runs in it, and half of what its plugin's spool was goes too."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.resilience.audit import Audit
+from tests.resilience.report import Result
+from tests.resilience.scene import Scene
+from tests.resilience_places.judge import see_missing_said
+from tests.resilience_places.troubled import TroubledRole
+from tests.resilience_places.worlds import NO_WORLDS, World, is_possible
+from tests.servers import TestServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+    from tests.resilience.scene import Actor
+
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+def memory_gone(home: Path, count: int, random: Random) -> Result:
+    """Its processes are killed and its tmpfs is gone; the data directory is a volume."""
+    return _tear_down(Result("container gone, volume kept", count), home, random, keeps="data")
+
+
+def disk_gone(home: Path, count: int, random: Random) -> Result:
+    """Its processes are killed and its layer is deleted; the shared memory is the host's."""
+    return _tear_down(Result("container gone, memory kept", count), home, random, keeps="memory")
+
+
+def _tear_down(result: Result, home: Path, random: Random, *, keeps: str) -> Result:
+    if not is_possible():
+        result.skipped = NO_WORLDS
+        return result
+    with TestServer(home / "server") as server:
+        for number in range(result.planned):
+            place = home / str(number)
+            settings: dict[str, Any] = {"spool_memory_bytes": 0} if number % 3 == 2 else {}
+            with (
+                _memory(place.name if keeps == "memory" else None) as kept,
+                Scene(place, server.url, namespace=f"n{number}", **settings) as scene,
+            ):
+                _play(result, scene, server, random, keeps, kept)
+    return result
+
+
+def _play(
+    result: Result, scene: Scene, server: TestServer, random: Random, keeps: str, kept: Path | None
+) -> None:
+    data = scene.settings.data_dir
+    with World.container(scene.home, "first", kept=kept) as world:
+        actor = _enter(scene, world, random)
+        actor.wait_for(random.randint(1, 300))
+        if random.random() < 0.7:
+            server.freeze()
+            actor.wait_for_more(random.randint(1, 600))
+        world.kill()
+        actor.process.wait()
+        result.happened += actor.process.returncode != 0
+        server.thaw()
+    if keeps == "memory":
+        shutil.rmtree(data)
+        data.mkdir()
+    with World.container(scene.home, "second", kept=kept) as world:
+        seen = world.drain(scene.environ)
+        if not _has_last_word(scene, actor):  # dead beyond doubt, and all of it was there
+            is_named = "first" in seen.stdout and "job" in seen.stdout
+            result.require(is_named, f"left behind and not named: {seen.stdout}{seen.stderr}")
+            taken = world.drain(scene.environ, "--from-dead-host", "first")
+            result.require(taken.returncode == 0, f"not taken: {taken.stdout}{taken.stderr}")
+        again = world.drain(scene.environ)
+        result.require(again.returncode == 0, f"something waits: {again.stdout}{again.stderr}")
+    _judge(result, scene, actor, is_all_kept=scene.settings.spool_memory_bytes == 0)
+
+
+def _enter(scene: Scene, world: World, random: Random) -> Actor:
+    role = TroubledRole(
+        job="job",
+        home=str(scene.home.parent / f"seen-{scene.home.name}"),
+        pause=0.001,
+        trouble_at=(),
+        flush_every=random.choice((0, 10, 100)),
+    )
+    Path(role.home).mkdir()
+    return scene.enter_as(role, within=world.within)
+
+
+def _has_last_word(scene: Scene, actor: Actor) -> bool:
+    """Whether the stream says that the plugin died."""
+    tally = Audit(scene.open_log(), "job", [(actor.role, actor.witness)], may_lose=True).run()
+    return all(story.last.get("type") == "producer_lost" for story in tally.stories.values())
+
+
+def _judge(result: Result, scene: Scene, actor: Actor, *, is_all_kept: bool) -> None:
+    """What was promised is there: all that was on disk, all that `flush` has returned True for."""
+    tally = scene.audit(may_lose=not is_all_kept)
+    role = actor.role
+    assert isinstance(role, TroubledRole)
+    promised = {call for call in tally.missing if call[1] < role.flushed}
+    if promised:
+        tally.blame("lost", f"{len(promised)} that flush has promised", len(promised))
+    see_missing_said(tally, scene.settings, "job")
+    result.notes += [f"{len(tally.missing)} missing, and said"] if tally.missing else []
+    result.tally.add(tally)
+
+
+@contextmanager
+def _memory(name: str | None) -> Iterator[Path | None]:
+    """Make a part of the machine's shared memory that outlives containers."""
+    if name is None:
+        yield None
+        return
+    path = _SHARED_MEMORY / f"faults-{name}"
+    path.mkdir(mode=0o1777)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
