@@ -4,7 +4,9 @@
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[1], 'format', ARGV[1], 'partitions', ARGV[2])
 end
-if redis.call('HGET', KEYS[1], 'format') == ARGV[1] then
-  redis.call('HSETNX', KEYS[1], 'id', ARGV[3])
+local there = redis.call('HMGET', KEYS[1], 'format', 'partitions', 'id')
+if there[1] == ARGV[1] and not there[3] then
+  redis.call('HSET', KEYS[1], 'id', ARGV[3])
+  there[3] = ARGV[3]
 end
-return redis.call('HMGET', KEYS[1], 'format', 'partitions', 'id')
+return there
