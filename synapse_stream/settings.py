@@ -5,7 +5,6 @@ Plain pydantic on purpose: importing pydantic-settings would cost a plugin 260 m
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,7 +83,7 @@ class Settings(BaseModel):
     heartbeat_seconds: Positive = 15.0
     """A run that reports nothing for that long gives a sign of life."""
 
-    redact_rules: tuple[str, ...] = ()
+    redact_rules: str | None = None
     """Regular expressions whose matches are masked in every report, beside the known forms of keys
     and what a name tells: a JSON list, or `@` and a file with one a line."""
 
@@ -119,19 +118,9 @@ class Settings(BaseModel):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()  # the plugin may change its directory
 
-    @field_validator("redact_rules", mode="before")
-    @classmethod
-    def _list_of_rules(cls, rules: Any) -> Any:
-        if not isinstance(rules, str):
-            return rules
-        if not rules.startswith("@"):
-            return json.loads(rules)
-        lines = Path(rules[1:]).read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if line.strip() and not line.startswith("#")]
-
     @field_validator("redact_rules")
     @classmethod
-    def _rules_that_compile(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+    def _rules_that_compile(cls, rules: str | None) -> str | None:
         compiled(rules)
         return rules
 

@@ -27,7 +27,7 @@ from synapse_stream.errors import ConfigError
 from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Engine
 
@@ -48,8 +48,11 @@ _SQLITE_PRAGMAS = (
     "PRAGMA secure_delete=OFF",
     "PRAGMA temp_store=MEMORY",
 )
-# A consumer that is stopped in the middle of a transaction must not hold its rows for ever.
-_POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=10000"
+# A consumer that is stopped in the middle of a transaction must not hold its rows for ever. Said in
+# each transaction that writes: a pooler refuses it as an option of the start, and would lend the
+# next transaction a session in which it was never said.
+_NOT_FOR_EVER = "SET LOCAL idle_in_transaction_session_timeout = 10000"
+_OF_SQLALCHEMY = frozenset({"host", "port"})
 
 
 class Database:
@@ -74,6 +77,8 @@ class Database:
     def write(self, doing: str) -> Iterator[Connection]:
         """Open a transaction that is committed at the end, and rolled back by any error."""
         with self.translated(doing), self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql(_NOT_FOR_EVER)
             yield connection
 
     @contextmanager
@@ -166,17 +171,23 @@ def open_sqlite(file: Path, *, page_bytes: int = PAGE_BYTES) -> Database:
 def open_postgres(url: str, setting: str = "SYNAPSE_STREAM_STORE_URL") -> Database:
     """Return the database of `url`, which came from `setting`; nothing is connected yet.
 
+    Nothing of ours lives in a session, so that a pooler may lend each transaction another one: no
+    option of the start, no prepared statement.
+
     Raises:
-        ConfigError: the URL is wrong, or the driver is not installed.
+        ConfigError: the URL is wrong or has a parameter that is none of PostgreSQL's, or the driver
+            is not installed.
     """
     if not is_readable(url):
         msg = f"{setting}={mask_url(url)!r} is no PostgreSQL URL: {HOW_TO_WRITE}"
         raise ConfigError(msg)
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
-        defaults = {"connect_timeout": str(_CONNECT_SECONDS), "options": _POSTGRES_OPTIONS}
-        query = {**defaults, **parsed.query}
-        engine = create_engine(parsed.set(query=query), pool_pre_ping=True)
+        query = {"connect_timeout": str(_CONNECT_SECONDS), **parsed.query}
+        engine = create_engine(
+            parsed.set(query=query), pool_pre_ping=True, connect_args={"prepare_threshold": None}
+        )
+        _check_parameters(query, engine.dialect.loaded_dbapi)
     except (ArgumentError, ValueError) as error:
         said = without_secrets(str(error), url)
         msg = f"{setting}={mask_url(url)!r} is no PostgreSQL URL: {said}"
@@ -185,6 +196,20 @@ def open_postgres(url: str, setting: str = "SYNAPSE_STREAM_STORE_URL") -> Databa
         msg = f"{setting} on PostgreSQL needs {error.name}: pip install synapse-stream[postgres]"
         raise ConfigError(msg) from error
     return Database(engine, mask_url(url), url=url)
+
+
+def _check_parameters(query: Mapping[str, Any], driver: Any) -> None:
+    """See that the driver knows every parameter; else it would only say so when it connects.
+
+    Raises:
+        ValueError: it does not.
+    """
+    known = {option.keyword.decode() for option in driver.pq.Conninfo.get_defaults()}
+    unknown = sorted(set(query) - known - _OF_SQLALCHEMY)
+    if unknown:
+        names = ", ".join(unknown)
+        msg = f"it has the parameter {names}, which is none of PostgreSQL's; leave it out"
+        raise ValueError(msg)
 
 
 def _prepare_sqlite(page_bytes: int, driver_connection: Any, _record: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -53,24 +54,43 @@ def redact_body(body: bytes, rules: Rules = ()) -> bytes:
         return _hide_all(body)
 
 
-def compiled(patterns: Sequence[str]) -> list[re.Pattern[str]]:
-    """Compile own rules.
+def compiled(rules: str | None) -> list[re.Pattern[str]]:
+    """Compile own rules: a JSON list of regular expressions, or `@` and a file with one a line.
 
     Raises:
-        ValueError: one is no regular expression, or matches the empty text.
+        ValueError: they are no list, one is no regular expression or matches the empty text, or the
+            file cannot be read.
     """
-    rules = []
-    for pattern in patterns:
-        try:
-            rule = re.compile(pattern)
-        except re.error as error:
-            msg = f"{pattern!r} is no regular expression: {error}"
-            raise ValueError(msg) from error
-        if rule.match(""):
-            msg = f"{pattern!r} matches the empty text, and so everything"
-            raise ValueError(msg)
-        rules.append(rule)
-    return rules
+    return [_rule(pattern) for pattern in _patterns(rules)]
+
+
+def _patterns(rules: str | None) -> list[str]:
+    if not rules:
+        return []
+    if not rules.startswith("@"):
+        listed = orjson.loads(rules)
+        if isinstance(listed, list) and all(isinstance(pattern, str) for pattern in listed):
+            return listed
+        msg = "expected a JSON list of texts"
+        raise ValueError(msg)
+    try:
+        lines = Path(rules[1:]).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        msg = f"the file cannot be read: {error}"
+        raise ValueError(msg) from error
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _rule(pattern: str) -> re.Pattern[str]:
+    try:
+        rule = re.compile(pattern)
+    except re.error as error:
+        msg = f"{pattern!r} is no regular expression: {error}"
+        raise ValueError(msg) from error
+    if rule.match(""):
+        msg = f"{pattern!r} matches the empty text, and so everything"
+        raise ValueError(msg)
+    return rule
 
 
 def _may_hold_secrets(body: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -22,6 +22,9 @@ from tests.redaction.corpus import (
     secret_part,
     surrounded,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SEED = 20_251_129
 EACH = 40
@@ -139,10 +142,17 @@ def test_own_rules_mask_what_they_match() -> None:
     assert redact_body(body) == body
 
 
-@pytest.mark.parametrize("rule", ["(", "a*"])
-def test_a_rule_that_cannot_serve_is_a_wrong_setting(rule: str) -> None:
+def test_own_rules_may_stand_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "rules"
+    file.write_text("# badges\nKIM-\\d{4}\n\n")
+
+    assert [rule.pattern for rule in compiled(f"@{file}")] == ["KIM-\\d{4}"]
+
+
+@pytest.mark.parametrize("rules", ['["("]', '["a*"]', "KIM", '{"a": 1}', "[1]", "@/none/such"])
+def test_rules_that_cannot_serve_are_a_wrong_setting(rules: str) -> None:
     with pytest.raises(ConfigError, match="SYNAPSE_STREAM_REDACT_RULES"):
-        Settings.load({"SYNAPSE_STREAM_REDACT_RULES": orjson.dumps([rule]).decode()})
+        Settings.load({"SYNAPSE_STREAM_REDACT_RULES": rules})
 
 
 def test_what_cannot_be_looked_through_is_not_let_through() -> None:

@@ -1,4 +1,4 @@
-"""Every contract of the store holds on SQLite and on PostgreSQL."""
+"""Every contract of the store holds on SQLite, on PostgreSQL, and on one behind a pooler."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from consumers.store import open_store, open_views
 from synapse_stream.settings import Settings
+from tests.pgbouncer import pooler
 from tests.postgres import postgres
 
 if TYPE_CHECKING:
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 
     from consumers.store import Store, StoredViews
 
-__all__ = ["postgres"]
+__all__ = ["pooler", "postgres"]
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "pooler"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Name a store that no other test uses."""
     if request.param == "sqlite":
         yield Settings(data_dir=tmp_path)
         return
     with request.getfixturevalue("postgres").lend() as url:
-        yield Settings(data_dir=tmp_path, store_url=url)
+        is_pooled = request.param == "pooler"
+        store_url = request.getfixturevalue("pooler").through(url) if is_pooled else url
+        yield Settings(data_dir=tmp_path, store_url=store_url)
 
 
 @pytest.fixture

@@ -188,10 +188,10 @@ def test_an_owner_that_is_stopped_in_a_transaction_loses_it_to_the_next(
         with stalled._databases.of("run-state").write("stalling") as connection:
             connection.exec_driver_sql("UPDATE checkpoint SET ms = 99")
             assert other.acquire("run-state", 0, "other", SECONDS) is None
-            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = 200")
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 200")
             taken.append(wait_until(lambda: other.acquire("run-state", 0, "other", SECONDS)))
 
-    with stalled._databases.of("run-state").read("asking") as connection:
+    with stalled._databases.of("run-state").write("asking") as connection:
         limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
     with pytest.raises(StoreUnavailable):
         stall()
@@ -209,6 +209,19 @@ def test_an_owner_that_is_stopped_in_a_transaction_loses_it_to_the_next(
 def test_a_wrong_url_is_a_config_error_that_names_it(url: str) -> None:
     with pytest.raises(ConfigError, match="SYNAPSE_STREAM_STORE_URL"):
         open_store(Settings(store_url=url))
+
+
+@pytest.mark.parametrize("parameter", ["pgbouncer=true", "schema=views", "sslmodus=require"])
+def test_a_parameter_that_is_none_of_postgresqls_is_named(parameter: str) -> None:
+    with pytest.raises(ConfigError, match=f"parameter {parameter.partition('=')[0]}"):
+        open_store(Settings(store_url=f"postgresql://kim:hunter2@host/views?{parameter}"))
+
+
+@pytest.mark.parametrize(
+    "parameter", ["sslmode=require", "application_name=x", "options=-csearch_path%3Dx"]
+)
+def test_parameters_of_postgresql_are_taken(parameter: str) -> None:
+    open_postgres(f"postgresql://kim@host/views?{parameter}&keepalives_idle=5").close()
 
 
 def test_a_wrong_url_does_not_show_its_password() -> None:
