@@ -35,11 +35,13 @@ class LogUnavailable(SynapseStreamError, ConnectionError):
 
     Attributes:
         reason: what is wrong, the same whichever command it came to light with.
+        is_refusal: the server answered, and refused this command; others it may take.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, is_refusal: bool = False) -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason = reason
+        self.is_refusal = is_refusal
 
 
 class RunEnded(SynapseStreamError, RuntimeError):

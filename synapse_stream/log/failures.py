@@ -16,6 +16,8 @@ FAILURES: tuple[type[Exception], ...] = (
 )
 """Everything that a command of redis-py may raise."""
 
+_REFUSALS = (exceptions.ResponseError, exceptions.NoPermissionError)  # perhaps of one key only
+
 _LOGIN = "did not accept the login; give it as in redis://USER:PASSWORD@host"
 
 _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
@@ -68,7 +70,11 @@ def translate(
     """
     words = (str(error) if said is None else said).partition(" script: ")[0].strip()
     shown = f": {words}" if words else ""
-    return LogUnavailable(f"the server {address} {_reason(error)}", f"while {doing}{shown}")
+    return LogUnavailable(
+        f"the server {address} {_reason(error)}",
+        f"while {doing}{shown}",
+        is_refusal=type(error) in _REFUSALS,
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,6 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.encoding import encode
-from synapse_stream.log.event_log import open_log as open_configured_log
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.producer.producer import Producer
 from synapse_stream.redaction.body import compiled, redact_body
@@ -47,7 +46,7 @@ class StreamLogger(BaseLogger):
         self._settings = settings or Settings.load()
         self._rules = compiled(self._settings.redact_rules)
         self._rank = rank
-        self._open_log = open_log or self._connect
+        self._open_log = open_log
         self._is_child = False
         self._reopening = threading.RLock()
         self._last_word: dict[str, Any] | None = None
@@ -102,9 +101,6 @@ class StreamLogger(BaseLogger):
     def spool_path(self) -> str:
         """Where events wait until the server has them."""
         return self._producer.place if self._producer else str(self._settings.spool_root)
-
-    def _connect(self) -> EventLog:
-        return open_configured_log(self._settings)
 
     def leave_to_parent(self) -> None:
         """Start anew in a forked child at the next report: spool and threads are the parent's."""

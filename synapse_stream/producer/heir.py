@@ -15,6 +15,7 @@ from synapse_stream.encoding import encode
 from synapse_stream.producer.segment import Chunk
 
 if TYPE_CHECKING:
+    from synapse_stream.producer.notes import Name
     from synapse_stream.producer.shipper import Source
 
 _NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
@@ -34,20 +35,10 @@ class Origin(NamedTuple):
     rank: int | None
 
 
-class Heir(NamedTuple):
-    """Under which name a spool's events go on, and from which one on."""
-
-    producer: str
-    start: int
-    """Number in the spool of the heir's event 1."""
-    time: int
-    """When it began, in microseconds."""
-
-
 class Renumbered:
     """The events of a spool from `heir.start` on, as the heir sends them; a source itself."""
 
-    def __init__(self, source: Source, heir: Heir, former: str, last: int, origin: Origin) -> None:
+    def __init__(self, source: Source, heir: Name, former: str, last: int, origin: Origin) -> None:
         """Make the source of an heir that follows event `last` of the producer `former`."""
         self.job_id = source.job_id
         self._source = source

@@ -1,24 +1,25 @@
-"""A producer: one logger in one process, with its spool and its three threads.
+"""A producer: one logger in one process, with its spool, served by the threads of the crew.
 
-The shipper thread waits for the server, the keeper thread waits for the disk, the adopter thread
-for both, and the plugin waits for none of them.
+The lane waits for the server, the keeper for the disk, and the plugin for neither.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
+from synapse_stream import voice
 from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError, LogUnavailable, RunEnded
-from synapse_stream.producer.adopt import Adopter
-from synapse_stream.producer.doorbell import Doorbell
+from synapse_stream.producer.beats import Beats
+from synapse_stream.producer.crew import CREW
 from synapse_stream.producer.heir import Origin
 from synapse_stream.producer.home import Home, ProducerInfo, hot_root
 from synapse_stream.producer.shelf import Shelf
@@ -26,16 +27,13 @@ from synapse_stream.producer.shipper import Shipper
 from synapse_stream.producer.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.doorbell import Doorbell
     from synapse_stream.settings import Settings
 
-_logger = logging.getLogger("synapse_stream")
-
-_TIDY_SECONDS = 0.5
-_ADOPT_SECONDS = 5.0
 (_HEARTBEAT,) = encode("heartbeat", None, {})
 
 
@@ -43,11 +41,19 @@ class Producer:
     """Accepts encoded events of one job and gets them into its stream.
 
     `append` is the report call's way in: thread-safe, it waits neither for the server nor for a
-    disk.
+    disk. `due`, `ship` and `fail` are for its lane, `keep` is for the keeper.
+
+    Args:
+        open_log: makes the connection to the log; None: as the settings say.
     """
 
     def __init__(
-        self, job_id: str, settings: Settings, open_log: Callable[[], EventLog], *, rank: int | None
+        self,
+        job_id: str,
+        settings: Settings,
+        open_log: Callable[[], EventLog] | None = None,
+        *,
+        rank: int | None,
     ) -> None:
         self.id = secrets.token_hex(8)
         self._settings = settings
@@ -60,22 +66,21 @@ class Producer:
             namespace=settings.namespace,
             server=settings.server,
         )
-        self._doorbell = Doorbell()
-        self._spool = _open_spool(info, settings, self._doorbell)
+        server = _server_of(settings) if open_log is None else open_log
+        open_log = open_log or _opener(settings)
+        self._lane = CREW.lane(server, open_log)
+        self._spool = _open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
         origin = Origin(info.host, info.pid, rank)
-        self._shipper = Shipper(self._spool, self.id, open_log, origin=origin)
-        self._adopter = Adopter(settings, open_log)
-        self._stop = threading.Event()
-        self._hurry = threading.Event()
-        self._is_parking = False
+        self._shipper = Shipper(self._spool, self.id, self._lane.line, origin=origin)
+        self._beats = Beats(settings.heartbeat_seconds)
+        self._retry_at = 0.0
+        self._hurries = self._is_closed = self._is_parting = False
+        self._has_parted = threading.Event()
+        self._said_trouble: str | None = None
         self.append = self._spool.append
-        self._threads = [
-            threading.Thread(target=self._ship, name="synapse-stream-shipper", daemon=True),
-            threading.Thread(target=self._keep, name="synapse-stream-keeper", daemon=True),
-            threading.Thread(target=self._adopt, name="synapse-stream-adopter", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._lane.join(self)
+        CREW.keeper.join(self)
+        CREW.adopt(settings, open_log, self._lane)
 
     @property
     def place(self) -> str:
@@ -89,7 +94,10 @@ class Producer:
             ConfigError: the server holds a deployment that is not the one of our settings.
             LogUnavailable: it did not answer within `timeout` seconds.
         """
-        answered = self._shipper.has_answered.wait(timeout)
+        has_answered = self._shipper.has_answered
+        deadline = time.monotonic() + timeout
+        self._lane.pump(has_answered.is_set, deadline)
+        answered = has_answered.wait(max(0.0, deadline - time.monotonic()))
         trouble = self._shipper.trouble
         if trouble is not None:
             raise trouble
@@ -100,11 +108,7 @@ class Producer:
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until everything accepted so far is in the stream; False after `timeout` seconds."""
         target = self._spool.next - 1
-        self._hurry.set()
-        with self._shipper.progress:
-            self._shipper.progress.wait_for(
-                lambda: self._spool.acknowledged >= target or self._stop.is_set(), timeout
-            )
+        self._wait(lambda: self._spool.acknowledged >= target or self._is_closed, timeout)
         return self._spool.acknowledged >= target
 
     def close(self, kind: str, body: bytes) -> None:
@@ -112,39 +116,94 @@ class Producer:
 
         Afterwards `append` raises RunEnded. Calling it again does nothing.
         """
-        if self._stop.is_set():
+        if self._is_closed:
             return
         self._spool.seal(kind, body)
         is_sent = self._wait_for_the_end()
-        self._is_parking = True
-        self._halt()
+        self._is_parting = True  # first, or the keeper would let go of it
+        self._leave()
+        self._park()
+        self._lane.wait_finished(self._settings.connect_seconds)
         if not is_sent:
             waiting = self._spool.next - 1 - self._spool.acknowledged
-            _logger.warning(
+            voice.warn(
                 "job %s: %d events wait in %s; the next run on this host sends them, "
                 "or `synapse-stream drain`",
-                self._spool.job_id,
-                waiting,
-                self._spool.place,
-            )
+                self._spool.job_id, waiting, self._spool.place,
+            )  # fmt: skip
 
     def discard(self) -> bool:
         """Leave no trace, if nothing was accepted; False when something was."""
         if not self._spool.seal_unused():
             return False
-        self._halt()
+        self._leave()
+        CREW.keeper.leave(self)
         self._spool.remove()
+        self._lane.wait_finished(self._settings.connect_seconds)
         return True
 
-    def _halt(self) -> None:
-        self._stop.set()
-        self._hurry.set()
+    def due(self, now: float) -> float:
+        """Return when there is something to send."""
+        if self._retry_at:
+            return now if self._hurries else self._retry_at
+        if self._spool.has_news or not self._shipper.has_answered.is_set():
+            return now
+        return inf if self._spool.is_sealed else self._beats.due(self._spool.next, now)
+
+    def ship(self) -> None:
+        """Send a batch; when there is nothing to send, a sign of life.
+
+        Raises:
+            LogUnavailable, ConfigError: the server did not take it.
+        """
+        self._hurries = False
+        if self._shipper.has_answered.is_set() and not self._spool.has_news and not self._retry_at:
+            self._beat()
+        self._shipper.ship()
+        self._retry_at = 0.0
+        self._spool.prepare()
+
+    def fail(self, error: ConfigError | LogUnavailable, now: float) -> None:
+        """Try again after a pause, longer each time."""
+        self._retry_at = now + self._shipper.fail(error)
+        self._spool.prepare()
+
+    def keep(self, now: float) -> bool:
+        """Do what may wait for a disk; False when nothing is left to do."""
+        try:
+            if not self._is_closed and self._spool.needs_care:
+                self._spool.report_loss()
+                self._spool.tidy(now)
+                self._say_trouble()
+        except RunEnded:
+            pass  # sealed between our look and our call
+        except Exception:  # noqa: BLE001 - the keeper looks after others, too
+            voice.fault("job %s: the spool's keeper failed and tries again", self._spool.job_id)
+        if self._is_parting and self._is_closed:
+            self._part()
+        return not self._is_closed
+
+    def _part(self) -> None:
+        try:
+            self._spool.park()
+        except Exception:  # noqa: BLE001 - what is left is still a spool
+            voice.fault("job %s: the spool stays where it is", self._spool.job_id)
+            self._spool.release()
+        self._has_parted.set()
+
+    def _beat(self) -> None:
+        with suppress(RunEnded):  # sealed meanwhile
+            self._spool.append("heartbeat", _HEARTBEAT)
+
+    def _wait(self, is_over: Callable[[], bool], timeout: float | None) -> None:
+        """Have everything sent at once, and wait until it `is_over` or the time is up."""
+        deadline = inf if timeout is None else time.monotonic() + timeout
+        self._hurries = True
+        self._lane.bell.ring()
+        self._lane.pump(is_over, deadline)
         with self._shipper.progress:
-            self._shipper.progress.notify_all()
-        self._doorbell.ring()
-        self._spool.crowding.ring()
-        for thread in self._threads[:2]:  # the adopter may be in the middle of a long piece of work
-            thread.join(self._settings.connect_seconds)
+            rest = None if timeout is None else max(0.0, deadline - time.monotonic())
+            self._shipper.progress.wait_for(is_over, rest)
 
     def _wait_for_the_end(self) -> bool:
         """Wait for the last acknowledgement; not long for a server that never answered."""
@@ -156,96 +215,70 @@ class Producer:
             hopeless = not shipper.has_succeeded and shipper.failures > failed_before
             return self._spool.acknowledged >= last or hopeless
 
-        self._hurry.set()
-        with shipper.progress:
-            shipper.progress.wait_for(is_over, self._settings.exit_wait_seconds)
+        self._wait(is_over, self._settings.exit_wait_seconds)
         return self._spool.acknowledged >= last
 
-    def _ship(self) -> None:
-        while not self._stop.is_set():
-            try:
-                is_busy = self._shipper.ship()
-                self._spool.prepare()
-            except (LogUnavailable, ConfigError) as error:
-                self._back_off(error)
-            except OSError as error:
-                self._back_off(LogUnavailable(f"the spool cannot be read: {error}"))
-            except Exception as error:  # the thread must outlive a fault of ours
-                if self._shipper.failures == 0:
-                    _logger.exception("job %s: the shipper failed", self._spool.job_id)
-                self._back_off(LogUnavailable(f"{type(error).__name__}: {error}"))
-            else:
-                if not is_busy:
-                    self._rest()
-        self._shipper.close()
+    def _leave(self) -> None:
+        self._is_closed = True
+        self._lane.leave(self)
+        with self._shipper.progress:
+            self._shipper.progress.notify_all()
 
-    def _rest(self) -> None:
-        self._doorbell.arm()
-        if self._spool.has_news or self._stop.is_set():
-            return
-        if not self._doorbell.wait(self._settings.heartbeat_seconds) and not self._spool.is_sealed:
-            self._spool.append("heartbeat", _HEARTBEAT)
+    def _park(self) -> None:
+        """Have the keeper leave the spool to whoever comes next; it may have to wait for the disk.
 
-    def _back_off(self, error: ConfigError | LogUnavailable) -> None:
-        pause = self._shipper.fail(error)
-        self._spool.prepare()
-        self._hurry.wait(pause)
-        self._hurry.clear()
+        Where there is no keeper, everything stays where it is.
+        """
+        CREW.keeper.bell.ring()
+        if CREW.keeper.has_thread:
+            self._has_parted.wait(self._settings.connect_seconds)
+        else:
+            CREW.keeper.leave(self)
+            self._spool.release()
 
-    def _keep(self) -> None:
-        said = None
-        while not self._stop.is_set():
-            self._spool.crowding.wait(_TIDY_SECONDS)
-            try:
-                self._spool.report_loss()
-                self._spool.tidy(time.monotonic())
-                said = self._say_trouble(said)
-            except RunEnded:
-                continue  # sealed between our look and our call
-            except Exception:
-                _logger.exception(
-                    "job %s: the spool's keeper failed and tries again", self._spool.job_id
-                )
-        if self._is_parking:  # here and not in `close`, which must not wait for a disk that hangs
-            self._spool.park()
-
-    def _adopt(self) -> None:
-        self._stop.wait(_TIDY_SECONDS)  # what is our own goes first
-        while not self._stop.is_set():
-            try:
-                if self._shipper.has_succeeded and self._shipper.trouble is None:
-                    self._adopter.adopt()  # else the server would not take theirs either
-            except Exception:
-                _logger.exception("job %s: looking after other spools failed", self._spool.job_id)
-            self._stop.wait(_ADOPT_SECONDS)
-
-    def _say_trouble(self, said: str | None) -> str | None:
+    def _say_trouble(self) -> None:
         trouble = self._spool.trouble
-        if trouble is None or str(trouble) == said:
-            return said
-        _logger.warning(
-            "job %s: the spool %s has no room: %s; free some, or set SYNAPSE_STREAM_SPOOL_DIR",
-            self._spool.job_id, self._spool.place, trouble,
-        )  # fmt: skip
-        return str(trouble)
+        if trouble is not None and str(trouble) != self._said_trouble:
+            self._said_trouble = str(trouble)
+            voice.warn(
+                "job %s: the spool %s has no room: %s; free some, or set SYNAPSE_STREAM_SPOOL_DIR",
+                self._spool.job_id, self._spool.place, trouble,
+            )  # fmt: skip
 
 
-def _open_spool(info: ProducerInfo, settings: Settings, doorbell: Doorbell) -> Spool:
+def _server_of(settings: Settings) -> Hashable:
+    """Return what producers must have in common to share a connection."""
+    return (
+        settings.redis_url or settings.data_dir,
+        settings.namespace,
+        settings.partitions,
+        settings.connect_seconds,
+    )
+
+
+def _opener(settings: Settings) -> Callable[[], EventLog]:
+    # Here and not in the lane's thread: a fork amid an import leaves half a module to the child.
+    from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - brings redis
+
+    return lambda: open_log(settings)
+
+
+def _open_spool(
+    info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell
+) -> Spool:
     """Open the spool where there is room; without any, events wait in memory and that is said."""
     root = hot_root(settings.spool_root) if settings.spool_memory_bytes else None
     hot = _create_home(root, replace(info, has_memory=True)) if root else None
     cold = _create_home(settings.spool_root, replace(info, has_memory=hot is not None))
-    return Spool(info.job_id, Shelf(settings, hot=hot, cold=cold), doorbell)
+    return Spool(info.job_id, Shelf(settings, hot=hot, cold=cold), news, crowding)
 
 
 def _create_home(root: Path, info: ProducerInfo) -> Home | None:
     try:
         return Home.create(root, info)
     except OSError as error:
-        _logger.warning(
+        voice.warn(
             "job %s: no spool in %s: %s; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
-            info.job_id,
-            root,
-            error,
-        )
+            info.job_id, root, error,
+        )  # fmt: skip
         return None

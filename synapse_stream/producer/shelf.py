@@ -125,6 +125,24 @@ class Shelf:
         excess = len(mapped) * self.segment_bytes - self._memory_budget // 4
         return mapped[: max(0, -(-excess // self.segment_bytes))]
 
+    def relocate(self, segment: Segment) -> bool:
+        """Move a full segment to disk; False when there is none or it takes nothing now.
+
+        May wait for the disk; the only method that needs no lock beside `create`.
+        """
+        if self.cold is None:
+            return False
+        self.moving_since = time.monotonic()
+        try:
+            segment.relocate(self.cold.segment_path(segment.index))
+        except OSError as error:
+            self.trouble = error
+            return False
+        finally:
+            self.moving_since = None
+        self.trouble = None
+        return True
+
     def homes(self) -> Iterator[Home]:
         """Yield the homes that there are, hot before cold."""
         return (home for home in (self.hot, self.cold) if home is not None)

@@ -8,7 +8,6 @@ name, and what is not surely there goes out again, under a new one.
 
 from __future__ import annotations
 
-import logging
 import random
 import secrets
 import sys
@@ -16,12 +15,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from synapse_stream import voice
 from synapse_stream.batch import GENESIS, Batch, seal
 from synapse_stream.encoding import encode
 from synapse_stream.log.answers import Outcome
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.producer.heads import Heads
-from synapse_stream.producer.heir import Heir, Origin, Renumbered
+from synapse_stream.producer.heir import Origin, Renumbered
+from synapse_stream.producer.line import Line
+from synapse_stream.producer.notes import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from synapse_stream.log.answers import Ack
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.segment import Chunk
-
-_logger = logging.getLogger("synapse_stream")
 
 MAX_BATCH_BYTES = 1024 * 1024  # more than one event of the largest size
 _FIRST_PAUSE_SECONDS = 0.05
@@ -59,7 +59,7 @@ class Source(Protocol):
 class Notes:
     """What outlives the process of how far its shipper came; this one keeps nothing."""
 
-    def rename(self, heir: Heir) -> None:
+    def rename(self, heir: Name) -> None:
         """Note under which name the events go on, before they do."""
 
     def send(self, number: int, link: bytes) -> None:
@@ -75,7 +75,7 @@ class Shipper:
     Args:
         source: the events.
         producer: name of who made them.
-        open_log: makes the connection.
+        line: the connection, or what makes one.
         origin: the process that made them, told to readers if another name goes on for it.
         heirs: names under which they went on already.
         notes: for whoever adopts them.
@@ -85,10 +85,10 @@ class Shipper:
         self,
         source: Source,
         producer: str,
-        open_log: Callable[[], EventLog],
+        line: Line | Callable[[], EventLog],
         *,
         origin: Origin = _NOBODY,
-        heirs: Iterable[Heir] = (),
+        heirs: Iterable[Name] = (),
         notes: Notes | None = None,
     ) -> None:
         self.producer = producer
@@ -96,11 +96,10 @@ class Shipper:
         self.heads = Heads()
         """What the server may name as its newest."""
         self._events = self._source = source
-        self._open_log = open_log
+        self._line = line if isinstance(line, Line) else Line(line)
         self._origin = origin
         self._notes = notes or Notes()
         self._shift = 0  # from numbers of `_source` to those of `_events`
-        self._log: EventLog | None = None
         self._next = 0
         self._hash = GENESIS
         self._said: set[str] = set()
@@ -124,7 +123,7 @@ class Shipper:
             LogUnavailable: the server did not take it; calling again is right.
             ConfigError: this server is not ours to write to.
         """
-        log = self._connected()
+        log = self._line.connected()
         chunk = self._source.read(self._next, MAX_BATCH_BYTES)
         if chunk is not None:
             batch = self._batch(chunk)
@@ -163,17 +162,16 @@ class Shipper:
         Raises:
             LogUnavailable, ConfigError: as `ship`.
         """
-        log = self._connected()
+        log = self._line.connected()
         self._follow(log, log.head(self._source.job_id, self.producer))
         return self._next - 1 + self._shift
 
     def fail(self, error: ConfigError | LogUnavailable) -> float:
         """Note a failure, say a new reason once, and return the seconds to pause."""
-        self.close()
         reason = getattr(error, "reason", str(error))
         if reason not in self._said:
             self._said.add(reason)
-            _logger.warning(
+            voice.warn(
                 "job %s: events wait in %s until the server takes them: %s",
                 self._source.job_id, self._source.place, error,
             )  # fmt: skip
@@ -187,20 +185,7 @@ class Shipper:
 
     def close(self) -> None:
         """Drop the connection; the next attempt makes a new one."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
-    def _connected(self) -> EventLog:
-        if self._log is None:
-            log = self._open_log()
-            try:
-                log.check()
-            except BaseException:
-                log.close()
-                raise
-            self._log = log
-        return self._log
+        self._line.close()
 
     def _follow(self, log: EventLog, ack: Ack) -> None:
         if ack.outcome is not Outcome.APPENDED and not self.heads.has(ack.last, ack.hash):
@@ -223,16 +208,15 @@ class Shipper:
             last = min(last, foreign - 1)
         if self._source is not self._events:
             last = max(last, 0)  # its event 0 is no event of the spool
-        heir = Heir(secrets.token_hex(8), last + 1 + self._shift, time.time_ns() // 1000)
-        _logger.warning(
+        heir = Name(secrets.token_hex(8), last + 1 + self._shift, time.time_ns() // 1000)
+        self._notes.rename(heir)
+        voice.warn(
             "job %s: another sender uses the name of producer %s; its events go on as producer %s",
             self._source.job_id, self.producer, heir.producer,
         )  # fmt: skip
-        self._notes.rename(heir)
-        self._notes.take(-1, GENESIS)
         self._become(heir)
 
-    def _become(self, heir: Heir) -> None:
+    def _become(self, heir: Name) -> None:
         last = heir.start - 1 - self._shift
         self._source = Renumbered(self._events, heir, self.producer, last, self._origin)
         self._shift = heir.start - 1
@@ -251,7 +235,7 @@ class Shipper:
 
     def _succeed(self) -> None:
         if self._said:
-            _logger.warning("job %s: the server takes events again", self._source.job_id)
+            voice.warn("job %s: the server takes events again", self._source.job_id)
             self._said.clear()
         with self.progress:
             self.trouble = None

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class Spool:
     """Accepted events of one producer, in order, numbered from 0."""
 
-    def __init__(self, job_id: str, shelf: Shelf, doorbell: Doorbell) -> None:
+    def __init__(
+        self, job_id: str, shelf: Shelf, doorbell: Doorbell, crowding: Doorbell | None = None
+    ) -> None:
         self.job_id = job_id
         self.next = 0
         """Number of the next event."""
@@ -34,7 +36,7 @@ class Spool:
         """Number of the last event that the server has."""
         self.is_sealed = False
         """True when the last event was accepted."""
-        self.crowding = Doorbell()
+        self.crowding = crowding or Doorbell()
         """Rung when there is something to `tidy` that should not wait."""
         self._shelf = shelf
         self._doorbell = doorbell
@@ -159,6 +161,11 @@ class Spool:
         """True when something was accepted that the server does not have."""
         return self.next - 1 > self.acknowledged
 
+    @property
+    def needs_care(self) -> bool:
+        """True when there may be something to report or to `tidy`."""
+        return self._is_pressed or len(self._shelf.segments) > 1 or self.trouble is not None
+
     def prepare(self) -> None:
         """Make the next segment ahead of need, when the current one is half full."""
         if self._spare is not None or self.is_sealed or self._tail < self._room // 2:
@@ -186,7 +193,7 @@ class Spool:
         for segment in outlived:
             segment.remove()
         for segment in movable:
-            if not self._relocate(segment):
+            if not shelf.relocate(segment):
                 break
             with self._lock:
                 is_kept = segment in shelf.segments
@@ -204,7 +211,7 @@ class Spool:
         if self._spare is not None:
             self._spare.remove()
         mapped = [segment for segment in shelf.segments if segment.is_mapped]
-        is_all_on_disk = shelf.cold is not None and all(map(self._relocate, mapped))
+        is_all_on_disk = shelf.cold is not None and all(map(shelf.relocate, mapped))
         if is_all_on_disk and shelf.hot is not None:
             shelf.hot.remove()
         with self._lock:  # unmapped now, not when the collector looks: a process may make many runs
@@ -284,17 +291,3 @@ class Spool:
     def _weigh(self) -> None:
         self._shedding.pressure = Pressure.of(self._shelf.filled_share(self.acknowledged))
         self._is_pressed = not self._shedding.is_idle
-
-    def _relocate(self, segment: Segment) -> bool:
-        if self._shelf.cold is None:
-            return False
-        self._shelf.moving_since = time.monotonic()
-        try:
-            segment.relocate(self._shelf.cold.segment_path(segment.index))
-        except OSError as error:
-            self._shelf.trouble = error
-            return False
-        finally:
-            self._shelf.moving_since = None
-        self._shelf.trouble = None
-        return True

@@ -1,0 +1,117 @@
+"""The threads that serve all producers of a process: a lane for each server, and one keeper.
+
+They start with the first producer and end with the last one. A forked child has none of them and
+begins with a crew of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from synapse_stream import voice
+from synapse_stream.producer.adopt import Adopter
+from synapse_stream.producer.lane import Lane
+from synapse_stream.producer.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.settings import Settings
+
+_ADOPT_SECONDS = 5.0
+_KEEP_SECONDS = 0.5
+
+
+class Ward(Protocol):
+    """What the keeper looks after."""
+
+    def keep(self, now: float) -> bool:
+        """Do what may wait for a disk; False when it needs no care any more. Never raises."""
+
+
+class Keeper(Worker[Ward]):
+    """Does what may wait for a disk, every half second and when its bell rings."""
+
+    def __init__(self) -> None:
+        super().__init__("synapse-stream-keeper")
+        self._due = 0.0
+
+    def work(self) -> None:
+        """Look after every ward once."""
+        now = time.monotonic()
+        self._due = now + _KEEP_SECONDS
+        for ward in self.members:
+            if not ward.keep(now):
+                self.leave(ward)
+
+    def due(self, now: float) -> float:  # noqa: ARG002 - it follows from the last round
+        """Return when the next round is."""
+        return self._due
+
+    def finish(self) -> None:
+        """Nothing is left."""
+
+
+class _Adoption:
+    """Looks now and then for what dead processes left, as long as its lane is in use."""
+
+    def __init__(self, settings: Settings, open_log: Callable[[], EventLog], lane: Lane) -> None:
+        self.lane = lane
+        self._adopter = Adopter(settings, open_log)
+        self._due = time.monotonic() + _KEEP_SECONDS  # what is our own goes first
+        self._thread: threading.Thread | None = None
+
+    def keep(self, now: float) -> bool:
+        """Start a round in a thread of its own, because it may have to wait for the server."""
+        if not self.lane.members:
+            return False
+        if now < self._due or not self.lane.is_open:  # else the server would not take theirs either
+            return True
+        self._due = now + _ADOPT_SECONDS
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=self._adopt, name="synapse-stream-adopter", daemon=True
+            )
+            with suppress(RuntimeError):  # no more threads: others adopt, or we do later
+                self._thread.start()
+        return True
+
+    def _adopt(self) -> None:
+        try:
+            self._adopter.adopt()
+        except Exception:  # noqa: BLE001 - it is not our own
+            voice.fault("looking after other spools failed")
+
+
+class Crew:
+    """The lanes and the keeper of this process."""
+
+    def __init__(self) -> None:
+        self.keeper = Keeper()
+        self._lanes: dict[Hashable, Lane] = {}
+        self._lock = threading.RLock()
+
+    def lane(self, server: Hashable, open_log: Callable[[], EventLog]) -> Lane:
+        """Return the lane to a server, the same one for all who name it alike."""
+        with self._lock:
+            unused = [key for key, lane in self._lanes.items() if not lane.members]
+            for key in unused:
+                del self._lanes[key]
+            lane = self._lanes[server] = self._lanes.get(server) or Lane(open_log)
+            return lane
+
+    def adopt(self, settings: Settings, open_log: Callable[[], EventLog], lane: Lane) -> None:
+        """Look after the spools of dead processes while there is somebody in the lane."""
+        with self._lock:
+            wards = self.keeper.members
+            if not any(isinstance(each, _Adoption) and each.lane is lane for each in wards):
+                self.keeper.join(_Adoption(settings, open_log, lane))
+
+
+CREW = Crew()
+os.register_at_fork(after_in_child=CREW.__init__)  # type: ignore[misc]  # its threads are the parent's
