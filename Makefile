@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+POOLS := .pools
 UV_PIP = UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
 # Looked up only when the environment is made. Name another one by `make PYTHON=/path/to/python3.12 …`.
@@ -11,10 +12,10 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults soak lock format clean
+.PHONY: help demo test check lint types imports unit coverage bench faults interpreters pools soak lock format clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## everything on this machine, and three runs that report to it live; ends with Ctrl-C
 	@$(BIN)/python examples/demo.py $(ARGS)
@@ -43,8 +44,14 @@ coverage: $(READY) ## the suite with branch coverage
 bench: $(READY) ## measure, and compare with what must be reached
 	@$(BIN)/python -m bench $(ARGS)
 
-faults: $(READY) ## every planned fault against real processes and a real server; prints a report
+faults: $(READY) $(POOLS)/.ready interpreters ## every planned fault against real processes and a real server; prints a report
 	@$(BIN)/python -m tests.resilience $(ARGS)
+
+pools: $(POOLS)/.ready ## of these faults those of gunicorn, of celery's pool and of Ray
+	@$(BIN)/python -m tests.resilience billiard gunicorn ray $(ARGS)
+
+interpreters: $(READY) ## ready the other interpreters of this machine for the faults
+	@$(BIN)/python -m tests.resilience_places.interpreters
 
 soak: $(READY) ## half an hour of reports and trimming; fails when memory or handles grow; ARGS='--minutes 5'
 	@$(BIN)/python -m tests.soak $(ARGS)
@@ -57,7 +64,7 @@ lock: $(READY) ## pin the dependencies anew; ARGS=--upgrade takes the newest
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock $(ARGS)
 
 clean: ## remove the environment, caches and the demo's data
-	@rm -rf $(VENV) .demo build dist htmlcov .coverage* .hypothesis .*_cache
+	@rm -rf $(VENV) $(POOLS) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip brings uv (pinned, with its hash), uv brings the rest. uv does not read pip's configuration, so where
@@ -72,4 +79,11 @@ $(READY): pyproject.toml requirements.lock
 	@$(UV_PIP) --require-hashes -r requirements.lock || { echo "Trying again with pip" >&2; \
 		$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
 	@$(UV_PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What these pools bring must not be in an environment where all that is ours is shown to run without it.
+$(POOLS)/.ready: $(READY) tests/resilience_places/pools.lock
+	@$(BIN)/python -m venv --clear --without-pip $(POOLS)
+	@UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(POOLS)/bin/python --require-hashes \
+		-r tests/resilience_places/pools.lock
 	@touch $@

@@ -38,7 +38,7 @@ def homes(settings: Settings) -> list[Path]:
     """Name the homes of a spool whose process was killed."""
     named = {
         PREFIX + name.upper(): str(value)
-        for name, value in settings.model_dump(exclude_none=True).items()
+        for name, value in settings.model_dump(exclude_none=True, exclude_unset=True).items()
     }
     done = subprocess.run([sys.executable, "-c", PLUGIN], env={**os.environ, **named}, check=False)
     assert done.returncode == -signal.SIGKILL

@@ -18,12 +18,12 @@ from tests.resilience.plan import PLAN, SEED, Scenario
 from tests.resilience.report import Result, foot, head, row
 from tests.resilience_consumers.plan import CONSUMER_PLAN
 from tests.resilience_live.plan import LIVE_PLAN
-from tests.resilience_places.plan import PLACES_PLAN
+from tests.resilience_places.plan import GUESTS_PLAN, PLACES_PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WHOLE_PLAN = (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN, *PLACES_PLAN)
+WHOLE_PLAN = (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN, *PLACES_PLAN, *GUESTS_PLAN)
 
 
 def main(plan: Sequence[Scenario] = WHOLE_PLAN, arguments: Sequence[str] | None = None) -> int:

@@ -138,7 +138,7 @@ class Scene:
     @property
     def environ(self) -> dict[str, str]:
         """The environment of a process with this scene's settings."""
-        shown = self.settings.model_dump(exclude_none=True)
+        shown = self.settings.model_dump(exclude_none=True, exclude_unset=True)
         named = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
         return {**os.environ, **named, **self.more_environ}
 

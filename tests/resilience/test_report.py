@@ -9,7 +9,7 @@ from tests.resilience.plan import PLAN, Scenario
 from tests.resilience.report import Result
 from tests.resilience_consumers.plan import CONSUMER_PLAN
 from tests.resilience_live.plan import LIVE_PLAN
-from tests.resilience_places.plan import PLACES_PLAN
+from tests.resilience_places.plan import GUESTS_PLAN, PLACES_PLAN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def lossy(home: Path, count: int, random: Random) -> Result:
 
 
 def test_all_parts_are_one_plan_with_one_report(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN, *PLACES_PLAN) == WHOLE_PLAN
+    assert (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN, *PLACES_PLAN, *GUESTS_PLAN) == WHOLE_PLAN
 
     status = main([Scenario(sound, 2, 1), Scenario(sound, 3, 1)], [])
 

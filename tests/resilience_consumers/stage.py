@@ -126,7 +126,7 @@ class Stage:
     @property
     def environ(self) -> dict[str, str]:
         """The environment of a process of this deployment."""
-        shown = self.settings.model_dump(exclude_none=True)
+        shown = self.settings.model_dump(exclude_none=True, exclude_unset=True)
         return {PREFIX + name.upper(): str(value) for name, value in shown.items()}
 
     def consume(

@@ -29,7 +29,7 @@ class ApiProcess:
     def __init__(self, settings: Settings, log: Path) -> None:
         self.port = free_port()
         self._log = log
-        shown = settings.model_dump(exclude_none=True)
+        shown = settings.model_dump(exclude_none=True, exclude_unset=True)
         self._environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
         self._process: BaseProcess | None = None
 

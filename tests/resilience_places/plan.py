@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from tests.resilience.plan import Scenario
-from tests.resilience_places import copies, crowds, endings, hosts, pools, tampering, teardowns
+from tests.resilience_places import (
+    copies,
+    crowds,
+    endings,
+    guests,
+    hosts,
+    pools,
+    tampering,
+    teardowns,
+)
 
 PLACES_PLAN = (
     Scenario(crowds.short_runs, 2000, 40),
@@ -21,3 +30,9 @@ PLACES_PLAN = (
     Scenario(tampering.outputs_closed, 20, 1),
     Scenario(tampering.handlers_raise, 20, 1),
 )
+GUESTS_PLAN = (
+    Scenario(guests.billiard, 20, 2),
+    Scenario(guests.gunicorn, 10, 2),
+    Scenario(guests.ray, 10, 1),
+)
+"""Needs `make pools`."""

@@ -149,6 +149,57 @@ def _billiard_own_run(task: Task, voices: Sequence[int]) -> bool:
     return all(worker.exitcode == 0 for worker in workers)
 
 
+def _start_ray() -> Any:
+    """Start one that nobody else can reach and that tells nobody of itself."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray  # type: ignore[import-not-found]
+
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=80_000_000,
+        _node_ip_address="127.0.0.1",
+    )
+    return ray
+
+
+def _ray(name: str) -> Way:
+    def work(task: Task, voices: Sequence[int]) -> bool:
+        ray = _start_ray()
+        given = replace(task, context=None) if name in _OWN else task
+        do = getattr(given, name)
+
+        def work_remotely(voice: int) -> bool:
+            return bool(do(voice))
+
+        remote = ray.remote(work_remotely)
+        try:
+            return all(ray.get([remote.remote(voice) for voice in voices]))
+        finally:
+            ray.shutdown()
+
+    return work
+
+
+def _ray_actors(task: Task, voices: Sequence[int]) -> bool:
+    ray = _start_ray()
+
+    class Worker:
+        def __init__(self, task: Task) -> None:
+            self._task = task
+
+        def work(self, voice: int) -> bool:
+            return self._task(voice)
+
+    try:
+        workers = [ray.remote(Worker).remote(task) for _ in range(2)]
+        turns = [workers[voice % 2].work.remote(voice) for voice in voices]
+        return all(ray.get(turns))
+    finally:
+        ray.shutdown()
+
+
 def _wait_for(witness: Witness, voice: int, calls: int) -> None:
     wait_until(lambda: witness.returned(voice) == calls, 60)
 
@@ -186,10 +237,16 @@ WAYS: dict[str, Way] = {
     "nested": _nested,
     "loky": _loky,
 }
-PREFORK_WAYS: dict[str, Way] = {
+BILLIARD_WAYS: dict[str, Way] = {
     "billiard pool": _billiard,
     "billiard, runs of their own": _billiard_own_run,
 }
-WAYS |= PREFORK_WAYS
+RAY_WAYS: dict[str, Way] = {
+    "Ray tasks": _ray("__call__"),
+    "Ray tasks, runs of their own": _ray("in_own_run"),
+    "Ray actors": _ray_actors,
+}
+GUEST_WAYS = BILLIARD_WAYS | RAY_WAYS
+WAYS |= GUEST_WAYS
 OUTLIVING = ("left to multiprocessing",)
 """Here children are alive when the run ends: then it is open until somebody adopts them."""

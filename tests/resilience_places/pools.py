@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from synapse_stream.views import CompletenessStatus
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from tests.resilience.audit import Tally
 
-_TASKS, _CALLS = 6, 40
-_HERE = [name for name in pool_ways.WAYS if name not in pool_ways.PREFORK_WAYS]
+TASKS, CALLS = 6, 40
+_HERE = [name for name in pool_ways.WAYS if name not in pool_ways.GUEST_WAYS]
 
 
 def pools(home: Path, count: int, random: Random) -> Result:
@@ -30,21 +31,13 @@ def pools(home: Path, count: int, random: Random) -> Result:
     return play(result, home, [_HERE[(begin + n) % len(_HERE)] for n in range(count)])
 
 
-def prefork_pools(home: Path, count: int, random: Random) -> Result:
-    """Celery's pool: needs billiard, see `make pools`."""
-    ways = list(pool_ways.PREFORK_WAYS)
-    return play(
-        Result("billiard, celery's prefork", count), home, [ways[n % 2] for n in range(count)]
-    )
-
-
-def play(result: Result, home: Path, ways: Sequence[str]) -> Result:
+def play(result: Result, home: Path, ways: Sequence[str], python: str = sys.executable) -> Result:
     """Play a run of each way."""
     with TestServer(home / "server") as server:
         for number, way in enumerate(ways):
             with Scene(home / str(number), server.url, namespace=f"n{number}") as scene:
-                role = PoolRole("job", str(scene.home), pool=way, threads=_TASKS, limit=_CALLS)
-                actor = scene.enter_as(role)
+                role = PoolRole("job", str(scene.home), pool=way, threads=TASKS, limit=CALLS)
+                actor = scene.enter_as(role, python=python)
                 status = actor.process.wait(120)
                 result.require(status == 0, f"{way} ended with {status}: {actor.errors[-800:]}")
                 if way in pool_ways.OUTLIVING:
@@ -63,8 +56,8 @@ def _see_open(result: Result, scene: Scene, way: str) -> None:
 
 
 def _judge(result: Result, scene: Scene, way: str, tally: Tally) -> None:
-    made = tally.events == _TASKS * _CALLS
-    result.require(made, f"{way}: {tally.events} of {_TASKS * _CALLS} calls were made")
+    made = tally.events == TASKS * CALLS
+    result.require(made, f"{way}: {tally.events} of {TASKS * CALLS} calls were made")
     see_completed(result, scene.settings, "job")
     tally.problems[:] = [f"{way}: {problem}" for problem in tally.problems]
     result.tally.add(tally)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.machine import end_lacking
 from tests.resilience.plan import SEED, Scenario
-from tests.resilience_places.plan import PLACES_PLAN
+from tests.resilience_places.plan import GUESTS_PLAN, PLACES_PLAN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,4 +23,14 @@ def test_nothing_is_lost_doubled_or_untrue(scenario: Scenario, tmp_path: Path) -
 
     if result.skipped:
         end_lacking(result.skipped)
+    assert result.problems == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scenario", GUESTS_PLAN, ids=lambda scenario: scenario.name)
+def test_nothing_is_lost_in_the_pools_of_others(scenario: Scenario, tmp_path: Path) -> None:
+    result = scenario.run(tmp_path, scenario.part, SEED)
+
+    if result.skipped:  # also in CI: a registry may not have them
+        pytest.skip(result.skipped)
     assert result.problems == []

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _start(exits: ExitStack, settings: Settings, module: str, *arguments: str) -> int:
-    shown = settings.model_dump(exclude_none=True)
+    shown = settings.model_dump(exclude_none=True, exclude_unset=True)
     environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments], env={**os.environ, **environ}
