@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from fastapi import Response
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from consumers.api import shapes
 from consumers.api.problems import Problem
+from consumers.api.shares import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from fastapi import Request
 
+    from consumers.api.shares import Lane
     from consumers.api.sources import ServerClock
     from synapse_stream.position import Position
 
@@ -55,10 +59,33 @@ def fresh(
     return Response(freshness[:-1] + b"," + body[1:], 200, headers, JSON)
 
 
-def streamed(parts: Iterator[bytes], media_type: str, file: str) -> Response:
-    """Answer with `parts` as they are made; a browser saves them as `file`."""
-    headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}
-    return StreamingResponse(parts, 200, headers, media_type)
+def streamed(
+    request: Request, parts: Iterator[bytes], media_type: str, file: str | None = None
+) -> Response:
+    """Answer with `parts` as they are made; a browser saves them as `file`, if there is one.
+
+    A part is made when the client has taken the one before, and it waits for its turn: a slow
+    client holds one part, and no place that others wait for.
+    """
+    headers = dict(_HEADERS)
+    if file is not None:
+        headers["Content-Disposition"] = f'attachment; filename="{file}"'
+    return StreamingResponse(_in_turns(request, parts), 200, headers, media_type)
+
+
+async def _in_turns(request: Request, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    lane: Lane = request.app.state.shares.heavy
+    client = client_of(request.scope)
+    try:
+        while True:
+            async with lane.place(client):
+                part = await run_in_threadpool(next, parts, None)
+            if part is None:
+                return
+            yield part
+    finally:
+        if isinstance(parts, Generator):
+            await run_in_threadpool(parts.close)
 
 
 def is_known(request: Request, etag: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
@@ -23,6 +24,8 @@ from consumers.api import (
 from consumers.api.access import Access
 from consumers.api.guard import Guard
 from consumers.api.live import Hub
+from consumers.api.outlet import Outlet
+from consumers.api.shares import Shared, Shares
 from consumers.api.sources import Sources
 from consumers.api.telemetry import Telemetry, Timed
 from synapse_stream import __version__
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from synapse_stream.settings import Settings
+
+
+_THREADS = 24
+"""More than all lanes take, so that health and numbers never wait for a thread."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -45,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
         await hub.start()
         yield
         await hub.stop()
@@ -61,12 +69,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.access = access
     app.state.sources = sources
     app.state.hub = hub
+    app.state.shares = Shares()
     app.state.telemetry = Telemetry(sources)
     app.state.telemetry.live_clients.set_function(lambda: hub.clients)
     problems.install(app)
     for module in (live, jobs, metrics, messages, events, session, telemetry, files):
         app.include_router(module.router)
     description.install(app)
+    app.add_middleware(Shared, shares=app.state.shares)
+    app.add_middleware(Outlet)
     app.add_middleware(Timed, telemetry=app.state.telemetry)
     app.add_middleware(Guard, access=access)
     return app

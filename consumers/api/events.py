@@ -27,6 +27,7 @@ router = APIRouter(prefix="/api/jobs/{job}/events", tags=["events"])
 _MOST_LOOKED_AT = 50_000  # events of other types must not hold an answer up for long
 _COST_UNREAD = 0.05  # of an event in a batch that is passed over, as part of one that is looked at
 _PLAIN = re.compile("[A-Za-z0-9_]+")
+_PART_BYTES, _PART_LOOKS = 64 * 1024, 5_000
 _LARGEST_PAGE = 8 * 1024 * 1024
 
 
@@ -87,7 +88,7 @@ def list_events(
     if not _is_there(sources, job_id):
         raise not_found(job_id)
     if kind == NDJSON:
-        return streamed(_all(sources.reader, wanted), NDJSON, "events.ndjson")
+        return streamed(request, _all(sources.reader, wanted), NDJSON, "events.ndjson")
     return _page(request, sources, wanted, limit)
 
 
@@ -116,9 +117,19 @@ def _page(request: Request, sources: Sources, wanted: _Wanted, limit: int) -> Re
 
 
 def _all(reader: JobReader, wanted: _Wanted) -> Iterator[bytes]:
+    """Yield events as lines, some at a time."""
+    lines: list[bytes] = []
+    size = looked_at = 0
     for look in _looks(reader, wanted):
+        looked_at += 1
         if look.line:
-            yield orjson.dumps(look.line.frame(), option=orjson.OPT_APPEND_NEWLINE)
+            lines.append(orjson.dumps(look.line.frame(), option=orjson.OPT_APPEND_NEWLINE))
+            size += len(lines[-1])
+        if size >= _PART_BYTES or looked_at >= _PART_LOOKS:
+            yield b"".join(lines)
+            lines.clear()
+            size = looked_at = 0
+    yield b"".join(lines)
 
 
 def _looks(reader: JobReader, wanted: _Wanted) -> Iterator[_Look]:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
-_PAGE = 1_000
-
 
 @router.get("", response_class=Response, responses=answer(job_schemas.JobsAnswer))
 def list_jobs(
@@ -43,7 +41,7 @@ def list_jobs(
     limit: parameters.Limit = 100,
 ) -> Response:
     """List jobs, the newest first."""
-    wanted = {"status": status, "action": action, "text": q}
+    wanted = {"status": status, "action": action, "text": q, "pattern": caller.jobs}
     try:
         found = list(islice(_listed(sources.views, caller, after, limit, wanted), limit + 1))
     except ValueError:
@@ -93,7 +91,7 @@ def _listed(
     if after is not None and not caller.sees(after):
         msg = f"there is no job {after!r} for {caller.name}"
         raise ValueError(msg)
-    size = limit + 1 if caller.jobs is None else _PAGE
+    size = limit + 1
     while True:
         found = views.jobs(after=after, limit=size, **wanted)
         yield from (state for state in found if caller.sees(state.job_id))

@@ -29,6 +29,10 @@ VIEW = "message-feed"
 
 _LEVELS = "|".join(LogLevel)
 _PAGE = 500
+_FIRST_ROWS = 200
+_LARGEST_PAGE = 8 * 1024 * 1024
+"""Bytes of JSON."""
+_PART_BYTES = 128 * 1024
 
 
 @router.get(
@@ -84,21 +88,48 @@ def list_messages(
     }
     if kind == NDJSON:
         parts = _all(sources.views, job_id, begin or BEGINNING, wanted)
-        return streamed(parts, NDJSON, "messages.ndjson")
-    page = sources.views.messages(job_id, after=begin, limit=limit, **wanted)
-    content = {
-        "messages": [shapes.message(found) for found in page.messages],
-        "has_more": page.has_more,
-    }
+        return streamed(request, parts, NDJSON, "messages.ndjson")
+    found, has_more = _bounded(sources.views, job_id, begin, limit, wanted)
+    content = {"messages": list(map(orjson.Fragment, found)), "has_more": has_more}
     return fresh(request, content, place, sources.clock)
 
 
+def _bounded(
+    views: Views, job_id: str, after: Position | None, limit: int, wanted: dict[str, Any]
+) -> tuple[list[bytes], bool]:
+    """Return messages as JSON, as many as do not make a page too large, and whether there are more.
+
+    They are read in parts: one message may be as long as thousands of others.
+    """
+    found: list[bytes] = []
+    place, is_backward = dict(wanted), after is None
+    has_more, rows, size = True, _FIRST_ROWS, 0
+    while has_more and len(found) < limit and size < _LARGEST_PAGE:
+        most = min(rows, limit - len(found))
+        part, has_more = views.messages(job_id, after=after, limit=most, **place)
+        if not part:
+            break
+        shown = [orjson.dumps(shapes.message(one)) for one in part]
+        found = shown + found if is_backward else found + shown
+        size += sum(map(len, shown))
+        rows = max(1, min(limit, _LARGEST_PAGE * len(found) // size))
+        if is_backward:
+            place["before"] = part[0].position
+        else:
+            after = part[-1].position
+    return found, has_more
+
+
 def _all(views: Views, job_id: str, after: Position, wanted: dict[str, Any]) -> Iterator[bytes]:
+    """Yield all messages behind `after` as lines, some at a time."""
+    rows = _PAGE
     while True:
-        page = views.messages(job_id, after=after, limit=_PAGE, **wanted)
+        page = views.messages(job_id, after=after, limit=rows, **wanted)
         if not page.messages:
             return
-        yield b"".join(orjson.dumps(shapes.message(found)) + b"\n" for found in page.messages)
+        lines = b"".join(orjson.dumps(shapes.message(found)) + b"\n" for found in page.messages)
+        yield lines
         if not page.has_more:
             return
         after = page.messages[-1].position
+        rows = max(1, min(_PAGE, _PART_BYTES * len(page.messages) // len(lines)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,6 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from consumers.api import parameters, schemas, shapes, tables
 from consumers.api.access import VisibleJob
 from consumers.api.answers import CSV, JSON, PARQUET, choose, fresh, streamed
+from consumers.api.courses import View, course, size_of
+from consumers.api.courses import answer as answer_of
 from consumers.api.description import answer
 from consumers.api.problems import not_found, unprocessable
 from consumers.api.sources import Opened, Sources
@@ -28,6 +30,8 @@ VIEW = "metric-history"
 MOST_SERIES = 100
 
 _MOST_POINTS = 100_000
+_POINTS_AT_ONCE = 20_000
+_MOST_BUCKETS = 1_000_000
 _KINDS = (JSON, CSV, PARQUET) if tables.HAS_PARQUET else (JSON, CSV)
 _KEY = TypeAdapter(SeriesKey)
 _A_KEY = "`next` of the page before"
@@ -55,16 +59,6 @@ def filter_of(
 
 
 Wanted = Annotated[Filter, Depends(filter_of)]
-
-
-class View(NamedTuple):
-    """What of a series is in view."""
-
-    points: int
-    axis: Axis
-    start: float | None
-    stop: float | None
-    until: Position | None
 
 
 def view_of(
@@ -137,7 +131,8 @@ def show_metrics(
 ) -> Response:
     """Show the courses of series, in buckets that lose no extreme, or with every point.
 
-    At most 100 series come in one answer, `next` names where to go on. As CSV or Parquet all of
+    At most 100 series come in one answer, fewer with very many points; `next` names where to go
+    on. As CSV or Parquet all of
     them come, with every point up to `until`.
     """
     kind = choose(request, _KINDS)
@@ -147,14 +142,45 @@ def show_metrics(
         keys = [one.key for one in found]
         pieces = tables.pieces(sources.views, job_id, keys, view.until)
         if kind == CSV:
-            return streamed(tables.as_csv(pieces), CSV, "metrics.csv")
-        return streamed(tables.as_parquet(pieces), PARQUET, "metrics.parquet")
+            return streamed(request, tables.as_csv(pieces), CSV, "metrics.csv")
+        return streamed(request, tables.as_parquet(pieces), PARQUET, "metrics.parquet")
+    return _answer(request, sources, job_id, found, view, place)
+
+
+def _answer(
+    request: Request,
+    sources: Sources,
+    job_id: str,
+    found: Sequence[SeriesSummary],
+    view: View,
+    place: Position,
+) -> Response:
+    """Answer at once, or, with many points, bit by bit and without an ETag."""
+    page = _page(found, view)
+    following = _next(found, len(page))
+    if sum(size_of(one, view) for one in page) > _POINTS_AT_ONCE:
+        now_ms = sources.clock.now_ms()
+        head = {**shapes.freshness(place, now_ms), "position": shapes.position(place)}
+        # what comes meanwhile would make one column longer than another
+        fixed = view if view.until else view._replace(until=place)
+        parts = answer_of(head, sources.views, job_id, page, fixed, following)
+        return streamed(request, parts, JSON)
     content = {
         "x": view.axis,
-        "series": [_course(sources, job_id, one, view) for one in found[:MOST_SERIES]],
-        "next": _next(found, MOST_SERIES),
+        "series": [course(sources.views, job_id, one, view) for one in page],
+        "next": following,
     }
     return fresh(request, content, place, sources.clock)
+
+
+def _page(found: Sequence[SeriesSummary], view: View) -> Sequence[SeriesSummary]:
+    """Return the first series: 100, or fewer with so many buckets that they would be too much."""
+    page, size = found[:MOST_SERIES], 0
+    for number, one in enumerate(page):
+        size += size_of(one, view) if view.points else 0
+        if size > _MOST_BUCKETS and number:
+            return page[:number]
+    return page
 
 
 def _position(views: Views, job_id: str) -> Position:
@@ -206,20 +232,3 @@ def _behind(found: Sequence[SeriesSummary], after: SeriesKey | None) -> Sequence
 
 def _order(key: SeriesKey) -> tuple[int, int, str, str]:
     return (key.attempt, key.rank, key.step or "", key.name)
-
-
-def _course(sources: Sources, job_id: str, found: SeriesSummary, view: View) -> dict[str, Any]:
-    summary = shapes.series_summary(found)
-    if view.points == 0:
-        whole = sources.views.points(job_id, found.key, until=view.until)
-        return {**summary, **shapes.points(whole)}
-    overview = sources.views.overview(
-        job_id,
-        found.key,
-        buckets=max(1, view.points // 2),
-        axis=view.axis,
-        start=view.start,
-        stop=view.stop,
-        until=view.until,
-    )
-    return {**summary, "in_view": overview.count, "buckets": shapes.buckets(overview)}

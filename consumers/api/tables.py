@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HAS_PARQUET = find_spec("pyarrow") is not None
 """The extra `parquet` brings it."""
 
-_ROWS_AT_ONCE = 5_000
+_ROWS_AT_ONCE = 1_000
 
 
 def pieces(

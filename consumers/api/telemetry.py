@@ -48,12 +48,18 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["operations"])
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_NOT_COLLECTED = b"""# HELP synapse_stream_up 1 while it can be reached.
+# TYPE synapse_stream_up gauge
+synapse_stream_up{part="store"} 0.0
+synapse_stream_up{part="server"} 0.0
+"""
 _logger = logging.getLogger(__name__)
 
 
 @router.get("/healthz", response_class=Response, responses={200: {"model": Wellness}})
-def show_health() -> Response:
-    """Tell that this process answers."""
+async def show_health() -> Response:
+    """Tell that this process answers, whatever its threads work on."""
     return _json({"status": "ok"})
 
 
@@ -79,7 +85,7 @@ def show_readiness(sources: Opened) -> Response:
 def show_numbers(request: Request) -> Response:
     """Return this process's numbers and those of the deployment, as Prometheus reads them."""
     telemetry: Telemetry = request.app.state.telemetry
-    return Response(generate_latest(telemetry.registry), 200, media_type=CONTENT_TYPE_LATEST)
+    return Response(telemetry.collected(), 200, media_type=CONTENT_TYPE_LATEST)
 
 
 class Telemetry:
@@ -100,7 +106,17 @@ class Telemetry:
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
-        self.registry.register(_Deployment(sources))
+        self._deployment = CollectorRegistry()
+        self._deployment.register(_Deployment(sources))
+
+    def collected(self) -> bytes:
+        """Return all numbers that can be had now; those of this process in any case."""
+        own = generate_latest(self.registry)
+        try:
+            return own + generate_latest(self._deployment)
+        except Exception:
+            _logger.exception("the numbers of the deployment cannot be collected")
+            return own + _NOT_COLLECTED
 
 
 class Timed:
@@ -120,7 +136,8 @@ class Timed:
         async def send_noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "none")
-                labels = (scope["method"], route, str(message["status"]))
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                labels = (method, route, str(message["status"]))
                 self._requests.labels(*labels).observe(time.perf_counter() - begun)
             await send(message)
 
@@ -173,8 +190,11 @@ class _Deployment(Collector):
 
     def _spool(self) -> Metric:
         held = "Bytes in the spools of this host; what the server has stays for some minutes."
-        homes = chain.from_iterable(spools(self._sources.settings).values())
-        return GaugeMetricFamily("synapse_stream_spool_bytes", held, value=sum(map(_size, homes)))
+        with suppress(OSError):  # other users' spools may not be ours to look into
+            homes = chain.from_iterable(spools(self._sources.settings).values())
+            size = sum(map(_size, homes))
+            return GaugeMetricFamily("synapse_stream_spool_bytes", held, value=size)
+        return GaugeMetricFamily("synapse_stream_spool_bytes", held)
 
 
 def _lag(found: list[Lag]) -> Iterator[Metric]:
@@ -206,7 +226,7 @@ def _lag(found: list[Lag]) -> Iterator[Metric]:
 
 def _size(home: Path) -> int:
     total = 0
-    with suppress(FileNotFoundError):  # it may be sent and removed meanwhile
+    with suppress(OSError):  # it may be sent and removed meanwhile
         for file in home.iterdir():
             total += file.stat().st_size
     return total

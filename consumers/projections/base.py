@@ -158,6 +158,18 @@ class Points:
         self.times.extend(others.times)
         self.values.extend(others.values)
 
+    def behind(self, count: int) -> Points:
+        """Return the points behind the first `count`."""
+        return Points(
+            self.number,
+            self.ms[count:],
+            self.seq[count:],
+            self.index[count:],
+            self.times[count:],
+            values=self.values[count:],
+            xs=None if self.xs is None else self.xs[count:],
+        )
+
 
 def begin_points(number: int) -> Points:
     """Return no points, to be extended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select, tuple_
 
@@ -106,6 +106,78 @@ def read_chunks(
         (bytes(body), until is not None and tuple(last) > until)
         for body, *last in connection.execute(query)
     ]
+
+
+class Place(NamedTuple):
+    """Where a chunk begins: merging may take it away, but never has one of its number elsewhere."""
+
+    number: int
+    begin: int
+    """How many points of the series stand before it."""
+
+
+class Piece(NamedTuple):
+    """A chunk of a series, of which the first points may have been read already."""
+
+    place: Place
+    body: bytes
+    is_cut: bool
+    """True when it ends behind where reading is to end."""
+    skipped: int
+    end: int
+    """How many points of the series stand up to its end."""
+
+
+def read_behind(
+    connection: Connection,
+    series_no: int,
+    taken: int,
+    last: Place | None,
+    until: Position | None,
+    limit: int = 8,
+) -> list[Piece]:
+    """Return the next chunks of a series of which `taken` points were read, in `last` the last."""
+    wanted = _wanted(connection, series_no, taken, last, until, limit)
+    if wanted is None:  # merged meanwhile
+        wanted = _wanted(connection, series_no, taken, None, until, limit)
+    if not wanted:
+        return []
+    span = chunk.c.number.between(min(wanted), max(wanted))
+    query = select(chunk.c.number, chunk.c.body, *_LAST).where(*_chunks(series_no, until), span)
+    return [
+        Piece(
+            Place(number, wanted[number][0]),
+            bytes(body),
+            until is not None and tuple(end) > until,
+            max(0, taken - wanted[number][0]),
+            wanted[number][1],
+        )
+        for number, body, *end in connection.execute(query.order_by(chunk.c.number))
+    ]
+
+
+def _wanted(
+    connection: Connection,
+    series_no: int,
+    taken: int,
+    last: Place | None,
+    until: Position | None,
+    limit: int,
+) -> dict[int, tuple[int, int]] | None:
+    """Return begin and end of the next chunks by number; None when that of `last` is gone."""
+    query = select(chunk.c.number, chunk.c.points).where(*_chunks(series_no, until))
+    if last is not None:
+        query = query.where(chunk.c.number >= last.number).limit(limit + 1)
+    found = connection.execute(query.order_by(chunk.c.number)).all()
+    if last is not None and (not found or found[0].number != last.number):
+        return None
+    wanted: dict[int, tuple[int, int]] = {}
+    begin = last.begin if last is not None else 0
+    for number, points in found:
+        if begin + points > taken and len(wanted) < limit:
+            wanted[number] = (begin, begin + points)
+        begin += points
+    return wanted
 
 
 def decode_until(body: bytes, until: Position | None) -> Points:

@@ -11,7 +11,7 @@ from consumers.projections.reading import latest_attempt
 from consumers.store import marks
 from consumers.store.engine import driver_of
 from consumers.store.schema import job, run
-from consumers.store.search import contains
+from consumers.store.search import contains, matches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,7 @@ def read_page(
     status: RunStatus | None,
     action: str | None,
     text: str | None,
+    pattern: str | None,
     after: str | None,
     limit: int,
 ) -> list[tuple[str, bytes]]:
@@ -83,6 +84,10 @@ def read_page(
         filters.append(
             or_(*(contains(connection, column, text) for column in (run.c.job_id, run.c.action)))
         )
+    if pattern is not None:
+        named = matches(connection, job.c.job_id, pattern)
+        of_name = select(job.c.no).where(job.c.projection == PROJECTION, *named)
+        filters.append(run.c.job_no.in_(of_name))
     if after is not None:
         filters.append(tuple_(*_age) < tuple_(*_place(connection, after)))
     newest_first = [column.desc() for column in _age]

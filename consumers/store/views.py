@@ -43,17 +43,26 @@ class StoredViews:
         status: RunStatus | None = None,
         action: str | None = None,
         text: str | None = None,
+        pattern: str | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> list[RunState]:
         """Return jobs, the newest first; `after` is the last job id of the page before.
+
+        `pattern` is one of `fnmatchcase` for ids.
 
         Raises:
             ValueError: there is no job `after`.
         """
         with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
             page = runs.read_page(
-                connection, status=status, action=action, text=text, after=after, limit=limit
+                connection,
+                status=status,
+                action=action,
+                text=text,
+                pattern=pattern,
+                after=after,
+                limit=limit,
             )
         return list(self._states(page).values())
 
@@ -109,13 +118,24 @@ class StoredViews:
     ) -> Iterator[Series]:
         """Yield the points of a series as `points` has them, some at a time.
 
-        They come from one state of the database: packed they are read at once.
+        Points that come meanwhile come, too, unless `until` says how far to go. No more than what
+        is yielded next is in memory, and between two yields no transaction is open.
         """
-        with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
-            no = histories.find_series(connection, job_id, key)
-            chunks = [] if no is None else histories.read_chunks(connection, no, until)
-        for body, is_cut in chunks:
-            yield _series(key, histories.decode_until(body, until if is_cut else None))
+        database, taken, last = self._databases.of(metrics.PROJECTION), 0, None
+        while True:
+            with database.read("reading a series") as connection:
+                no = histories.find_series(connection, job_id, key)
+                found = (
+                    [] if no is None else histories.read_behind(connection, no, taken, last, until)
+                )
+            for piece in found:
+                taken, last = piece.end, piece.place
+                points = histories.decode_until(piece.body, until if piece.is_cut else None)
+                if piece.skipped:
+                    points = points.behind(piece.skipped)
+                yield _series(key, points)
+            if not found:
+                return
 
     def overview(
         self,

@@ -30,10 +30,14 @@ class Views(Protocol):
         status: RunStatus | None = None,
         action: str | None = None,
         text: str | None = None,
+        pattern: str | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> Sequence[RunState]:
-        """Return jobs, the newest first; `after` is the last job id of the page before."""
+        """Return jobs, the newest first; `after` is the last job id of the page before.
+
+        `pattern` is one of `fnmatchcase` for ids, as in `team-a-*`.
+        """
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""

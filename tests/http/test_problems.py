@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumers.api.app import create_app
+from consumers.api.connections import LARGEST_HEAD
 from consumers.api.guard import LARGEST_BODY, LARGEST_HEADERS, LONGEST_URL
-from consumers.api.server import LARGEST_HEAD
 from tests.http.serving import asked
 from tests.servers import free_port
 

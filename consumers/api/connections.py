@@ -1,0 +1,185 @@
+"""Connections that cost nothing for long: uvicorn's protocol, with limits that it lacks.
+
+By itself it would collect the headers of a request without end, keep a connection on which nothing
+comes for ever, take connections until the process has no files left, and write to a client that
+reads nothing as long as that likes.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+from collections import OrderedDict
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+LARGEST_HEAD = 64 * 1024
+
+_REQUEST_SECONDS = 15.0
+"""From its first byte, or on a new connection from its begin, until a request must be whole."""
+_STALL_SECONDS = 60.0
+_FILES_OF_OURS = 256
+_MOST_FILES = 65_536
+_SEND_BUFFER = 256 * 1024
+"""Bytes that the system holds for one slow reader; by itself it would hold some megabytes."""
+_ENDLESS = "/live"
+
+
+def most_connections() -> int:
+    """Have as many files as this process may have; return how many may be connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    files = wanted if soft == resource.RLIM_INFINITY else soft
+    return max(_FILES_OF_OURS, files - _FILES_OF_OURS)
+
+
+class Crowd:
+    """The connections of one server; those on which no request is whole are closed first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._all: set[LimitedProtocol] = set()
+        self._waiting: OrderedDict[LimitedProtocol, None] = OrderedDict()
+
+    def enter(self, connection: LimitedProtocol) -> bool:
+        """Make room for a connection; False when all others are being answered."""
+        self._all.add(connection)
+        if len(self._all) > self._most:
+            if not self._waiting:
+                return False
+            oldest, _ = self._waiting.popitem(last=False)
+            oldest.leave()
+        self.wait(connection)
+        return True
+
+    def wait(self, connection: LimitedProtocol) -> None:
+        """Note that a connection waits for its client."""
+        self._waiting[connection] = None
+
+    def work(self, connection: LimitedProtocol) -> None:
+        """Note that a connection waits for us."""
+        self._waiting.pop(connection, None)
+
+    def forget(self, connection: LimitedProtocol) -> None:
+        """Note that a connection is gone."""
+        self._all.discard(connection)
+        self._waiting.pop(connection, None)
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Closes a connection on which a request does not come to its end, however slowly it comes."""
+
+    _heads = 0
+    _is_in_head = True
+    _head_bytes = 0
+    _due: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
+
+    def __init__(self, *, crowd: Crowd, **given: Any) -> None:
+        super().__init__(**given)
+        self._crowd = crowd
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, if there is room."""
+        super().connection_made(transport)
+        with suppress(OSError):
+            own = transport.get_extra_info("socket")
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        if self._crowd.enter(self):
+            self._due = self.loop.call_later(_REQUEST_SECONDS, self.leave)
+        else:
+            self._refuse(503, "Service Unavailable", "too many connections are open; try again")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._crowd.forget(self)
+        for timer in (self._due, self._stall):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def leave(self) -> None:
+        """Close: no request came, or only a part of one, which is told."""
+        if self.transport.is_closing():
+            return
+        if self._head_bytes or not self._is_in_head:
+            said = f"the request did not come to its end within {_REQUEST_SECONDS:g} s"
+            self._refuse(408, "Request Timeout", said)
+        else:
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what came as long as no headers are complete."""
+        heads = self._heads
+        if self._due is None and self._is_in_head:
+            self._due = self.loop.call_later(_REQUEST_SECONDS, self.leave)
+        super().data_received(data)
+        if self._is_in_head and self._heads == heads and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > LARGEST_HEAD:
+                self.send_400_response(f"The headers are larger than {LARGEST_HEAD} bytes.")
+
+    def on_headers_complete(self) -> Any:
+        """Go on: the guard judges what came."""
+        self._heads += 1
+        self._is_in_head = False
+        self._head_bytes = 0
+        return super().on_headers_complete()
+
+    def on_message_complete(self) -> Any:
+        """Wait for the head of the next request."""
+        self._is_in_head = True
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        self._crowd.work(self)
+        return super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the client, unless it has sent another request already."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._crowd.wait(self)
+
+    def pause_writing(self) -> None:
+        """Begin to watch whether the client reads at all."""
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Go on: it reads."""
+        super().resume_writing()
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _watch(self, size: int) -> None:
+        self._stall = self.loop.call_later(_STALL_SECONDS, self._judge, size)
+
+    def _judge(self, before: int) -> None:
+        """Cut a client off that has read nothing since; but never from a live stream."""
+        size = self.transport.get_write_buffer_size()
+        if size < before or self.scope["path"].endswith(_ENDLESS):
+            self._watch(size)
+        else:
+            self.transport.abort()
+
+    def _refuse(self, status: int, title: str, detail: str) -> None:
+        content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        body = orjson.dumps(content)
+        head = (
+            f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\nretry-after: 2\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()

@@ -1,0 +1,177 @@
+"""A share for every client: how many questions are worked on at once, and whose comes next.
+
+Questions about a run's points, events and messages may take long, so they have few places; the
+others have places of their own. Who asks much waits behind itself, not before others: clients take
+turns. What waits costs little, and not without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from consumers.api.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_HEAVY_PLACES, _LIGHT_PLACES = 3, 8
+_MOST_WAITING = 250
+_WAIT_SECONDS = 60.0
+_RETRY = {"Retry-After": "2"}
+_HEAVY = ("/metrics", "/events", "/messages", "/series")
+_OTHERS = ("/live", "/session")
+_HEAVY_PARAMETERS = frozenset({"at", "q"})
+
+
+class Lane:
+    """Places that clients take in turns."""
+
+    def __init__(self, places: int, *, most_waiting: int = _MOST_WAITING) -> None:
+        """Have `places`; one client gets all but one of them, and so many of its questions wait."""
+        self._free = places
+        self._most_of_one = max(1, places - 1)
+        self._most_waiting = most_waiting
+        self._running: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def place(self, client: str) -> AsyncIterator[None]:
+        """Hold a place.
+
+        Raises:
+            Problem: too many questions of this client wait already, or none was free for long.
+        """
+        await self._take(client)
+        try:
+            yield
+        finally:
+            self._give_back(client)
+
+    async def _take(self, client: str) -> None:
+        queue = self._waiting.get(client)
+        if not queue and self._may_run(client):
+            self._run(client)
+            return
+        if queue and len(queue) >= self._most_waiting:
+            detail = (
+                f"{len(queue)} of your questions wait already; ask again when some are answered"
+            )
+            allowed = {"waiting": self._most_waiting}
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, allowed=allowed, headers=_RETRY)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(turn)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await turn
+        except BaseException as error:
+            self._leave(client, turn)
+            if isinstance(error, TimeoutError):
+                detail = f"this was not begun within {_WAIT_SECONDS:g} s: others are worked on"
+                raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY) from None
+            raise
+
+    def _leave(self, client: str, turn: asyncio.Future[None]) -> None:
+        """Give up waiting, or the place that has just been given."""
+        if turn.done() and not turn.cancelled():
+            self._give_back(client)
+            return
+        queue = self._waiting.get(client)
+        if queue and turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._waiting[client]
+
+    def _give_back(self, client: str) -> None:
+        self._free += 1
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """Give free places to those whose turn it is: clients one after the other."""
+        while found := next(filter(self._may_run, self._waiting), None):
+            queue = self._waiting.pop(found)
+            turn = queue.popleft()
+            if queue:
+                self._waiting[found] = queue  # behind the others
+            if not turn.done():
+                self._run(found)
+                turn.set_result(None)
+
+    def _may_run(self, client: str) -> bool:
+        return self._free > 0 and self._running[client] < self._most_of_one
+
+    def _run(self, client: str) -> None:
+        self._free -= 1
+        self._running[client] += 1
+
+
+class Shares:
+    """The lanes of one application."""
+
+    def __init__(self) -> None:
+        self.heavy = Lane(_HEAVY_PLACES)
+        self.light = Lane(_LIGHT_PLACES)
+
+    def lane_of(self, scope: Scope) -> Lane:
+        """Return where a question is worked on."""
+        if scope["path"].endswith(_HEAVY):
+            return self.heavy
+        caller = scope["state"]["caller"]
+        asked = parse_qs(scope["query_string"].decode("latin-1"))
+        is_heavy = bool(asked.keys() & _HEAVY_PARAMETERS) or (caller and caller.jobs)
+        return self.heavy if is_heavy else self.light
+
+
+class Shared:
+    """Has questions about jobs wait for a place, and hold it until their answer begins."""
+
+    def __init__(self, app: ASGIApp, shares: Shares) -> None:
+        self._app = app
+        self._shares = shares
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on when there is a place."""
+        path = scope.get("path", "")
+        if not path.startswith("/api/") or path.endswith(_OTHERS):
+            await self._app(scope, receive, send)
+            return
+        lane = self._shares.lane_of(scope)
+        place = lane.place(client_of(scope))
+        try:
+            await place.__aenter__()
+        except Problem as problem:
+            await problem.response(path)(scope, receive, send)
+            return
+        is_held = True
+
+        async def give_back() -> None:
+            nonlocal is_held
+            if is_held:
+                is_held = False
+                await place.__aexit__(None, None, None)
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await give_back()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_on)
+        finally:
+            await give_back()
+
+
+def client_of(scope: Scope) -> str:
+    """Return who shares: a caller at an address."""
+    caller = scope["state"]["caller"]
+    address = (scope.get("client") or ("",))[0]
+    return f"{caller.name if caller else ''}@{address}"
