@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -117,7 +118,14 @@ def _bounded(
             place["before"] = part[0].position
         else:
             after = part[-1].position
-    return found, has_more
+    kept = _fitting(found[::-1] if is_backward else found)
+    return found[-kept:] if is_backward else found[:kept], has_more or kept < len(found)
+
+
+def _fitting(found: list[bytes]) -> int:
+    """Return how many messages, one at least, a page has room for."""
+    sizes = accumulate(map(len, found))
+    return max(1, sum(size <= _LARGEST_PAGE for size in sizes))
 
 
 def _all(views: Views, job_id: str, after: Position, wanted: dict[str, Any]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,31 @@ def committer(store: Store) -> Committer:
 
 def listed(views: StoredViews, **filters: Any) -> list[str]:
     return [state.job_id for state in views.jobs(limit=1000, **filters)]
+
+
+PATTERNS = [
+    "team-a-*", "*", "?", "*a", "team_a*", "100%*", "te[a-c]m*", "te[!a]m*", "[[]x", "[]x]*", "[!]",
+    "[", "a\\b", "a\\*", "*[*]*", "ü*", "TEAM*", "job\n*", "team-a-?", "\U0010ffff*", "", "[!x",
+]  # fmt: skip
+NAMES = [
+    "team-a-1", "team-a-22", "team-b-1", "team_a", "teamXa", "100%x", "100x", "a", "tebm", "[x",
+    "]x", "[!]", "[", "a\\b", "a\\c", "x*y", "ünder", "TEAM-A", "job\nx", "\U0010ffffx", "[!x",
+    "texm",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_chooses_as_that_of_a_token_does(
+    store: Store, views: StoredViews, pattern: str
+) -> None:
+    Committer(store, RUN_STATE).commit({name: [started()] for name in NAMES})
+    expected = {name for name in NAMES if fnmatchcase(name, pattern)}
+
+    found = set(listed(views, pattern=pattern))
+
+    assert found >= expected
+    if "[" not in pattern or store._databases.of(RUN_STATE.name).is_sqlite:
+        assert found == expected
 
 
 def newest_first(numbers: Any) -> list[str]:

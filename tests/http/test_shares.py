@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consumers.api import shares
+from consumers.api.problems import Problem
+from consumers.api.shares import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class Work:
+    """Questions that are worked on until they are let go; the order in which they were begun."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.begun: list[str] = []
+        self.most_at_once = 0
+        self._lane = lane
+        self._at_once = 0
+        self._go = asyncio.Event()
+
+    async def ask(self, client: str) -> None:
+        async with self._lane.place(client):
+            self.begun.append(client)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            await self._go.wait()
+            await asyncio.sleep(0)
+            self._at_once -= 1
+
+    def go(self) -> None:
+        self._go.set()
+
+
+async def settled() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def run(story: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await story()
+
+    asyncio.run(main())
+
+
+def test_who_asks_little_does_not_wait_behind_who_asks_much() -> None:
+    async def story() -> None:
+        work = Work(Lane(3))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(50):
+                group.create_task(work.ask("much"))
+            await settled()
+            group.create_task(work.ask("little"))
+            await settled()
+            assert work.begun == ["much", "much", "little"]
+            work.go()
+        assert work.most_at_once == 3
+        assert len(work.begun) == 51
+
+    run(story)
+
+
+def test_clients_take_turns() -> None:
+    async def story() -> None:
+        work = Work(Lane(1))
+        async with asyncio.TaskGroup() as group:
+            for client in ("a", "a", "a", "a", "b", "b", "c"):
+                group.create_task(work.ask(client))
+            await settled()
+            work.go()
+        assert work.begun == ["a", "a", "b", "c", "a", "b", "a"]
+
+    run(story)
+
+
+def test_too_many_questions_of_one_client_are_refused_and_those_of_others_not() -> None:
+    async def story() -> None:
+        work = Work(Lane(2, most_waiting=5))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(6):
+                group.create_task(work.ask("much"))
+            await settled()
+            with pytest.raises(Problem) as refused:
+                await work.ask("much")
+            group.create_task(work.ask("other"))
+            await settled()
+            work.go()
+        assert (refused.value.status, refused.value.allowed) == (429, {"waiting": 5})
+        assert refused.value.headers is not None
+        assert work.begun.count("other") == 1
+
+    run(story)
+
+
+def test_who_leaves_takes_no_place_with_him(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        lane = Lane(1)
+        work = Work(lane)
+        tasks = [asyncio.create_task(work.ask(name)) for name in ("a", "b", "c", "a")]
+        await settled()
+        tasks[0].cancel()  # b is given the place, and leaves in the same moment
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        tasks[3].cancel()
+        await settled()
+        work.go()
+        await asyncio.wait(tasks)
+        async with lane.place("d"):
+            pass
+        assert [task.cancelled() for task in tasks] == [True, True, False, True]
+        monkeypatch.setattr(shares, "_WAIT_SECONDS", 0.01)
+        async with lane.place("e"):
+            with pytest.raises(Problem) as late:
+                await lane.place("f").__aenter__()
+        assert late.value.status == 503
+        async with lane.place("g"):
+            pass
+
+    run(story)
