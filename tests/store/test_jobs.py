@@ -44,13 +44,13 @@ def listed(views: StoredViews, **filters: Any) -> list[str]:
 
 
 PATTERNS = [
-    "team-a-*", "*", "?", "*a", "team_a*", "100%*", "te[a-c]m*", "te[!a]m*", "[[]x", "[]x]*", "[!]",
+    "team-a-*", "*", "?", "*a", "team_a*", "100%*", "rx[a-c]m*", "rx[!a]m*", "[[]x", "[]x]*", "[!]",
     "[", "a\\b", "a\\*", "*[*]*", "ü*", "TEAM*", "job\n*", "team-a-?", "\U0010ffff*", "", "[!x",
 ]  # fmt: skip
 NAMES = [
-    "team-a-1", "team-a-22", "team-b-1", "team_a", "teamXa", "100%x", "100x", "a", "tebm", "[x",
+    "team-a-1", "team-a-22", "team-b-1", "team_a", "teamXa", "100%x", "100x", "a", "rxbm", "[x",
     "]x", "[!]", "[", "a\\b", "a\\c", "x*y", "ünder", "TEAM-A", "job\nx", "\U0010ffffx", "[!x",
-    "texm",
+    "rxqm",
 ]  # fmt: skip
 
 
