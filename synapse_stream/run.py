@@ -54,6 +54,7 @@ def open_run(
     agent_client: Any = None,
     console: bool = False,
     on_unavailable: str = "spool",
+    strict: bool | None = None,
     settings: Settings | None = None,
 ) -> RuntimeContext:
     """Start reporting to a job's stream; leaving the returned context ends the run.
@@ -73,6 +74,8 @@ def open_run(
         console: show the run in the terminal as well.
         on_unavailable: without a server "spool" starts all the same and says where events wait;
             "raise" does not.
+        strict: wrong values of report calls raise, instead of costing themselves only; None: as the
+            settings say.
         settings: None: from the environment variables `SYNAPSE_STREAM_*`.
 
     Raises:
@@ -85,6 +88,8 @@ def open_run(
     _check("attempt", attempt, attempt is None or attempt >= 1, "a number from 1, or None")
     _check("labels", labels, labels is None or isinstance(labels, Mapping), "a mapping")
     settings = settings or Settings.load()
+    if strict is not None:
+        settings = settings.model_copy(update={"strict": strict})
     job_id = job_id if job_id is not None else settings.job_id
     if job_id is None:
         _check("job_id", job_id, rank == 0, f"the job of rank 0, as this is rank {rank}")

@@ -83,6 +83,9 @@ class Settings(BaseModel):
     heartbeat_seconds: Positive = 15.0
     """A run that reports nothing for that long gives a sign of life."""
 
+    strict: bool = False
+    """Wrong values of report calls raise; else they are kept as dev events, counted and said."""
+
     redact_rules: str | None = None
     """Regular expressions whose matches are masked in every report, beside the known forms of keys
     and what a name tells: a JSON list, or `@` and a file with one a line."""

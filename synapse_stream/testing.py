@@ -111,10 +111,12 @@ def record_run(
     client: Any = None,
     agent_client: Any = None,
     checkpoint: dict[str, Any] | None = None,
+    strict: bool = True,
 ) -> Iterator[RecordedRun]:
     """Open a run on a server that is faked in this process; leaving the block closes it.
 
-    The arguments are those of `RuntimeContext`. What was reported can still be asked for behind the
+    The arguments are those of `RuntimeContext`. Wrong values of report calls raise, unless `strict`
+    is False: a test shall find them. What was reported can still be asked for behind the
     block. Nothing is read from the environment, so a test never reports to a real server.
     """
     with TemporaryDirectory(prefix="synapse-stream-") as directory:
@@ -126,6 +128,7 @@ def record_run(
             data_dir=Path(directory),
             spool_memory_bytes=0,
             heartbeat_seconds=_NEVER_SECONDS,
+            strict=strict,
         )
         open_log = _fake_server(settings)
         logger = StreamLogger(job_id, settings, open_log=open_log)

@@ -7,16 +7,17 @@ import threading
 import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Sized
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from synapse_stream import rules, voice
+from synapse_stream import rules, templates, voice
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import ending
+from synapse_stream.loggers.lenience import Lenience
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
-from synapse_stream.plain import describe
+from synapse_stream.numeric import usable_total
+from synapse_stream.signals import is_plugins_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,11 +36,15 @@ _loggers: weakref.WeakSet[BaseLogger] = weakref.WeakSet()
 class BaseLogger(ABC):
     """Base of all loggers; a subclass says in `record` where events go.
 
-    Report calls raise TypeError and ValueError for wrong arguments (`rules` decides, the same for
-    every logger) and RunEnded after `end_log`. Whatever else goes wrong is said once on the stdlib
-    logger `synapse_stream` and never reaches the plugin. Safe to use from several threads if
-    `record` is.
+    Report calls raise TypeError for wrong calls and RunEnded after `end_log`. A wrong value
+    (`rules` decides, the same for every logger) costs itself only: it is kept as a dev event,
+    counted, and said once; if the logger is `strict`, it raises TypeError or ValueError. Whatever
+    else goes wrong is said once on the stdlib logger `synapse_stream` and never reaches the plugin.
+    Safe to use from several threads if `record` is.
     """
+
+    strict = False
+    """True: wrong values raise."""
 
     def __init__(self, job_id: str | None = None) -> None:
         self.job_id = job_id
@@ -48,6 +53,7 @@ class BaseLogger(ABC):
         self._end_lock = threading.RLock()
         self._has_complained = False
         self._step_key = object()
+        self._lenience = Lenience()
         _loggers.add(self)
 
     @abstractmethod
@@ -58,6 +64,11 @@ class BaseLogger(ABC):
     def has_ended(self) -> bool:
         """True when the end was recorded."""
         return self._ended
+
+    @property
+    def current_step(self) -> str | None:
+        """The step of a report that names none."""
+        return _steps.get().get(self._step_key)
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - for subclasses
         """Wait until everything accepted so far is where it belongs, at most `timeout` seconds.
@@ -84,23 +95,26 @@ class BaseLogger(ABC):
         step: str | None = None,
     ) -> None:
         """Record an event of the plugin's own with its data and, maybe, the path of a file."""
-        self.report("log", step, rules.log(event, data, file, level))
+        wrong = self._no_wrong()
+        self._report("log", step, rules.log(event, data, file, level, wrong), wrong)
 
     def set_progress(self, current: float, total: float, step: str | None = None) -> None:
         """Report how far a step is, 0 to `total`."""
-        self.report("progress", step, rules.progress(current, total))
+        wrong = self._no_wrong()
+        self._report("progress", step, rules.progress(current, total, wrong), wrong)
 
     def set_progress_failed(
         self, step: str | None = None, error: str | BaseException | None = None
     ) -> None:
         """Report that a step failed; it keeps its last percentage."""
-        self.report("progress", step, rules.progress_failed(error))
+        self._report("progress", step, rules.progress_failed(error), self._no_wrong())
 
     def set_metrics(
         self, value: Mapping[str, Any], step: str | None = None, *, x: float | None = None
     ) -> None:
         """Record numbers by name; `x` is their place on the horizontal axis (epoch, step)."""
-        self.report("metrics", step, rules.metrics(value, x))
+        wrong = self._no_wrong()
+        self._report("metrics", step, rules.metrics(value, x, wrong), wrong)
 
     def log_message(
         self,
@@ -108,24 +122,27 @@ class BaseLogger(ABC):
         context: LogLevel | str = LogLevel.INFO,
         **params: Any,
     ) -> None:
-        """Record a message for users; a mapping holds a template a language for `params`."""
-        self.report("message", None, rules.message(message, context, params))
+        """Record a message for users; a mapping holds a template a language for `params`.
+
+        Unless a template asks for a param of that name, `level` is another word for the context,
+        `step` is the message's step, and `language` the one that is rendered.
+        """
+        wrong = self._no_wrong()
+        meant = templates.meant(message, params)
+        level, step = meant.get("level", context), meant.get("step")
+        fields = rules.message(message, level, params, meant.get("language"), wrong)
+        self._report("message", step, fields, wrong)
 
     def log_dev_event(self, message: str, data: Any = None) -> None:
         """Record an event for the plugin's developers."""
-        self.report("dev_event", None, rules.dev_event(message, data))
+        self._report("dev_event", None, rules.dev_event(message, data), None)
 
     def set_action(self, name: object, status: ActionStatus, error: str | None = None) -> None:
-        """Record where one action of a pipeline stands.
-
-        Raises:
-            TypeError: `name` is no text.
-        """
-        if not isinstance(name, str):
-            msg = f"the name of an action must be a text, not {describe(name)}"
-            raise TypeError(msg)
-        fields: dict[str, Any] = {"name": name, "status": status}
-        self.report("action", None, fields if error is None else {**fields, "error": error})
+        """Record where one action of a pipeline stands."""
+        wrong = self._no_wrong()
+        fields: dict[str, Any] = {"name": rules.action_name(name, wrong), "status": status}
+        fields = fields if error is None else {**fields, "error": error}
+        self._report("action", None, fields, wrong)
 
     def end_log(
         self,
@@ -168,15 +185,30 @@ class BaseLogger(ABC):
         if self._ended:
             msg = f"job {self.job_id!r} has ended, so this {kind} event was not recorded"
             raise RunEnded(msg)
-        step = _steps.get().get(self._step_key) if step is None else rules.step_name(step)
+        step = self.current_step if step is None else rules.step_name(step)
         try:
             self.record(kind, step, fields)
         except RunEnded:
             raise
-        except Exception as failure:  # noqa: BLE001 - as in `end_log`
+        except BaseException as failure:
+            if is_plugins_own(failure):
+                raise
             self.complain(failure)
 
-    def complain(self, failure: Exception) -> None:
+    def _no_wrong(self) -> list[rules.Wrong] | None:
+        """Return where wrong values are collected; None: they raise."""
+        return None if self.strict else []
+
+    def _report(
+        self, kind: str, step: Any, fields: dict[str, Any], wrong: list[rules.Wrong] | None
+    ) -> None:
+        step = rules.step_name(step, wrong)
+        if fields:
+            self.report(kind, step, fields)
+        if wrong:
+            self.report("dev_event", step, self._lenience.event(kind, wrong, self.job_id))
+
+    def complain(self, failure: BaseException) -> None:
         """Say on the stdlib logger that this logger does not work; the first time only."""
         if not self._has_complained:
             self._has_complained = True
@@ -191,7 +223,10 @@ class BaseLogger(ABC):
 
         It holds in the thread or asyncio task of the block, and in tasks started there.
         """
-        token = _steps.set({**_steps.get(), self._step_key: rules.step_name(name)})
+        wrong = self._no_wrong()
+        token = _steps.set({**_steps.get(), self._step_key: rules.step_name(name, wrong)})
+        if wrong:
+            self._report("step", None, {}, wrong)
         try:
             yield
         finally:
@@ -202,6 +237,7 @@ class BaseLogger(ABC):
     def action(self, name: str) -> Iterator[None]:
         """Record RUNNING, then COMPLETED, or FAILED with the error that leaves the block."""
         self.set_action(name, ActionStatus.RUNNING)
+        name = rules.action_name(name, [])  # a wrong one was said
         try:
             yield
         except BaseException as failure:
@@ -220,16 +256,16 @@ class BaseLogger(ABC):
     ) -> Iterator[T]:
         """Yield the items and report progress after each.
 
-        The total is `len(iterable)` unless given; when there are more items than that, it grows. Of
-        many items, one in a thousandth of the total is reported, and at least one a second. Without
-        a total nothing is known to be a share of; the step is then reported once, as done, behind
-        the last item.
+        The total is `len(iterable)` unless given; when there are more items than that, it grows.
+        What nothing can be a share of (no number, not finite, not above 0, a length that raises) is
+        an unknown total, as none is. Of many items, one in a thousandth of the total is reported,
+        and at least one a second. Without a total the step is reported once, as done, behind the
+        last item.
         """
-        if total is None and isinstance(iterable, Sized):
-            total = len(iterable)
-        if total:
-            self.set_progress(0, total, step)
-        return self._track(iterable, total or 0, step)
+        whole = usable_total(_length(iterable) if total is None else total)
+        if whole:
+            self.set_progress(0, whole, step)
+        return self._track(iterable, whole or 0, step)
 
     def _track(self, iterable: Iterable[T], total: float, step: str | None) -> Iterator[T]:
         stride = max(1, int(total // _REPORTS_A_TRACK))
@@ -242,6 +278,13 @@ class BaseLogger(ABC):
                 reported, due = done, time.monotonic() + _TRACK_SECONDS
         if done != reported:
             self.set_progress(done, max(done, total), step)
+
+
+def _length(iterable: Any) -> Any:
+    try:
+        return len(iterable)
+    except Exception:  # noqa: BLE001 - it has none, or raises as loaders of streams do
+        return None
 
 
 def _after_fork_in_child() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.foreign import adapt
+from synapse_stream.signals import is_plugins_own
 
 
 class ManyLogger(BaseLogger):
@@ -18,6 +19,7 @@ class ManyLogger(BaseLogger):
     def __init__(self, *loggers: Any) -> None:
         self._loggers = tuple(adapt(logger) for logger in loggers)
         super().__init__(next((each.job_id for each in self._loggers if each.job_id), None))
+        self.strict = any(logger.strict for logger in self._loggers)
 
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Hand the event on."""
@@ -27,7 +29,9 @@ class ManyLogger(BaseLogger):
                     logger.seal(fields)
                 else:
                     logger.record(kind, step, fields)
-            except Exception as failure:  # noqa: BLE001 - the next one must still get it
+            except BaseException as failure:  # the next one must still get it
+                if is_plugins_own(failure):
+                    raise
                 logger.complain(failure)
 
     def flush(self, timeout: float | None = None) -> bool:

@@ -211,6 +211,7 @@ def test_messages_have_four_contexts_of_which_info_is_the_default(
 
     levels = [fields["level"] for fields in logger.of("message")]
     assert levels == ["info", "info", "warning", "success", "danger"]
+    logger.strict = True
     with pytest.raises(ValueError, match="loud"):
         ctx.log_message("What?", context="loud")
 

@@ -44,9 +44,10 @@ def ctx(logger: RecordingLogger) -> RuntimeContext:
         (lambda ctx: ctx.end_log("running"), ValueError, "running"),
     ],
 )
-def test_a_wrong_argument_raises_and_nothing_is_recorded(
+def test_a_wrong_argument_raises_where_it_is_strict_and_nothing_is_recorded(
     ctx: RuntimeContext, logger: RecordingLogger, report: Any, error: type[Exception], says: str
 ) -> None:
+    logger.strict = True
     with pytest.raises(error, match=says):
         report(ctx)
 
@@ -226,6 +227,7 @@ def test_the_environment_may_be_a_mapping_and_is_else_that_of_the_process(
 
 def test_a_null_logger_checks_and_keeps_nothing() -> None:
     ctx = RuntimeContext(NullLogger())
+    ctx.logger.strict = True
 
     ctx.set_metrics({"loss": 1})
     with pytest.raises(TypeError):

@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import threading
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from synapse_stream.context import RuntimeContext
 from tests.recording import Recorded, RecordingLogger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -171,9 +177,84 @@ def test_track_makes_do_with_the_total_there_is(
     assert [tuple(fields.values()) for fields in logger.of("progress")] == reported
 
 
-def test_track_refuses_a_total_below_zero_at_the_call(ctx: RuntimeContext) -> None:
-    with pytest.raises(ValueError, match="-1"):
-        ctx.track([1], total=-1)
+class Loader:
+    """Goes through two items; its length is as odd as those of data loaders."""
+
+    def __init__(self, length: Any) -> None:
+        self.length = length
+
+    def __len__(self) -> Any:
+        if isinstance(self.length, BaseException):
+            raise self.length
+        return self.length
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("ab")
+
+
+class Hinted:
+    """Asks to be called once and not to be asked for its length."""
+
+    def __length_hint__(self) -> int:
+        pytest.fail("a hint is no length")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("ab")
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        *map(Loader, [TypeError("no length"), NotImplementedError(), ZeroDivisionError(), -1]),
+        *map(Loader, [10**30, math.inf, math.nan, 2.5, None, "2", 0]),
+        Hinted(),
+        iter("ab"),
+        (letter for letter in "ab"),
+    ],
+)
+def test_a_length_that_is_none_is_an_unknown_total(
+    ctx: RuntimeContext, logger: RecordingLogger, items: Any
+) -> None:
+    logger.strict = True
+
+    assert list(ctx.track(items)) == ["a", "b"]
+
+    assert logger.of("progress") == [{"current": 2, "total": 2}]
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        *[-1, -0.5, 0, math.inf, -math.inf, math.nan, 10**400, "2", "many", [2], {}, object(), 1j],
+        *[
+            b"2",
+            np.array([1, 2]),
+            np.datetime64(2, "s"),
+            Decimal("nan"),
+            Decimal(-1),
+            np.ma.masked,
+        ],
+    ],
+    ids=lambda total: type(total).__name__,
+)
+def test_an_unusable_total_is_an_unknown_one(
+    ctx: RuntimeContext, logger: RecordingLogger, total: Any
+) -> None:
+    logger.strict = True
+
+    assert list(ctx.track("ab", total)) == ["a", "b"]
+
+    assert logger.of("progress") == [{"current": 2, "total": 2}]
+
+
+@pytest.mark.parametrize("total", [2, 2.0, np.int64(2), np.array([2]), Decimal(2), 1.5, 0.1, True])
+def test_a_total_of_any_kind_of_number_is_one(
+    ctx: RuntimeContext, logger: RecordingLogger, total: Any
+) -> None:
+    assert list(ctx.track("ab", total)) == ["a", "b"]
+
+    assert [fields["current"] for fields in logger.of("progress")] == [0, 1, 2]
+    assert logger.of("progress")[-1]["total"] == 2
 
 
 def test_a_loop_left_early_leaves_the_progress_where_it_was(

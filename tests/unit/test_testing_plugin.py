@@ -182,3 +182,13 @@ def test_the_plugin_costs_other_test_suites_next_to_nothing() -> None:
     )
 
     assert loaded.stdout == "[]\n"
+
+
+def test_a_test_finds_wrong_values_unless_it_asks_not_to(recorded_run: RecordedRun) -> None:
+    with pytest.raises(TypeError, match="val_loss"):
+        recorded_run.ctx.set_metrics({"val_loss": None})
+    with record_run(strict=False) as lenient:
+        lenient.ctx.set_metrics({"val_loss": None, "loss": 0.5})
+
+    assert lenient.metrics("loss") == [0.5]
+    assert [event.rejected for event in lenient.events("dev_event")] == [1]
