@@ -125,12 +125,7 @@ class Producer:
         self._park()
         self._lane.wait_finished(self._settings.connect_seconds)
         if not is_sent:
-            waiting = self._spool.next - 1 - self._spool.acknowledged
-            voice.warn(
-                "job %s: %d events wait in %s; the next run on this host sends them, "
-                "or `synapse-stream drain`",
-                self._spool.job_id, waiting, self._spool.place,
-            )  # fmt: skip
+            self._say_what_waits()
 
     def discard(self) -> bool:
         """Leave no trace, if nothing was accepted; False when something was."""
@@ -235,6 +230,23 @@ class Producer:
         else:
             CREW.keeper.leave(self)
             self._spool.release()
+
+    def _say_what_waits(self) -> None:
+        spool = self._spool
+        mortal = spool.mortal
+        waiting = spool.next - 1 - spool.acknowledged - mortal
+        if waiting > 0:
+            voice.warn(
+                "job %s: %d events wait in %s; the next run on this host sends them, "
+                "or `synapse-stream drain`",
+                spool.job_id, waiting, spool.home,
+            )  # fmt: skip
+        if mortal > 0:
+            voice.warn(
+                "job %s: %d events are in the memory of this process only, as there was no other "
+                "room, and end with it; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
+                spool.job_id, mortal,
+            )  # fmt: skip
 
     def _say_trouble(self) -> None:
         trouble = self._spool.trouble

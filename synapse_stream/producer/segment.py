@@ -12,6 +12,8 @@ import mmap
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from synapse_stream.producer.mapping import map_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -59,7 +61,7 @@ class Segment:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, size)
-            mapping = mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED | _POPULATE)
+            mapping = map_file(descriptor, size, _POPULATE)
         except OSError:
             path.unlink()
             raise

@@ -6,10 +6,10 @@ Not thread-safe in itself: the spool holds its lock around every call but `Segme
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from typing import TYPE_CHECKING
 
+from synapse_stream.producer.room import Room
 from synapse_stream.producer.segment import Segment
 
 if TYPE_CHECKING:
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from synapse_stream.producer.home import Home
     from synapse_stream.settings import Settings
 
+FIRST_SEGMENT_BYTES = 64 * 1024  # each is twice as large as the one before it, up to a bound
 _LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
+_LEAST_LARGEST_BYTES = 1024 * 1024  # four of the largest events
+_PAGE_BYTES = 4096
+_LEAST_SHARE_BYTES = 4 * FIRST_SEGMENT_BYTES  # a smaller share of the memory is none
 _HANGING_SECONDS = 0.25  # to write one segment takes milliseconds
-_SMALLEST_SEGMENT_BYTES = 1024 * 1024  # four of the largest events
 
 
 class Shelf:
@@ -33,11 +36,14 @@ class Shelf:
         self.trouble: OSError | None = None
         """Why the newest segment could not be made or moved, until one could."""
         self._settings = settings
+        self.segment_bytes = FIRST_SEGMENT_BYTES
+        """Size of the next segment."""
         share = settings.spool_max_bytes // 64
-        self.segment_bytes = min(_LARGEST_SEGMENT_BYTES, max(_SMALLEST_SEGMENT_BYTES, share))
+        self._largest = min(_LARGEST_SEGMENT_BYTES, max(_LEAST_LARGEST_BYTES, share))
         self.moving_since: float | None = None
         """When the move to disk began that is now under way."""
-        self._memory_budget = max(_memory_bound(settings, hot), 4 * self.segment_bytes)
+        self._room = Room(hot.path if hot else None)
+        self._memory_budget = self._budget(0)
         self._sent_at: dict[int, float] = {}
         self._last_index = -1
 
@@ -51,29 +57,37 @@ class Shelf:
         Raises:
             OSError: memory is used up and the disk takes nothing.
         """
-        used = sum(s.size for s in self.segments if s.is_mapped)
-        is_over = used >= self._memory_budget and not self._give_up_oldest_sent(acknowledged)
-        if is_over and used >= 2 * self._memory_budget and not is_last:
+        self._memory_budget = self._budget(self._mapped_bytes())
+        while self._mapped_bytes() + self._next_size() > self._memory_budget:
+            if not self._give_up_oldest_sent(acknowledged):
+                break
+        if self._mapped_bytes() >= 2 * self._memory_budget and not is_last:
             msg = "the spool's memory is used up and its disk takes nothing"
             raise OSError(msg)
         self._last_index += 1
         return self._last_index
 
-    def create(self, index: int) -> Segment:
-        """Make a segment in shared memory, else on disk, else in private memory; needs no lock.
+    def create(self, index: int, at_least: int = 0) -> Segment:
+        """Make a segment in shared memory, else on disk, else in private memory; needs no lock."""
+        needed = -(-at_least // _PAGE_BYTES) * _PAGE_BYTES
+        size = max(needed, self._next_size())
+        segment = self._create(index, size)
+        self.segment_bytes = min(2 * size, self._largest)
+        return segment
 
-        Raises:
-            OSError: there is no room anywhere.
-        """
-        for home in self.homes():
+    def _create(self, index: int, size: int) -> Segment:
+        if self.hot is not None and self._room.has(size):
+            with contextlib.suppress(OSError):  # full memory is no trouble while the disk is not
+                segment = Segment.create(index, self.hot.segment_path(index), size)
+                if self._room.has(0):
+                    return segment
+                segment.remove()  # others were as fast
+        if self.cold is not None:
             try:
-                return Segment.create(index, home.segment_path(index), self.segment_bytes)
+                return Segment.create(index, self.cold.segment_path(index), size)
             except OSError as error:
-                if (
-                    home is self.cold
-                ):  # shared memory that is full is no trouble while the disk is not
-                    self.trouble = error
-        return Segment.create(index, None, self.segment_bytes)
+                self.trouble = error
+        return Segment.create(index, None, size)
 
     def find(self, number: int) -> Segment:
         """Return the segment of an event, or the next one where that is no longer kept."""
@@ -116,14 +130,20 @@ class Shelf:
             self.forget(segment)
         return outlived
 
-    def movable(self) -> list[Segment]:
+    def movable(self, *, is_idle: bool = False) -> list[Segment]:
         """Return the oldest full segments in memory, as many as exceed a quarter of its budget.
 
-        The rest of it is for bursts that come faster than they are moved.
+        The rest of it is for bursts that come faster than they are moved; who is idle has none.
         """
         mapped = [s for s in self.segments[:-1] if s.is_mapped] if self.cold else []
-        excess = len(mapped) * self.segment_bytes - self._memory_budget // 4
-        return mapped[: max(0, -(-excess // self.segment_bytes))]
+        kept = 0 if is_idle else self._memory_budget // 4
+        excess = sum(segment.size for segment in mapped) - kept
+        movable = []
+        for segment in mapped:
+            if excess > 0 or segment.path is None:  # what ends with the process goes in any case
+                movable.append(segment)
+                excess -= segment.size
+        return movable
 
     def relocate(self, segment: Segment) -> bool:
         """Move a full segment to disk; False when there is none or it takes nothing now.
@@ -164,17 +184,21 @@ class Shelf:
             self.segments.remove(segment)
             self._sent_at.pop(segment.index, None)
 
+    def _next_size(self) -> int:
+        return min(self.segment_bytes, max(FIRST_SEGMENT_BYTES, self._memory_budget // 4))
+
+    def _mapped_bytes(self) -> int:
+        return sum(segment.size for segment in self.segments if segment.is_mapped)
+
+    def _budget(self, held: int) -> int:
+        """Return how much may be mapped: of shared memory a share, of other memory the setting."""
+        most = self._settings.spool_memory_bytes
+        share = self._room.share(held)
+        return min(most, share) if share >= _LEAST_SHARE_BYTES else max(most, 4 * self._largest)
+
     def _is_disk_behind(self) -> bool:
         """Tell whether memory fills up because the disk refuses, hangs or is not there."""
         if self.cold is None or self.trouble is not None:
             return True
         since = self.moving_since
         return since is not None and time.monotonic() - since > _HANGING_SECONDS
-
-
-def _memory_bound(settings: Settings, hot: Home | None) -> int:
-    """Return the setting, or a quarter of a small shared memory: others need it, too."""
-    if hot is None:
-        return settings.spool_memory_bytes
-    found = os.statvfs(hot.path)
-    return min(settings.spool_memory_bytes, found.f_frsize * found.f_blocks // 4)

@@ -15,6 +15,7 @@ from synapse_stream.encoding import encode
 from synapse_stream.errors import RunEnded
 from synapse_stream.producer.doorbell import Doorbell
 from synapse_stream.producer.home import Home, ProducerInfo
+from synapse_stream.producer.room import Room
 from synapse_stream.producer.shelf import Shelf
 from synapse_stream.producer.spool import Spool
 from synapse_stream.settings import MIB, Settings
@@ -26,6 +27,13 @@ READ_BYTES = 512 * 1024
 INFO = ProducerInfo("p1", "job-1", 0, "host", 1, "synapse", "redis://nowhere")
 
 
+class AmpleRoom(Room):
+    """Memory that others need nothing of, however full the disk of the tests is."""
+
+    def _free(self) -> int:
+        return 1 << 40
+
+
 class Desk:
     """A spool with homes under a test's own directory."""
 
@@ -34,6 +42,8 @@ class Desk:
         self.hot = Home.create(path / "hot", INFO)
         self.cold = Home.create(path / "cold", INFO) if with_disk else None
         self.shelf = Shelf(self.settings, hot=self.hot, cold=self.cold)
+        self.shelf._room = AmpleRoom(None)
+        self.shelf._memory_budget = self.shelf._budget(0)
         self.spool = Spool("job-1", self.shelf, Doorbell())
 
     def report(self, text: str, kind: str = "message") -> None:
@@ -336,13 +346,51 @@ def test_a_parked_spool_holds_no_memory(tmp_path: Path) -> None:
 
 def test_the_spare_segment_is_used_and_not_left_behind(tmp_path: Path) -> None:
     desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
-    desk.fill(0.6)
+    desk.fill(2.3)
+    before = len(desk.hot.segment_paths())
     desk.spool.prepare()
     desk.spool.prepare()
-    assert len(desk.hot.segment_paths()) == 2
+    assert len(desk.hot.segment_paths()) == before + 1
 
     desk.fill(0.6)
-    assert len(desk.hot.segment_paths()) == 2
+    assert len(desk.hot.segment_paths()) == before + 1
+
+
+def test_the_first_segment_is_small_and_each_is_larger_than_the_one_before(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=64 * MIB)
+    for _ in range(20_000):
+        desk.report("x" * 100)
+
+    sizes = [path.stat().st_size // 1024 for path in desk.hot.segment_paths()]
+    assert sizes == [64, 128, 256, 512, 1024, 1024, 1024][: len(sizes)]
+    assert len(sizes) >= 5
+
+
+def test_an_event_that_is_larger_than_the_next_segment_gets_one_that_it_fits_into(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    desk.report("x" * 250_000)
+    desk.spool.prepare()
+    desk.report("small")
+    desk.report("y" * 250_000)
+
+    assert [len(str(event["content"])) for event in desk.events()] == [250_000, 5, 250_000]
+
+
+def test_a_spool_in_which_nothing_happens_gives_memory_back(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, spool_max_bytes=64 * MIB)
+    count = desk.fill(12)
+    desk.spool.prepare()
+    desk.spool.acknowledge(count - 1)
+    desk.spool.tidy(0.0)
+    assert sum(path.stat().st_size for path in desk.hot.segment_paths()) > MIB
+
+    desk.spool.tidy(10.0)
+
+    assert [path.stat().st_size for path in desk.hot.segment_paths()] == [64 * 1024]
+    desk.report("later")
+    assert [event["seq"] for event in desk.events()] == list(range(count + 1))
 
 
 def test_a_signal_handler_may_report_while_a_segment_is_made(
@@ -354,10 +402,10 @@ def test_a_signal_handler_may_report_while_a_segment_is_made(
     create = desk.shelf.create
     handlers = [lambda: desk.report("x" * 100_000)]
 
-    def interrupted(index: int) -> Segment:
+    def interrupted(index: int, at_least: int = 0) -> Segment:
         if handlers:
             handlers.pop()()
-        return create(index)
+        return create(index, at_least)
 
     monkeypatch.setattr(desk.shelf, "create", interrupted)
     count = desk.fill(3)
@@ -373,15 +421,15 @@ def test_an_interrupt_while_a_segment_is_made_loses_only_its_own_event(
 ) -> None:
     desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
     desk.fill(1)
-    accepted = desk.spool.next
 
-    def interrupted(_index: int) -> Segment:
+    def interrupted(_index: int, _at_least: int = 0) -> Segment:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(desk.shelf, "create", interrupted)
         with pytest.raises(KeyboardInterrupt):
             desk.fill(1)
+    accepted = desk.spool.next
     count = desk.fill(1)
 
     assert [event["seq"] for event in desk.events()] == list(range(accepted + count))

@@ -89,8 +89,9 @@ class AppendLaws(RuleBasedStateMachine):
             hot=Home.create(hot, info) if hot else None,
             cold=Home.create(self.settings.spool_root, info),
         )
-        shelf.segment_bytes = SEGMENT_BYTES
-        shelf._memory_budget = self.memory_segments * SEGMENT_BYTES
+        shelf.segment_bytes = shelf._largest = SEGMENT_BYTES
+        budget = shelf._memory_budget = self.memory_segments * SEGMENT_BYTES
+        shelf._budget = lambda held: budget  # type: ignore[method-assign]
         spool = Spool(JOB, shelf, Doorbell())
         self.plugin = Plugin(producer, shelf, spool, Shipper(spool, producer, self.open_log))
 
@@ -113,6 +114,7 @@ class AppendLaws(RuleBasedStateMachine):
                 self.plugin.shipper.ship()
             except LogUnavailable as error:
                 self.plugin.shipper.fail(error)
+                self.plugin.shipper.close()
         self.link.faults = []
 
     @precondition(lambda self: self.plugin is not None)

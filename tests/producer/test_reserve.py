@@ -1,0 +1,125 @@
+"""What is said of events that found room in the memory of the process only."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from synapse_stream.encoding import encode
+from synapse_stream.loggers.stream import StreamLogger
+from synapse_stream.settings import Settings
+from tests.producer.test_spool import Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def no_room_for_more() -> Iterator[None]:
+    """Let every file that is larger than a first segment be one too many, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * 1024, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def left(desk: Desk) -> list[dict[str, Any]]:
+    """Return the events that whoever comes next would find, in order of their segments."""
+    paths = {path.stem: path for home in desk.shelf.homes() for path in home.segment_paths()}
+    lines = [paths[name].read_bytes().rstrip(b"\0") for name in sorted(paths)]
+    return [orjson.loads(line) for content in lines for line in content.splitlines()]
+
+
+def end(desk: Desk, **fields: Any) -> None:
+    (body,) = encode("end", None, {"status": "failed", "error": None, "result": None, **fields})
+    desk.spool.seal("end", body)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Return a spool of which events 0 and 1 are in a file and 2 to 4 are not."""
+    desk = Desk(tmp_path)
+    for _ in range(2):
+        desk.report("x" * 30_000)
+    with no_room_for_more():
+        for _ in range(3):
+            desk.report("y" * 110_000)
+    return desk
+
+
+def test_a_kill_leaves_a_word_of_what_was_in_memory_only(desk: Desk) -> None:
+    *kept, loss = left(desk)
+
+    assert [event["seq"] for event in kept] == [0, 1]
+    assert (loss["type"], loss["seq"], loss["uncounted"], loss["counts"]) == ("loss", 2, True, {})
+    assert desk.spool.mortal == 3
+    assert "in the memory of this process" in desk.spool.place
+    assert [event["seq"] for event in desk.events()] == [0, 1, 2, 3, 4]
+
+
+def test_an_end_that_cannot_be_sent_is_left_behind_the_loss(desk: Desk) -> None:
+    with no_room_for_more():
+        end(desk, error="why", result={"x": "z" * 100_000})
+        desk.spool.park()
+
+    *kept, loss, last = left(desk)
+    assert [event["seq"] for event in kept] == [0, 1]
+    assert (loss["seq"], loss["uncounted"]) == (2, True)
+    assert (last["type"], last["seq"], last["count"], last["error"]) == ("end", 3, 4, "why")
+
+
+def test_what_the_server_has_is_not_missing(desk: Desk) -> None:
+    desk.spool.acknowledge(3)
+
+    assert left(desk)[-1]["seq"] == 4
+    with no_room_for_more():
+        end(desk)
+        desk.spool.park()
+    *_, loss, last = left(desk)
+    assert [(event["type"], event["seq"]) for event in (loss, last)] == [("loss", 4), ("end", 5)]
+
+
+def test_nothing_is_said_when_the_server_has_it_all(desk: Desk) -> None:
+    with no_room_for_more():
+        end(desk)
+        desk.spool.acknowledge(desk.spool.next - 1)
+        desk.spool.park()
+
+    assert [event["seq"] for event in left(desk)] == [0, 1]
+
+
+def test_what_finds_room_later_is_no_longer_missing(desk: Desk) -> None:
+    desk.spool.tidy(0.0)
+
+    assert desk.spool.mortal == 0
+    assert [event["seq"] for event in left(desk)] == [0, 1, 2, 3, 4]
+    assert "memory" not in desk.spool.place
+    with no_room_for_more():
+        desk.report("z" * 110_000)
+    assert left(desk)[-1]["uncounted"]
+
+
+def test_where_events_are_is_said_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no directory can be made here")
+    settings = Settings(
+        redis_url="redis://127.0.0.1:1",
+        data_dir=tmp_path / "file" / "data",
+        spool_memory_bytes=0,
+        exit_wait_seconds=0.1,
+    )
+    logger = StreamLogger("job-1", settings)
+    for _ in range(3):
+        logger.log_message("lost")
+    logger.end_log()
+
+    assert "4 events are in the memory of this process only" in caplog.text
+    assert "the next run on this host sends them" not in caplog.text
