@@ -65,8 +65,8 @@ def run_action(
 
     Without `ctx` a run is opened, as `open_run` does, after the parameters were found to be good.
     The run ends COMPLETED with the result; when `execute` raises, FAILED or CANCELLED, and the
-    exception goes on. If `execute` ended the run itself, that end stands. To run several actions in
-    one run, use `Pipeline`.
+    exception goes on. If `execute` ended the run with a status that it named, that stands. To run
+    several actions in one run, use `Pipeline`.
 
     Raises:
         pydantic.ValidationError: the parameters do not fit; nothing was started.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from synapse_stream.environment import PluginEnvironment
-from synapse_stream.loggers.endings import ending
+from synapse_stream.loggers.copies import Copied, packed, unpacked
 from synapse_stream.loggers.foreign import adapt
 from synapse_stream.models import LogLevel, RunStatus
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class RuntimeContext:
+class RuntimeContext(Copied):
     """The plugin's side of a run.
 
     As a context manager it ends the run: COMPLETED, or by exception FAILED or CANCELLED (the
@@ -145,11 +145,16 @@ class RuntimeContext:
 
     def end_log(
         self,
-        status: RunStatus | str = RunStatus.COMPLETED,
+        status: RunStatus | str | None = None,
         error: str | BaseException | None = None,
         result: Any = None,
     ) -> None:
-        """End the run; a second call changes nothing. Later reports raise RunEnded."""
+        """End the run; a second call changes nothing. Later reports raise RunEnded.
+
+        A status that is named stands, and an error without one means FAILED. Else, in a `with`
+        block of the run or in an action, how that is left decides, and the end waits for it.
+        Elsewhere it is COMPLETED, unless an exception is in flight, as in a `finally`.
+        """
         self._logger.end_log(status, error, result)
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -179,6 +184,7 @@ class RuntimeContext:
         return self._logger.action(name)
 
     def __enter__(self) -> Self:
+        self._logger.enter_block()
         return self
 
     def __exit__(
@@ -187,8 +193,25 @@ class RuntimeContext:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        status, text = ending(error)
-        self.end_log(status, text)
+        self._logger.leave_block(error)
+
+    def to_copy(self) -> tuple[type[Any], dict[str, Any]]:
+        """Return what the copy in another process is made of: its logger is a child's."""
+        whose = f"the context of job {self._job_id}"
+        parts = {"client": self._client, "agent_client": self._agent_client}
+        return RuntimeContext, {
+            "logger": self._logger,
+            "job_id": self._job_id,
+            "env": packed(self._env.to_dict(), f"the environment of job {self._job_id}"),
+            "parts": packed({**parts, "checkpoint": self._checkpoint}, whose),
+        }
+
+    def become_copy(self, parts: dict[str, Any]) -> None:
+        """Report to the same run, as a child of the original."""
+        whose = f"job {parts['job_id']}"
+        env = unpacked(parts["env"], whose)
+        rest = unpacked(parts["parts"], whose)
+        RuntimeContext.__init__(self, parts["logger"], env, parts["job_id"], **rest)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(job_id={self._job_id!r}, logger={self._given_logger!r})"

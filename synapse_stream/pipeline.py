@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from synapse_stream import rules
 from synapse_stream.context import RuntimeContext
@@ -97,15 +97,20 @@ class _Part(RuntimeContext):
 
     def end_log(
         self,
-        status: RunStatus | str = RunStatus.COMPLETED,
+        status: RunStatus | str | None = None,
         error: str | BaseException | None = None,
         result: Any = None,
     ) -> None:
         """Note how the action ended; it is reported when `execute` returns or raises."""
+        if status is None:
+            status = RunStatus.COMPLETED if error is None else RunStatus.FAILED
         fields = rules.end(status, error, result)
         if not self._has_ended:
             self._has_ended = True
             self.status, self.error = RunStatus(fields["status"]), fields.get("error")
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: Any, error: BaseException | None, where: Any) -> None:
         if error is not None:

@@ -1,32 +1,26 @@
-"""Open a run, and end it however the process leaves it."""
+"""Open a run: find out which job this is, which of its processes, and whose child."""
 
 from __future__ import annotations
 
-import atexit
+import logging
 import os
-import platform
 import re
-import socket
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream import __version__
-from synapse_stream.context import RuntimeContext
 from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.loggers.endings import TERMINATION, Terminated, ending
 from synapse_stream.loggers.many import ManyLogger
-from synapse_stream.models import RunStatus
-from synapse_stream.redaction import redact
+from synapse_stream.opened import OpenRun, end_older
+from synapse_stream.ranks import launched_rank, whole
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
+    from synapse_stream.context import RuntimeContext
     from synapse_stream.loggers.base import BaseLogger
+
+_log = logging.getLogger("synapse_stream")
 
 LONGEST_JOB_ID = 200
 
@@ -45,8 +39,8 @@ def open_run(
     *,
     action: str | type[Any] | None = None,
     params: Any = None,
-    rank: int = 0,
-    attempt: int | None = None,
+    rank: int | None = None,
+    attempt: int | str | None = None,
     labels: Mapping[str, Any] | None = None,
     env: PluginEnvironment | Mapping[str, Any] | None = None,
     checkpoint: dict[str, Any] | None = None,
@@ -64,8 +58,11 @@ def open_run(
         action: what is run, an action class or a name.
         params: what it is run with; recorded with secrets masked.
         rank: number of this process among those that report to the job; the run ends when rank 0
-            ends.
-        attempt: number of this attempt, from 1; None: one more than the stream has seen.
+            ends. None: that which torchrun, MPI, Slurm or Ray gave it, else 0. Where a rank 0 of
+            the job lives on this host, it then is a child of that, which ends only its own part; in
+            the same process, the older run is ended first.
+        attempt: number of this attempt, from 1; None: one more than the stream has seen; "new": the
+            same, and no child of a rank 0 that lives.
         labels: what to find the run by; recorded like `params`.
         env: environment of the plugin; None: the environment variables.
         checkpoint: where the plugin starts from: `{"category": …, "path": …}`.
@@ -84,28 +81,35 @@ def open_run(
         LogUnavailable: there is no server, and `on_unavailable` is "raise".
     """
     _check("on_unavailable", on_unavailable, on_unavailable in _CHOICES, " or ".join(_CHOICES))
-    _check("rank", rank, rank >= 0, "a number from 0")
-    _check("attempt", attempt, attempt is None or attempt >= 1, "a number from 1, or None")
     _check("labels", labels, labels is None or isinstance(labels, Mapping), "a mapping")
+    is_new = isinstance(attempt, str) and attempt == "new"
+    number = None if attempt is None or is_new else whole("attempt", attempt, 1)
+    named = launched_rank() if rank is None else whole("rank", rank, 0)
     settings = settings or Settings.load()
     if strict is not None:
         settings = settings.model_copy(update={"strict": strict})
     job_id = job_id if job_id is not None else settings.job_id
     if job_id is None:
-        _check("job_id", job_id, rank == 0, f"the job of rank 0, as this is rank {rank}")
+        _check("job_id", job_id, not named, f"the job of rank 0, as this is rank {named}")
         job_id = make_job_id()
     check_job_id(job_id)
+    key = (job_id, named or 0, settings.namespace, settings.server)
+    end_older(key)
+    place = _find_place(job_id, settings, named, may_join=rank is None and not is_new)
     environment = PluginEnvironment.of(env)
     beside = _console(job_id, environment) if console else []
     run = OpenRun(
-        _open_loggers(job_id, settings, rank, on_unavailable, beside),
+        _open_loggers(job_id, settings, place, on_unavailable, beside),
+        key=key,
+        settle_seconds=settings.exit_wait_seconds,
         env=environment,
         job_id=job_id,
         client=client,
         agent_client=agent_client,
         checkpoint=checkpoint,
     )
-    run.record_start(action, params, rank, attempt, labels)
+    if place.rank is not None:
+        run.record_start(action, params, place.rank, number, labels)
     return run
 
 
@@ -131,73 +135,39 @@ def make_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random}"
 
 
-class OpenRun(RuntimeContext):
-    """A run of this process, which also SIGTERM and the interpreter's exit end.
+class _Place(NamedTuple):
+    """Which of the processes of a run one is."""
 
-    While it is open, SIGTERM raises `Terminated` in the main thread, unless somebody else handles
-    the signal. What nothing has ended by the interpreter's exit ends as the process did: FAILED or
-    CANCELLED by the exception that ended it, else COMPLETED.
-    """
+    rank: int | None
+    """None: a child of another one."""
+    parent: str | None
+    """The producer of rank 0, if it lives on this host."""
 
-    def __init__(self, logger: Any, **given: Any) -> None:
-        super().__init__(logger, **given)
-        self._error_before = _last_error()
-        TERMINATION.catch(self)
-        atexit.register(self._end_at_exit)
 
-    def record_start(
-        self,
-        action: str | type[Any] | None,
-        params: Any,
-        rank: int,
-        attempt: int | None,
-        labels: Mapping[str, Any] | None,
-    ) -> None:
-        """Record `run_started`."""
-        fields = {
-            "action": None if action is None else str(getattr(action, "action_name", action)),
-            "plugin": _plugin_of(action),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "rank": rank,
-            "attempt": attempt,
-            "python": platform.python_version(),
-            "sdk": _sdk_versions(),
-            "params": redact(params),
-            "labels": redact(dict(labels or {})),
-        }
-        self._logger.report("run_started", None, fields)
+def _find_place(job_id: str, settings: Settings, rank: int | None, *, may_join: bool) -> _Place:
+    """Return the place of this process: a child's, if there is a rank 0 and none was asked for."""
+    from synapse_stream.producer.living import find_living  # noqa: PLC0415 - as below
 
-    def end_log(
-        self,
-        status: RunStatus | str = RunStatus.COMPLETED,
-        error: str | BaseException | None = None,
-        result: Any = None,
-    ) -> None:
-        """End the run; a second call changes nothing. Later reports raise RunEnded."""
-        try:
-            super().end_log(status, error, result)
-        finally:  # Ctrl-C may cut the wait for the server short
-            if self._logger.has_ended:
-                atexit.unregister(self._end_at_exit)
-                TERMINATION.release(self)
-
-    def _end_at_exit(self) -> None:
-        error = _last_error()
-        if TERMINATION.has_arrived:
-            error = Terminated()
-        elif error is self._error_before or hasattr(sys, "ps1"):
-            error = None  # an old one, or one of a prompt, where errors end no process
-        status, text = ending(error)
-        self.end_log(status, text)
+    found = find_living(settings, job_id)
+    parent = None if found is None or found.owner.pid == os.getpid() else found
+    if parent is None or (not rank and not may_join):
+        return _Place(rank or 0, None)
+    if not rank:
+        _log.warning(
+            "job %s: its run is open in process %d, so this process reports to that run as a child"
+            ' of it; open_run(…, attempt="new") starts a new attempt instead',
+            *(job_id, parent.owner.pid),
+        )
+        return _Place(None, parent.producer)
+    return _Place(rank, parent.producer)
 
 
 def _open_loggers(
-    job_id: str, settings: Settings, rank: int, on_unavailable: str, beside: list[BaseLogger]
+    job_id: str, settings: Settings, place: _Place, on_unavailable: str, beside: list[BaseLogger]
 ) -> BaseLogger:
     from synapse_stream.loggers.stream import StreamLogger  # noqa: PLC0415 - brings redis
 
-    stream = StreamLogger(job_id, settings, rank=rank)
+    stream = StreamLogger(job_id, settings, rank=place.rank, parent=place.parent)
     try:
         stream.wait_ready(settings.connect_seconds)
     except BaseException as error:
@@ -218,32 +188,3 @@ def _check(name: str, value: object, is_good: bool, allowed: str) -> None:  # no
     if not is_good:
         msg = f"{name}={value!r} is not allowed; expected {allowed}"
         raise ValueError(msg)
-
-
-def _last_error() -> BaseException | None:
-    """Return the exception that the interpreter itself has reported last."""
-    error = getattr(sys, "last_exc", None)  # new in 3.12
-    return error if error is not None else getattr(sys, "last_value", None)
-
-
-def _plugin_of(action: str | type[Any] | None) -> str:
-    """Return the distribution that an action comes from, else its module or script."""
-    module = action.__module__ if isinstance(action, type) else "__main__"
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-        if spec is None:
-            return Path(file).stem if file else module
-        module = spec.name
-    try:
-        return metadata.distribution(module.partition(".")[0]).metadata["Name"]
-    except Exception:  # noqa: BLE001 - what other packages left in the environment must not stop a run
-        return module
-
-
-def _sdk_versions() -> dict[str, str]:
-    versions = {"synapse-stream": __version__}
-    if "synapse_sdk" in sys.modules:
-        with suppress(metadata.PackageNotFoundError):
-            versions["synapse-sdk"] = metadata.version("synapse-sdk")
-    return versions

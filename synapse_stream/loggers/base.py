@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 import weakref
-from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from synapse_stream import rules, templates, voice
 from synapse_stream.errors import RunEnded
+from synapse_stream.loggers.copies import Copied, packed, unpacked
+from synapse_stream.loggers.ending_once import EndsOnce
 from synapse_stream.loggers.endings import ending
 from synapse_stream.loggers.lenience import Lenience
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
@@ -33,7 +33,16 @@ _steps: ContextVar[dict[object, str | None]] = ContextVar("synapse_stream_steps"
 _loggers: weakref.WeakSet[BaseLogger] = weakref.WeakSet()
 
 
-class BaseLogger(ABC):
+# What a logger of any class has, and a copy has of its own.
+_NOT_COPIED = frozenset(
+    {
+        "job_id", "name", "_ended", "_is_over", "_blocks", "_waiting_end", "_signal",
+        "_error_before", "_end_lock", "_has_complained", "_step_key", "_copy_id", "_lenience",
+    }
+)  # fmt: skip
+
+
+class BaseLogger(EndsOnce, Copied):
     """Base of all loggers; a subclass says in `record` where events go.
 
     Report calls raise TypeError for wrong calls and RunEnded after `end_log`. A wrong value
@@ -47,23 +56,25 @@ class BaseLogger(ABC):
     """True: wrong values raise."""
 
     def __init__(self, job_id: str | None = None) -> None:
+        super().__init__()
         self.job_id = job_id
         self.name = type(self).__name__
-        self._ended = False
-        self._end_lock = threading.RLock()
         self._has_complained = False
         self._step_key = object()
         self._lenience = Lenience()
         _loggers.add(self)
 
-    @abstractmethod
-    def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
-        """Take one event: its type, its step and its fields, checked and complete."""
+    def to_copy(self) -> tuple[type[Any], dict[str, Any]]:
+        """Return what the copy in another process is made of."""
+        own = {name: part for name, part in vars(self).items() if name not in _NOT_COPIED}
+        parts = packed(own, f"job {self.job_id}: {self.name}")
+        return type(self), {"job_id": self.job_id, "is_over": self._is_over, "own": parts}
 
-    @property
-    def has_ended(self) -> bool:
-        """True when the end was recorded."""
-        return self._ended
+    def become_copy(self, parts: dict[str, Any]) -> None:
+        """Report to the same run, as a child of the original."""
+        BaseLogger.__init__(self, parts["job_id"])
+        self._ended = self._is_over = parts["is_over"]
+        vars(self).update(unpacked(parts["own"], f"job {self.job_id}: {self.name}"))
 
     @property
     def current_step(self) -> str | None:
@@ -77,13 +88,6 @@ class BaseLogger(ABC):
             True when it is there.
         """
         return True
-
-    def close(self) -> None:  # noqa: B027 - most have nothing to free
-        """Free what the logger holds; called once, after the end was recorded."""
-
-    def leave_to_parent(self) -> None:
-        """Start anew in a forked child, where a lock may be held by a thread that is not there."""
-        self._end_lock = threading.RLock()
 
     def log(
         self,
@@ -144,45 +148,17 @@ class BaseLogger(ABC):
         fields = fields if error is None else {**fields, "error": error}
         self._report("action", None, fields, wrong)
 
-    def end_log(
-        self,
-        status: RunStatus | str = RunStatus.COMPLETED,
-        error: str | BaseException | None = None,
-        result: Any = None,
+    def report(
+        self, kind: str, step: str | None, fields: dict[str, Any], *, is_late: bool = False
     ) -> None:
-        """End the run; a second call changes nothing."""
-        if self.seal(rules.end(status, error, result)):
-            try:
-                self.close()
-            except Exception as failure:  # noqa: BLE001 - a logger's own trouble is never the plugin's
-                self.complain(failure)
-
-    def seal(self, fields: dict[str, Any]) -> bool:
-        """Record the end, without closing.
-
-        Returns:
-            False when it had been recorded before.
-        """
-        with self._end_lock:
-            if self._ended:
-                return False
-            self._ended = True
-            try:
-                self.record("end", None, fields)
-            except Exception as failure:  # noqa: BLE001 - as in `end_log`
-                self.complain(failure)
-            except BaseException:
-                self._ended = False  # by Ctrl-C or SIGTERM, which is about to end the run itself
-                raise
-            return True
-
-    def report(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Record an event whose fields are checked, under `step` or the current step.
+
+        One `is_late` is taken also while the end waits for its block.
 
         Raises:
             RunEnded: after `end_log`.
         """
-        if self._ended:
+        if self._is_over and not (is_late and not self._ended):
             msg = f"job {self.job_id!r} has ended, so this {kind} event was not recorded"
             raise RunEnded(msg)
         step = self.current_step if step is None else rules.step_name(step)
@@ -248,8 +224,10 @@ class BaseLogger(ABC):
     def _finish_action(self, name: str, failure: BaseException | None) -> None:
         status, error = ending(failure)
         done = ActionStatus.COMPLETED if status is RunStatus.COMPLETED else ActionStatus.FAILED
-        with suppress(RunEnded):  # the block may have ended the run, as the documented example does
-            self.set_action(name, done, error)
+        fields = {"name": name, "status": done}
+        with suppress(RunEnded):  # the block may have ended the run
+            fields = fields if error is None else {**fields, "error": error}
+            self.report("action", None, fields, is_late=True)
 
     def track(
         self, iterable: Iterable[T], total: float | None = None, step: str | None = None

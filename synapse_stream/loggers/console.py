@@ -81,6 +81,16 @@ class ConsoleLogger(BaseLogger):
             "end": self._show_end,
         }
 
+    def to_copy(self) -> tuple[type[Any], dict[str, Any]]:
+        """Return what the copy in another process is made of: it shows on standard error."""
+        return type(self), {"job_id": self.job_id, "debug": self._debug, "is_over": self._is_over}
+
+    def become_copy(self, parts: dict[str, Any]) -> None:
+        """Show what is reported here, and no end, as the run goes on."""
+        ConsoleLogger.__init__(self, parts["job_id"], debug=parts["debug"])
+        self._ended = self._is_over = parts["is_over"]
+        self.leave_to_parent()
+
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Show one event."""
         show = self._shows.get(kind)

@@ -1,85 +1,69 @@
-"""How a run or an action ended, told from the exception that ended it; SIGTERM as one of them."""
+"""How a run or an action ended, told from the exception that ended it."""
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import threading
 import traceback
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from synapse_stream.models import RunStatus
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Iterator
 
 _SUMMARY_CHARS = 1_000
 _TRACEBACK_CHARS = 16_000
+_BY_SIGNAL = 128  # and its number: the exit status of a process that a signal ended
+
+Ending = tuple[RunStatus, str | None]
 
 
 class Terminated(SystemExit):
-    """SIGTERM arrived: unwinds the plugin as KeyboardInterrupt does, then exits with status 143."""
+    """SIGTERM or SIGHUP arrived: unwinds the plugin as KeyboardInterrupt does, then exits.
+
+    The exit status is 128 and the signal's number: 143 for SIGTERM.
+    """
+
+    def __init__(self, code: int = _BY_SIGNAL + signal.SIGTERM) -> None:
+        super().__init__(code)
+
+    @property
+    def signal(self) -> str:
+        """Name of the signal."""
+        return signal.Signals(self.args[0] - _BY_SIGNAL).name
 
 
-class _Termination:
-    """Makes SIGTERM an exception while runs are open and nobody else handles it."""
-
-    def __init__(self) -> None:
-        self._runs: set[object] = set()
-        self.has_arrived = False
-
-    def catch(self, run: object) -> None:
-        """Handle the signal until `run` is released; from the main thread, as only that can."""
-        self.has_arrived = False
-        if threading.current_thread() is threading.main_thread():
-            self._runs.add(run)
-            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-                signal.signal(signal.SIGTERM, self._terminate)
-
-    def release(self, run: object) -> None:
-        """Give the signal back when no run is left."""
-        self._runs.discard(run)
-        if not self._runs:
-            self._give_back()
-
-    def leave_to_parent(self) -> None:
-        """Give the signal back in a forked child, where it must not unwind the parent's code."""
-        self._runs.clear()
-        self._give_back()
-
-    def _give_back(self) -> None:
-        if signal.getsignal(signal.SIGTERM) == self._terminate:
-            with suppress(ValueError):  # not the main thread; raising ends the process as well
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
-        # No report and no lock here: the interrupted code may be holding it.
-        self.has_arrived = True
-        raise Terminated(128 + signal.SIGTERM)
-
-
-TERMINATION = _Termination()
-os.register_at_fork(after_in_child=TERMINATION.leave_to_parent)
-
-
-def ending(error: BaseException | None) -> tuple[RunStatus, str | None]:
+def ending(error: BaseException | None) -> Ending:
     """Return the status that `error` means, and the text that says why.
 
     No error and `sys.exit(0)` are COMPLETED. KeyboardInterrupt, SIGTERM, a cancelled asyncio task
-    and a closed generator are CANCELLED. All else is FAILED, with the exception in one line and
+    and a closed generator are CANCELLED; also in a group, whatever else is in it, and when they
+    were answered by exiting with a status. All else is FAILED, with the exception in one line and
     then its traceback.
     """
     if error is None:
         return RunStatus.COMPLETED, None
-    if isinstance(error, Terminated):
-        return RunStatus.CANCELLED, "terminated by SIGTERM"
+    stopped = _stop_in(error)
+    if stopped is not None:
+        return RunStatus.CANCELLED, stopped
     if isinstance(error, SystemExit):
-        return _exit_ending(error.code)
-    if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or _is_task_cancellation(error):
+        return _exit_ending(error)
+    if _is_cancellation(error):
         return RunStatus.CANCELLED, type(error).__name__
     return RunStatus.FAILED, error_text(error)
+
+
+def exit_ending(code: object) -> Ending:
+    """Return what it means that a process exits with `code`."""
+    if code is None or code == 0:
+        return RunStatus.COMPLETED, None
+    if isinstance(code, int):
+        return RunStatus.FAILED, f"exited with status {int(code)}"
+    try:
+        return RunStatus.FAILED, _cut(str(code), _SUMMARY_CHARS)
+    except Exception:  # noqa: BLE001 - as in `error_text`
+        return RunStatus.FAILED, f"exited with a {type(code).__name__}"
 
 
 def error_text(error: BaseException) -> str:
@@ -92,18 +76,48 @@ def error_text(error: BaseException) -> str:
     return f"{_cut(summary, _SUMMARY_CHARS)}\n\n{_cut(story, _TRACEBACK_CHARS)}"
 
 
-def _exit_ending(code: object) -> tuple[RunStatus, str | None]:
-    if code is None or code == 0:
-        return RunStatus.COMPLETED, None
-    if isinstance(code, int):
-        return RunStatus.FAILED, f"exited with status {int(code)}"
-    return RunStatus.FAILED, _cut(str(code), _SUMMARY_CHARS)
+def _exit_ending(error: SystemExit) -> Ending:
+    status, text = exit_ending(error.code)
+    if status is RunStatus.FAILED:  # `except KeyboardInterrupt: sys.exit(1)`, as click does
+        for earlier in _contexts(error):
+            stopped = _stop_in(earlier)
+            if stopped is not None:
+                return RunStatus.CANCELLED, stopped
+    return status, text
 
 
-def _is_task_cancellation(error: BaseException) -> bool:
-    # Who raises it has imported it; importing asyncio here would cost every other plugin 30 ms.
-    module = sys.modules.get("asyncio.exceptions")
-    return module is not None and isinstance(error, module.CancelledError)
+def _stop_in(error: BaseException) -> str | None:
+    """Return what to say if somebody asked the process to stop, and that is what `error` means."""
+    if isinstance(error, Terminated):
+        return f"terminated by {error.signal}"
+    if isinstance(error, KeyboardInterrupt):
+        return type(error).__name__
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(_stop_in, error.exceptions)), None)
+    return None
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_cancellation, error.exceptions))
+    return isinstance(error, (GeneratorExit, *_task_cancellations()))
+
+
+def _task_cancellations() -> list[type[BaseException]]:
+    # Who raises one has imported it; importing asyncio here would cost every other plugin 30 ms.
+    homes = {"asyncio.exceptions": "CancelledError", "trio": "Cancelled"}
+    found = [getattr(sys.modules.get(home), name, None) for home, name in homes.items()]
+    return [kind for kind in found if isinstance(kind, type)]
+
+
+def _contexts(error: BaseException) -> Iterator[BaseException]:
+    """Yield what was being handled when `error` was raised, and so on."""
+    seen = {id(error)}
+    earlier = error.__cause__ or error.__context__
+    while earlier is not None and id(earlier) not in seen:
+        yield earlier
+        seen.add(id(earlier))
+        earlier = earlier.__cause__ or earlier.__context__
 
 
 def _cut(text: str, limit: int) -> str:

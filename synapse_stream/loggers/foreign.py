@@ -23,6 +23,8 @@ class ForeignLogger(BaseLogger):
     rendered. What the object has no method for is left out.
     """
 
+    _target: Any = None  # of a copy whose object could not come along
+
     def __init__(self, target: Any) -> None:
         job_id = getattr(target, "job_id", None)
         super().__init__(job_id if isinstance(job_id, str) else None)

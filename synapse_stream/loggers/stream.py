@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import os
+import socket
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.encoding import encode, encode_plainest_metrics
 from synapse_stream.errors import RunEnded
+from synapse_stream.forks import CHILD_EXIT
 from synapse_stream.loggers.base import BaseLogger
+from synapse_stream.loggers.copies import packed, unpacked
+from synapse_stream.producer.notes import ChildNote, children, note_child
 from synapse_stream.producer.producer import Producer
+from synapse_stream.producer.roots import homes_of
 from synapse_stream.redaction.body import compiled, redact_body
 from synapse_stream.settings import Settings
 from synapse_stream.signals import is_plugins_own
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 
     from synapse_stream.log.event_log import EventLog
 
+_MOST_NAMED = 1_000
+
 _loggers: weakref.WeakSet[StreamLogger] = weakref.WeakSet()
 
 
@@ -27,11 +35,13 @@ class StreamLogger(BaseLogger):
     """Turns each report into an event of the job's stream, exactly once and in order.
 
     A report call encodes the event and copies it to the spool; it waits neither for the server nor
-    for a disk. Thread-safe. A forked child goes on as a producer of its own; its `end_log` ends
-    only its own part.
+    for a disk. Thread-safe. A forked child, and whoever gets a pickled copy, goes on as a producer
+    of its own; its `end_log` ends only its own part.
 
     Args:
-        rank: number of this process among those that report; the run ends when rank 0 ends.
+        rank: number of this process among those that report; the run ends when rank 0 ends. None:
+            it is a child of the run, which does not end it.
+        parent: the producer that opened the run, if this is another one of its processes.
         open_log: makes the connection to the log; by default from `settings`.
     """
 
@@ -40,22 +50,35 @@ class StreamLogger(BaseLogger):
         job_id: str,
         settings: Settings | None = None,
         *,
-        rank: int = 0,
+        rank: int | None = 0,
+        parent: str | None = None,
         open_log: Callable[[], EventLog] | None = None,
     ) -> None:
         super().__init__(job_id)
+        self._producer: Producer | None = None
+        self._begin(job_id, settings or Settings.load(), rank, parent, open_log)
+        self._producer = self._open_producer()
+        self._join(self._producer)
+
+    def _begin(
+        self,
+        job_id: str,
+        settings: Settings,
+        rank: int | None,
+        parent: str | None,
+        open_log: Callable[[], EventLog] | None,
+    ) -> None:
         self._job_id = job_id
-        self._settings = settings or Settings.load()
-        self.strict = self._settings.strict
-        self._rules = compiled(self._settings.redact_rules)
+        self._settings = settings
+        self.strict = settings.strict
+        self._rules = compiled(settings.redact_rules)
         self._rank = rank
+        self._parent = parent
         self._open_log = open_log
-        self._is_child = False
+        self._is_child = rank is None
         self._reopening = threading.RLock()
         self._last_word: dict[str, Any] | None = None
-        self._producer: Producer | None = Producer(
-            job_id, self._settings, self._open_log, rank=rank
-        )
+        self._producer = None
         _loggers.add(self)
 
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
@@ -77,7 +100,7 @@ class StreamLogger(BaseLogger):
         """Record numbers by name; what nearly every call passes takes a shorter way."""
         at = self.current_step if step is None else step
         body = encode_plainest_metrics(value, at) if x is None else None
-        if body is None or self.has_ended or self._producer is None:
+        if body is None or self._is_over or self._producer is None:
             super().set_metrics(value, step, x=x)
         else:
             try:
@@ -96,17 +119,32 @@ class StreamLogger(BaseLogger):
     def close(self) -> None:
         """Record the last event and wait a bounded time until the server has everything.
 
-        Without an `end` before, the producer leaves and the run goes on, and where nothing was
-        reported, nothing is left. Calling it again does nothing.
+        What dead children of the run left on this host is sent within that time, too. Without an
+        `end` before, the producer leaves and the run goes on, and where nothing was reported,
+        nothing is left. Calling it again does nothing.
         """
+        CHILD_EXIT.forget(self)
         producer = self._producer
         if producer is None or (self._last_word is None and producer.discard()):
             return
         last_word = {"error": None, "result": None, **(self._last_word or {}), "rank": self._rank}
         if self._is_child or self._last_word is None:
             last_word["status"] = None
-        (body,) = encode("end", None, last_word)
-        producer.close("end", redact_body(body, self._rules))
+        (body,) = encode("end", None, last_word | self._children())
+        producer.close("end", body)
+
+    def _children(self) -> dict[str, Any]:
+        """Return what the end says of the children that reported from this host."""
+        if self._is_child or self._producer is None:
+            return {}
+        found = children(homes_of(self._settings, self._producer.id))
+        named = [child._asdict() for child in found[:_MOST_NAMED]]
+        return {"children": named, "child_count": len(found)} if found else {}
+
+    def leave_kept(self) -> None:
+        """End this part of the run; a later report begins another one."""
+        self.close()
+        self._producer = None
 
     def wait_ready(self, timeout: float) -> None:
         """Wait until the server was reached.
@@ -127,26 +165,62 @@ class StreamLogger(BaseLogger):
         """Start anew in a forked child at the next report: spool and threads are the parent's."""
         super().leave_to_parent()
         self._reopening = threading.RLock()
+        self._parent = self._parent_of_children
         self._is_child = True
+        self._rank = None
         self._producer = None
+
+    def to_copy(self) -> tuple[type[Any], dict[str, Any]]:
+        """Return what the copy in another process is made of: it is a child of the run."""
+        own = {"open_log": self._open_log} if self._open_log is not None else {}
+        return type(self), {
+            "job_id": self._job_id,
+            "settings": self._settings,
+            "parent": self._parent_of_children,
+            "is_over": self._is_over,
+            "own": packed(own, f"job {self._job_id}: {self.name}"),
+        }
+
+    def become_copy(self, parts: dict[str, Any]) -> None:
+        """Be a child of the run, which is a producer from its first report on."""
+        BaseLogger.__init__(self, parts["job_id"])
+        self._ended = self._is_over = parts["is_over"]
+        own = unpacked(parts["own"], f"job {self.job_id}: {self.name}")
+        settings, parent = parts["settings"], parts["parent"]
+        self._begin(parts["job_id"], settings, None, parent, own.get("open_log"))
+
+    @property
+    def _parent_of_children(self) -> str | None:
+        """The producer that opened the run, to whom all its children belong, and theirs."""
+        if self._is_child or self._producer is None:
+            return self._parent
+        return self._producer.id
+
+    def _open_producer(self) -> Producer:
+        producer = Producer(self._job_id, self._settings, self._open_log, rank=self._rank)
+        CHILD_EXIT.before(self, self.close)
+        return producer
 
     def _reopen(self) -> Producer:
         with self._reopening:
             if self._producer is None:
-                producer = Producer(self._job_id, self._settings, self._open_log, rank=None)
+                producer = self._open_producer()
                 if self._producer is not None:  # a signal handler's report was faster
                     producer.discard()  # type: ignore[unreachable]
                     return self._producer
+                self._join(producer)
                 self._producer = producer
-                _close_with_multiprocessing(self)
             return self._producer
 
-
-def _close_with_multiprocessing(logger: StreamLogger) -> None:
-    """See that a `multiprocessing` child, which runs no atexit hooks, closes its logger."""
-    from multiprocessing.util import Finalize  # noqa: PLC0415 - needed in forked children only
-
-    Finalize(logger, logger.close, exitpriority=100)
+    def _join(self, producer: Producer) -> None:
+        """Say whose child this is, in the stream and where the parent finds it at its end."""
+        pid = os.getpid()
+        if self._is_child:
+            joined = {"parent": self._parent, "host": socket.gethostname(), "pid": pid}
+            for body in encode("joined", None, joined):
+                producer.append("joined", body)
+        if self._parent is not None:
+            note_child(homes_of(self._settings, self._parent), ChildNote(producer.id, pid))
 
 
 @atexit.register

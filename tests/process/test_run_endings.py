@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream import JobStream
-from synapse_stream.events import End, Event, ProducerLost, RecordedEvent
+from synapse_stream.events import ProducerLost
 from synapse_stream.log.event_log import open_log
 from tests.servers import free_port
 
@@ -21,80 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.settings import Settings
-
-ROOT = Path(__file__).parents[2]
-HEAD = """
-import multiprocessing, os, signal, sys, threading, time
-from synapse_stream import open_run
-
-def wait_for_signal():
-    ctx.log_message("waiting")
-    print("ready", flush=True)
-    be_interrupted()
-
-def be_interrupted():
-    while True:  # a signal that comes just before a sleep begins does not end it
-        time.sleep(0.05)
-
-"""
-
-
-class Left(NamedTuple):
-    """How a process was left, and what its job's stream then holds."""
-
-    code: int
-    stderr: str
-    recorded: list[RecordedEvent]
-
-    @property
-    def events(self) -> list[Event]:
-        return [found.event for found in self.recorded]
-
-    @property
-    def end(self) -> End:
-        """The one end of the run; parts of it that left before are none."""
-        (end,) = (e for e in self.events if isinstance(e, End) and e.status is not None)
-        return end
-
-    @property
-    def messages(self) -> list[str]:
-        return [event.model_dump()["content"] for event in self.events if event.type == "message"]
-
-
-@pytest.fixture
-def run(settings: Settings) -> Callable[..., Left]:
-    """Run a script that reports to job-1, send it a signal once it is ready, wait for its end."""
-
-    def run_script(script: str, number: signal.Signals | None = None, **environ: str) -> Left:
-        process = subprocess.Popen(
-            [sys.executable, "-c", HEAD + textwrap.dedent(script)],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "SYNAPSE_STREAM_REDIS_URL": str(settings.redis_url),
-                "SYNAPSE_STREAM_NAMESPACE": settings.namespace,
-                "SYNAPSE_STREAM_DATA_DIR": str(settings.data_dir),
-                "SYNAPSE_STREAM_CONNECT_SECONDS": "30",
-                "SYNAPSE_STREAM_EXIT_WAIT_SECONDS": "30",
-                **environ,
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        try:
-            if number is not None:
-                assert process.stdout.readline() == "ready\n", process.communicate()[1]
-                process.send_signal(number)
-            _, stderr = process.communicate(timeout=50)
-        finally:
-            process.kill()
-            process.communicate()
-        return Left(process.returncode, stderr, list(JobStream("job-1", settings).read()))
-
-    return run_script
-
+    from tests.leaving import Left
 
 WITH = "with open_run('job-1') as ctx:\n    ctx.log_message('working')\n    "
 WITHOUT = "ctx = open_run('job-1')\nctx.log_message('working')\n"
@@ -109,7 +30,7 @@ WITHOUT = "ctx = open_run('job-1')\nctx.log_message('working')\n"
         ("raise KeyboardInterrupt", -signal.SIGINT, "cancelled", "KeyboardInterrupt"),
         ("sys.exit()", 0, "completed", None),
         ("ctx.end_log('failed', 'as I say')", 0, "failed", "as I say"),
-        ("ctx.end_log(); raise ValueError('late')", 1, "completed", None),
+        ("ctx.end_log('completed'); raise ValueError('late')", 1, "completed", None),
     ],
 )
 def test_the_end_of_the_script_is_the_end_of_the_run(

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from synapse_stream.action import BaseAction
 from synapse_stream.errors import ConfigError
 from synapse_stream.loggers.endings import Terminated
-from synapse_stream.run import OpenRun, check_job_id, make_job_id, open_run
+from synapse_stream.opened import OpenRun
+from synapse_stream.run import check_job_id, make_job_id, open_run
 from synapse_stream.settings import Settings
 from tests.recording import RecordingLogger
 

@@ -1,0 +1,121 @@
+"""How this process is about to exit: the SystemExit that nobody caught, as the interpreter sees it.
+
+Neither `atexit` nor `sys.excepthook` is told. But the interpreter asks that exception for its
+`code`, and then no Python code is the caller. So, while somebody watches, `code` is a property that
+notes who is asked. Nothing else changes and no exception costs more, which a callback for every
+exception that is raised (`sys.monitoring`) would. Python 3.11 does not ask where `sys.exit` was
+called and nothing on the way up looked at the exception, so there `sys.exit` is, for that time, a
+function that raises the same.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from types import ModuleType
+from typing import Any, NoReturn
+
+_CHILD_MAIN = "_bootstrap"  # of multiprocessing and its like: the last in a child to see it
+_TELLS_EVERY_EXIT = sys.version_info >= (3, 12)
+
+
+class Exits:
+    """Knows with what the interpreter exits, while somebody watches."""
+
+    def __init__(self) -> None:
+        self._watchers: set[object] = set()
+        self._lock = threading.Lock()
+        self._code: Any = None
+        self._exit: Any = None
+        self.error: BaseException | None = None
+        """What the process exits with; None as long as it does not."""
+
+    def watch(self, watcher: object) -> None:
+        """Watch until `watcher` leaves."""
+        with self._lock:
+            if not self._watchers:
+                self._install()
+            self._watchers.add(watcher)
+
+    def leave(self, watcher: object) -> None:
+        """Watch no longer for `watcher`; without watchers everything is as it was."""
+        with self._lock:
+            if self._watchers:
+                self._watchers.discard(watcher)
+                if not self._watchers:
+                    self._remove()
+
+    def leave_to_parent(self) -> None:
+        """Start anew in a forked child, where another thread may have held the lock."""
+        self._lock = threading.Lock()
+
+    def _install(self) -> None:
+        names = _names_of_system_exit()
+        if names is not None:
+            self._code = names["code"]
+            names["code"] = property(self._read, self._code.__set__, self._code.__delete__)
+            _forget_types()
+        if not _TELLS_EVERY_EXIT:
+            self._exit = sys.exit
+            _rename_exit(self._exit, _raise_exit)
+
+    def _remove(self) -> None:
+        names = _names_of_system_exit()
+        if names is not None and self._code is not None:
+            names["code"], self._code = self._code, None
+            _forget_types()
+        self.error = None
+        if self._exit is not None:
+            _rename_exit(_raise_exit, self._exit)
+            self._exit = None
+
+    def _read(self, error: SystemExit) -> Any:
+        if _asker() in {None, _CHILD_MAIN}:
+            self.error = error
+        return SYSTEM_EXIT_CODE.__get__(error)
+
+
+SYSTEM_EXIT_CODE: Any = SystemExit.__dict__["code"]
+EXITS = Exits()
+os.register_at_fork(after_in_child=EXITS.leave_to_parent)
+
+
+def _asker() -> str | None:
+    """Return the name of the function that asks `_read`; None: it is the interpreter itself."""
+    try:
+        return sys._getframe(2).f_code.co_name  # noqa: SLF001 - inspect would have to be imported for it
+    except ValueError:
+        return None
+
+
+def _names_of_system_exit() -> dict[str, Any] | None:
+    """Return the attributes of a class that Python does not let one set; None: they are hidden."""
+    for found in gc.get_referents(SystemExit.__dict__):
+        if type(found) is dict and "code" in found:
+            return found
+    return None
+
+
+def _forget_types() -> None:
+    """Have the interpreter look attributes up anew: it may remember the one that was there."""
+    for name in ("_clear_internal_caches", "_clear_type_cache"):  # the first from 3.13 on
+        forget = getattr(sys, name, None)
+        if forget is not None:
+            forget()
+            return
+
+
+def _raise_exit(status: Any = None, /) -> NoReturn:
+    """Exit the interpreter by raising SystemExit(status)."""
+    raise SystemExit(status)
+
+
+def _rename_exit(old: Any, new: Any) -> None:
+    """Replace `sys.exit`, and where a module has imported it under its name."""
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType):
+            names = object.__getattribute__(module, "__dict__")  # never loads a lazy module
+            if names.get("exit") is old:
+                names["exit"] = new

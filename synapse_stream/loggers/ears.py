@@ -1,0 +1,95 @@
+"""Hears of signals at once, whatever the main thread does.
+
+A signal's Python handler waits for the main thread, which may be in C code for minutes. What is
+registered with `faulthandler` is called at once: it writes to a pipe that a thread of ours reads,
+and hands the signal on. `signal.set_wakeup_fd` would do as well, but there is only one of it in a
+process, and asyncio and trio want it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import signal
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_READ_BYTES = 65_536
+_END = 0
+
+
+class Ears:
+    """A thread that calls `tell` with the number of a signal as soon as one comes.
+
+    All methods are for the main thread.
+
+    Args:
+        numbers: of the signals that it can `listen` to.
+
+    Raises:
+        OSError: no descriptor is left.
+        RuntimeError: no thread can start.
+    """
+
+    def __init__(self, tell: Callable[[int], object], numbers: tuple[int, ...]) -> None:
+        self._tell = tell
+        self._pipes: dict[int, tuple[int, int]] = {}
+        self._heard: set[int] = set()
+        try:
+            for number in (_END, *numbers):
+                self._pipes[number] = reading, writing = os.pipe()
+                os.set_blocking(reading, False)
+                os.set_blocking(writing, False)  # else a full pipe would hold up the handler
+            threading.Thread(
+                target=self._listen, name="synapse-stream-signals", daemon=True
+            ).start()
+        except BaseException:
+            self._close_pipes()
+            raise
+
+    def listen(self, number: int) -> None:
+        """Hear of a signal from now on; what handles it goes on to do so."""
+        if number not in self._heard:
+            _, writing = self._pipes[number]
+            faulthandler.register(number, file=writing, all_threads=False, chain=True)
+            self._heard.add(number)
+
+    def close(self, *, in_child: bool = False) -> None:
+        """Hear of nothing more, and leave every handler as Python knows it.
+
+        Args:
+            in_child: in a forked one, where there is no thread and the pipes are copies.
+        """
+        for number in self._heard:
+            handler = signal.getsignal(number)
+            if handler is not None:  # else C code has replaced it, and us with it
+                faulthandler.unregister(number)
+                signal.signal(number, handler)
+        self._heard.clear()
+        if in_child:
+            self._close_pipes()
+        else:
+            os.write(self._pipes[_END][1], b".")  # the thread closes them
+
+    def _listen(self) -> None:
+        numbers = {reading: number for number, (reading, _) in self._pipes.items()}
+        while True:
+            ready, _, _ = select.select(list(numbers), [], [])
+            for reading in ready:
+                if numbers[reading] == _END:
+                    self._close_pipes()
+                    return
+                with suppress(BlockingIOError):
+                    os.read(reading, _READ_BYTES)
+                    self._tell(numbers[reading])
+
+    def _close_pipes(self) -> None:
+        for ends in self._pipes.values():
+            for end in ends:
+                os.close(end)
+        self._pipes.clear()
