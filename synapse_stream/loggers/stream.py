@@ -131,7 +131,7 @@ class StreamLogger(BaseLogger):
         if self._is_child or self._last_word is None:
             last_word["status"] = None
         (body,) = encode("end", None, last_word | self._children())
-        producer.close("end", body)
+        producer.close("end", redact_body(body, self._rules))
 
     def _children(self) -> dict[str, Any]:
         """Return what the end says of the children that reported from this host."""
