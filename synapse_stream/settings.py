@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from synapse_stream import places
 from synapse_stream.errors import ConfigError
 from synapse_stream.masking import HIDDEN, HOW_TO_WRITE, is_readable, mask_url
 from synapse_stream.redaction.body import compiled
@@ -41,11 +42,6 @@ STORE_SCHEMES = ("postgresql", "sqlite")
 Positive = Annotated[float, Field(gt=0)]
 
 
-def _data_dir() -> Path:
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "synapse-stream"
-
-
 class Settings(BaseModel):
     """What can be set; each field is the environment variable `SYNAPSE_STREAM_<FIELD>`."""
 
@@ -62,7 +58,7 @@ class Settings(BaseModel):
     """Number of feeds; fixed when the deployment is first used."""
     job_id: str | None = None
     """Job of `open_run()` when the call names none."""
-    data_dir: Path = Field(default_factory=_data_dir)
+    data_dir: Path = Field(default_factory=places.data_dir)
     """Home of the embedded server and, unless `spool_dir` is set, of the spool."""
     spool_dir: Path | None = None
     """Where events wait on disk; None: `data_dir`/spool."""
@@ -119,7 +115,7 @@ class Settings(BaseModel):
     @field_validator("data_dir", "spool_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return path and path.expanduser().absolute()  # the plugin may change its directory
+        return path and places.absolute(path)
 
     @field_validator("redact_rules")
     @classmethod

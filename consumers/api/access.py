@@ -102,7 +102,7 @@ class Access:
         given = settings.api_tokens
         text = given.get_secret_value() if given else "[]"
         if text.startswith("@"):
-            text = _read(Path(text[1:]).expanduser())
+            text = _read(Path(text[1:]))
         try:
             tokens = _TOKENS.validate_json(text)
         except ValidationError as error:
@@ -155,8 +155,8 @@ def _session(token: Token, until: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return path.expanduser().read_text("utf-8")
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
         msg = f"{_VARIABLE} names the file {path}, which cannot be read: {error}"
         raise ConfigError(msg) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import isabstract, isclass
@@ -70,7 +71,8 @@ def _load_action(target: str) -> type[BaseAction[Any]]:
     from synapse_stream.action import BaseAction
 
     module_name, _, name = target.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
+    with suppress(OSError):  # the directory was removed: nothing can be found in it
+        sys.path.insert(0, str(Path.cwd()))
     if not _exists(module_name):
         msg = f"there is no module {module_name!r} in this directory or installed"
         raise WrongUse(msg)
