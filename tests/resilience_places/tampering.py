@@ -74,9 +74,9 @@ def threads_forbidden(home: Path, count: int, random: Random) -> Result:
                     group.mkdir()
                     scene.more_environ["FAULTS_PIDS_GROUP"] = str(group)
                 moment = BEFORE if number % 2 else random.randint(1, 30)
-                forks = () if number % 4 < 2 else ("exit", "_exit")
+                forks = ("exit", "_exit") if number % 4 == 2 else ()
                 actor = _enter(
-                    scene, "forbid-threads", (moment,), limit=200, pause=0.0, forks=forks
+                    scene, "forbid-threads", (moment,), limit=200, pause=0.0, threads=1, forks=forks
                 )
                 actor.join()
                 result.require(_is_bounded(scene, actor), "it left more than its homes may hold")
@@ -122,7 +122,7 @@ def _enter(scene: Scene, trouble: str, times: tuple[int, ...], **role: Any) -> A
 
 def _settle(scene: Scene, actor: Actor, result: Result) -> None:
     assert isinstance(actor.role, TroubledRole)
-    result.happened += actor.role.happened >= len(actor.role.trouble_at)
+    result.happened += actor.role.happened >= len(actor.role.trouble_at) + len(actor.role.forks)
     scene.adopt()
     result.tally.add(scene.audit())
     see_completed(result, scene.settings, "job")

@@ -67,6 +67,22 @@ class TroubledPlugin(Plugin):
         self._flushed = Witness.create(role.flushed_path)
 
     @override
+    def run(self) -> None:
+        if "threads" not in self._troubled.trouble:
+            super().run()
+            return
+        for number, ending in enumerate(self._troubled.forks, self._troubled.threads):
+            self._fork(number, ending)
+        self.speak(0, self._troubled.limit)
+        self._witness.end()
+
+    @override
+    def speak(self, voice: int, limit: int) -> None:
+        if voice >= self._troubled.threads:  # a forked child
+            befall(self._troubled)
+        super().speak(voice, limit)
+
+    @override
     def pause(self, voice: int, number: int) -> None:
         role = self._troubled
         if voice == 0 and number in role.trouble_at:
