@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.resilience.audit import Audit
 from tests.resilience.report import Result
 from tests.resilience.scene import Scene
-from tests.resilience_places.judge import see_missing_said
+from tests.resilience_places.judge import see_alive, see_completed, see_missing_said
 from tests.resilience_places.troubled import TroubledRole
 from tests.resilience_places.worlds import NO_WORLDS, World, is_possible
 from tests.servers import TestServer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
+    from tests.resilience.audit import Tally
     from tests.resilience.scene import Actor
 
 _SHARED_MEMORY = Path("/dev/shm")
@@ -67,7 +68,18 @@ def _play(
     if keeps == "memory":
         shutil.rmtree(data)
         data.mkdir()
-    with World.container(scene.home, "second", kept=kept) as world:
+    _take_over(result, scene, actor, random, kept)
+    _judge(result, scene, actor, is_all_kept=scene.settings.spool_memory_bytes == 0)
+
+
+def _take_over(
+    result: Result, scene: Scene, actor: Actor, random: Random, kept: Path | None
+) -> None:
+    """Start the next container, with a run that lives in it, and take what is left."""
+    name = random.choice(("first", "second"))  # some are started again under their old name
+    with World.container(scene.home / "again", name, kept=kept) as world:
+        living = _enter(scene, world, random, job="living")
+        living.wait_for(10)
         seen = world.drain(scene.environ)
         if not _has_last_word(scene, actor):  # dead beyond doubt, and all of it was there
             is_named = "first" in seen.stdout and "job" in seen.stdout
@@ -76,30 +88,40 @@ def _play(
             result.require(taken.returncode == 0, f"not taken: {taken.stdout}{taken.stderr}")
         again = world.drain(scene.environ)
         result.require(again.returncode == 0, f"something waits: {again.stdout}{again.stderr}")
-    _judge(result, scene, actor, is_all_kept=scene.settings.spool_memory_bytes == 0)
+        see_alive(result, scene.settings, "living")
+        living.wait_for_more(10)
+        living.stop()
+    result.tally.add(_audit(scene, living))
+    see_completed(result, scene.settings, "living")
 
 
-def _enter(scene: Scene, world: World, random: Random) -> Actor:
+def _enter(scene: Scene, world: World, random: Random, job: str = "job") -> Actor:
     role = TroubledRole(
-        job="job",
+        job=job,
         home=str(scene.home.parent / f"seen-{scene.home.name}"),
+        worker=str(len(scene.actors)),
         pause=0.001,
         trouble_at=(),
         flush_every=random.choice((0, 10, 100)),
     )
-    Path(role.home).mkdir()
+    Path(role.home).mkdir(exist_ok=True)
     return scene.enter_as(role, within=world.within)
 
 
 def _has_last_word(scene: Scene, actor: Actor) -> bool:
     """Whether the stream says that the plugin died."""
-    tally = Audit(scene.open_log(), "job", [(actor.role, actor.witness)], may_lose=True).run()
+    tally = _audit(scene, actor, may_lose=True)
     return all(story.last.get("type") == "producer_lost" for story in tally.stories.values())
+
+
+def _audit(scene: Scene, actor: Actor, *, may_lose: bool = False) -> Tally:
+    plugins = [(actor.role, actor.witness)]
+    return Audit(scene.open_log(), actor.role.job, plugins, may_lose=may_lose).run()
 
 
 def _judge(result: Result, scene: Scene, actor: Actor, *, is_all_kept: bool) -> None:
     """What was promised is there: all that was on disk, all that `flush` has returned True for."""
-    tally = scene.audit(may_lose=not is_all_kept)
+    tally = _audit(scene, actor, may_lose=not is_all_kept)
     role = actor.role
     assert isinstance(role, TroubledRole)
     promised = {call for call in tally.missing if call[1] < role.flushed}
