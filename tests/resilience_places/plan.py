@@ -19,6 +19,7 @@ PLACES_PLAN = (
     Scenario(crowds.short_children, 50, 1),
     Scenario(teardowns.memory_gone, 150, 2),
     Scenario(teardowns.disk_gone, 150, 2),
+    Scenario(teardowns.rebooted, 20, 1),
     Scenario(hosts.two_hosts, 40, 2),
     Scenario(hosts.three_hosts, 30, 1),
     Scenario(hosts.hosts_without_locks, 30, 2),

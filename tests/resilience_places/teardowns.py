@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,11 @@ def disk_gone(home: Path, count: int, random: Random) -> Result:
     return _tear_down(Result("container gone, memory kept", count), home, random, keeps="memory")
 
 
+def rebooted(home: Path, count: int, random: Random) -> Result:
+    """The whole machine starts anew under its name: nothing of before can live, and no memory."""
+    return _tear_down(Result("machine rebooted", count), home, random, keeps="machine")
+
+
 def _tear_down(result: Result, home: Path, random: Random, *, keeps: str) -> Result:
     if not is_possible():
         result.skipped = NO_WORLDS
@@ -55,7 +62,9 @@ def _play(
     result: Result, scene: Scene, server: TestServer, random: Random, keeps: str, kept: Path | None
 ) -> None:
     data = scene.settings.data_dir
-    with World.container(scene.home, "first", kept=kept) as world:
+    is_machine = keeps == "machine"
+    make = partial(World, machine=uuid.uuid4().hex) if is_machine else World.container
+    with make(scene.home, "first", kept=kept) as world:
         actor = _enter(scene, world, random)
         actor.wait_for(random.randint(1, 300))
         if random.random() < 0.7:
@@ -68,29 +77,30 @@ def _play(
     if keeps == "memory":
         shutil.rmtree(data)
         data.mkdir()
-    _take_over(result, scene, actor, random, kept)
+    # some are started again under their old name
+    name = "first" if is_machine else random.choice(("first", "second"))
+    with make(scene.home / "again", name, kept=kept) as world:
+        _take_over(result, scene, world, actor, random, is_proved=is_machine)
     _judge(result, scene, actor, is_all_kept=scene.settings.spool_memory_bytes == 0)
 
 
 def _take_over(
-    result: Result, scene: Scene, actor: Actor, random: Random, kept: Path | None
+    result: Result, scene: Scene, world: World, actor: Actor, random: Random, *, is_proved: bool
 ) -> None:
-    """Start the next container, with a run that lives in it, and take what is left."""
-    name = random.choice(("first", "second"))  # some are started again under their old name
-    with World.container(scene.home / "again", name, kept=kept) as world:
-        living = _enter(scene, world, random, job="living")
-        living.wait_for(10)
-        seen = world.drain(scene.environ)
-        if not _has_last_word(scene, actor):  # dead beyond doubt, and all of it was there
-            is_named = "first" in seen.stdout and "job" in seen.stdout
-            result.require(is_named, f"left behind and not named: {seen.stdout}{seen.stderr}")
-            taken = world.drain(scene.environ, "--from-dead-host", "first")
-            result.require(taken.returncode == 0, f"not taken: {taken.stdout}{taken.stderr}")
-        again = world.drain(scene.environ)
-        result.require(again.returncode == 0, f"something waits: {again.stdout}{again.stderr}")
-        see_alive(result, scene.settings, "living")
-        living.wait_for_more(10)
-        living.stop()
+    """Take what is left from the next container, while a run lives in it."""
+    living = _enter(scene, world, random, job="living")
+    living.wait_for(10)
+    seen = world.drain(scene.environ)
+    if not _has_last_word(scene, actor):  # dead beyond doubt, and all of it was there
+        is_named = "first" in seen.stdout and "job" in seen.stdout and not is_proved
+        result.require(is_named, f"left behind and not named: {seen.stdout}{seen.stderr}")
+        taken = world.drain(scene.environ, "--from-dead-host", "first")
+        result.require(taken.returncode == 0, f"not taken: {taken.stdout}{taken.stderr}")
+    again = world.drain(scene.environ)
+    result.require(again.returncode == 0, f"something waits: {again.stdout}{again.stderr}")
+    see_alive(result, scene.settings, "living")
+    living.wait_for_more(10)
+    living.stop()
     result.tally.add(_audit(scene, living))
     see_completed(result, scene.settings, "living")
 

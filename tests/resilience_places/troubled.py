@@ -88,7 +88,7 @@ class TroubledPlugin(Plugin):
         if voice == 0 and number in role.trouble_at:
             befall(role)
         is_due = voice == 0 and role.flush_every and number % role.flush_every == 0
-        if is_due and self._context.flush(1.0):
+        if is_due and self._context.flush(0.02):
             self._flushed.finish(0, number)
         super().pause(voice, number)
 
