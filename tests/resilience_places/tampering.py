@@ -25,7 +25,7 @@ NO_LIMIT = "root needs a control group of its own to forbid threads (mount the p
 
 _GROUPS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 _CLOSING = ("close-locks", "close-all", "close-twice")
-_OUTPUTS = ("close-stderr", "lose-stderr")
+_OUTPUTS = ("scribble", "close-stderr", "lose-stderr")
 _HANDLERS = ("raise-in-logging", "exit-in-logging")
 
 
@@ -94,13 +94,18 @@ def _through_an_outage(
             if number % 4 < 2:
                 server.start()
             try:
-                actor = _enter(scene, random.choice(troubles), (moment,))
+                trouble = troubles[number % len(troubles)]
+                times = (BEFORE, 10, 60) if trouble == "scribble" else (moment,)
+                actor = _enter(scene, trouble, times)
                 actor.wait_for(60)
                 server.kill()
                 actor.wait_for_more(random.randint(100, 600))
                 server.start()
                 _wait_until_recorded(scene.open_log(), actor.witness.total)
-                actor.stop()
+                if trouble == "scribble":
+                    actor.kill()
+                else:
+                    actor.stop()
                 _settle(scene, actor, result)
             finally:
                 server.kill()
@@ -125,7 +130,8 @@ def _settle(scene: Scene, actor: Actor, result: Result) -> None:
     result.happened += actor.role.happened >= len(actor.role.trouble_at) + len(actor.role.forks)
     scene.adopt()
     result.tally.add(scene.audit())
-    see_completed(result, scene.settings, "job")
+    if actor.process.returncode == 0:
+        see_completed(result, scene.settings, "job")
 
 
 def _is_bounded(scene: Scene, actor: Actor) -> bool:

@@ -14,12 +14,14 @@ from typing_extensions import override
 from synapse_stream.run import open_run
 from tests.resilience.plugin import EXCEPTION, Plugin, Role
 from tests.resilience.witness import Witness
-from tests.resilience_places.troubles import TROUBLES
+from tests.resilience_places.troubles import SILENT, TROUBLES, are_own_files_well
 
 if TYPE_CHECKING:
     from synapse_stream.context import RuntimeContext
 
 BEFORE = -1
+MEDDLED = 71
+"""Exit status of a plugin whose own files the library closed, or wrote to."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,14 @@ def main() -> int:
     """Run the plugin; 70 when a report call raised anything."""
     given = orjson.loads(sys.argv[1])
     role = TroubledRole(**{**given, "trouble_at": tuple(given["trouble_at"])})
-    if "stderr" not in role.trouble:  # else what is said goes there, as where nothing is set up
+    if role.trouble not in SILENT:
         logging.basicConfig(handlers=[SturdyHandler(role.log_path)])
     if BEFORE in role.trouble_at:
         befall(role)
     with open_run(role.job, rank=role.rank) as context:
         plugin = TroubledPlugin(role, context)
         plugin.run()
-    return EXCEPTION if plugin.has_failed else 0
+    return EXCEPTION if plugin.has_failed else 0 if are_own_files_well() else MEDDLED
 
 
 if __name__ == "__main__":

@@ -16,9 +16,30 @@ if TYPE_CHECKING:
 _PLACES = ("/spool/", "/synapse-stream-", "socket:")
 
 
+_own: list[int] = []
+"""Files of the plugin that got numbers which were closed under the library."""
+
+
 def close_locks() -> int:
-    """Close what holds the locks, as on a file system whose locks do not cross hosts."""
-    return _close(lambda name: "producer.json" in name)
+    """Close what holds the locks, as on a file system whose locks do not cross hosts.
+
+    The plugin's next files get the numbers, and are to stay open.
+    """
+    closed = _close(lambda name: "producer.json" in name)
+    _own.extend(os.memfd_create("mine") for _ in range(closed))
+    return closed
+
+
+def are_own_files_well() -> bool:
+    """Whether what the plugin opened under such numbers is still open, and only its own."""
+    for number in _own:
+        try:
+            os.write(number, b"mine")
+            if os.pread(number, 100, 0) != b"mine":
+                return False
+        except OSError:
+            return False
+    return True
 
 
 def close_all() -> int:
@@ -41,6 +62,23 @@ def close_stderr() -> int:
     """Close standard error, as a shell's `2>&-` or a daemon does."""
     os.close(2)
     return 1
+
+
+def scribble() -> int:
+    """Close the standard descriptors, and later write to them all the same, as C code does."""
+    for number in range(3):
+        try:
+            if _scribbled:
+                os.write(number, b"some library in C complains\n")
+            else:
+                os.close(number)
+        except OSError:
+            continue
+    _scribbled.append(True)
+    return 1
+
+
+_scribbled: list[bool] = []
 
 
 def lose_stderr() -> int:
@@ -106,10 +144,12 @@ def _descriptors() -> dict[int, str]:
     return {number: name for number, name in found.items() if number > 2}
 
 
+SILENT = ("close-stderr", "lose-stderr", "scribble")
+"""Here what the library says goes where it goes when nothing is set up."""
 TROUBLES: dict[str, Callable[[], int]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(close_locks, close_all, close_twice, close_stderr, lose_stderr),
+        *(close_locks, close_all, close_twice, close_stderr, lose_stderr, scribble),
         *(raise_in_logging, exit_in_logging, forbid_threads),
     )
 }
