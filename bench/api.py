@@ -113,7 +113,7 @@ def _served(stage: Stage, settings: Settings) -> Iterator[http.client.HTTPConnec
     port = free_port()
     shown = settings.model_dump(exclude_none=True)
     environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
-    command = [sys.executable, "-m", "consumers.api", "--port", str(port)]
+    command = [sys.executable, "-m", "consumers.api", "--no-token", "--port", str(port)]
     log = stage.root / "answers.log"
     with log.open("wb") as file, subprocess.Popen(command, env=environ, stderr=file) as process:
         server = http.client.HTTPConnection("127.0.0.1", port)

@@ -90,7 +90,7 @@ def _served(settings: Settings, points: int) -> Iterator[str]:
     url = f"http://127.0.0.1:{(port := free_port())}"
     shown = settings.model_dump(exclude_none=True)
     environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
-    commands = (["consumers", "all"], ["consumers.api", "--port", str(port)])
+    commands = (["consumers", "all"], ["consumers.api", "--no-token", "--port", str(port)])
     with ExitStack() as stack:
         log = stack.enter_context((settings.data_dir / "page.log").open("wb"))
         for command in commands:

@@ -108,7 +108,7 @@ def _api(stage: Stage) -> Iterator[tuple[int, psutil.Process]]:
     port = free_port()
     shown = stage.settings().model_dump(exclude_none=True)
     environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
-    command = [sys.executable, "-m", "consumers.api", "--port", str(port)]
+    command = [sys.executable, "-m", "consumers.api", "--no-token", "--port", str(port)]
     log = stage.root / "api.log"
     with log.open("wb") as file, subprocess.Popen(command, env=environ, stderr=file) as process:
         try:

@@ -50,20 +50,21 @@ def main() -> int:
         del os.environ[name]
     os.environ[f"{PREFIX}DATA_DIR"] = str(given.data_dir.absolute())
     page = f"http://127.0.0.1:{given.port or next(filter(_is_free, _PORTS))}"
-    up = _start_up(page)
+    up, address = _start_up(page)
     try:
         if up.poll() is not None:
             return up.returncode or 130
-        return _show(given, page)
+        return _show(given, address)
     finally:
         up.send_signal(signal.SIGINT)
         up.wait()
 
 
-def _start_up(page: str) -> subprocess.Popen[bytes]:
+def _start_up(page: str) -> tuple[subprocess.Popen[bytes], str]:
     """Start server, consumers, API and page; return when they are ready, or have failed.
 
-    They have a session of their own: Ctrl-C is for the runs first.
+    The page's address comes back with the token that was made for it. They have a session of their
+    own: Ctrl-C is for the runs first.
     """
     print("synapse-stream up", flush=True)
     command = [*_COMMAND, "up", "--port", page.rpartition(":")[2]]
@@ -74,10 +75,12 @@ def _start_up(page: str) -> subprocess.Popen[bytes]:
     if up.stdout is not None:
         for line in up.stdout:
             print(line.decode(), end="", flush=True)
+            if line.startswith(b"  page "):
+                page = line.decode().split()[1]
             if line.startswith(b"  export "):
-                return up
+                return up, page
     up.wait()
-    return up
+    return up, page
 
 
 def _show(given: argparse.Namespace, page: str) -> int:

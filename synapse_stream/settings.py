@@ -39,6 +39,7 @@ URL_SCHEMES = (
 )
 STORE_SCHEMES = ("postgresql", "sqlite")
 
+_ORIGINS = r"^https?://[^\s,/*]+(,https?://[^\s,/*]+)*$"
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -100,7 +101,12 @@ class Settings(BaseModel):
     api_tokens: SecretStr | None = None
     """Who may use the HTTP API beyond this machine: a JSON list of
     `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the
-    file that holds it. `jobs` may be left out; a token has 16 characters or more."""
+    file that holds it. A token has 128 bits or more; in its place may stand `sha256`, its hash in
+    hex. `jobs` and `expires`, a time, may be left out. Without any, a token is made for this
+    machine, in `data_dir`/api.token."""
+    api_origins: Annotated[str, Field(pattern=_ORIGINS)] | None = None
+    """Other sites whose pages may read the API with a token: `https://host:port`, several joined by
+    commas; None: only its own."""
     anchors: Path | str | None = None
     """Where the anchors are, signed checkpoints of archived runs: a folder, or a database that is
     not the store's, `postgresql://…` or `sqlite:////absolute/file`; None: none are written."""
@@ -175,6 +181,11 @@ class Settings(BaseModel):
                 msg = f"{shown} is not allowed: {HOW_TO_WRITE}"
                 raise ConfigError(msg)
         return settings
+
+    @property
+    def token_file(self) -> Path:
+        """Holds the token of the API of this machine, where no other tokens are set."""
+        return self.data_dir / "api.token"
 
     @property
     def spool_root(self) -> Path:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+_logger = logging.getLogger(__name__)
+_WITHOUT = "every user and every program of this machine may see and do everything, as operator"
 _LARGEST_PORT = 65_535
 
 
@@ -32,11 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m consumers.api", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="beyond this machine it needs tokens")
     parser.add_argument("--port", default=8420, type=_port, help="0 takes any free one")
+    parser.add_argument("--no-token", action="store_true", help=_WITHOUT)
     options = parser.parse_args(arguments)
     write_logs("api")
     logging.getLogger("uvicorn").setLevel(logging.INFO)  # when it starts and stops, and where
     try:
-        app = _open(options.host)
+        app = _open(options.host, is_open=options.no_token)
     except ConfigError as error:
         print(f"python -m consumers.api: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
@@ -45,20 +48,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if server.started else 1
 
 
-def _open(host: str) -> FastAPI:
+def _open(host: str, *, is_open: bool) -> FastAPI:
     """Make the application.
 
     Raises:
         ConfigError: the settings are wrong, or it would be open to others than this machine.
     """
     settings = Settings.load()
-    if not _is_here(host) and not Access.load(settings).demands_token:
+    access = Access.load(settings)
+    if not _is_here(host) and not access.demands_token:
         msg = (
             f"--host {host} would show every job to whoever reaches it: "
             "set SYNAPSE_STREAM_API_TOKENS, or leave --host at 127.0.0.1"
         )
         raise ConfigError(msg)
-    return create_app(settings)
+    if access.demands_token:
+        return create_app(settings, access)
+    if is_open:
+        _logger.warning("--no-token: %s", _WITHOUT)
+        return create_app(settings, access)
+    _logger.info("callers prove themselves by the token in %s", settings.token_file)
+    return create_app(settings, Access.of_this_machine(settings))
 
 
 def _is_here(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who may see what: tokens, their roles, and the sessions of browsers.
+"""Who may see what: callers by their tokens, and the sessions of browsers.
 
 Without tokens everybody who reaches the port is the operator, so then only this machine must reach
 it, and only by its own name: a foreign page whose name was made to lead here is refused.
@@ -7,90 +7,59 @@ it, and only by its own name: a foreign page whose name was made to lead here is
 from __future__ import annotations
 
 import hmac
+import secrets
 import time
-from enum import StrEnum
-from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from consumers.api import parameters
+from consumers.api.ended import EndedSessions
 from consumers.api.problems import not_found
+from consumers.api.tokens import Caller, Role, Token, local_token, own_key
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from synapse_stream.settings import Settings
 
 COOKIE = "synapse_stream_session"
 SESSION_SECONDS = 12 * 3600
-SHORTEST_TOKEN = 16
-
-_VARIABLE = "SYNAPSE_STREAM_API_TOKENS"
-
-
-class Role(StrEnum):
-    """What a caller may do; each may what those before it may."""
-
-    VIEWER = "viewer"
-    DEVELOPER = "developer"
-    """Sees dev events and log entries, too."""
-    OPERATOR = "operator"
-
-
-class Caller(NamedTuple):
-    """Who asks."""
-
-    name: str
-    role: Role
-    jobs: str | None = None
-    """Pattern of the jobs that it may see, as in `team-a-*`; None means all."""
-
-    @property
-    def is_developer(self) -> bool:
-        """True when it sees what is meant for developers."""
-        return self.role is not Role.VIEWER
-
-    def sees(self, job_id: str) -> bool:
-        """Tell whether it may know of a job."""
-        return self.jobs is None or fnmatchcase(job_id, self.jobs)
-
-
 ANYONE_HERE = Caller("this machine", Role.OPERATOR)
 
-
-class Token(BaseModel):
-    """A caller and what it proves itself by."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    role: Role
-    token: Annotated[SecretStr, Field(min_length=SHORTEST_TOKEN)]
-    jobs: Annotated[str, Field(min_length=1)] | None = None
-
-    @property
-    def caller(self) -> Caller:
-        """Who it is."""
-        return Caller(self.name, self.role, self.jobs)
-
-    @property
-    def secret(self) -> bytes:
-        """What proves it."""
-        return self.token.get_secret_value().encode()
-
-
+_VARIABLE = "SYNAPSE_STREAM_API_TOKENS"
+_PARTS = 4
 _TOKENS = TypeAdapter(list[Token])
 
 
 class Access:
     """Knows callers by their tokens, compared in a time that tells nothing."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[Token],
+        *,
+        key: Callable[[], bytes] | None = None,
+        ended: EndedSessions | None = None,
+        is_local: bool = False,
+    ) -> None:
+        """Know `tokens`.
+
+        Args:
+            tokens: of all callers.
+            key: returns what only this deployment knows; else it is this process that does.
+            ended: sessions that were signed out.
+            is_local: True when the token is one that was made for this machine.
+        """
         self._tokens = tokens
+        self._make_key = key or (lambda: secrets.token_bytes(32))
+        self._key: bytes | None = None
+        self._ended = ended or EndedSessions(None)
+        self.is_local = is_local
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
@@ -109,11 +78,24 @@ class Access:
             said = "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in error.errors())
             msg = f"{_VARIABLE} is not allowed: {said}"
             raise ConfigError(msg) from None
-        for what in ({token.name for token in tokens}, {token.secret for token in tokens}):
+        for what in ({token.name for token in tokens}, {token.digest for token in tokens}):
             if len(what) < len(tokens):
                 msg = f"{_VARIABLE} is not allowed: two tokens have the same name or secret"
                 raise ConfigError(msg)
-        return cls(tokens)
+        home = settings.data_dir
+        ended = EndedSessions(home / "api.ended") if tokens else None
+        return cls(tokens, key=lambda: own_key(home / "api.key"), ended=ended)
+
+    @classmethod
+    def of_this_machine(cls, settings: Settings) -> Self:
+        """Know only the token that stands in `api.token` of the data directory.
+
+        Raises:
+            ConfigError: it is not there, and cannot be made.
+        """
+        token = local_token(settings.token_file)
+        ended = EndedSessions(settings.data_dir / "api.ended")
+        return cls([token], ended=ended, is_local=True)
 
     @property
     def demands_token(self) -> bool:
@@ -121,36 +103,58 @@ class Access:
         return bool(self._tokens)
 
     def by_token(self, token: str) -> Caller | None:
-        """Return whose token it is."""
-        given, found = token.encode(errors="replace"), None
-        for each in self._tokens:
-            if hmac.compare_digest(each.secret, given):
-                found = each.caller
-        return found
+        """Return whose token it is, unless it has expired."""
+        found = self._find(token)
+        return None if found is None else found.caller
 
     def by_session(self, session: str) -> Caller | None:
         """Return whose session it is, unless it has ended or its token is no longer one."""
-        name, _, rest = session.partition(".")
-        until, _, _ = rest.partition(".")
+        name, until, *_ = [*session.split("."), ""]
         found = None
         for each in self._tokens:
-            expected = _session(each, until) if each.name == name else ""
+            expected = self._sign(each, session) if each.name == name else ""
             if hmac.compare_digest(expected.encode(), session.encode(errors="replace")):
-                found = each.caller
-        return found if until.isdecimal() and time.time() < int(until) else None
+                found = each
+        if found is None or found.is_over or not until.isdecimal() or time.time() >= int(until):
+            return None
+        return None if self._ended.has(session) else found.caller
 
     def open_session(self, token: str) -> str | None:
         """Return what a browser proves itself by for 12 hours; None when it is nobody's token."""
-        caller = self.by_token(token)
-        until = str(int(time.time()) + SESSION_SECONDS)
-        own = (each for each in self._tokens if caller and each.name == caller.name)
-        return next((_session(each, until) for each in own), None)
+        found = self._find(token)
+        if found is None:
+            return None
+        until = int(time.time()) + SESSION_SECONDS
+        return self._sign(found, f"{found.name}.{until}.{secrets.token_hex(8)}")
 
+    def end_session(self, session: str) -> None:
+        """Have a session be none any more."""
+        if self.by_session(session) is not None:
+            self._ended.add(session, int(session.split(".")[1]))
 
-def _session(token: Token, until: str) -> str:
-    """Return a session that its token can be asked for again, so that nobody must keep it."""
-    said = f"{token.name}.{until}"
-    return f"{said}.{hmac.new(token.secret, said.encode(), 'sha256').hexdigest()}"
+    def checking(self, authorization: str | None, session: str | None) -> Callable[[], bool]:
+        """Return what tells whether a caller that was known is one still."""
+        if not self.demands_token:
+            return lambda: True
+        if authorization is not None:
+            token = authorization.partition(" ")[2].strip()
+            return lambda: self.by_token(token) is not None
+        return lambda: session is not None and self.by_session(session) is not None
+
+    def _find(self, token: str) -> Token | None:
+        given, found = sha256(token.encode(errors="replace")).digest(), None
+        for each in self._tokens:
+            if hmac.compare_digest(each.digest, given) and not each.is_over:
+                found = each
+        return found
+
+    def _sign(self, token: Token, session: str) -> str:
+        """Return a session as it must be, by its first parts: so nobody has to keep it."""
+        said = ".".join(session.split(".")[: _PARTS - 1])
+        if self._key is None:
+            self._key = self._make_key()
+        signed = hmac.new(token.key(self._key), said.encode(errors="replace"), "sha256")
+        return f"{said}.{signed.hexdigest()}"
 
 
 def _read(path: Path) -> str:

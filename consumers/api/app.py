@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
 from consumers.api import (
@@ -27,6 +28,7 @@ from consumers.api.live import Hub
 from consumers.api.outlet import Outlet
 from consumers.api.shares import Shared, Shares
 from consumers.api.sources import Sources
+from consumers.api.strangers import Strangers
 from consumers.api.telemetry import Telemetry, Timed
 from synapse_stream import __version__
 
@@ -40,13 +42,14 @@ _THREADS = 24
 """More than all lanes take, so that health and numbers never wait for a thread."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application of a deployment.
+def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
+    """Return the application of a deployment; its callers are known by `access`, or the settings.
 
     Raises:
         ConfigError: a URL or the tokens are wrong, or what serves a URL is not installed.
     """
-    access = Access.load(settings)
+    access = access or Access.load(settings)
+    strangers = Strangers()
     sources = Sources(settings)
     hub = Hub(sources)
 
@@ -67,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.access = access
+    app.state.strangers = strangers
     app.state.sources = sources
     app.state.hub = hub
     app.state.shares = Shares()
@@ -79,5 +83,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Shared, shares=app.state.shares)
     app.add_middleware(Outlet)
     app.add_middleware(Timed, telemetry=app.state.telemetry)
-    app.add_middleware(Guard, access=access)
+    app.add_middleware(Guard, access=access, strangers=strangers, origins=settings.api_origins)
+    if settings.api_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.api_origins.split(","),
+            allow_headers=["Authorization", "Last-Event-ID", "If-None-Match"],
+            allow_methods=["GET", "HEAD"],
+            expose_headers=["ETag", "Retry-After", "Content-Disposition"],
+        )
     return app

@@ -17,7 +17,7 @@ from consumers.api.sources import Opened, Sources
 from synapse_stream.position import BEGINNING, Position, is_between
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from consumers.api.shapes import Line
     from synapse_stream.log.job_reader import JobReader
@@ -36,10 +36,13 @@ class _Wanted(NamedTuple):
     after: Position
     until: Position | None
     type: str | None
-    hidden: Collection[str]
+    for_developers: bool
 
-    def has(self, line: Line) -> bool:
-        return self.type in {None, line.type} and line.type not in self.hidden
+    def choose(self, line: Line) -> Line | None:
+        """Return a line as the caller gets it; None if it does not."""
+        if self.type not in {None, line.type}:
+            return None
+        return line if self.for_developers else line.for_viewers
 
     def is_not_in(self, data: bytes) -> bool:
         """Tell whether no event of a batch can be of the type, by its bytes alone."""
@@ -82,8 +85,7 @@ def list_events(
     """
     begin = parameters.position("after", after) or BEGINNING
     end = parameters.position("until", until)
-    hidden = frozenset() if caller.is_developer else shapes.DEVELOPERS_ONLY
-    wanted = _Wanted(job_id, begin, end, type, hidden)
+    wanted = _Wanted(job_id, begin, end, type, caller.is_developer)
     kind = choose(request, (JSON, NDJSON))
     if not _is_there(sources, job_id):
         raise not_found(job_id)
@@ -142,4 +144,4 @@ def _looks(reader: JobReader, wanted: _Wanted) -> Iterator[_Look]:
             continue
         for line in shapes.lines(entry):
             if is_between(line.position, after, until):
-                yield _Look(line.position, 1, line if wanted.has(line) else None)
+                yield _Look(line.position, 1, wanted.choose(line))

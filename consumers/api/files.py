@@ -5,16 +5,20 @@ from __future__ import annotations
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from consumers.api.answers import is_known
 from consumers.api.problems import Problem
+from consumers.api.session import hand_over, opened
 
 router = APIRouter(include_in_schema=False)
 
 PAGE = Path(__file__).parent / "page"
 
+_NOT_KEPT = {"Cache-Control": "no-store"}
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -35,9 +39,20 @@ _FILES = {
 @router.get("/")
 @router.get("/job")
 @router.get("/compare")
-def show_page(request: Request) -> Response:
-    """Return the page; it looks at its own address."""
-    return _file(request, PAGE / "index.html")
+async def show_page(request: Request, token: str | None = None) -> Response:
+    """Return the page; it looks at its own address.
+
+    An address with a token is exchanged for one without, and for a session.
+    """
+    if token is None:
+        return await run_in_threadpool(_file, request, PAGE / "index.html")
+    rest = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
+    path = request.scope["path"].lstrip("/")  # two would lead to another host
+    where = f"./{path}?{urlencode(rest)}" if rest else f"./{path}"
+    response = Response(None, HTTPStatus.SEE_OTHER, {"Location": where, **_NOT_KEPT})
+    if request.app.state.access.demands_token and (session := await opened(request, token)):
+        hand_over(request, response, session)
+    return response
 
 
 @router.get("/static/{name:path}")

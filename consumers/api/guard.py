@@ -19,7 +19,9 @@ from consumers.api.problems import Problem
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from consumers.api.access import Access, Caller
+    from consumers.api.access import Access
+    from consumers.api.strangers import Strangers
+    from consumers.api.tokens import Caller
 
 LONGEST_URL = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
@@ -48,26 +50,35 @@ class Guard:
     So a `/` within a job's id, which clients write as `%2F`, does not divide the path.
     """
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, strangers: Strangers, origins: str | None
+    ) -> None:
         self._app = app
         self._access = access
+        self._strangers = strangers
+        self._origins = frozenset((origins or "").split(",")) - {""}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is admitted, and refuse the rest."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = partial(_send_secured, send)
+        origin = Headers(scope=scope).get("origin")
+        send = partial(_send_secured, send, is_shared=origin in self._origins)
         path = scope["raw_path"].decode("latin-1")
         scope = {**scope, "path": path, "method": _routed_method(scope["method"], path)}
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers)
-            caller = self._identify(path, headers)
+            caller, session = self._identify(headers)
+            if caller is None and path.startswith(_PRIVATE) and path != _FOR_ALL:
+                if headers.get("authorization"):
+                    await self._strangers.slow(address_of(scope))
+                raise _unknown()
         except Problem as problem:
             await problem.response(path[:LONGEST_URL])(scope, receive, send)
             return
-        scope["state"] = {**scope.get("state", {}), "caller": caller}
+        scope["state"] = {**scope.get("state", {}), "caller": caller, "session": session}
         await self._app(scope, _limited(receive), send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
@@ -81,27 +92,24 @@ class Guard:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST_BODY:
             raise _too_large()
-        if not self._access.demands_token and _host_name(headers) not in _HERE:
+        is_open = self._access.is_local or not self._access.demands_token
+        if is_open and _host_name(headers) not in _HERE:
             detail = (
-                "without tokens the API answers only as localhost; "
+                "without tokens of its own the API answers only as localhost; "
                 "set SYNAPSE_STREAM_API_TOKENS to have it answer by another name"
             )
             raise Problem(HTTPStatus.MISDIRECTED_REQUEST, detail, allowed={"host": sorted(_HERE)})
 
-    def _identify(self, path: str, headers: Headers) -> Caller | None:
-        """Return who asks; None for what everybody may have.
-
-        Raises:
-            Problem: the caller must be known, and is not.
-        """
+    def _identify(self, headers: Headers) -> tuple[Caller | None, str | None]:
+        """Return who asks, if it is known, and by which session."""
         if not self._access.demands_token:
-            return ANYONE_HERE
-        caller = _known(self._access, headers)
-        if caller is None and path.startswith(_PRIVATE) and path != _FOR_ALL:
-            detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
-            challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
-            raise Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
-        return caller
+            return ANYONE_HERE, None
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme:
+            is_bearer = scheme.lower() == "bearer"
+            return (self._access.by_token(token.strip()) if is_bearer else None), None
+        session = _session(headers)
+        return (None, None) if session is None else (self._access.by_session(session), session)
 
 
 def is_same_origin(headers: Headers) -> bool:
@@ -117,15 +125,23 @@ def _routed_method(method: str, path: str) -> str:
     return "GET" if method == "HEAD" and not path.endswith(_ENDLESS) else method
 
 
-def _known(access: Access, headers: Headers) -> Caller | None:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme:
-        return access.by_token(token.strip()) if scheme.lower() == "bearer" else None
+def address_of(scope: Scope) -> str:
+    """Return where a request comes from."""
+    return str((scope.get("client") or ("",))[0])
+
+
+def _unknown() -> Problem:
+    detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
+    challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
+    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+
+
+def _session(headers: Headers) -> str | None:
     try:
-        session = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return None
-    return access.by_session(session.value) if session else None
+    return found.value if found else None
 
 
 def _host_name(headers: Headers) -> str:
@@ -154,7 +170,10 @@ def _too_large() -> Problem:
     return Problem(status, detail, allowed={"bytes": LARGEST_BODY})
 
 
-async def _send_secured(send: Send, message: Message) -> None:
+async def _send_secured(send: Send, message: Message, *, is_shared: bool) -> None:
     if message["type"] == "http.response.start":
-        MutableHeaders(scope=message).update(_SECURITY)
+        headers = MutableHeaders(scope=message)
+        headers.update(_SECURITY)
+        if is_shared:
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     await send(message)

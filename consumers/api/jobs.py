@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from consumers.api import job_schemas, parameters, shapes
-from consumers.api.access import Asking, Caller, VisibleJob
+from consumers.api import job_schemas, parameters, shapes, viewers
+from consumers.api.access import Asking, VisibleJob
 from consumers.api.answers import fresh
 from consumers.api.description import answer
 from consumers.api.problems import Problem, not_found, unprocessable
 from consumers.api.sources import Opened
+from consumers.api.tokens import Caller
 from synapse_stream.models import RunStatus
 from synapse_stream.plain import describe
 
@@ -59,6 +60,7 @@ def list_jobs(
 def show_job(
     request: Request,
     sources: Opened,
+    caller: Asking,
     job_id: VisibleJob,
     at: Annotated[
         parameters.Text | None,
@@ -77,7 +79,10 @@ def show_job(
             raise Problem(HTTPStatus.NOT_FOUND, f"job {describe(job_id)} had no events at {at}")
         raise not_found(job_id)
     now_ms = sources.clock.now_ms() if moment is None else state.position.ms
-    return fresh(request, shapes.job(state, now_ms), state.position, sources.clock)
+    shown = shapes.job(state, now_ms)
+    if not caller.is_developer:
+        shown = viewers.job(shown)
+    return fresh(request, shown, state.position, sources.clock)
 
 
 def _listed(

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
+from starlette.concurrency import run_in_threadpool
 
 from consumers.api import schemas
-from consumers.api.access import COOKIE, SESSION_SECONDS, Access, Asking, Caller
-from consumers.api.guard import is_same_origin
+from consumers.api.access import COOKIE, SESSION_SECONDS, Access, Asking
+from consumers.api.guard import address_of, is_same_origin
 from consumers.api.problems import Problem
+from consumers.api.tokens import Caller
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
@@ -32,14 +34,33 @@ def show_session(request: Request, caller: Asking) -> Response:
 
 
 @router.post("", response_class=Response, responses=_ANSWER)
-def sign_in(request: Request, given: SignIn) -> Response:
+async def sign_in(request: Request, given: SignIn) -> Response:
     """Open a session of 12 hours: a cookie that no script can read."""
     access: Access = request.app.state.access
     _refuse_foreign(request)
-    session = access.open_session(given.token.get_secret_value())
+    session = await opened(request, given.token.get_secret_value())
     if session is None:
         raise Problem(HTTPStatus.FORBIDDEN, "this is nobody's token; ask your operator for one")
     response = _answer(access, access.by_session(session))
+    hand_over(request, response, session)
+    return response
+
+
+async def opened(request: Request, token: str) -> str | None:
+    """Return a session for a token; for a wrong one None, and not at once.
+
+    Raises:
+        Problem: too many wrong ones came.
+    """
+    access: Access = request.app.state.access
+    session = await run_in_threadpool(access.open_session, token)
+    if session is None:
+        await request.app.state.strangers.slow(address_of(request.scope))
+    return session
+
+
+def hand_over(request: Request, response: Response, session: str) -> None:
+    """Give the browser its session."""
     response.set_cookie(
         COOKIE,
         session,
@@ -48,13 +69,15 @@ def sign_in(request: Request, given: SignIn) -> Response:
         httponly=True,
         samesite="strict",
     )
-    return response
 
 
 @router.delete("", response_class=Response, responses=_ANSWER)
 def sign_out(request: Request) -> Response:
-    """Forget the session."""
+    """End the session: it is none any more, whoever has kept it."""
     _refuse_foreign(request)
+    access: Access = request.app.state.access
+    if session := request.state.session:
+        access.end_session(session)
     response = _answer(request.app.state.access, None)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from consumers.api import viewers
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.tags import wire_number
 from synapse_stream.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import EllipsisType
 
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.views import (
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
         SeriesKey,
         SeriesSummary,
     )
-
-DEVELOPERS_ONLY = frozenset({"dev_event", "log", "undecodable"})
-"""Types of events that viewers do not get; what cannot be decoded may be one of the others."""
-
 
 _DONE = 100.0
 
@@ -44,6 +42,20 @@ class Line(NamedTuple):
     type: str
     json: bytes
     """The producer's own bytes; of what cannot be read an `undecodable` event in its place."""
+    seen: bytes | EllipsisType | None = ...
+    """What viewers get of it, None for nothing, if that was looked up already."""
+
+    @property
+    def for_viewers(self) -> Line | None:
+        """It as viewers get it; None if they do not."""
+        seen = (
+            viewers.event(self.type, orjson.loads(self.json), self.json)
+            if self.seen is ...
+            else self.seen
+        )
+        if seen is self.json:
+            return self
+        return None if seen is None else Line(self.position, self.producer, self.type, seen, seen)
 
     def frame(self) -> dict[str, Any]:
         """Return what clients get."""
@@ -189,7 +201,7 @@ def lines(entry: RecordedBatch) -> Iterator[Line]:
             continue
         kind = event.get("type") if isinstance(event, dict) else None
         if isinstance(kind, str):
-            yield Line(place, batch.producer, kind, line)
+            yield Line(place, batch.producer, kind, line, viewers.event(kind, event, line))
         else:
             yield _undecodable(place, batch.producer, line, "no event: it has no type")
 
@@ -201,7 +213,7 @@ def _undecodable(place: Position, producer: str, raw: bytes, reason: str) -> Lin
         "reason": reason,
         "raw": raw.decode(errors="replace"),
     }
-    return Line(place, producer, UNDECODABLE, orjson.dumps(event))
+    return Line(place, producer, UNDECODABLE, orjson.dumps(event), None)
 
 
 def _attempt(found: Attempt) -> dict[str, Any]:

@@ -42,6 +42,9 @@ def up(
     host: Annotated[
         str, typer.Option(help="Address of page and API; beyond this machine they demand tokens.")
     ] = "127.0.0.1",
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Let every user and program of this machine in.")
+    ] = False,
     redis_url: Annotated[
         str | None,
         typer.Option(help="A server to use; else SYNAPSE_STREAM_REDIS_URL, else one of its own."),
@@ -69,22 +72,23 @@ def up(
     try:
         with single(settings.data_dir / "up.lock", {"pid": os.getpid(), "page": site.url}):
             site.check_free()
-            _supervise(settings, site, host, began)
+            _supervise(settings, site, host, began, is_open=no_token)
     except RunsAlready as error:
         at = ", ".join(f"{name} {value}" for name, value in error.about.items())
         say_no(f"up runs already in {settings.data_dir}: {at or 'it is just starting'}")
 
 
-def _supervise(settings: Settings, site: Site, host: str, began: float) -> None:
+def _supervise(settings: Settings, site: Site, host: str, began: float, *, is_open: bool) -> None:
     from synapse_stream.supervisor.adoption import AdoptionThread
 
     stop, hurry = _take_signals()
-    supervisor = _supervisor(settings, site, host)
+    supervisor = _supervisor(settings, site, host, is_open=is_open)
     try:
         supervisor.start()
         _wait_until_ready(supervisor, site, stop, began)
         if not stop.is_set():
-            _show_addresses(settings, site, time.monotonic() - began)
+            page = _address(settings, site, is_open=is_open)
+            _show_addresses(settings, page, time.monotonic() - began)
             with AdoptionThread(settings, lambda adoption: _say(adoption_line(adoption))):
                 supervisor.run(stop)
     except OSError as error:
@@ -111,7 +115,7 @@ def _wait_until_ready(
     raise typer.Exit(1)
 
 
-def _supervisor(settings: Settings, site: Site, host: str) -> Supervisor:
+def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> Supervisor:
     """Make the children: the server, a consumer of each projection, the API."""
     from synapse_stream.log.server import EmbeddedServer
     from synapse_stream.operations import PROJECTIONS
@@ -129,7 +133,8 @@ def _supervisor(settings: Settings, site: Site, host: str) -> Supervisor:
 
     server = ServerChild(EmbeddedServer(settings.data_dir, on_leash=True))
     consumers = [program(name, "consumers", name) for name in PROJECTIONS]
-    api = program("api", "consumers.api", "--host", host, "--port", str(site.port))
+    way = ["--no-token"] if is_open else []
+    api = program("api", "consumers.api", "--host", host, "--port", str(site.port), *way)
     return Supervisor([[] if settings.redis_url else [server], consumers, [api]], _say)
 
 
@@ -146,13 +151,13 @@ def _take_signals() -> tuple[threading.Event, threading.Event]:
     return stop, hurry
 
 
-def _show_addresses(settings: Settings, site: Site, seconds: float) -> None:
+def _show_addresses(settings: Settings, page: str, seconds: float) -> None:
     from synapse_stream.log.server import running_url
     from synapse_stream.masking import mask_url
 
     server = settings.redis_url or running_url(settings.data_dir)
     shown = {
-        "page": coloured(site.url, "cyan"),
+        "page": coloured(page, "cyan"),
         "server": mask_url(server) + ("" if settings.redis_url else "  (its own)"),
         "data": settings.data_dir,
         "spool": settings.spool_root,
@@ -166,6 +171,16 @@ def _show_addresses(settings: Settings, site: Site, seconds: float) -> None:
         print("Plugins and commands in another terminal find it after")
         print("".join(f"  {line}\n" for line in exports), end="")
     sys.stdout.flush()
+
+
+def _address(settings: Settings, site: Site, *, is_open: bool) -> str:
+    """Return the page's address; with the token that the API has made for this machine."""
+    if settings.api_tokens and settings.api_tokens.get_secret_value().strip() != "[]":
+        return site.url
+    if is_open:
+        _say("--no-token: every user and program of this machine may do everything, as operator")
+        return site.url
+    return f"{site.url}/?token={settings.token_file.read_text('utf-8').strip()}"
 
 
 def _exports(settings: Settings) -> list[str]:

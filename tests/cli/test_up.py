@@ -13,7 +13,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import psutil
 import pytest
@@ -103,6 +104,11 @@ class Up:
         )
 
     @property
+    def token(self) -> str:
+        """What the page's address carries."""
+        return self.settings.token_file.read_text().strip()
+
+    @property
     def settings(self) -> Settings:
         return Settings(data_dir=self.home)
 
@@ -143,9 +149,9 @@ def test_it_tells_the_addresses_one_a_line_with_the_password_hidden(up: Up) -> N
     shown = dict(line.split(maxsplit=1) for line in lines if line.startswith("  "))
 
     assert re.fullmatch(r"Synapse Stream is ready after \d+\.\d s; Ctrl-C stops it", first)
-    assert shown.pop("server").startswith("redis://:***@127.0.0.1:")
+    assert shown.pop("server").startswith("redis://127.0.0.1:")
     assert shown == {
-        "page": f"http://127.0.0.1:{up.port}",
+        "page": f"http://127.0.0.1:{up.port}/?token={up.token}",
         "data": str(up.home),
         "spool": str(up.home / "spool"),
         "logs": str(up.home / "logs"),
@@ -157,6 +163,19 @@ def test_when_it_says_so_it_is_ready_with_every_part_a_process(up: Up) -> None:
     with urlopen(f"http://127.0.0.1:{up.port}/readyz") as answer:
         assert answer.status == 200
     assert up.children().keys() == CHILDREN
+
+
+def test_its_page_opens_by_the_address_that_it_tells_and_by_no_other(up: Up) -> None:
+    assert up.settings.token_file.stat().st_mode & 0o777 == 0o600
+    address = next(line.split()[1] for line in up.said if line.startswith("  page "))
+    opener = build_opener(HTTPCookieProcessor())
+
+    with opener.open(address) as page:
+        assert page.url == f"http://127.0.0.1:{up.port}/"
+    with opener.open(f"http://127.0.0.1:{up.port}/api/jobs") as listed:
+        assert listed.status == 200
+    with pytest.raises(HTTPError, match="401"):
+        urlopen(f"http://127.0.0.1:{up.port}/api/jobs")
 
 
 def test_a_second_one_in_the_directory_says_that_it_runs_already(up: Up) -> None:
@@ -186,7 +205,7 @@ def test_children_that_are_killed_come_back_and_views_go_on(up: Up, names: Seque
     up.plugin("Count", job).wait()
 
     patiently(lambda: has_status(up, job, RunStatus.COMPLETED))
-    patiently(lambda: answers(f"http://127.0.0.1:{up.port}/api/jobs/{job}"))
+    patiently(lambda: answers(up, f"/api/jobs/{job}"))
     patiently(lambda: up.children().keys() == CHILDREN)
     patiently(lambda: len(deaths(up.said[heard:])) >= len(names))
     changed = [name for name, child in up.children().items() if child.pid != before[name].pid]
@@ -202,9 +221,10 @@ def has_status(up: Up, job: str, status: RunStatus) -> bool:
     return state is not None and state.status == status
 
 
-def answers(url: str) -> bool:
+def answers(up: Up, path: str) -> bool:
+    headers = {"Authorization": f"Bearer {up.token}"}
     try:
-        with urlopen(url, timeout=5) as answer:
+        with urlopen(Request(f"http://127.0.0.1:{up.port}{path}", headers=headers)) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

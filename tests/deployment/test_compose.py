@@ -11,7 +11,8 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from packaging.requirements import Requirement
 
-from consumers.api.access import Access, Role
+from consumers.api.access import Access
+from consumers.api.tokens import Role
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 

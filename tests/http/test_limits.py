@@ -15,7 +15,9 @@ import zstandard
 from consumers.api import connections
 from consumers.api.app import create_app
 from consumers.store import open_views
+from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import open_log
+from synapse_stream.settings import Settings
 from synapse_stream.views import SeriesKey
 from tests.chains import Chain
 from tests.http.scene import STARTED, message
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from synapse_stream.settings import Settings
 
 POINTS = 30_000
 LONG = 200 * 1024
@@ -262,3 +263,35 @@ def test_numbers_are_given_whatever_is_wrong(filled: Settings, tmp_path: Path) -
     assert 'synapse_stream_up{part="store"} 0.0' in own.text
     assert "process_resident_memory_bytes" in own.text
     assert "INVENTED" not in last.text
+
+
+def test_pages_of_other_sites_may_read_only_where_that_is_set(filled: Settings) -> None:
+    there, other = "https://board.example:8443", "https://evil.example"
+    asks = {
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    shared = filled.model_copy(update={"api_origins": f"https://a.example,{there}"})
+    with asked(create_app(filled)) as closed, asked(create_app(shared)) as client:
+        answer = client.get("/api/jobs", headers={"Origin": there})
+        foreign = client.get("/api/jobs", headers={"Origin": other})
+        before = client.options("/api/jobs", headers={"Origin": there, **asks})
+        refused = client.options("/api/jobs", headers={"Origin": other, **asks})
+        unset = closed.get("/api/jobs", headers={"Origin": there})
+
+    assert answer.headers["access-control-allow-origin"] == there
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "Origin" in answer.headers["vary"]
+    assert "access-control-allow-credentials" not in answer.headers
+    assert before.status_code == 200
+    assert "authorization" in before.headers["access-control-allow-headers"].lower()
+    assert refused.status_code == 400
+    for one in (foreign, unset):
+        assert "access-control-allow-origin" not in one.headers
+        assert one.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("origins", ["*", "https://a/", "a.example", "https://a, https://b"])
+def test_origins_that_are_none_are_refused(origins: str) -> None:
+    with pytest.raises(ConfigError, match="API_ORIGINS"):
+        Settings.load({"SYNAPSE_STREAM_API_ORIGINS": origins})

@@ -128,7 +128,7 @@ def test_the_process_serves_logs_lines_of_json_and_leaves_at_a_signal(
         "SYNAPSE_STREAM_REDIS_URL": str(filled.redis_url),
         "SYNAPSE_STREAM_DATA_DIR": str(filled.data_dir),
     }
-    command = [sys.executable, "-m", "consumers.api", "--port", str(port)]
+    command = [sys.executable, "-m", "consumers.api", "--no-token", "--port", str(port)]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environ, stderr=log)
     try:

@@ -61,7 +61,10 @@ class Deployment:
 
     def start_api(self, tokens: str = "[]") -> None:
         """Start the API, on the same port as before; return when it answers."""
-        self._start("consumers.api", "--port", str(self._port), SYNAPSE_STREAM_API_TOKENS=tokens)
+        given = ["--no-token"] if tokens == "[]" else []
+        self._start(
+            "consumers.api", "--port", str(self._port), *given, SYNAPSE_STREAM_API_TOKENS=tokens
+        )
         wait_until(self._is_answering)
 
     def kill_api(self) -> None:

@@ -79,4 +79,4 @@ def _serve(port: int, environ: dict[str, str], log: str) -> None:
     with Path(log).open("ab") as file:
         os.dup2(file.fileno(), 2)
     os.environ.update(environ)
-    sys.exit(program.main(["--port", str(port)]))
+    sys.exit(program.main(["--no-token", "--port", str(port)]))

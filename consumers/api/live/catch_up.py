@@ -34,7 +34,7 @@ class CatchUp:
         """Of the last event that was read."""
         self._reader = reader
         self._job_id = job_id
-        self._hidden = frozenset() if for_developers else shapes.DEVELOPERS_ONLY
+        self._for_developers = for_developers
         self._pages = Pages(job_id, after)
 
     @property
@@ -95,5 +95,6 @@ class CatchUp:
         for entry in entries:
             begin, self.position = self.position, max(self.position, last_position(entry))
             for line in shapes.lines(entry):
-                if line.position > begin and line.type not in self._hidden:
-                    yield line
+                shown = line if self._for_developers else line.for_viewers
+                if line.position > begin and shown is not None:
+                    yield shown

@@ -65,8 +65,8 @@ class Channel:
         self._joinable = 0
         self._start = snapshot.position
         """Of the last event before the frame `_joinable`."""
-        self._first_frame: bytes | None = None
-        self._state_frame: bytes | None = None
+        self._first_frames: dict[bool, bytes] = {}
+        self._state_frames: dict[bool, bytes] = {}
         self._changed = asyncio.Event()
 
     @property
@@ -81,17 +81,22 @@ class Channel:
 
     @property
     def first_frame(self) -> bytes:
-        """What a client gets that has nothing yet; the frame `joined_at` goes on behind it."""
-        if self._first_frame is None:
-            self._first_frame = frames.snapshot(self.snapshot.position, self.snapshot.json)
-        return self._first_frame
+        """What a developer gets that has nothing yet."""
+        return self.first(for_developers=True)
 
-    @property
-    def state_frame(self) -> bytes:
-        """The run state for clients that have another one."""
-        if self._state_frame is None:
-            self._state_frame = frames.state(self.snapshot.json)
-        return self._state_frame
+    def first(self, *, for_developers: bool) -> bytes:
+        """Return what a client gets that has nothing yet; `joined_at` goes on behind it."""
+        if for_developers not in self._first_frames:
+            shown = self._shown(for_developers=for_developers)
+            self._first_frames[for_developers] = frames.snapshot(self.snapshot.position, shown)
+        return self._first_frames[for_developers]
+
+    def state(self, *, for_developers: bool) -> bytes:
+        """Return the run state for clients that have another one."""
+        if for_developers not in self._state_frames:
+            shown = self._shown(for_developers=for_developers)
+            self._state_frames[for_developers] = frames.state(shown)
+        return self._state_frames[for_developers]
 
     def publish(self, fresh: Sequence[Frame], snapshot: Snapshot | None) -> None:
         """Have clients get frames, and then a new run state, folded up to the last of them."""
@@ -105,7 +110,8 @@ class Channel:
             self.snapshot = snapshot
             self.joined_at = self.following
             self.shown += 1
-            self._first_frame = self._state_frame = None
+            self._first_frames.clear()
+            self._state_frames.clear()
         self._wake()
 
     def restart(self, snapshot: Snapshot) -> None:
@@ -113,7 +119,8 @@ class Channel:
         self.resets += 1
         self._joinable = self.following + 1
         self._start = snapshot.position
-        self.publish([frames.restart(LOST_TAIL, snapshot.position, snapshot.json)], snapshot)
+        frame = frames.restart(LOST_TAIL, snapshot.position, snapshot.json, snapshot.seen)
+        self.publish([frame], snapshot)
 
     def enter(self) -> None:
         """Count one client more."""
@@ -173,6 +180,10 @@ class Channel:
                 met_at = None
             index += 1
         return Chunk(parts, self._first + index, last, met_at)
+
+    def _shown(self, *, for_developers: bool) -> bytes:
+        whole, seen = self.snapshot.json, self.snapshot.seen
+        return whole if for_developers or seen is None else seen
 
     def _joinable_frames(self) -> Iterator[Frame]:
         return islice(self._frames, max(0, self._joinable - self._first), None)

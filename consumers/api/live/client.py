@@ -95,7 +95,7 @@ class Client:
         self._position = channel.snapshot.position
         self._following, self._met_at = channel.joined_at, None
         self._shown, self._resets = channel.shown, channel.resets
-        return channel.first_frame
+        return channel.first(for_developers=self._for_developers)
 
     def _begin_anew(self, reason: str) -> bytes:
         return frames.reset(reason) + self._begin()
@@ -159,7 +159,7 @@ class Client:
             self._resets = channel.resets
             if self._shown != channel.shown:
                 self._shown = channel.shown
-                parts.append(channel.state_frame)
+                parts.append(channel.state(for_developers=self._for_developers))
         if beat := self._beat():
             parts.append(beat)
         return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from consumers.api.shapes import DEVELOPERS_ONLY
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from consumers.api.shapes import Line
     from synapse_stream.position import Position
@@ -60,16 +58,18 @@ def job(summary: bytes) -> bytes:
     return b"event: job\ndata: %b\n\n" % summary
 
 
-def restart(reason: str, position: Position, job: bytes) -> Frame:
-    """Return the frame that tells readers to forget what they have."""
+def restart(reason: str, position: Position, job: bytes, seen: bytes | None = None) -> Frame:
+    """Return the frame that tells readers to forget what they have; `seen` is for viewers."""
     data = reset(reason) + snapshot(position, job)
-    return Frame(data, [position], [len(data)], begins_anew=True)
+    hidden = [] if seen is None else [slice(0, len(data))]
+    instead = {} if seen is None else {0: reset(reason) + snapshot(position, seen)}
+    return Frame(data, [position], [len(data)], hidden, instead, begins_anew=True)
 
 
 class Frame:
     """Consecutive events of a job, encoded: one object for all who get it."""
 
-    __slots__ = ("_ends", "_for_viewers", "_hidden", "_lasts", "begins_anew", "data")
+    __slots__ = ("_ends", "_for_viewers", "_hidden", "_instead", "_lasts", "begins_anew", "data")
 
     def __init__(
         self,
@@ -77,12 +77,14 @@ class Frame:
         lasts: Sequence[Position],
         ends: Sequence[int],
         hidden: Sequence[slice] = (),
+        instead: Mapping[int, bytes] | None = None,
         *,
         begins_anew: bool = False,
     ) -> None:
         """Hold `data`: bytes whose stream entries end with the events `lasts` and at `ends`.
 
-        `hidden` are the parts that only developers get. A frame that begins anew is a `reset` and
+        `hidden` are the parts that only developers get, and `instead` what viewers get in the
+        place of some, by where they begin. A frame that begins anew is a `reset` and
         a snapshot: positions before it say nothing about those behind it.
         """
         self.data = data
@@ -90,6 +92,7 @@ class Frame:
         self._lasts = lasts
         self._ends = ends
         self._hidden = hidden
+        self._instead = instead or {}
         self._for_viewers: bytes | None = None
 
     @property
@@ -118,6 +121,8 @@ class Frame:
         parts = []
         for hidden in self._hidden:
             parts.append(self.data[start : max(start, hidden.start)])
+            if start <= hidden.start:
+                parts.append(self._instead.get(hidden.start, b""))
             start = max(start, hidden.stop)
         return b"".join([*parts, self.data[start:]])
 
@@ -128,14 +133,17 @@ def frame(entries: Iterable[tuple[Position, Sequence[Line]]]) -> Frame:
     lasts: list[Position] = []
     ends: list[int] = []
     hidden: list[slice] = []
+    instead: dict[int, bytes] = {}
     end = 0
     for last, lines in entries:
         for line in lines:
             encoded = event(line)
             parts.append(encoded)
             begin, end = end, end + len(encoded)
-            if line.type in DEVELOPERS_ONLY:
+            if (seen := line.for_viewers) is not line:
                 hidden.append(slice(begin, end))
+                if seen is not None:
+                    instead[begin] = event(seen)
         lasts.append(last)
         ends.append(end)
-    return Frame(b"".join(parts), lasts, ends, hidden)
+    return Frame(b"".join(parts), lasts, ends, hidden, instead)

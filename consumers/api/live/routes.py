@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import StreamingResponse
 
 from consumers.api import parameters
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from starlette.types import Send
+
+    from consumers.api.access import Access
 
 router = APIRouter(tags=["live"])
 
@@ -43,6 +45,7 @@ class EventStream(StreamingResponse):
 
 @router.get("/api/jobs/{job}/live", response_class=EventStream, status_code=200)
 async def follow_job(
+    request: Request,
     job_id: VisibleJob,
     caller: Asking,
     hub: Following,
@@ -60,10 +63,26 @@ async def follow_job(
     channel = await hub.channel(job_id)
     if channel is None:
         raise not_found(job_id)
-    return EventStream(hub.follow(channel, position, for_developers=caller.is_developer))
+    found = hub.follow(channel, position, for_developers=caller.is_developer)
+    return EventStream(_while_allowed(request, found))
 
 
 @router.get("/api/live", response_class=EventStream, status_code=200)
-async def follow_jobs(caller: Asking, hub: Following) -> EventStream:
+async def follow_jobs(request: Request, caller: Asking, hub: Following) -> EventStream:
     """Follow the list of jobs: a `job` whenever the state of one has changed."""
-    return EventStream(hub.jobs.stream(caller.sees))
+    return EventStream(_while_allowed(request, hub.jobs.stream(caller.sees)))
+
+
+async def _while_allowed(
+    request: Request, events: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """Yield events until their reader signs out, or its session or token is over."""
+    access: Access = request.app.state.access
+    is_allowed = access.checking(request.headers.get("authorization"), request.state.session)
+    try:
+        async for chunk in events:
+            if not is_allowed():
+                return
+            yield chunk
+    finally:
+        await events.aclose()

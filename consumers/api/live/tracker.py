@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import orjson
 
-from consumers.api import shapes
+from consumers.api import shapes, viewers
 from consumers.api.live.frames import frame
 from consumers.api.live.pages import Pages, last_position
 from consumers.errors import OutdatedFold
@@ -38,6 +38,8 @@ class Snapshot(NamedTuple):
 
     position: Position
     json: bytes
+    seen: bytes | None = None
+    """What viewers get in its place, if that is something else."""
 
 
 class Read(NamedTuple):
@@ -149,10 +151,11 @@ class Tracker:
         self._shown, self._health = state, state.health(now_ms)
         age = max(0, now_ms - self.position.ms) / 1000
         fields = {"position": str(self.position), **shapes.job(state, now_ms)}
-        body = orjson.dumps({**fields, "age_seconds": age, "now_ms": now_ms})
+        whole = {**fields, "age_seconds": age, "now_ms": now_ms}
+        body, seen = orjson.dumps(whole), viewers.job(whole)
         ended = time.monotonic()
         self._state_at = ended + max(_STATE_SECONDS, _STATE_SHARE * (ended - begun))
-        return Snapshot(self.position, body)
+        return Snapshot(self.position, body, None if seen is whole else orjson.dumps(seen))
 
     def news(self, now_ms: int) -> Snapshot | None:
         """Return the run state if it has changed and it is time to show it.
