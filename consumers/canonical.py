@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from synapse_stream.views import SeriesKey
 
 _OF_ENTRIES = frozenset({"number", "ms", "seq", "line"})
-_OF_ORDER = frozenset({"position", "sign", "shown"})
+_OF_ORDER = frozenset({"position", "born", "sign", "shown"})
 
 
 def of_fold(fold: JobFold, *, positions: bool = True) -> bytes:

@@ -12,8 +12,9 @@ import orjson
 
 from consumers.decoding import decode, split_lines
 from consumers.errors import OutdatedFold
-from consumers.ledger import LARGEST_NUMBER, Ledger, stands_for_range
-from consumers.projections.base import CannotApply, Delivery, refusal
+from consumers.ledger import Ledger, stands_for_range
+from consumers.lineage import LARGEST_NUMBER, LONGEST_PRODUCER
+from consumers.projections.base import CannotApply, refusal
 from synapse_stream.batch import GENESIS, Batch
 from synapse_stream.position import Position
 
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from consumers.decoding import Content
-    from consumers.projections.base import JobView
+    from consumers.projections.base import Delivery, JobView
     from synapse_stream.log.event_log import RecordedBatch
 
 UNFORESEEN = "the projection failed"
 """Begins the reason of all events of a delivery at which a view failed that should not."""
 
-_LONGEST_PRODUCER = 200
 _LARGEST_RAW = 256 * 1024
 _EMPTY: dict[str, Any] = {}
 _SET_ASIDE = "set aside"
@@ -132,14 +132,12 @@ class JobFold:
         batch stay parked: what is in them the ledger has not seen.
         """
         producer, number = parked.producer, parked.number
-        origin = None if producer is None else self._ledger.origin(producer)
-        if producer is None or number is None or origin is None:
+        if producer is None or number is None or self._ledger.last(producer) < 0:
             return f"{_NOT_ALONE}{parked.reason.removeprefix(_NOT_ALONE)}"
         line = Batch(self.job_id, producer, number, number, GENESIS, parked.raw + b"\n")
         events, faults = decode(line)
         if not faults:
-            ms, seq, index = parked.position
-            delivery = Delivery(ms, seq, producer, *origin, index, events, is_late=True)
+            delivery = self._ledger.late(parked.position, producer, number, events)
             self._apply(delivery, faults)
         if faults:
             (reason,) = faults.values()
@@ -225,7 +223,7 @@ def fold_job(view: type[JobView], job_id: str, batches: Iterable[RecordedBatch])
 
 def _is_sane(batch: Batch) -> bool:
     return (
-        0 <= batch.first <= batch.last < LARGEST_NUMBER and len(batch.producer) <= _LONGEST_PRODUCER
+        0 <= batch.first <= batch.last < LARGEST_NUMBER and len(batch.producer) <= LONGEST_PRODUCER
     )
 
 
@@ -242,7 +240,12 @@ def _readable(delivery: Delivery, faults: Mapping[int, str]) -> list[Delivery]:
 
 
 def _part(delivery: Delivery, begin: int, end: int) -> Delivery:
-    return replace(delivery, start=delivery.start + begin, events=delivery.events[begin:end])
+    return replace(
+        delivery,
+        start=delivery.start + begin,
+        number=delivery.number + begin,
+        events=delivery.events[begin:end],
+    )
 
 
 def _park_entry(job_id: str, recorded: RecordedBatch) -> Parked:

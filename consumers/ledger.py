@@ -3,27 +3,39 @@
 High-water marks drop what is known, event by event, so a batch may come again, with another id or
 cut differently.
 
-Document: `producers`: id → `last` (highest number folded, -1 none), `rank` (null: a forked child),
-`attempt`, and where there are any `sealed` (how many events the producer says it made), `missing`
-(ranges of numbers) and `shed` (counts by type of events that never got a number); `starts`: rank →
-its latest attempt.
+Document: `producers`: id → `last` (highest number folded, -1 none), `rank` (null: a child process),
+`attempt`, and where there are any
+
+- `sealed`: how many events the producer says it made;
+- `missing` (ranges of numbers), `shed` (counts by type of events that never got a number) and
+  `uncounted` (the first number at which it says that it does not know how many are missing);
+- `parent`: whose child process it is; `children` and `child_count`: which it had, and how many;
+- `of`: whose process goes on under this name; `heir`: under which name its process went on, and
+  `left`: its last number that is that process's own, the rest is another's;
+- `awaits`: the parent, or `of`, is not known yet, nor therefore the attempt.
+
+`starts`: rank → its latest attempt; `awaited`: producer → those that await it.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from consumers.lineage import LARGEST_NUMBER, PLACING, Lineage, is_name, whole
 from consumers.projections.base import Delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumers.lineage import Mark
     from synapse_stream.batch import Batch
+    from synapse_stream.position import Position
 
-LARGEST_NUMBER = 2**53
-"""What the append script can count to."""
-
-_LARGEST_RANK = _LARGEST_ATTEMPT = 1_000_000
 _MOST_SHED_TYPES = 100
-_DECISIVE = frozenset({"run_started", "loss", "end", "producer_lost"})
+_MOST_CHILDREN = 1_000
+_SEALING = ("end", "producer_lost")  # no set: an event's type may be what has no hash
+_DECISIVE = frozenset({*PLACING, *_SEALING, "terminating", "loss"})
 
 
 class Ledger:
@@ -32,8 +44,9 @@ class Ledger:
     def __init__(self, document: dict[str, Any] | None) -> None:
         """Go on from `document`, which becomes the ledger's own, or begin a new job."""
         self._document = {"producers": {}, "starts": {}} if document is None else document
-        self._marks: dict[str, dict[str, Any]] = self._document["producers"]
-        self._starts: dict[str, int] = self._document["starts"]
+        self._marks: dict[str, Mark] = self._document["producers"]
+        self._document.setdefault("awaited", {})
+        self._lineage = Lineage(self._document)
 
     def last(self, producer: str) -> int:
         """Return the highest number folded of a producer, -1 for none."""
@@ -48,10 +61,14 @@ class Ledger:
         """Return how many numbers are known, of all producers."""
         return sum(mark["last"] + 1 for mark in self._marks.values())
 
-    def origin(self, producer: str) -> tuple[int, int] | None:
-        """Return rank and attempt that a producer's events belong to; None if it was never met."""
-        mark = self._marks.get(producer)
-        return None if mark is None else (mark["rank"] or 0, mark["attempt"])
+    def late(
+        self, position: Position, producer: str, number: int, events: list[dict[str, Any]]
+    ) -> Delivery:
+        """Return one event that was parked as one of what its producer, which was met, is now."""
+        ms, seq, index = position
+        mark = self._marks[producer]
+        delivery = _delivery(ms, seq, producer, mark, index, number, events)
+        return replace(delivery, is_late=True)
 
     def admit(
         self, ms: int, seq: int, batch: Batch, events: list[dict[str, Any]]
@@ -59,22 +76,22 @@ class Ledger:
         """Note the events of the stream entry `ms`-`seq` as folded; return those not folded before.
 
         Normally that is one delivery or none. A `run_started` begins a delivery of its own, because
-        it decides about rank and attempt. A producer without one, a forked child, belongs to the
-        latest attempt of rank 0 when it is first met.
+        it decides about rank and attempt; so do `joined`, which takes the attempt of the parent,
+        and `resumed`, which takes rank and attempt of the producer that it goes on for. A producer
+        without any of them belongs to the latest attempt of rank 0 when it is first met.
 
         There is one event a line of the batch, no more than it has numbers; a line that is lacking
         makes its number a missing one. Numbers must be below LARGEST_NUMBER.
         """
         producer = batch.producer
         mark = self._marks.get(producer)
-        if mark is None:
-            attempt = self._starts.get("0", 1)
-            mark = self._marks[producer] = {"last": -1, "rank": None, "attempt": attempt}
+        if mark is None or mark["last"] < 0:
+            mark = self._lineage.meet(producer)
         is_next = mark["last"] + 1 == batch.first
         if is_next and len(events) == batch.last - batch.first + 1 and _is_ordinary(events):
             mark["last"] = batch.last
-            rank = mark["rank"] or 0
-            return [Delivery(ms, seq, producer, rank, mark["attempt"], 0, events)]
+            self._lineage.settle(producer)
+            return [_delivery(ms, seq, producer, mark, 0, batch.first, events)]
         return self._admit_carefully(ms, seq, batch, events, mark)
 
     def document(self) -> dict[str, Any]:
@@ -82,7 +99,7 @@ class Ledger:
         return self._document
 
     def _admit_carefully(
-        self, ms: int, seq: int, batch: Batch, events: list[dict[str, Any]], mark: dict[str, Any]
+        self, ms: int, seq: int, batch: Batch, events: list[dict[str, Any]], mark: Mark
     ) -> list[Delivery]:
         fresh = mark["last"] + 1
         if batch.last < fresh:
@@ -91,42 +108,38 @@ class Ledger:
         first = batch.last if is_range else batch.first  # number of events[0]
         _miss(mark, fresh, batch.last if is_range else batch.first - 1)
         start = max(0, fresh - first)
-        cuts = self._decide(mark, first, events, start)
+        found = []
+        for index in self._cuts(batch.producer, mark, first, events, start):
+            if start < index:
+                part = events[start:index]
+                found.append(_delivery(ms, seq, batch.producer, mark, start, first + start, part))
+            start = max(start, index)
         _miss(mark, max(fresh, first + len(events)), batch.last)
         mark["last"] = batch.last
-        ends = [begin for begin, _, _ in cuts[1:]] + [len(events)]
-        return [
-            Delivery(ms, seq, batch.producer, rank, attempt, begin, events[begin:end])
-            for (begin, rank, attempt), end in zip(cuts, ends, strict=True)
-            if begin < end
-        ]
+        return found
 
-    def _decide(
-        self, mark: dict[str, Any], first: int, events: list[dict[str, Any]], start: int
-    ) -> list[tuple[int, int, int]]:
-        """Note what the events say about their producer; return where rank and attempt begin."""
-        cuts = [(start, mark["rank"] or 0, mark["attempt"])]
+    def _cuts(
+        self, producer: str, mark: Mark, first: int, events: list[dict[str, Any]], start: int
+    ) -> Iterator[int]:
+        """Note what the events say about their producer; yield where a delivery ends before that.
+
+        What is yielded is to be delivered as the mark stands then.
+        """
         for index in range(start, len(events)):
-            event = events[index]
+            event, number = events[index], first + index
             kind = event.get("type")
-            if kind == "run_started":
-                self._start(mark, event)
-                cuts.append((index, mark["rank"], mark["attempt"]))
+            if number == mark.get("left", -2) + 1:
+                yield index
+            if kind in PLACING and (number == 0 or kind == "run_started"):
+                yield index
+                self._lineage.place(producer, mark, event, number)
             elif kind == "loss":
-                _lose(mark, event, first + index)
-            elif kind == "end":
-                count = _whole(event.get("count"), LARGEST_NUMBER)
-                mark["sealed"] = max(count or 0, first + index + 1)
-            elif kind == "producer_lost":
-                mark["sealed"] = first + index + 1
-        return cuts
-
-    def _start(self, mark: dict[str, Any], event: dict[str, Any]) -> None:
-        rank = _whole(event.get("rank"), _LARGEST_RANK) or 0
-        latest = self._starts.get(str(rank), 0)
-        attempt = _whole(event.get("attempt"), _LARGEST_ATTEMPT) or latest + 1
-        self._starts[str(rank)] = max(latest, attempt)
-        mark["rank"], mark["attempt"] = rank, attempt
+                _lose(mark, event, number)
+            elif kind in _SEALING and "left" not in mark:
+                _seal(mark, event, number)
+            if index == start:
+                self._lineage.settle(producer)
+        yield len(events)
 
 
 def stands_for_range(batch: Batch, events: list[dict[str, Any]]) -> bool:
@@ -143,7 +156,40 @@ def _is_ordinary(events: list[dict[str, Any]]) -> bool:
         return False
 
 
-def _lose(mark: dict[str, Any], event: dict[str, Any], number: int) -> None:
+def _delivery(
+    ms: int,
+    seq: int,
+    producer: str,
+    mark: Mark,
+    start: int,
+    number: int,
+    events: list[dict[str, Any]],
+) -> Delivery:
+    is_foreign = "left" in mark and number > mark["left"]
+    rank = mark["rank"]
+    return Delivery(
+        *(ms, seq, producer, rank or 0, mark["attempt"], start, events),
+        number=number,
+        is_child=rank is None,
+        is_foreign=is_foreign,
+    )
+
+
+def _seal(mark: Mark, event: dict[str, Any], number: int) -> None:
+    count = whole(event.get("count"), LARGEST_NUMBER) if event["type"] == "end" else None
+    mark["sealed"] = max(count or 0, number + 1)
+    children = event.get("children")
+    if isinstance(children, list):
+        listed = [child.get("producer") for child in children if isinstance(child, dict)]
+        names = list(dict.fromkeys(filter(is_name, listed)))
+        mark["children"] = names[:_MOST_CHILDREN]
+    if whole(event.get("child_count"), LARGEST_NUMBER):
+        mark["child_count"] = event["child_count"]
+
+
+def _lose(mark: Mark, event: dict[str, Any], number: int) -> None:
+    if event.get("uncounted") is True:
+        mark.setdefault("uncounted", number)
     if event.get("first") is not None:
         _miss(mark, number, number)
         return
@@ -152,12 +198,13 @@ def _lose(mark: dict[str, Any], event: dict[str, Any], number: int) -> None:
         return
     shed = mark.setdefault("shed", {})
     for kind, count in counts.items():
-        if _whole(count, LARGEST_NUMBER) and (kind in shed or len(shed) < _MOST_SHED_TYPES):
+        if whole(count, LARGEST_NUMBER) and (kind in shed or len(shed) < _MOST_SHED_TYPES):
             shed[kind] = min(shed.get(kind, 0) + count, LARGEST_NUMBER)
 
 
-def _miss(mark: dict[str, Any], first: int, last: int) -> None:
+def _miss(mark: Mark, first: int, last: int) -> None:
     """Note that `first` to `last` are missing; they lie behind all that was noted before."""
+    last = min(last, mark.get("left", last))
     if first > last:
         return
     missing = mark.setdefault("missing", [])
@@ -165,7 +212,3 @@ def _miss(mark: dict[str, Any], first: int, last: int) -> None:
         missing[-1][1] = max(last, missing[-1][1])
     else:
         missing.append([first, last])
-
-
-def _whole(value: Any, largest: int) -> int | None:
-    return value if type(value) is int and 0 <= value <= largest else None

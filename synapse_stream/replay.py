@@ -3,12 +3,15 @@
 Each producer of the original has a *twin* there, whose id follows from the two jobs, the original's
 id and what part is replayed. A twin has the original's numbers and its lines byte for byte, in the
 batches in which they came; only `run_started` gets a label more, `replay_of`, which names the
-original. Numbers that are not replayed, or that the original lacks too, are a `loss`. Since all of
-that is the same every time, a replay that broke off is repeated: what is there is known.
+original, and where an event names another producer, as its parent, its child or the one it goes on
+for, it names that one's twin. Numbers that are not replayed, or that the original lacks too, are a
+`loss`. Since all of that is the same every time, a replay that broke off is repeated: what is there
+is known.
 """
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 
 LABEL = "replay_of"
 
-_STARTED = b'"type":"run_started"'
+_PLACING = ("run_started", "joined", "resumed")
+_SEALING = ("end", "producer_lost")
+_RENAMED = {"joined": "parent", "resumed": "producer"}
+_CHANGED = re.compile(rb'"type":"(?:run_started|joined|resumed|end|producer_lost)"')
 _REASON = "not replayed, or not in the original"
 
 
@@ -120,7 +126,7 @@ class Replay:
 
         Args:
             entries: of the original, from the first on: of processes that began before the part,
-                `run_started` is replayed too.
+                `run_started`, `joined` and `resumed` are replayed too.
             wait: is called with what is appended next: when the server had it, in ms, and its
                 first line.
 
@@ -149,7 +155,7 @@ class Replay:
             is_wanted = batch.first > known and self._part.has(Position(entry.ms, entry.seq))
             return [(batch.first, lines, batch.last)] if is_wanted and lines else []
         kept = [
-            (batch.first + index, self._labelled(line))
+            (batch.first + index, self._rewritten(line))
             for index, line in enumerate(lines)
             if batch.first + index > known
             and self._is_wanted(Position(entry.ms, entry.seq, index), line)
@@ -162,24 +168,37 @@ class Replay:
 
     def _is_wanted(self, position: Position, line: bytes) -> bool:
         if self._part.is_before(position):
-            return _STARTED in line and _started(line) is not None
+            return (_changed(line) or {}).get("type") in _PLACING
         return self._part.has(position)
 
-    def _labelled(self, line: bytes) -> bytes:
-        """Return a line as it is, but `run_started` with the label."""
-        event = _started(line) if _STARTED in line else None
-        if event is None:
+    def _rewritten(self, line: bytes) -> bytes:
+        """Return a line as it is, but `run_started` with its label, and producers as twins."""
+        event = _changed(line)
+        kind = event["type"] if event else None
+        if event is None or (kind in _SEALING and not event.get("children")):
             return line
-        labels = event.get("labels")
-        event["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: self._source}
+        if kind == "run_started":
+            labels = event.get("labels")
+            event["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: self._source}
+        elif kind in _RENAMED:
+            event[_RENAMED[kind]] = self._name(event.get(_RENAMED[kind]))
+        elif isinstance(event["children"], list):
+            for child in event["children"]:
+                if isinstance(child, dict):
+                    child["producer"] = self._name(child.get("producer"))
         return orjson.dumps(event)
+
+    def _name(self, producer: Any) -> Any:
+        """Return the name of a producer's twin; what is no name stays."""
+        if not isinstance(producer, str):
+            return producer
+        of = [self._source, producer, self._target, *map(str, self._part)]
+        return f"replay-{sha256(orjson.dumps(of)).hexdigest()[:24]}"
 
     def _twin(self, producer: str) -> Twin:
         twin = self._twins.get(producer)
         if twin is None:
-            of = [self._source, producer, self._target, *map(str, self._part)]
-            name = f"replay-{sha256(orjson.dumps(of)).hexdigest()[:24]}"
-            twin = Twin(self._log, self._target, name)
+            twin = Twin(self._log, self._target, self._name(producer))
             if not self._twins and not twin.is_known and self._log.knows(self._target):
                 msg = (
                     f"there is a job {self._target!r} already, and it is no replay of this part of "
@@ -190,9 +209,13 @@ class Replay:
         return twin
 
 
-def _started(line: bytes) -> dict[str, Any] | None:
+def _changed(line: bytes) -> dict[str, Any] | None:
+    """Return the event of a line that may not stay as it is; None for all others."""
+    if not _CHANGED.search(line):
+        return None
     try:
         event = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return event if isinstance(event, dict) and event.get("type") == "run_started" else None
+    is_one = isinstance(event, dict) and event.get("type") in (*_PLACING, *_SEALING)
+    return event if is_one else None

@@ -14,6 +14,7 @@ from synapse_stream.events import (
     End,
     ProducerLost,
     RecordedEvent,
+    Resumed,
     RunStarted,
 )
 from synapse_stream.job_views import Metrics, all_messages, find_series, opened
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 2.0
-_TURNS = (b'"type":"run_started"', b'"type":"end"', b'"type":"producer_lost"')
+_TURNS = tuple(
+    f'"type":"{kind}"'.encode() for kind in ("run_started", "resumed", "end", "producer_lost")
+)
 
 _T = TypeVar("_T")
 
@@ -97,9 +100,10 @@ class JobStream:
         """Read what is recorded behind `after`, then wait for more, until the run has ended.
 
         The run has ended with the `end` or `producer_lost` of rank 0; what stood in the stream
-        behind it is delivered still, and if a new attempt stands there, it goes on with that. No
-        gap and no repeat, also when the server restarts, is away for a while or, having lost its
-        tail, gets it again from the producers; an outage is logged as a warning.
+        behind it is delivered still, and if a new attempt stands there, or the same process goes on
+        under another name, it goes on with that. No gap and no repeat, also when the server
+        restarts, is away for a while or, having lost its tail, gets it again from the producers; an
+        outage is logged as a warning.
 
         Raises:
             LogUnavailable: the server did not answer the first time.
@@ -249,7 +253,7 @@ def _patiently(read: Callable[[], _T]) -> _T:
 
 def _is_over(event: Event, before: bool | None) -> bool | None:  # noqa: FBT001 - a state, no flag
     match event:
-        case RunStarted(rank=0):
+        case RunStarted(rank=0) | Resumed(rank=0):
             return False
         case ProducerLost(rank=0) | End(rank=0, status=RunStatus()):
             return True

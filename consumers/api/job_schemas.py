@@ -17,6 +17,12 @@ class Completeness(Shape):
     """Producer → ranges of missing numbers, first and last."""
     shed: dict[str, Count]
     """Event type → how many were given up."""
+    is_uncounted: bool
+    """True when an unknown number is missing."""
+    waiting: list[str]
+    """Producers that have not ended, or of which nothing has come: the first 100."""
+    waiting_count: Count
+    """How many these are; of child processes only the number may be known."""
 
 
 class Step(Shape):
@@ -50,6 +56,10 @@ class Rank(Shape):
     rank: int
     status: RunStatus
     is_lost: bool
+    is_ending: bool
+    """True when a signal asked the process to end, and its end has not come yet."""
+    signal: str | None
+    """A signal asked the process to end, and it went on to end as `status` says."""
     error: str | None
     started: Micros | None
     ended: Micros | None
@@ -70,6 +80,23 @@ class Lost(Shape):
     pid: int | None
     time: Micros
     reason: str
+    producer: str
+
+
+class Resumed(Shape):
+    """A process that goes on under another name, since others have reported under its own."""
+
+    rank: int | None
+    host: str | None
+    pid: int | None
+    time: Micros
+    reason: str
+    producer: str
+    """The old name."""
+    last: int
+    """Last number under the old name that surely is its own; -1: none is."""
+    heir: str
+    """The new name."""
 
 
 class Attempt(Shape):
@@ -87,6 +114,7 @@ class Attempt(Shape):
     ended: Micros | None
     first_time: Micros
     last_time: Micros
+    first_sign_ms: Millis
     last_sign_ms: Millis
     overall_percent: float | None
     steps: list[Step]
@@ -94,11 +122,20 @@ class Attempt(Shape):
     actions: list[Action]
     ranks: list[Rank]
     lost: list[Lost]
+    resumed: list[Resumed]
+    rejected: Count
+    """Values that could not be recorded as what they were; they are kept as dev events."""
+    is_ending: bool
+    """True when a signal asked rank 0 to end, and its end has not come yet: `status` may change."""
+    signal: str | None
+    """A signal asked rank 0 to end, and it went on to end as `status` says."""
     counts: dict[str, Any]
     levels: dict[str, Any]
     completeness: Completeness
     events: Count
     duration_seconds: float
+    notes: list[str]
+    """What must be known of it besides, in plain words."""
 
 
 class JobAnswer(Answer):
@@ -111,6 +148,8 @@ class JobAnswer(Answer):
     """Events that could not be applied."""
     latest: int
     """Number of the attempt that stands for the job."""
+    alive_beside: list[int]
+    """Other attempts that are alive, and report beside it."""
     attempts: list[Attempt]
     """Latest first."""
 
@@ -121,6 +160,8 @@ class Summary(Shape):
     job_id: str
     status: RunStatus
     health: Health
+    is_ending: bool
+    """True when it was asked to end, and its end has not come yet: `status` may change."""
     percent: float | None
     eta_seconds: float | None
     action: str | None
@@ -132,6 +173,14 @@ class Summary(Shape):
     duration_seconds: float
     events: Count
     completeness: CompletenessStatus
+    is_uncounted: bool
+    """True when an unknown number is missing."""
+    waiting: Count
+    """Processes that have not ended, or of which nothing has come."""
+    alive_beside: list[int]
+    """Other attempts that are alive, and report beside the one that is shown."""
+    notes: list[str]
+    """What must be known of it besides, in plain words."""
     parked: Count
     error: str | None
     labels: Free

@@ -71,6 +71,7 @@ def job(state: RunState, now_ms: int) -> dict[str, Any]:
         "health": state.health(now_ms),
         "parked": state.parked,
         "latest": state.latest.number,
+        "alive_beside": state.alive_beside(now_ms),
         "attempts": [_attempt(attempt) for attempt in state.attempts],
     }
 
@@ -82,6 +83,7 @@ def summary(state: RunState, now_ms: int) -> dict[str, Any]:
         "job_id": state.job_id,
         "status": state.status,
         "health": state.health(now_ms),
+        "is_ending": run.is_ending,
         "percent": run.overall_percent,
         "eta_seconds": _eta_seconds(run),
         "action": run.action,
@@ -93,6 +95,10 @@ def summary(state: RunState, now_ms: int) -> dict[str, Any]:
         "duration_seconds": run.duration_seconds,
         "events": run.events,
         "completeness": run.completeness.status,
+        "is_uncounted": run.completeness.is_uncounted,
+        "waiting": run.completeness.waiting_count,
+        "alive_beside": state.alive_beside(now_ms),
+        "notes": run.notes,
         "parked": state.parked,
         "error": run.error,
         "labels": jsonable(run.labels),
@@ -220,12 +226,13 @@ def _attempt(found: Attempt) -> dict[str, Any]:
     fields: dict[str, Any] = jsonable(found)
     fields["events"] = found.events
     fields["duration_seconds"] = found.duration_seconds
+    fields["notes"] = found.notes
     return fields
 
 
 def _eta_seconds(run: Attempt) -> float | None:
     """Return the longest time that a step needs; steps may run one after another or at once."""
-    if run.status.is_terminal:
+    if run.is_over:
         return None
     left = [step.eta_seconds for step in run.steps if step.percent < _DONE and not step.is_failed]
     return max((seconds for seconds in left if seconds is not None), default=None)

@@ -28,12 +28,18 @@ class Delivery:
     seq: int
     producer: str
     rank: int
-    """The producer's rank; a forked child, which has none of its own, counts as rank 0."""
+    """The producer's rank; a child process, which has none of its own, counts as rank 0."""
     attempt: int
     start: int
     """Index in the entry of `events[0]`; event i stands at index `start` + i."""
     events: list[dict[str, Any]]
     """Decoded lines; `$float` and `$int` tags and the names of non-finite metrics still in."""
+    number: int = 0
+    """Number of `events[0]` among those of its producer."""
+    is_child: bool = False
+    """True when the producer has no rank of its own."""
+    is_foreign: bool = False
+    """True when the producer's process goes on under another name: these are not its own events."""
     is_late: bool = False
     """True for an event that was parked and is tried again: newer ones were folded before it."""
 

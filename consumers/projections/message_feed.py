@@ -29,7 +29,7 @@ class MessageFeedView(JobView):
     """Collects the messages of a job."""
 
     name: ClassVar[str] = "message-feed"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
         super().__init__(job_id, document)

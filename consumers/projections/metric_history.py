@@ -79,7 +79,7 @@ class MetricHistoryView(JobView):
     """Collects the points of a job by series."""
 
     name: ClassVar[str] = "metric-history"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
         super().__init__(job_id, document)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from consumers.projections import endings
+from consumers.projections.completing import Marked
 from consumers.projections.progress import WHOLE
 from synapse_stream.models import ActionStatus, RunStatus
 from synapse_stream.position import BEGINNING, Position
@@ -14,18 +16,17 @@ from synapse_stream.tags import restore
 from synapse_stream.views import (
     ActionState,
     Attempt,
-    Completeness,
-    CompletenessStatus,
     LostProcess,
     Message,
     RankState,
+    ResumedProcess,
     RunState,
     StepState,
     render,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumers.projections.base import MessageRow
 
@@ -43,7 +44,8 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
     number = latest_attempt(view)
     if number is None:
         return None
-    attempts = {n: _attempt(n, run, producers) for n, run in view["attempts"].items()}
+    marked = Marked(producers)
+    attempts = {n: _attempt(n, run, marked) for n, run in view["attempts"].items()}
     return RunState(
         job_id=job_id,
         position=_position(content),
@@ -88,48 +90,20 @@ def message(job_row: MessageRow, language: str | None = None) -> Message:
     )
 
 
-def completeness(producers: Iterable[tuple[str, Mapping[str, Any]]]) -> Completeness:
-    """Judge over the producers of an attempt by their marks in the ledger.
-
-    What is missing for good comes first, then what was shed. Without both it is complete when every
-    producer has ended, which its own count of events or the record of its death tells.
-    """
-    missing: dict[str, list[tuple[int, int]]] = {}
-    shed: dict[str, int] = {}
-    is_open = False
-    for name, mark in producers:
-        following, sealed = mark["last"] + 1, mark.get("sealed")
-        is_open |= sealed is None
-        ranges = [(first, last) for first, last in mark.get("missing", ())]
-        if sealed is not None and sealed > following:
-            ranges.append((following, sealed - 1))
-        if ranges:
-            missing[name] = ranges
-        for kind, count in mark.get("shed", {}).items():
-            shed[kind] = shed.get(kind, 0) + count
-    if missing:
-        status = CompletenessStatus.INCOMPLETE
-    elif shed:
-        status = CompletenessStatus.SHED
-    else:
-        status = CompletenessStatus.OPEN if is_open else CompletenessStatus.COMPLETE
-    return Completeness(status, missing, shed)
-
-
 def _position(content: Mapping[str, Any]) -> Position:
     return Position(*content["position"]) if content["position"] else BEGINNING
 
 
-def _attempt(number: str, run: Mapping[str, Any], producers: Mapping[str, Any]) -> Attempt:
+def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
     ranks = [(int(rank), part) for rank, part in run["ranks"].items()]
     ranks.sort(key=lambda rank: rank[0])
     steps = _steps([part["bars"] for _, part in ranks])
-    mine = ((name, m) for name, m in sorted(producers.items()) if str(m["attempt"]) == number)
+    ending = _ending(run["ranks"].get("0"))
     return Attempt(
         number=int(number),
         status=RunStatus(run["status"]),
         error=run["error"],
-        result=restore(run["result"]),
+        result=restore(ending.get("result")),
         action=run["action"],
         plugin=run["plugin"],
         params=restore(run["params"]),
@@ -138,16 +112,21 @@ def _attempt(number: str, run: Mapping[str, Any], producers: Mapping[str, Any]) 
         ended=run["ended"],
         first_time=run["first"],
         last_time=run["last"],
+        first_sign_ms=run["born"],
         last_sign_ms=run["sign"],
         overall_percent=_overall(run, steps),
         steps=steps,
         steps_left_out=run["overall"]["left_out"],
         actions=_actions([part["actions"] for _, part in ranks]),
         ranks=[_rank(rank, part) for rank, part in ranks],
-        lost=[LostProcess(**lost) for lost in run["lost"]],
+        lost=[_lost(one) for one in run["lost"]],
+        resumed=[_resumed(one) for one in run["resumed"]],
+        rejected=run["rejected"],
+        is_ending=ending.get("how") == endings.ASKED,
+        signal=ending.get("signal"),
         counts=run["counts"],
         levels=run["levels"],
-        completeness=completeness(mine),
+        completeness=marked.completeness(int(number)),
     )
 
 
@@ -162,11 +141,32 @@ def _overall(run: Mapping[str, Any], steps: Sequence[StepState]) -> float | None
     return 100.0 * overall["shown"] / WHOLE if overall["steps"] else None
 
 
-def _rank(rank: int, part: Mapping[str, Any]) -> RankState:
+def _ending(part: dict[str, Any] | None) -> Mapping[str, Any]:
+    return (part and endings.standing(part)) or {}
+
+
+def _lost(one: Mapping[str, Any]) -> LostProcess:
+    return LostProcess(
+        one["rank"], one["host"], one["pid"], one["time"], one["reason"], one["producer"]
+    )
+
+
+def _resumed(one: Mapping[str, Any]) -> ResumedProcess:
+    return ResumedProcess(
+        one["rank"],
+        *(one["host"], one["pid"], one["time"], one["reason"]),
+        *(one["producer"], one["last"], one["heir"]),
+    )
+
+
+def _rank(rank: int, part: dict[str, Any]) -> RankState:
+    ending = _ending(part)
     return RankState(
         rank=rank,
         status=RunStatus(part["status"]),
-        is_lost=part["is_lost"],
+        is_lost=ending.get("how") == endings.LOST,
+        is_ending=ending.get("how") == endings.ASKED,
+        signal=ending.get("signal"),
         error=part["error"],
         started=part["started"],
         ended=part["ended"],

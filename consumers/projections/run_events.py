@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.projections import checks, progress
+from consumers.projections import checks, endings, progress
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from consumers.projections.base import Delivery
+
 Part = dict[str, Any]
+Event = dict[str, Any]
 
 _MOST_ACTIONS = 1_000
 _MOST_LOST = 100
@@ -25,12 +28,11 @@ _ACTIONS = [status.value for status in ActionStatus]
 _IN_PROGRESS = {"pending", "running"}
 
 
-def begin_run(time: int) -> Part:
-    """Return an attempt of which nothing is known but that it has an event at `time`."""
+def begin_run(time: int, ms: int) -> Part:
+    """Return an attempt that has an event at `time`, which the server had at `ms`."""
     return {
         "status": RunStatus.PENDING.value,
         "error": None,
-        "result": None,
         "action": None,
         "plugin": None,
         "params": None,
@@ -39,10 +41,13 @@ def begin_run(time: int) -> Part:
         "ended": None,
         "first": time,
         "last": time,
+        "born": ms,
         "sign": 0,
         "overall": progress.begin_overall(),
         "ranks": {},
         "lost": [],
+        "resumed": [],
+        "rejected": 0,
         "counts": {},
         "levels": {},
     }
@@ -53,12 +58,13 @@ def part_of_rank(run: Part, rank: int) -> Part:
     try:
         return run["ranks"][str(rank)]  # type: ignore[no-any-return]
     except KeyError:
-        part = run["ranks"][str(rank)] = {
+        part: Part = {
             "status": RunStatus.PENDING.value,
-            "is_lost": False,
             "error": None,
             "started": None,
             "ended": None,
+            "leave": None,
+            "ends": [],
             "host": None,
             "pid": None,
             "python": None,
@@ -67,6 +73,7 @@ def part_of_rank(run: Part, rank: int) -> Part:
             "bars": {},
             "actions": {},
         }
+        run["ranks"][str(rank)] = part
         return part
 
 
@@ -89,7 +96,7 @@ def is_outdated(rank: Part, event: Mapping[str, Any]) -> bool:
     return False
 
 
-def _run_started(run: Part, rank: Part, number: int, event: Mapping[str, Any]) -> None:
+def _run_started(run: Part, rank: Part, event: Event, at: Delivery, _index: int) -> None:
     checks.version_one(event)
     process = {
         "host": checks.text(event, "host"),
@@ -106,22 +113,22 @@ def _run_started(run: Part, rank: Part, number: int, event: Mapping[str, Any]) -
     rank.update(process)
     if rank["started"] is None:
         rank["started"] = event["time"]
-    if number == 0:
+    if at.rank == 0:
         run.update(of_run)
         if run["started"] is None:
             run["started"] = event["time"]
 
 
-def _progress(run: Part, rank: Part, _number: int, event: Mapping[str, Any]) -> None:
+def _progress(run: Part, rank: Part, event: Event, _at: Delivery, _index: int) -> None:
     progress.report(run["overall"], rank["bars"], event)
 
 
-def _message(run: Part, _rank: Part, _number: int, event: Mapping[str, Any]) -> None:
+def _message(run: Part, _rank: Part, event: Event, _at: Delivery, _index: int) -> None:
     checks.version_one(event)
     tally(run["levels"], checks.member(event, "level", _LEVELS), 1, len(_LEVELS))
 
 
-def _action(_run: Part, rank: Part, _number: int, event: Mapping[str, Any]) -> None:
+def _action(_run: Part, rank: Part, event: Event, _at: Delivery, _index: int) -> None:
     checks.version_one(event)
     name, error = checks.name(event, "name"), checks.text(event, "error")
     status = checks.member(event, "status", _ACTIONS)
@@ -140,52 +147,109 @@ def _action(_run: Part, rank: Part, _number: int, event: Mapping[str, Any]) -> N
     action["status"], action["error"] = status, error
 
 
-def _end(run: Part, _rank: Part, number: int, event: Mapping[str, Any]) -> None:
+def _end(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None:
     checks.version_one(event)
-    ended = checks.rank(event, number)
-    error, result = checks.text(event, "error"), checks.writable(event, "result")
-    if ended is None:
-        return  # a forked child leaves
-    if event.get("status") is None:
-        part_of_rank(run, ended)["ended"] = event["time"]
+    ended = checks.rank(event, at.rank)
+    error, signal = checks.text(event, "error"), checks.text(event, "signal")
+    result = checks.writable(event, "result")
+    status = event.get("status")
+    if status is not None:
+        checks.member(event, "status", _ENDINGS)
+    if ended is None or at.is_foreign:
+        return  # a child process leaves, or another process has taken this one's name
+    part = part_of_rank(run, ended)
+    if status is None:
+        endings.leave(part, _said(event, at, index, None, None))
         return
-    status = checks.member(event, "status", _ENDINGS)
-    _finish(part_of_rank(run, ended), status, error, event["time"])
-    if ended == 0 and _finish(run, status, error, event["time"]):
-        run["result"] = result
+    ending = _said(event, at, index, status, error)
+    if signal is not None:
+        ending["signal"] = signal
+    if ended == 0:
+        ending["result"] = result
+    endings.end(part, ending)
+    _share(run)
 
 
-def _producer_lost(run: Part, _rank: Part, number: int, event: Mapping[str, Any]) -> None:
+def _producer_lost(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None:
     checks.version_one(event)
-    gone = checks.rank(event, number)
+    gone = checks.rank(event, at.rank)
     reason = checks.text(event, "reason") or "the process is gone"
     host, pid, time = checks.text(event, "host"), checks.whole(event, "pid"), event["time"]
+    if at.is_foreign:
+        return
+    if gone is not None:
+        part = part_of_rank(run, gone)
+        if not endings.lose(part, _said(event, at, index, RunStatus.FAILED.value, reason)):
+            return
+        _share(run)
     if len(run["lost"]) < _MOST_LOST:
         lost = {"rank": gone, "host": host, "pid": pid, "time": time, "reason": reason}
-        run["lost"].append(lost)
-    if gone is None:
+        run["lost"].append({**lost, "producer": at.producer, "number": at.number + index})
+
+
+def _terminating(run: Part, rank: Part, event: Event, at: Delivery, index: int) -> None:
+    checks.version_one(event)
+    signal = checks.name(event, "signal")
+    if not at.is_child and not at.is_foreign:
+        endings.ask(rank, at.producer, at.number + index, signal, event["time"])
+        _share(run)
+
+
+def _resumed(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None:
+    checks.version_one(event)
+    old, last = checks.name(event, "producer"), event.get("last")
+    if type(last) is not int or not -1 <= last < checks.LATEST_TIME:
+        raise checks.unfit("last", last, "an integer from -1")
+    found = {
+        "rank": checks.rank(event, at.rank),
+        "host": checks.text(event, "host"),
+        "pid": checks.whole(event, "pid"),
+        "reason": checks.text(event, "reason") or "another process has reported under this name",
+    }
+    if at.number + index != 0:
         return
-    part = part_of_rank(run, gone)
-    if _finish(part, RunStatus.FAILED.value, reason, time):
-        part["is_lost"] = True
-    if gone == 0:
-        _finish(run, RunStatus.FAILED.value, reason, time)
+    for part in run["ranks"].values():
+        endings.withdraw(part, old, last)
+    _share(run)
+    run["lost"] = [one for one in run["lost"] if one["producer"] != old or one["number"] <= last]
+    if len(run["resumed"]) < _MOST_LOST:
+        found.update(producer=old, heir=at.producer, last=last, time=event["time"])
+        run["resumed"].append(found)
 
 
-def _finish(part: Part, status: str, error: str | None, time: int) -> bool:
-    """End a run or rank; False when it had ended before, which is final."""
-    if part["status"] in _ENDINGS:
-        return False
-    part["status"], part["error"], part["ended"] = status, error, time
-    return True
+def _dev_event(run: Part, _rank: Part, event: Event, _at: Delivery, _index: int) -> None:
+    run["rejected"] += checks.whole(event, "rejected") or 0
 
 
-HANDLERS: dict[str, Callable[[Part, Part, int, Mapping[str, Any]], None]] = {
+def _said(event: Event, at: Delivery, index: int, status: str | None, error: str | None) -> Part:
+    by = {"by": at.producer, "number": at.number + index}
+    return {**by, "status": status, "error": error, "time": event["time"]}
+
+
+def _share(run: Part) -> None:
+    """Have the attempt stand as its rank 0 does."""
+    first = run["ranks"].get("0")
+    if first is not None:
+        one = endings.standing(first)
+        run["status"], run["error"] = first["status"], first["error"]
+        run["ended"] = None if one is None else one["time"]
+
+
+def report(run: Part, rank: Part, at: Delivery, index: int, kind: str) -> None:
+    """Note that a producer has reported: one that was asked to end has not."""
+    if endings.report(rank, at.producer, at.number + index, kind):
+        _share(run)
+
+
+HANDLERS: dict[str, Callable[[Part, Part, Event, Delivery, int], None]] = {
     "run_started": _run_started,
     "progress": _progress,
     "message": _message,
     "action": _action,
     "end": _end,
     "producer_lost": _producer_lost,
+    "terminating": _terminating,
+    "resumed": _resumed,
+    "dev_event": _dev_event,
 }
 """Event type → rule; other types are counted only."""

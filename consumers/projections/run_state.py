@@ -3,8 +3,9 @@
 Document: `attempts`: number → an attempt as `run_events.begin_run` lays it out.
 
 Status: PENDING until rank 0, or a process that names no rank, shows up; then RUNNING; the `end` of
-rank 0 with a status, or its loss, is final for the attempt. Everything else goes on: late events of
-other processes are counted and shown.
+rank 0 with a status, or its loss, is final for the attempt, unless it turns out that another
+process had said so under the same name. A signal that asks rank 0 to end makes it CANCELLED until
+it reports again. Everything else goes on: late events of other processes are counted and shown.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from consumers.projections.base import CannotApply, JobView, headers, refusal
+from consumers.projections.endings import is_asked
 from consumers.projections.run_events import (
     HANDLERS,
     Part,
     begin_run,
     is_outdated,
     part_of_rank,
+    report,
     tally,
 )
 
@@ -32,7 +35,7 @@ class RunStateView(JobView):
     """Folds the events of a job into its condition."""
 
     name: ClassVar[str] = "run-state"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def begin(self) -> dict[str, Any]:
         """Return the document of a job without events."""
@@ -43,7 +46,7 @@ class RunStateView(JobView):
         kinds, times, fault = headers(delivery.events)
         if kinds:
             run, rank = self._parts(delivery, times[0])
-            if not HANDLERS.keys().isdisjoint(kinds):
+            if not HANDLERS.keys().isdisjoint(kinds) or is_asked(rank):
                 fault = _handle(run, rank, delivery, kinds) or fault
             if kinds:
                 self._account(run, rank, delivery, kinds, times[: len(kinds)])
@@ -57,7 +60,7 @@ class RunStateView(JobView):
         attempts = self._document["attempts"]
         run = attempts.get(str(delivery.attempt))
         if run is None:
-            run = attempts[str(delivery.attempt)] = begin_run(time)
+            run = attempts[str(delivery.attempt)] = begin_run(time, delivery.ms)
         return run, part_of_rank(run, delivery.rank)
 
     def _account(
@@ -82,7 +85,9 @@ def _handle(run: Part, rank: Part, delivery: Delivery, kinds: list[str]) -> Cann
         for index, kind in enumerate(kinds):
             event = delivery.events[index]
             if kind in HANDLERS and not (delivery.is_late and is_outdated(rank, event)):
-                HANDLERS[kind](run, rank, delivery.rank, event)
+                HANDLERS[kind](run, rank, event, delivery, index)
+            if rank["ends"]:
+                report(run, rank, delivery, index, kind)
     except Exception as error:  # noqa: BLE001 - also what a rule did not foresee is parked
         del kinds[index:]
         return CannotApply(index, refusal(error))

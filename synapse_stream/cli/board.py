@@ -88,7 +88,7 @@ def _headline(look: Look) -> Text:
     state, run = look.state, look.state.latest
     line = Text(one_line(state.job_id), style="bold", no_wrap=True, overflow="ellipsis")
     line.append(f"  {wording.outcome(state)}", style=_STYLES.get(state.status, ""))
-    if look.health and not state.status.is_terminal:
+    if look.health and not state.is_over:
         line.append(f"  {look.health}", style=_HEALTH_STYLES.get(look.health, "dim"))
     details = [run.action and one_line(run.action), percent(run.overall_percent)]
     details += [f"attempt {run.number}"] if run.number > 1 else []

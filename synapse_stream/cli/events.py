@@ -28,6 +28,9 @@ _COLOURS = {
     "heartbeat": "bright_black",
     "loss": "red",
     "producer_lost": "red",
+    "resumed": "yellow",
+    "terminating": "yellow",
+    "joined": "bright_black",
     "undecodable": "red",
 }
 _ENVELOPE = {"seq", "time", "type", "v", "step"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from synapse_stream.cli import wording
 from synapse_stream.cli.completion import Job
 from synapse_stream.cli.output import print_json
 from synapse_stream.cli.reading import health_of, say_no, server_now_ms
@@ -21,12 +22,13 @@ from synapse_stream.cli.tables import (
 )
 from synapse_stream.models import RunStatus
 from synapse_stream.views.jsonable import jsonable
+from synapse_stream.views.notes import beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from synapse_stream.position import Position
-    from synapse_stream.views import Attempt, Completeness, RunState, StepState
+    from synapse_stream.views import Attempt, RunState, StepState
 
 _COLOURS = {
     "completed": "green",
@@ -38,7 +40,6 @@ _COLOURS = {
     "lost": "red",
 }
 _BAR_COLUMNS = 20
-_SHOWN_RANGES = 5
 
 
 def jobs(
@@ -72,7 +73,7 @@ def jobs(
             print_json({**jsonable(summary(state)), "health": health_of(state, now_ms)})
         return
     header = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
-    print_table(header, [_job_row(state, health_of(state, now_ms)) for state in found])
+    print_table(header, [_job_row(state, now_ms) for state in found])
 
 
 def show(
@@ -101,9 +102,10 @@ def show(
     health = health_of(state, now_ms)
     if as_json:
         fields = {**jsonable(state), "latest": state.latest.number}
-        print_json({**fields, "status": state.status, "health": health})
+        said = {"notes": state.latest.notes, "alive_beside": _alive(state, now_ms)}
+        print_json({**fields, "status": state.status, "health": health, **said})
         return
-    _show_run(state, health)
+    _show_run(state, health, now_ms)
     _show_tables(state.latest)
 
 
@@ -132,19 +134,21 @@ def summary(state: RunState) -> dict[str, Any]:
         "duration_seconds": run.duration_seconds,
         "events": run.events,
         "completeness": run.completeness.status,
+        "waiting": run.completeness.waiting_count,
+        "notes": run.notes,
         "parked": state.parked,
         "error": run.error,
         "position": state.position,
     }
 
 
-def _job_row(state: RunState, health: str | None) -> list[Cell | str]:
+def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:
     run = state.latest
-    trouble = [_completeness(run.completeness) or "", _parked(state.parked) or ""]
+    trouble = [wording.lacking(run), *run.notes, *_beside(state, now_ms), _parked(state.parked)]
     return [
         state.job_id,
-        _named(state.status),
-        _named(health),
+        _status(state),
+        _named(health_of(state, now_ms)),
         percent(run.overall_percent),
         run.action or "-",
         clock(run.started),
@@ -154,13 +158,13 @@ def _job_row(state: RunState, health: str | None) -> list[Cell | str]:
     ]
 
 
-def _show_run(state: RunState, health: str | None) -> None:
+def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
     run = state.latest
     others = f" of {len(state.attempts)}" if len(state.attempts) > 1 else ""
     print_fields(
         [
             ("job", state.job_id),
-            ("status", _named(state.status)),
+            ("status", _status(state)),
             ("health", _named(health)),
             ("error", None if run.error is None else Cell(run.error, "red")),
             ("done", percent(run.overall_percent)),
@@ -175,7 +179,8 @@ def _show_run(state: RunState, health: str | None) -> None:
             ("result", _data(run.result)),
             ("events", _counts(run.counts)),
             ("messages", _counts(run.levels)),
-            ("complete", Cell(_completeness(run.completeness) or run.completeness.status.value)),
+            ("complete", Cell(wording.lacking(run) or run.completeness.status.value)),
+            *(("note", Cell(note, "yellow")) for note in (*run.notes, *_beside(state, now_ms))),
             ("parked", None if not state.parked else Cell(_parked(state.parked) or "", "red")),
             ("position", str(state.position)),
         ]
@@ -211,7 +216,7 @@ def _show_tables(run: Attempt) -> None:
         ]
         print_table(("RANK", "STATUS", "HOST/PID", "STARTED", "ENDED", "ERROR"), ranks)
     for lost in run.lost:
-        who = "a forked process" if lost.rank is None else f"rank {lost.rank}"
+        who = "a child process" if lost.rank is None else f"rank {lost.rank}"
         where = f"{lost.host or '-'}/{lost.pid or '-'}"
         print_fields(
             [("lost", Cell(f"{who} on {where} at {clock(lost.time)}: {lost.reason}", "red"))]
@@ -227,6 +232,11 @@ def _step_row(step: StepState) -> Sequence[Cell | str]:
     return [step.name or "(run)", done, bar, count, amount(step.rate), left, step.error or ""]
 
 
+def _status(state: RunState) -> Cell:
+    ending = " (so far)" if state.latest.is_ending else ""
+    return Cell(f"{state.status.value}{ending}", _COLOURS.get(state.status.value))
+
+
 def _named(value: str | None) -> Cell:
     return Cell(value or "unknown", _COLOURS.get(value or ""))
 
@@ -239,21 +249,13 @@ def _data(value: Any) -> str | None:
     return orjson.dumps(jsonable(value)).decode() if value else None
 
 
-def _completeness(found: Completeness) -> str | None:
-    """Say what is missing; None when nothing is."""
-    said = []
-    if found.missing:
-        ranges = [
-            f"{producer} {first}-{last}"
-            for producer, pairs in found.missing.items()
-            for first, last in pairs
-        ]
-        more = ", …" if len(ranges) > _SHOWN_RANGES else ""
-        shown = ", ".join(ranges[:_SHOWN_RANGES])
-        said.append(f"{found.missing_count} events missing ({shown}{more})")
-    if found.shed:
-        said.append(f"{sum(found.shed.values())} events shed ({_counts(found.shed)})")
-    return "; ".join(said) or None
+def _alive(state: RunState, now_ms: int | None) -> list[int]:
+    return [] if now_ms is None else state.alive_beside(now_ms)
+
+
+def _beside(state: RunState, now_ms: int | None) -> list[str]:
+    said = beside(_alive(state, now_ms))
+    return [said] if said else []
 
 
 def _parked(count: int) -> str | None:

@@ -116,7 +116,7 @@ def _is_over(settings: Settings, views: Views, job: str, store: Operations) -> b
     from synapse_stream.keys import Keys
 
     state = views.state(job)
-    if state is None or not state.status.is_terminal:
+    if state is None or not state.is_over:
         return False
     partition = Keys(settings.namespace, settings.partitions).partition(job)
     return any(

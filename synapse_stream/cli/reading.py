@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def server_now_ms(settings: Settings, states: Sequence[RunState]) -> int | None:
-    """Return the server's clock if a run has not ended; None when it is not needed or away."""
+    """Return the server's clock if a process may be alive; None when none is, or it is away."""
     from synapse_stream.errors import LogUnavailable
     from synapse_stream.log.feeds import FeedLog
 
-    if all(state.status.is_terminal for state in states):
+    if all(run.is_over for state in states for run in state.attempts):
         return None
     log = FeedLog.open(settings)
     try:
@@ -35,7 +35,7 @@ def server_now_ms(settings: Settings, states: Sequence[RunState]) -> int | None:
 
 def health_of(state: RunState, now_ms: int | None) -> str | None:
     """Return the health by name; None when it is not known."""
-    if now_ms is None and not state.status.is_terminal:
+    if now_ms is None and not state.is_over:
         return None
     return state.health(now_ms or 0).value
 

@@ -85,7 +85,7 @@ class _Pace:
 
 def _show(job: str, part: Part, pace: _Pace) -> int:
     """Show the events as a logger on the terminal would have; return how many there were."""
-    from synapse_stream.events import RunStarted
+    from synapse_stream.events import Resumed, RunStarted
     from synapse_stream.loggers.console import ConsoleLogger
     from synapse_stream.stream import JobStream
 
@@ -98,17 +98,26 @@ def _show(job: str, part: Part, pace: _Pace) -> int:
             pace.wait(found.position.ms, event.time)
             if isinstance(event, RunStarted):
                 ranks[found.producer] = event.rank
+            elif isinstance(event, Resumed):
+                ranks[found.producer] = event.rank or 0
             _say(screen, event, ranks.get(found.producer, 0))
     return count
 
 
 def _say(screen: ConsoleLogger, event: Event, rank: int) -> None:
-    from synapse_stream.events import End, Loss, ProducerLost, Undecodable, UnknownEvent
+    from synapse_stream.events import (
+        End,
+        Loss,
+        ProducerLost,
+        Resumed,
+        Undecodable,
+        UnknownEvent,
+    )
 
     fields: dict[str, Any] = event.model_dump(exclude_none=True)
     step = f"{event.step or 'progress'} (rank {rank})" if rank else event.step
     match event:
-        case ProducerLost() | Loss() | Undecodable():
+        case ProducerLost() | Loss() | Resumed() | Undecodable():
             why = fields.get("reason", "the process is gone")
             content = f"{event.type}: {why}"
             screen.record("message", step, {"level": "danger", "content": content})

@@ -12,6 +12,7 @@ from synapse_stream.cli.reading import health_of
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.position import BEGINNING
+from synapse_stream.views import Health
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,8 @@ class Watcher:
         state = self._views.state(self._job_id)
         if state is None:
             return None
-        is_over = state.status.is_terminal and all(
+        health = health_of(state, self._clock.now_ms())
+        is_over = (state.is_over or health == Health.ENDED) and all(
             (self._views.position(view, self._job_id) or BEGINNING) >= state.position
             for view in _OTHER_VIEWS
         )
@@ -79,7 +81,6 @@ class Watcher:
             self._refresh_courses(state.latest.number)
         is_first = self._said is None
         messages, has_earlier = self._new_messages()
-        health = health_of(state, self._clock.now_ms())
         courses = list(self._courses.values())
         return Look(state, health, courses, messages, is_first and has_earlier, is_over)
 

@@ -8,9 +8,10 @@ from synapse_stream.cli.tables import amount, percent, span
 from synapse_stream.text import one_line
 
 if TYPE_CHECKING:
-    from synapse_stream.views import RunState, StepState
+    from synapse_stream.views import Attempt, RunState, StepState
 
 _WHOLE = 100
+_MOST_SHOWN = 5
 
 
 def title(state: RunState) -> str:
@@ -24,7 +25,37 @@ def outcome(state: RunState) -> str:
     run = state.latest
     reason = f": {one_line(run.error.strip().partition(chr(10))[0])}" if run.error else ""
     joined = "after" if state.status.is_terminal else "for"
-    return f"{state.status.value} {joined} {span(run.duration_seconds)}{reason}"
+    ending = " (so far)" if run.is_ending else ""
+    return f"{state.status.value}{ending} {joined} {span(run.duration_seconds)}{reason}"
+
+
+def lacking(run: Attempt) -> str:
+    """Return what of an attempt is not there; empty when nothing is missing so far."""
+    found, said = run.completeness, []
+    if found.missing:
+        ranges = [
+            f"{one_line(producer)} {first}-{last}"
+            for producer, pairs in found.missing.items()
+            for first, last in pairs
+        ]
+        said.append(f"{found.missing_count} events missing ({_some(ranges)})")
+    if found.shed:
+        kinds = [f"{one_line(kind)} {count}" for kind, count in sorted(found.shed.items())]
+        said.append(f"{sum(found.shed.values())} events shed ({', '.join(kinds)})")
+    if found.is_uncounted:
+        said.append("an unknown number of events is missing")
+    if run.is_over and found.waiting_count:
+        who = (
+            "1 process has" if found.waiting_count == 1 else f"{found.waiting_count} processes have"
+        )
+        named = f" ({_some(list(map(one_line, found.waiting)))})" if found.waiting else ""
+        said.append(f"{who} not ended, or not sent all{named}")
+    return "; ".join(said)
+
+
+def _some(texts: list[str]) -> str:
+    more = ", …" if len(texts) > _MOST_SHOWN else ""
+    return ", ".join(texts[:_MOST_SHOWN]) + more
 
 
 def progress(step: StepState) -> str:

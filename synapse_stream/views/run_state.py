@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from synapse_stream.views import notes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -31,11 +33,16 @@ class Health(StrEnum):
     ENDED = "ended"
 
 
-def health(last_sign_ms: int, now_ms: int, status: RunStatus) -> Health:
-    """Judge by the age of the last sign, both on the server's clock."""
+def health(last_sign_ms: int, now_ms: int, status: RunStatus, *, is_ending: bool = False) -> Health:
+    """Judge by the age of the last sign, both on the server's clock.
+
+    One that was asked to end, and of which nothing is heard any more, has ended.
+    """
+    age = now_ms - last_sign_ms
+    if is_ending:
+        return Health.ENDED if age >= SILENT_AFTER_MS else Health.ALIVE
     if status.is_terminal:
         return Health.ENDED
-    age = now_ms - last_sign_ms
     if age >= LOST_AFTER_MS:
         return Health.LOST
     return Health.SILENT if age >= SILENT_AFTER_MS else Health.ALIVE
@@ -47,11 +54,11 @@ class CompletenessStatus(StrEnum):
     OPEN = "open"
     """Nothing is missing so far, and more may come."""
     COMPLETE = "complete"
-    """All producers have ended, and every event of theirs is there."""
+    """All processes have ended, child processes too, and every event of theirs is there."""
     INCOMPLETE = "incomplete"
     """Events that had been numbered are missing."""
     SHED = "shed"
-    """Events were given up before they got a number, since a spool was full."""
+    """Events were given up before they got a number, or an unknown number is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,12 @@ class Completeness:
     """Producer → ranges of missing numbers, first and last."""
     shed: Mapping[str, int] = field(default_factory=dict)
     """Event type → how many were given up."""
+    is_uncounted: bool = False
+    """True when an unknown number is missing: what was left of a process was not whole."""
+    waiting: Sequence[str] = ()
+    """Producers that have not ended, or of which nothing has come: the first 100."""
+    waiting_count: int = 0
+    """How many these are; of child processes only the number may be known."""
 
     @property
     def missing_count(self) -> int:
@@ -111,6 +124,10 @@ class RankState:
     status: RunStatus
     is_lost: bool
     """True when the process died without ending its run."""
+    is_ending: bool
+    """True when a signal asked the process to end, and its end has not come yet."""
+    signal: str | None
+    """A signal asked the process to end, and it went on to end as `status` says."""
     error: str | None
     started: int | None
     ended: int | None
@@ -128,12 +145,34 @@ class LostProcess:
     """A process that died without ending its run."""
 
     rank: int | None
-    """None: a forked child."""
+    """None: a child process."""
     host: str | None
     pid: int | None
     time: int
     """When it was seen to be dead."""
     reason: str
+    producer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedProcess:
+    """A process that goes on under another name, since others have reported under its own.
+
+    What stands behind `last` under the old name is not its own: the record was interfered with.
+    """
+
+    rank: int | None
+    """None: a child process."""
+    host: str | None
+    pid: int | None
+    time: int
+    reason: str
+    producer: str
+    """The old name."""
+    last: int
+    """Last number under the old name that surely is its own; -1: none is."""
+    heir: str
+    """The new name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +193,7 @@ class Attempt:
     first_time: int
     last_time: int
     """Earliest and latest time of any event."""
+    first_sign_ms: int
     last_sign_ms: int
     overall_percent: float | None
     """Mean of the steps; None when no step was reported."""
@@ -163,6 +203,13 @@ class Attempt:
     actions: Sequence[ActionState]
     ranks: Sequence[RankState]
     lost: Sequence[LostProcess]
+    resumed: Sequence[ResumedProcess]
+    rejected: int
+    """Values that could not be recorded as what they were; they are kept as dev events."""
+    is_ending: bool
+    """True when a signal asked rank 0 to end, and its end has not come yet."""
+    signal: str | None
+    """A signal asked rank 0 to end, and it went on to end as `status` says."""
     counts: Mapping[str, int]
     """Events by type."""
     levels: Mapping[str, int]
@@ -179,6 +226,20 @@ class Attempt:
         """From the start to the end, or to the latest event so far."""
         ended = self.last_time if self.ended is None else self.ended
         return max(0, ended - self.started) / 1e6
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status.is_terminal and not self.is_ending
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be known of it besides, in plain words."""
+        return notes.of_attempt(self)
+
+    def health(self, now_ms: int) -> Health:
+        """Judge at `now_ms` of the server's clock."""
+        return health(self.last_sign_ms, now_ms, self.status, is_ending=self.is_ending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +261,22 @@ class RunState:
         """Status of the latest attempt."""
         return self.latest.status
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the latest attempt has ended for good."""
+        return self.latest.is_over
+
     def health(self, now_ms: int) -> Health:
         """Judge the latest attempt at `now_ms` of the server's clock."""
-        return health(self.latest.last_sign_ms, now_ms, self.latest.status)
+        return self.latest.health(now_ms)
+
+    def alive_beside(self, now_ms: int) -> list[int]:
+        """Return other attempts that are alive at `now_ms`, and reported beside the latest one."""
+        began = self.latest.first_sign_ms
+        return [
+            one.number
+            for one in self.attempts
+            if one.number != self.latest.number
+            and one.last_sign_ms > began
+            and one.health(now_ms) is Health.ALIVE
+        ]

@@ -69,6 +69,8 @@ others = st.one_of(
         params=st.dictionaries(st.just("n"), json_values),
     ),
     event("dev_event", message=texts, data=json_values),
+    event("dev_event", message=texts, rejected=st.none() | st.integers(0, 9)),
+    event("terminating", signal=st.sampled_from(["SIGTERM", "SIGHUP"])),
     event("log", event=texts, data=st.dictionaries(texts, json_values, max_size=2), level=levels),
     event(
         "action",
@@ -83,9 +85,25 @@ others = st.one_of(
         first=st.none() | st.just(0),
         last=st.none(),
         reason=texts,
+        uncounted=st.booleans(),
     ),
     event("a_type_of_tomorrow", anything=json_values),
 )
+producers = st.sampled_from(["p0", "p1", "p2", "p3"])
+children = st.none() | st.lists(
+    st.fixed_dictionaries({"producer": producers, "pid": st.integers(1, 9)}), max_size=3
+)
+counts_of_children = st.none() | st.integers(0, 4)
+placings = event("joined", parent=st.none() | producers, host=texts, pid=st.integers(1, 9)) | event(
+    "resumed",
+    producer=producers,
+    last=st.integers(-1, 20),
+    rank=st.none() | st.integers(0, 2),
+    host=texts,
+    pid=st.integers(1, 9),
+    reason=texts,
+)
+"""Where they are the first event of a producer, they decide where it belongs."""
 endings = event(
     "end",
     status=st.none()
@@ -94,21 +112,32 @@ endings = event(
     result=json_values,
     count=st.none() | st.integers(0, 50),
     rank=st.none() | st.integers(0, 2),
+    children=children,
+    child_count=counts_of_children,
+    signal=st.none() | st.just("SIGTERM"),
 ) | event(
     "producer_lost",
     rank=st.none() | st.integers(0, 2),
     host=texts,
     pid=st.integers(1, 9),
     reason=texts,
+    children=children,
+    child_count=counts_of_children,
 )
 
-any_events = st.lists(others | others | others | starts | endings, max_size=25)
+any_events = st.lists(others | others | others | starts | endings | placings, max_size=25)
 
 
 def event_lists(*, starts: bool = True) -> st.SearchStrategy[list[bytes]]:
     """Return the lines of one producer, with any number of starts and ends, or with none."""
-    events = any_events if starts else st.lists(others, max_size=25)
+    events = placed_events() if starts else st.lists(others, max_size=25)
     return events.map(lambda found: [orjson.dumps(one) for one in found])
+
+
+def placed_events() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """Return the events of one producer, which may begin with what says where it belongs."""
+    first = st.lists(placings | starts, max_size=1)
+    return st.tuples(first, any_events).map(lambda parts: [*parts[0], *parts[1]])
 
 
 junk = (
@@ -119,7 +148,7 @@ junk = (
 _FIELDS = """
     type v time step values x current total failed error content level key template params data
     message event file name status rank attempt host pid python sdk labels result count counts first
-    last reason action plugin
+    last reason action plugin parent producer children child_count signal uncounted rejected
 """
 fields = st.sampled_from(_FIELDS.split())
 
@@ -127,7 +156,7 @@ fields = st.sampled_from(_FIELDS.split())
 @st.composite
 def fuzzed_events(draw: st.DrawFn) -> dict[str, Any]:
     """Draw an event some of whose fields are gone or have become something else."""
-    one = dict(draw(others | starts | endings))
+    one = dict(draw(others | starts | endings | placings))
     for _ in range(draw(st.integers(0, 3))):
         name = draw(st.sampled_from(sorted(one)) | fields) if one else draw(fields)
         if draw(st.booleans()):

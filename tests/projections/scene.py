@@ -66,6 +66,23 @@ def lost(rank: int | None = 0, **fields: Any) -> dict[str, Any]:
     return event("producer_lost", rank=rank, **gone, **fields)
 
 
+def joined(parent: str | None = "p0", **fields: Any) -> dict[str, Any]:
+    return event("joined", parent=parent, host="node-1", pid=4712, **fields)
+
+
+def resumed(producer: str, last: int, rank: int | None = 0, **fields: Any) -> dict[str, Any]:
+    named = {"host": "node-1", "pid": 4711, "reason": "its name was taken"}
+    return event("resumed", producer=producer, last=last, rank=rank, **named, **fields)
+
+
+def child(producer: str) -> dict[str, Any]:
+    return {"producer": producer, "pid": 1}
+
+
+def asked(signal: str = "SIGTERM", **fields: Any) -> dict[str, Any]:
+    return event("terminating", signal=signal, **fields)
+
+
 class Scene:
     """A job's stream, batch by batch, and what its projections make of it."""
 

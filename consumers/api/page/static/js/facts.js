@@ -3,7 +3,7 @@
 import { html, nothing } from "../vendor/lit-html.js";
 import { ago, clock, cut, dateTime, duration, oneLine, visible } from "./format.js";
 import { textOf } from "./free.js";
-import { healthOf, secondsSince } from "./health.js";
+import { healthOf, isOver, secondsSince } from "./health.js";
 import { badge, HEALTH, STATUS } from "./icons.js";
 import { counted, formatCount } from "./numbers.js";
 import { missingCount } from "./summary.js";
@@ -20,7 +20,8 @@ export function facts(job, attempt, { download, isReplay }) {
     ${section("Processes", ranks(attempt, isReplay), counted(attempt.ranks.length, "rank"))}
     ${section("Lost processes", lost(attempt.lost))}
     ${section("Attempts", attemptsTable(job), formatCount(job.attempts.length))}
-    ${section("Completeness", gaps(attempt.completeness))}
+    ${section("Completeness", gaps(attempt))}
+    ${section("Interference", interference(attempt.resumed))}
     ${section("Events", counts(attempt), formatCount(attempt.events))}
     ${isReplay ? nothing : section("Downloads", download)}`;
 }
@@ -61,13 +62,14 @@ function ranks(attempt, isReplay) {
 
 function rankStatus(rank, isReplay) {
   if (rank.is_lost) return badge(HEALTH, "lost", "plain");
-  const health = healthOf(rank.last_sign_ms, rank.status);
+  if (rank.is_ending) return html`${badge(STATUS, rank.status, "plain")} <span class="note">asked to end</span>`;
+  const health = healthOf(rank);
   return isReplay || health === "ended" || health === "alive" ? badge(STATUS, rank.status, "plain") : badge(HEALTH, health, "plain");
 }
 
 function lost(list) {
   if (list.length === 0) return nothing;
-  return html`<ul class="lines">${list.map(({ rank, host, pid, time, reason }) => html`<li><strong>${rank === null ? "A forked child" : `Rank ${rank}`}</strong>
+  return html`<ul class="lines">${list.map(({ rank, host, pid, time, reason }) => html`<li><strong>${rank === null ? "A child process" : `Rank ${rank}`}</strong>
     ${host ? html`on <bdi>${oneLine(host, 80)}</bdi>` : ""} ${pid === null ? "" : `(pid ${pid})`}, seen dead at <span title=${dateTime(time)}>${clock(time)}</span>: <bdi>${oneLine(reason)}</bdi></li>`)}</ul>`;
 }
 
@@ -79,13 +81,26 @@ function attemptsTable({ attempts }) {
       <td>${duration(one.duration_seconds)}</td><td>${formatCount(one.events)}</td><td class="wide"><bdi>${oneLine(one.error?.split("\n", 1)[0] ?? "", 120)}</bdi></td></tr>`)}</tbody></table></div>`;
 }
 
-function gaps({ missing, shed }) {
+function interference(list) {
+  if (list.length === 0) return nothing;
+  return html`<p>Somebody else reported under the name of a process of this run. What stands there behind the number given is not its own.</p>
+    <ul class="lines">${list.map(({ rank, host, pid, time, reason, producer, last, heir }) => html`<li><strong>${rank === null ? "A child process" : `Rank ${rank}`}</strong>
+    ${host ? html`on <bdi>${oneLine(host, 80)}</bdi>` : ""} ${pid === null ? "" : `(pid ${pid})`} left <code>${oneLine(producer, 80)}</code> behind number ${last} at <span title=${dateTime(time)}>${clock(time)}</span>
+    and goes on as <code>${oneLine(heir, 80)}</code>: <bdi>${oneLine(reason)}</bdi></li>`)}</ul>`;
+}
+
+function gaps(attempt) {
+  const { missing, shed, is_uncounted: isUncounted, waiting, waiting_count: waitingCount } = attempt.completeness;
   const producers = Object.entries(missing);
   const types = Object.entries(shed);
-  if (producers.length + types.length === 0) return nothing;
+  const isWaiting = isOver(attempt) && waitingCount > 0;
+  if (producers.length + types.length === 0 && !isUncounted && !isWaiting) return nothing;
   return html`${producers.length ? html`<p>${counted(missingCount(missing), "event")} missing:</p><ul class="lines">
       ${producers.slice(0, 100).map(([producer, ranges]) => html`<li><code>${oneLine(producer, 80)}</code>: numbers ${ranges.slice(0, 20).map(([a, b]) => (a === b ? a : `${a}–${b}`)).join(", ")}${ranges.length > 20 ? ", …" : ""}</li>`)}</ul>` : nothing}
-    ${types.length ? html`<p>Given up while there was no room: ${types.map(([type, n]) => `${formatCount(n)} ${oneLine(type, 40)}`).join(", ")}.</p>` : nothing}`;
+    ${types.length ? html`<p>Given up while there was no room: ${types.map(([type, n]) => `${formatCount(n)} ${oneLine(type, 40)}`).join(", ")}.</p>` : nothing}
+    ${isUncounted ? html`<p>An unknown number of events is missing.</p>` : nothing}
+    ${isWaiting ? html`<p>${counted(waitingCount, "process", "processes")} of this run did not end, or nothing came of them:</p><ul class="lines">${waiting.map((producer) => html`<li><code>${oneLine(producer, 80)}</code></li>`)}
+      ${waitingCount > waiting.length ? html`<li>${formatCount(waitingCount - waiting.length)} more</li>` : nothing}</ul>` : nothing}`;
 }
 
 function counts({ counts: types }) {

@@ -3,10 +3,10 @@
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { jobsLive } from "./api.js";
 import { ago, cut, dateTime, duration, oneLine, percent, shortCount } from "./format.js";
-import { healthOf, isEnded, remaining, secondsSince } from "./health.js";
+import { healthOf, isOver, remaining, secondsSince } from "./health.js";
 import { badge, HEALTH, icon, STATUS } from "./icons.js";
 import { JobList } from "./joblist.js";
-import { formatCount } from "./numbers.js";
+import { counted, formatCount } from "./numbers.js";
 import { Rows } from "./rows.js";
 
 const COLUMNS = ["Job", "Status", "Progress", "Started", "Events", "Trouble"];
@@ -206,8 +206,8 @@ function about(job) {
 }
 
 function sign(job) {
-  if (isEnded(job.status)) return html`<div class="sub">took ${duration(job.duration_seconds)}</div>`;
-  const health = healthOf(job.last_sign_ms, job.status);
+  if (isOver(job)) return html`<div class="sub">took ${duration(job.duration_seconds)}</div>`;
+  const health = healthOf(job);
   return html`<div class="sub">${health === "alive" ? "" : badge(HEALTH, health, "plain")} sign ${ago(secondsSince(job.last_sign_ms))}</div>`;
 }
 
@@ -221,10 +221,13 @@ function progress(job, name) {
 }
 
 function trouble(job) {
-  const { completeness, parked, error } = job;
+  const { completeness, parked, error, waiting, notes, alive_beside: others } = job;
   const parts = [];
   if (completeness === "incomplete") parts.push(html`<span class="plain-bad">${icon("warn")}events missing</span>`);
-  if (completeness === "shed") parts.push(html`<span class="plain-warn">${icon("warn")}events given up</span>`);
+  if (completeness === "shed") parts.push(html`<span class="plain-warn">${icon("warn")}${job.is_uncounted ? "an unknown number missing" : "events given up"}</span>`);
+  if (waiting && isOver(job)) parts.push(html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`);
+  if (others.length) parts.push(html`<span class="plain-warn">${icon("warn")}attempt ${others.join(", ")} alive, too</span>`);
+  if (notes.length) parts.push(html`<span class="plain-warn" title=${notes.join("\n")}>${icon("warn")}<bdi>${oneLine(notes[0], 80)}</bdi></span>`);
   if (parked) parts.push(html`<span class="plain-warn">${icon("warn")}${formatCount(parked)} parked</span>`);
   if (error) parts.push(html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`);
   return parts;

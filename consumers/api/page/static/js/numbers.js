@@ -5,9 +5,9 @@ const PLAIN = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
 
 export const formatCount = (count) => COUNT.format(count);
 
-/** Return "1,000 points", "1 point". */
-export function counted(count, noun) {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+/** Return "1,000 points", "1 point", with a plural of its own "2 processes". */
+export function counted(count, noun, nouns = `${noun}s`) {
+  return `${formatCount(count)} ${count === 1 ? noun : nouns}`;
 }
 
 /** Return a value in six significant digits; what is not finite by its sign. */

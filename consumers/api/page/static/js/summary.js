@@ -2,7 +2,7 @@
 
 import { html, nothing } from "../vendor/lit-html.js";
 import { ago, clock, dateTime, duration, oneLine, percent, visible } from "./format.js";
-import { healthOf, isEnded, millis, remaining, secondsSince } from "./health.js";
+import { healthOf, isEnded, isOver, millis, remaining, secondsSince } from "./health.js";
 import { badge, HEALTH, icon, STATUS } from "./icons.js";
 import { counted, formatCount } from "./numbers.js";
 
@@ -16,17 +16,25 @@ export function summary(job, attempt, { moment, now, pick }) {
       ${badge(STATUS, attempt.status)}${moment === null ? evidence(attempt) : nothing}
       ${job.attempts.length > 1 ? attempts(job, attempt, pick) : nothing}
     </div>
+    ${notes(job, attempt, moment)}
     ${overall(job, attempt, now)}
     <dl class="figures">${figures(job, attempt, moment, now).map(([name, value, hint]) => html`<div><dt>${name}</dt><dd title=${hint ?? nothing}>${value}</dd></div>`)}</dl>`;
 }
 
 /** Return the badge of an attempt's health and what it rests on. */
 function evidence(attempt) {
-  const health = healthOf(attempt.last_sign_ms, attempt.status);
+  const health = healthOf(attempt);
   const newest = attempt.ranks.reduce((a, b) => (a === null || b.last_sign_ms > a.last_sign_ms ? b : a), null);
   const whose = newest === null ? "" : `, rank ${newest.rank}${newest.host ? ` on ${oneLine(newest.host, 60)}` : ""}`;
   return html`${health === "ended" ? nothing : badge(HEALTH, health)}
     <span class="evidence">last sign ${ago(secondsSince(attempt.last_sign_ms))}${whose}</span>`;
+}
+
+/** What must be known of a run besides, as the server words it. */
+function notes(job, attempt, moment) {
+  const others = moment === null && attempt.number === job.latest ? job.alive_beside : [];
+  const said = [...attempt.notes, ...(others.length ? [`${counted(others.length, "other attempt")} reported beside this one, and still alive: ${others.join(", ")}`] : [])];
+  return said.map((note) => html`<p class="plain-warn wraps" role="note">${icon("warn")}<bdi>${oneLine(note, 500)}</bdi></p>`);
 }
 
 function attempts(job, attempt, pick) {
@@ -58,19 +66,22 @@ function figures(job, attempt, moment, now) {
     ["Elapsed", duration(moment === null ? end : Math.max(0, (moment - attempt.started) / 1e6))],
     ["Events", formatCount(attempt.events)],
     ["Messages", formatCount(messages)],
-    ["Completeness", completeness(attempt.completeness)],
+    ["Completeness", completeness(attempt)],
     ...(job.parked ? [["Parked", html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`, "Events that could not be applied; the run goes on without them"]] : []),
     ...(attempt.lost.length ? [["Lost", html`<span class="plain-bad">${icon("lost")}${formatCount(attempt.lost.length)} ${attempt.lost.length === 1 ? "process" : "processes"}</span>`, "Died without ending their run"]] : []),
     ["Newest event", moment === null ? ago(secondsSince(millis(job.position))) : "replay", job.position],
   ];
 }
 
-function completeness({ status, missing, shed }) {
+function completeness(attempt) {
+  const { status, missing, shed, is_uncounted: isUncounted, waiting_count: waiting } = attempt.completeness;
   const lost = missingCount(missing);
   const given = Object.values(shed).reduce((sum, one) => sum + one, 0);
   if (status === "complete") return html`<span class="plain-good">${icon("check")}complete</span>`;
   if (status === "incomplete") return html`<span class="plain-bad">${icon("warn")}${formatCount(lost)} missing</span>`;
+  if (isUncounted) return html`<span class="plain-warn">${icon("warn")}an unknown number missing</span>`;
   if (status === "shed") return html`<span class="plain-warn">${icon("warn")}${formatCount(given)} given up</span>`;
+  if (isOver(attempt) && waiting) return html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`;
   return html`<span class="plain-idle">${icon("clock")}nothing missing so far</span>`;
 }
 
