@@ -91,7 +91,7 @@ class Auditor:
                 views.take(entry)
             self._close(record, archive)
             compared = views.compare()
-        notes = compared.notes
+        notes = [*record.said.notes(record.sealed()), *compared.notes]
         anchors, anchored, sure = self._judge_anchors(record, notes)
         findings = [*archive.findings, *record.findings, *anchored]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
@@ -106,7 +106,11 @@ class Auditor:
             events=record.events,
             archived=archived,
             producers=[
-                ProducerReport(name, track.last, track.sealed, track.lost, sure.get(name, -1))
+                ProducerReport(
+                    *(name, track.last),
+                    track.sealed if track.sealed is not None else record.said.own_count(name),
+                    *(track.lost, sure.get(name, -1)),
+                )
                 for name, track in record.tracks.items()
             ],
             views=dict.fromkeys(PROJECTIONS) | compared.views,
@@ -183,5 +187,4 @@ def _verdict(record: Record, findings: list[Finding], *, is_known: bool) -> Verd
         return Verdict.BROKEN
     if not record.tracks:
         return Verdict.OPEN if is_known else Verdict.UNKNOWN
-    is_sealed = all(track.sealed is not None for track in record.tracks.values())
-    return Verdict.INTACT if is_sealed else Verdict.OPEN
+    return Verdict.INTACT if record.is_sealed() else Verdict.OPEN

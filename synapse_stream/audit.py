@@ -22,7 +22,7 @@ class Verdict(StrEnum):
     """What verifying a run comes to."""
 
     INTACT = "intact"
-    """Every producer has sealed its count, and everything is as it was written."""
+    """Every producer, child processes too, has sealed its count; all is as it was written."""
     OPEN = "open"
     """So far everything is as it was written; the run goes on, or its end is not known."""
     REMOVED = "removed"
@@ -53,7 +53,7 @@ class ProducerReport:
     last: int
     """Its highest number."""
     sealed: int | None
-    """How many events it made; None while it has not said."""
+    """How many events it made; None while neither it nor who went on for it has said."""
     lost: Sequence[tuple[int, int]]
     """Numbers in whose place a `loss` event stands: their events were never recorded."""
     anchored: int

@@ -17,6 +17,7 @@ import orjson
 
 from consumers.audit.differing import shown
 from consumers.audit.heads import Heads
+from consumers.audit.said import Said
 from consumers.ledger import stands_for_range
 from synapse_stream.audit import Finding
 from synapse_stream.batch import Batch, parse_fields, seal, sealed_count
@@ -50,6 +51,7 @@ class Record:
         self.job_id = job_id
         self.tracks: dict[str, Track] = {}
         self.findings: list[Finding] = []
+        self.said = Said()
         self.entries = 0
         self._unlinked: list[_Placed] = []
         self._recut: list[_Placed] = []
@@ -134,11 +136,29 @@ class Record:
         """Compare every count that was sealed with what is there."""
         for producer, track in self.tracks.items():
             if track.sealed is not None and track.sealed != track.last + 1:
-                expected, found = f"{track.sealed} events", f"{track.last + 1}"
-                numbers = tuple(sorted((track.sealed, track.last)))
-                self.findings.append(
-                    Finding("seal", expected, found, producer=producer, numbers=numbers)  # type: ignore[arg-type]
-                )
+                self._miscounted(producer, track.sealed, track.last + 1)
+        for producer, (_, last) in self.said.left.items():
+            track = self.tracks.get(producer, Track())
+            if track.last < last:
+                self._miscounted(producer, last + 1, track.last + 1)
+
+    def sealed(self) -> list[str]:
+        """Return the producers of which nothing more is to come."""
+        return [
+            producer
+            for producer, track in self.tracks.items()
+            if track.sealed is not None or producer in self.said.left
+        ]
+
+    def is_sealed(self) -> bool:
+        """Tell whether nothing is to come any more, of child processes neither."""
+        sealed = self.sealed()
+        return len(sealed) == len(self.tracks) and self.said.waiting(sealed)[1] == 0
+
+    def _miscounted(self, producer: str, sealed: int, count: int) -> None:
+        first, last = sorted((sealed, count - 1))
+        found = Finding("seal", f"{sealed} events", f"{count}", None, producer, (first, last))
+        self.findings.append(found)
 
     def _placed(self, entry: RecordedBatch) -> _Placed | None:
         """Return a batch that is what the append script writes; note what is not."""
@@ -177,6 +197,7 @@ class Record:
         track.heads.add(batch.last, batch.hash)
         if batch.last > track.last:
             track.last = batch.last
+            self.said.take(batch)
             if is_loss(batch):
                 track.lost.append((batch.first, batch.last))
             sealed = _sealed(batch)

@@ -16,6 +16,7 @@ def verify(
     """Return the first fault, or "" for none, and up to which number each producer is anchored."""
     last: dict[str, int] = {}
     sealed: dict[str, int] = {}
+    own: dict[str, int] = {}
     heads: dict[tuple[str, int], str] = {}
     for entry in entries:
         producer, first, end, data = entry["p"], entry["n"], entry["m"], entry["d"].encode()
@@ -30,11 +31,18 @@ def verify(
             return f"lines of {producer} at {entry['id']}", {}
         if events[-1]["type"] in {"end", "producer_lost"}:
             sealed[producer] = events[-1].get("count", end + 1)
+        own |= taken_name(events[0]) if first == 0 else {}
         last[producer] = end
         heads[producer, end] = entry["h"]
-    if broken := [producer for producer, count in sealed.items() if last[producer] + 1 != count]:
+    broken = [producer for producer, count in sealed.items() if last[producer] + 1 != count]
+    broken += [producer for producer, count in own.items() if last.get(producer, -1) < count]
+    if broken:
         return f"seal of {broken[0]}", {}
     return judge_anchors(job, heads, anchors, public)
+
+
+def taken_name(event: dict[str, Any]) -> dict[str, int]:
+    return {event["producer"]: event["last"]} if event["type"] == "resumed" else {}
 
 
 def stands_for(events: list[dict[str, Any]], first: int, last: int) -> bool:

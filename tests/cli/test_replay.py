@@ -17,6 +17,7 @@ from synapse_stream.position import BEGINNING, Position
 from synapse_stream.stream import JobStream
 from tests.chains import Chain
 from tests.servers import TestServer, wait_until
+from tests.stories import taken
 
 if TYPE_CHECKING:
     import subprocess
@@ -157,6 +158,40 @@ def test_a_job_gets_the_same_lines_from_new_producers(
         for name in ("number", "status", "counts", "first_time", "ended", "steps", "error"):
             assert getattr(after, name) == getattr(before, name)
         assert [rank.rank for rank in after.ranks] == [rank.rank for rank in before.ranks]
+
+
+def test_producers_that_name_one_another_are_twins_that_do(
+    command: Callable[..., Said], log: EventLog
+) -> None:
+    taken(log, "job-1")
+
+    done = command("replay", "job-1", "--to", "copy")
+
+    assert done.code == 0, done.err
+    was, now = state(log, "job-1"), state(log, "copy")
+    names = {entry.batch.producer for entry in entries(log, "copy") if entry.batch}
+    assert [attempt.counts for attempt in now.attempts] == [a.counts for a in was.attempts]
+    assert now.latest.status == was.latest.status
+    assert {now.latest.resumed[0].producer, now.latest.resumed[0].heir} <= names
+    assert now.latest.completeness.waiting_count == was.latest.completeness.waiting_count == 1
+    assert now.latest.completeness.missing == {}
+
+
+def test_a_part_has_where_its_processes_belong(
+    command: Callable[..., Said], log: EventLog, settings: Settings
+) -> None:
+    taken(log, "job-1")
+    found = list(JobStream("job-1", settings).read())
+    begin = next(one for one in found if one.event.type == "dev_event")
+
+    done = command("replay", "job-1", "--to", "copy", "--from", str(begin.position))
+
+    assert done.code == 0, done.err
+    copied = state(log, "copy")
+    assert [(a.number, a.status, len(a.resumed)) for a in copied.attempts] == [
+        (2, "completed", 1),
+        (1, "running", 0),
+    ]
 
 
 def test_a_part_keeps_numbers_and_says_what_is_lacking(

@@ -119,6 +119,23 @@ def test_a_tail_goes_on_with_the_next_attempt(log: EventLog, job: JobStream) -> 
     assert numbers(follower.finish()) == [0, 1, 0, 1]
 
 
+def test_a_tail_goes_on_with_a_process_that_was_only_taken_for_dead(
+    log: EventLog, job: JobStream
+) -> None:
+    first, heir = Chain(), Chain(producer="heir")
+    append(log, first, STARTED, LOST)
+    append(
+        log,
+        heir,
+        {"type": "resumed", "producer": "producer-1", "last": 0, "rank": 0, "reason": "r"},
+    )
+    follower = Follower(job.tail())
+    follower.wait_for(3)
+    append(log, heir, END)
+
+    assert numbers(follower.finish()) == [0, 1, 0, 1]
+
+
 def test_a_tail_from_behind_the_end_ends_at_once(log: EventLog, job: JobStream) -> None:
     chain, other = Chain(), Chain(producer="rank-1")
     append(log, chain, STARTED, {}, END)

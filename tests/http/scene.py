@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_stream import LogLevel, open_run
 from synapse_stream.log.event_log import open_log
+from tests import stories
 from tests.chains import Chain
 from tests.projecting import project
 
@@ -47,6 +48,8 @@ def fill(settings: Settings, server: TestServer) -> None:
         log.append(
             chain.add({"type": "end", "status": "failed", "error": "E", "count": 3, "rank": 0})
         )
+    stories.taken(log, "taken")
+    stories.asked(log, "asked")
     _be_hostile(log, settings, server)
     log.close()
     project(settings)

@@ -31,7 +31,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-KNOWN = ["trained", "running", "again", SLASHED, HOSTILE]
+KNOWN = ["trained", "running", "again", "taken", "asked", SLASHED, HOSTILE]
 PATHS = [
     ("GET", "/api/jobs"),
     ("GET", "/api/jobs/{job}"),

@@ -10,7 +10,20 @@ from tests.http.scene import EPOCHS, HOSTILE, LONG, SLASHED
 if TYPE_CHECKING:
     import httpx
 
-ALL = {"trained", "running", SLASHED, LONG, "team", "team%2Fa", "-", "ü", "again", HOSTILE}
+ALL = {
+    "taken",
+    "asked",
+    "trained",
+    "running",
+    SLASHED,
+    LONG,
+    "team",
+    "team%2Fa",
+    "-",
+    "ü",
+    "again",
+    HOSTILE,
+}
 
 
 def path(job_id: str, *more: str) -> str:
@@ -39,7 +52,7 @@ def test_jobs_are_narrowed_by_status_action_and_text(api: httpx.Client) -> None:
     def ids(**asked: str) -> list[str]:
         return [job["job_id"] for job in api.get("/api/jobs", params=asked).json()["jobs"]]
 
-    assert ids(status="completed") == ["trained"]
+    assert ids(status="completed") == ["taken", "trained"]
     assert ids(status="failed", action="train") == ["again"]
     assert ids(q="TRAINED") == ["trained"]
     assert ids(q="%") == ["team%2Fa", SLASHED]
@@ -124,3 +137,33 @@ def test_an_etag_stays_while_nothing_new_is_recorded(api: httpx.Client) -> None:
         assert again.headers["etag"] == first.headers["etag"]
         assert other.status_code == 200
         assert "private" in first.headers["cache-control"]
+
+
+def test_a_job_says_what_must_be_known_of_its_processes(api: httpx.Client) -> None:
+    (row,) = api.get("/api/jobs", params={"q": "taken"}).json()["jobs"]
+    job = api.get("/api/jobs/taken", params={"at": row["position"]}).json()
+
+    run = job["attempts"][0]
+    assert (job["status"], job["alive_beside"]) == ("completed", [1])
+    assert (run["is_ending"], run["signal"], run["rejected"]) == (False, "SIGTERM", 2)
+    assert [(one["producer"], one["last"], one["heir"]) for one in run["resumed"]] == [
+        ("second", 1, "heir")
+    ]
+    assert run["lost"] == []
+    assert run["completeness"] == {
+        "status": "shed",
+        "missing": {},
+        "shed": {},
+        "is_uncounted": True,
+        "waiting": ["child-2"],
+        "waiting_count": 1,
+    }
+    assert len(run["notes"]) == 3
+
+
+def test_the_list_says_it_in_short(api: httpx.Client) -> None:
+    rows = {row["job_id"]: row for row in api.get("/api/jobs", params={"q": "a"}).json()["jobs"]}
+
+    assert (rows["asked"]["status"], rows["asked"]["is_ending"]) == ("cancelled", True)
+    assert (rows["taken"]["waiting"], rows["taken"]["is_uncounted"]) == (1, True)
+    assert len(rows["taken"]["notes"]) == 3
