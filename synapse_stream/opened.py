@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
-import platform
 import socket
 import sys
 import weakref
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +18,6 @@ from synapse_stream.forks import CHILD_EXIT, child_exit_code
 from synapse_stream.loggers.endings import ending, exit_ending
 from synapse_stream.loggers.termination import TERMINATION
 from synapse_stream.models import RunStatus
-from synapse_stream.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -91,10 +88,10 @@ class OpenRun(RuntimeContext):
             "pid": os.getpid(),
             "rank": rank,
             "attempt": attempt,
-            "python": platform.python_version(),
+            "python": sys.version.partition(" ")[0],
             "sdk": _sdk_versions(),
-            "params": redact(params),
-            "labels": redact(dict(labels or {})),
+            "params": _redacted(params),
+            "labels": _redacted(dict(labels or {})),
         }
         self._logger.report("run_started", None, fields)
 
@@ -181,6 +178,14 @@ def _last_error() -> BaseException | None:
     return error if error is not None else getattr(sys, "last_value", None)
 
 
+def _redacted(value: Any) -> Any:
+    if not value:
+        return value
+    from synapse_stream.redaction import redact  # noqa: PLC0415 - 10 ms that few runs need
+
+    return redact(value)
+
+
 def _plugin_of(action: str | type[Any] | None) -> str:
     """Return the distribution that an action comes from, else its module or script."""
     module = action.__module__ if isinstance(action, type) else "__main__"
@@ -190,6 +195,8 @@ def _plugin_of(action: str | type[Any] | None) -> str:
         if spec is None:
             return Path(file).stem if file else module
         module = spec.name
+    from importlib import metadata  # noqa: PLC0415 - 10 ms that not every import must take
+
     try:
         return metadata.distribution(module.partition(".")[0]).metadata["Name"]
     except Exception:  # noqa: BLE001 - what other packages left in the environment must not stop a run
@@ -199,6 +206,8 @@ def _plugin_of(action: str | type[Any] | None) -> str:
 def _sdk_versions() -> dict[str, str]:
     versions = {"synapse-stream": __version__}
     if "synapse_sdk" in sys.modules:
+        from importlib import metadata  # noqa: PLC0415 - as above
+
         with suppress(metadata.PackageNotFoundError):
             versions["synapse-sdk"] = metadata.version("synapse-sdk")
     return versions

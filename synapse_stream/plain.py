@@ -28,8 +28,6 @@ from types import NoneType
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from synapse_stream.tags import escape, tag_float, tag_int
 
 MAX_DEPTH = (
@@ -204,7 +202,9 @@ def _finish(converted: dict[str, Any] | list[Any]) -> Any:
     try:
         return sorted(converted)
     except TypeError:  # mixed types: any fixed order will do
-        return sorted(converted, key=orjson.dumps)
+        from orjson import dumps  # noqa: PLC0415 - encoding brings it, an import of ours need not
+
+        return sorted(converted, key=dumps)
 
 
 def _bytes_text(value: Any) -> str:

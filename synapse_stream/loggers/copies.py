@@ -8,8 +8,7 @@ left out, with one line that names them.
 from __future__ import annotations
 
 import logging
-import pickle
-import secrets
+import os
 import sys
 import weakref
 from collections import OrderedDict
@@ -48,7 +47,7 @@ class Copied:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._copy_id is None:
-            self._copy_id = secrets.token_hex(8)
+            self._copy_id = os.urandom(8).hex()
         _originals[self._copy_id] = self
         return _revive, (self._copy_id, *self.to_copy())
 
@@ -69,10 +68,12 @@ def packed(parts: dict[str, Any], whose: str) -> dict[str, bytes]:
 
 def unpacked(parts: dict[str, bytes], whose: str) -> dict[str, Any]:
     """Return what `packed` took in; what cannot be unpickled here is left out and said."""
+    from pickle import loads  # noqa: PLC0415 - of copies only
+
     found: dict[str, Any] = {}
     for name, part in parts.items():
         try:
-            found[name] = pickle.loads(part)  # noqa: S301 - within what is being unpickled anyway
+            found[name] = loads(part)  # noqa: S301 - within what is being unpickled anyway
         except Exception as error:  # noqa: BLE001 - as in `packed`
             _log.warning(
                 "%s: its %s cannot be unpickled here and is not there: %s: %s",
@@ -102,4 +103,6 @@ def _dumps(part: Any) -> bytes:
         dumps = getattr(sys.modules.get(name), "dumps", None)
         if dumps is not None:
             return bytes(dumps(part))
-    return pickle.dumps(part)
+    from pickle import dumps as dumps_plainly  # noqa: PLC0415 - of copies only
+
+    return dumps_plainly(part)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import synapse_stream
+from synapse_stream import Settings
 
 
 def loaded_by(code: str) -> set[str]:
@@ -27,10 +28,26 @@ def test_the_bare_import_loads_nothing_else_of_ours_nor_of_others() -> None:
 
 
 def test_a_context_is_imported_without_server_client_terminal_and_readers() -> None:
-    loaded = loaded_by("from synapse_stream import BaseAction, Pipeline, RuntimeContext, open_run")
+    loaded = loaded_by("from synapse_stream import RuntimeContext, Settings, open_run")
 
-    assert "pydantic" in loaded
-    assert loaded & {"redis", "rich", "asyncio", "synapse_stream.events"} == set()
+    assert (
+        loaded & {"redis", "pydantic", "orjson", "rich", "asyncio", "synapse_stream.events"}
+        == set()
+    )
+
+
+def test_a_run_loads_neither_pydantic_nor_what_only_readers_need(settings: Settings) -> None:
+    """Its class of settings is a plain one for that reason."""
+    program = (
+        "from synapse_stream import Settings, open_run\n"
+        f"with open_run('job-1', settings=Settings(redis_url={settings.redis_url!r}, "
+        f"namespace={settings.namespace!r}, data_dir={str(settings.data_dir)!r})) as run:\n"
+        "    run.set_metrics({'loss': 1.0})"
+    )
+    loaded = loaded_by(program)
+
+    assert "redis" in loaded
+    assert loaded & {"pydantic", "rich", "synapse_stream.events", "synapse_stream.stream"} == set()
 
 
 @pytest.mark.parametrize("name", synapse_stream.__all__)
