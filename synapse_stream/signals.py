@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 
@@ -54,6 +55,21 @@ def is_plugins_own(error: BaseException) -> bool:
             return True
         trace = trace.tb_next
     return False
+
+
+@contextmanager
+def broken_pipe_raises() -> Iterator[None]:
+    """Have a broken pipe raise also where the plugin lets it end the process: by its own writes."""
+    if signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN:  # as Python has it
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        yield
+    finally:
+        if signal.SIGPIPE not in before and signal.SIGPIPE in signal.sigpending():
+            signal.sigwait({signal.SIGPIPE})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _is_handler(frame: FrameType) -> bool:

@@ -14,12 +14,12 @@ import os
 import sys
 import threading
 from collections import deque
-from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
+from synapse_stream.outlet import Outlet
 from synapse_stream.plain import describe
-from synapse_stream.signals import is_plugins_own
+from synapse_stream.signals import broken_pipe_raises, is_plugins_own
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -28,6 +28,10 @@ _LONGEST_WAIT_SECONDS = 1.0
 _MOST_WAITING = 100
 _CALLER = 3  # frames between `findCaller` and whoever calls `warn`, `error` or `fault`
 _PLAIN = (str, int, float)  # exactly these: a subclass may do anything when it is formatted
+
+_LAST_RESORT = logging.lastResort
+_FORMATTER = logging.Formatter()
+_STANDARD_ERROR = Outlet()
 
 _logger = logging.getLogger("synapse_stream")
 _is_heard: ContextVar[bool] = ContextVar("synapse_stream_is_heard", default=False)
@@ -124,12 +128,15 @@ def _text(arg: Any) -> str:
 def _hand_to_logging(record: logging.LogRecord) -> None:
     _is_heard.set(True)
     try:
-        _logger.handle(record)
+        with broken_pipe_raises():
+            if _logger.hasHandlers() or logging.lastResort is not _LAST_RESORT:
+                _logger.handle(record)
+            else:  # as `logging` does, but what it could not write would wait for the exit
+                _STANDARD_ERROR.write(f"{_FORMATTER.format(record)}\n")
     except BaseException as failure:
         if is_plugins_own(failure):
             raise
-        with suppress(Exception, SystemExit):  # better than nothing, if there is a standard error
-            print(f"synapse-stream: {record.getMessage()}", file=sys.stderr, flush=True)  # noqa: T201
+        _STANDARD_ERROR.write(f"synapse-stream: {record.getMessage()}\n")  # better than nothing
 
 
 _VOICE = _Voice()

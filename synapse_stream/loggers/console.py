@@ -9,14 +9,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 from synapse_stream.loggers.base import BaseLogger
+from synapse_stream.loggers.terminal import LineDisplay, open_display
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 from synapse_stream.plain import describe, plain
 from synapse_stream.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from synapse_stream.loggers.terminal import Display
 
 _METRICS_SECONDS = 0.1  # a line of metrics a step at most that often; a tight loop reports far more
 _MOST_ITEMS = 12
@@ -43,28 +42,21 @@ _OUTCOME_STYLES = {
 class ConsoleLogger(BaseLogger):
     """Shows a run: bars with the time left, messages in their level's colour, metrics in a line.
 
-    Without a terminal there are plain lines, for progress one each tenth of the way. What the job
+    Without a terminal, or without Rich, there are plain lines, for progress one each tenth of the
+    way. A stream that takes no more is left alone, which is said once. What the job
     says is shown as text only: neither markup nor control characters have an effect. Metrics that
     come faster than ten times a second are shown as the newest of them.
 
     Args:
         stream: where to write; None: standard error.
         debug: show dev events, and what is of level debug.
-
-    Raises:
-        ModuleNotFoundError: Rich is not installed.
     """
 
     def __init__(
         self, job_id: str | None = None, *, stream: TextIO | None = None, debug: bool = False
     ) -> None:
         super().__init__(job_id)
-        try:
-            from synapse_stream.loggers.terminal import open_display  # noqa: PLC0415 - brings rich
-        except ModuleNotFoundError as error:
-            msg = "ConsoleLogger needs Rich: pip install 'synapse-stream[cli]'"
-            raise ModuleNotFoundError(msg, name=error.name) from error
-        self._display: Display = open_display(stream)
+        self._display = open_display(stream)
         self._debug = debug
         self._is_child = False
         self._lock = threading.RLock()
@@ -94,9 +86,19 @@ class ConsoleLogger(BaseLogger):
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Show one event."""
         show = self._shows.get(kind)
-        if show is not None:
-            with self._lock:
+        if show is None:
+            return
+        with self._lock:
+            try:
                 show(step, fields)
+            except Exception:
+                if isinstance(self._display, LineDisplay):
+                    raise
+                self._display = self._display.in_child()  # it does without threads and terminals
+                show(step, fields)
+            trouble, self._display.outlet.trouble = self._display.outlet.trouble, None
+        if trouble is not None:
+            self.complain(trouble)
 
     def close(self) -> None:
         """Take the bars off the terminal's hands; a second call changes nothing."""
@@ -185,6 +187,8 @@ def _first_line(error: str) -> str:
 def _items(data: Any) -> str:
     if not isinstance(data, Mapping):
         return _brief(data)
+    if isinstance(data, dict):
+        data = dict.copy(data)  # other threads may change it meanwhile
     shown = [f"{_brief(name)}={_brief(value)}" for name, value in islice(data.items(), _MOST_ITEMS)]
     rest = len(data) - len(shown)
     return " ".join([*shown, f"… {rest} more"] if rest > 0 else shown)

@@ -204,11 +204,3 @@ def test_a_stream_that_is_closed_does_not_hurt_the_plugin(
         ctx.log_message("hello")
 
     assert len(caplog.records) == (0 if stream is None else 1)
-
-
-def test_without_rich_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "synapse_stream.loggers.terminal", raising=False)
-    monkeypatch.setitem(sys.modules, "rich.console", None)
-
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'synapse-stream\[cli\]'"):
-        ConsoleLogger()

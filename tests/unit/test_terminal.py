@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import os
-import pty
 import re
-import signal
-import subprocess
-import sys
-import textwrap
-from contextlib import suppress
+
+from tests.unit.terminals import on_a_terminal, plain_text
 
 REPORT = """
     from synapse_stream import ConsoleLogger, RuntimeContext
@@ -21,40 +16,6 @@ REPORT = """
         for number in range(20):
             ctx.set_progress(1, 2, step=f"step-{number}")
 """
-
-
-def on_a_terminal(code: str) -> str:
-    """Run `code` with a terminal as its streams and return what it wrote."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
-        start_new_session=True,
-    )
-    os.close(follower)
-    try:
-        text = b"".join(iter(lambda: read(leader), b"")).decode()
-        assert process.wait() == 0, text
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        os.close(leader)
-    return text
-
-
-def read(leader: int) -> bytes:
-    try:
-        return os.read(leader, 65536)
-    except OSError:  # the last process at the other end has gone
-        return b""
-
-
-def plain_text(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def test_a_terminal_gets_bars_with_the_time_left_and_colours() -> None:
