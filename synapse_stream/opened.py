@@ -107,10 +107,15 @@ class OpenRun(RuntimeContext):
         finally:
             self._let_go()
 
+    def mark_signal(self, name: str) -> None:
+        """Remember that the process was asked to end."""
+        self._signal = name
+        self._logger.mark_signal(name)
+
     def note_signal(self, name: str) -> None:
         """Report that the process was asked to end."""
-        self._logger.note_signal(name)
         self._signal = name
+        self._logger.note_signal(name)
 
     def settle(self) -> None:
         """Wait a bounded time until what was reported has arrived."""

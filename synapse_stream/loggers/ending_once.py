@@ -96,9 +96,13 @@ class EndsOnce(ABC):
         """End the run, with the result of an end that has waited for this."""
         self._end(rules.end(*how))
 
-    def note_signal(self, name: str) -> None:
-        """Record that the process was asked to end; an end that is no answer to it will say so."""
+    def mark_signal(self, name: str) -> None:
+        """Remember that the process was asked to end: an end that is no answer to it says so."""
         self._signal = name
+
+    def note_signal(self, name: str) -> None:
+        """Record that the process was asked to end."""
+        self.mark_signal(name)
         with suppress(RunEnded):
             self.report("terminating", None, {"signal": name}, is_late=True)
 

@@ -21,6 +21,9 @@ _HEARD_AGAIN_SECONDS = 1.0  # one signal is heard of in several pieces
 class Run(Protocol):
     """What is told that the process was asked to end."""
 
+    def mark_signal(self, name: str) -> None:
+        """Remember it; called by the signal's handler, so it takes no lock."""
+
     def note_signal(self, name: str) -> None:
         """Report it; waits for nothing."""
 
@@ -86,6 +89,8 @@ class Termination:
     def _terminate(self, number: int, _frame: FrameType | None) -> None:
         # No report and no lock here: the interrupted code may be holding it.
         signal.signal(number, signal.SIG_DFL)
+        for run in list(self._runs):
+            run.mark_signal(signal.Signals(number).name)
         if not self._is_unwinding:  # the SIGHUP right behind a SIGTERM must not cut the clean-up
             self._is_unwinding = True
             raise Terminated(128 + number)
@@ -94,13 +99,12 @@ class Termination:
         now = time.monotonic()
         before = self._told.get(number)
         self._told[number] = now
-        if before is not None and now - before < _HEARD_AGAIN_SECONDS:
-            return
-        runs = list(self._runs)
-        for run in runs:
-            run.note_signal(signal.Signals(number).name)
-        for run in runs:
-            run.settle()
+        if before is None or now - before >= _HEARD_AGAIN_SECONDS:
+            runs = list(self._runs)
+            for run in runs:
+                run.note_signal(signal.Signals(number).name)
+            for run in runs:
+                run.settle()
         if signal.getsignal(number) == self._terminate:
             _end_by_the_next(number)
 
