@@ -72,9 +72,14 @@ class Exits:
             self._exit = None
 
     def _read(self, error: SystemExit) -> Any:
-        if _asker() in {None, _CHILD_MAIN}:
+        code = SYSTEM_EXIT_CODE.__get__(error)
+        if _asker() in {None, _CHILD_MAIN} and not self._says(code):
             self.error = error
-        return SYSTEM_EXIT_CODE.__get__(error)
+        return code
+
+    def _says(self, code: Any) -> bool:
+        """Tell whether the exit is known: a spawned child's main function exits once more."""
+        return self.error is not None and SYSTEM_EXIT_CODE.__get__(self.error) == code
 
 
 SYSTEM_EXIT_CODE: Any = SystemExit.__dict__["code"]

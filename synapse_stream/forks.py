@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _KINDS = ("multiprocessing", "billiard", "multiprocess")
 _PRIORITY = 100  # before what is used in reporting goes: queues, managers
+_RUNS = "_bootstrap"  # as long as it runs, the code is not known, and what ended the child is
 _EXITS = frozenset({"multiprocessing.popen_fork", "multiprocessing.forkserver"})
 
 
@@ -72,7 +73,7 @@ def child_exit_code() -> int:
     From Python 3.13 on it runs `atexit`, and that behind the `except` that handled what ended it.
     """
     frame: FrameType | None = sys._getframe()  # noqa: SLF001 - the inspect module would have to be imported for it
-    while frame is not None:
+    while frame is not None and frame.f_code.co_name != _RUNS:
         if frame.f_globals.get("__name__") in _EXITS:
             code = frame.f_locals.get("code")
             return code if isinstance(code, int) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import sys
 import weakref
@@ -63,7 +64,6 @@ class OpenRun(RuntimeContext):
         super().__init__(logger, **given)
         self.key = key
         self._settle_seconds = settle_seconds
-        self._signal: str | None = None
         self._errors_before = (_last_error(), sys.exc_info()[1])
         TERMINATION.catch(self)
         EXITS.watch(self)
@@ -109,12 +109,10 @@ class OpenRun(RuntimeContext):
 
     def mark_signal(self, name: str) -> None:
         """Remember that the process was asked to end."""
-        self._signal = name
         self._logger.mark_signal(name)
 
     def note_signal(self, name: str) -> None:
         """Report that the process was asked to end."""
-        self._signal = name
         self._logger.note_signal(name)
 
     def settle(self) -> None:
@@ -158,12 +156,12 @@ class OpenRun(RuntimeContext):
         error = sys.exc_info()[1] if EXITS.error is None else EXITS.error
         if error is None or error is self._errors_before[1]:
             error = None if hasattr(sys, "ps1") else self._new_last_error()
-        if error is not None:
+        if error is not None and not isinstance(error, SystemExit):
             return ending(error)
-        code = child_exit_code()
-        if code and self._signal == "SIGINT":  # that it was KeyboardInterrupt is not told there
-            return ending(KeyboardInterrupt())
-        return exit_ending(code)
+        how = exit_ending(child_exit_code()) if error is None else ending(error)
+        # What becomes of Ctrl-C is click's affair, or that of a child's last functions.
+        is_answer = how[0] is RunStatus.FAILED and TERMINATION.has_heard(signal.SIGINT)
+        return ending(KeyboardInterrupt()) if is_answer else how
 
     def _new_last_error(self) -> BaseException | None:
         error = _last_error()

@@ -39,7 +39,9 @@ class Ears:
     def __init__(self, tell: Callable[[int], object], numbers: tuple[int, ...]) -> None:
         self._tell = tell
         self._pipes: dict[int, tuple[int, int]] = {}
+        self._listening: set[int] = set()
         self._heard: set[int] = set()
+        self._lock = threading.Lock()
         try:
             for number in (_END, *numbers):
                 self._pipes[number] = reading, writing = os.pipe()
@@ -54,10 +56,15 @@ class Ears:
 
     def listen(self, number: int) -> None:
         """Hear of a signal from now on; what handles it goes on to do so."""
-        if number not in self._heard:
+        if number not in self._listening:
             _, writing = self._pipes[number]
             faulthandler.register(number, file=writing, all_threads=False, chain=True)
-            self._heard.add(number)
+            self._listening.add(number)
+
+    def has_heard(self, number: int) -> bool:
+        """Tell whether the signal has come, also when the thread does not know it yet."""
+        self._take(number)
+        return number in self._heard
 
     def close(self, *, in_child: bool = False) -> None:
         """Hear of nothing more, and leave every handler as Python knows it.
@@ -65,12 +72,12 @@ class Ears:
         Args:
             in_child: in a forked one, where there is no thread and the pipes are copies.
         """
-        for number in self._heard:
+        for number in self._listening:
             handler = signal.getsignal(number)
             if handler is not None:  # else C code has replaced it, and us with it
                 faulthandler.unregister(number)
                 signal.signal(number, handler)
-        self._heard.clear()
+        self._listening.clear()
         if in_child:
             self._close_pipes()
         else:
@@ -84,9 +91,14 @@ class Ears:
                 if numbers[reading] == _END:
                     self._close_pipes()
                     return
-                with suppress(BlockingIOError):
-                    os.read(reading, _READ_BYTES)
-                    self._tell(numbers[reading])
+                self._take(numbers[reading])
+                self._tell(numbers[reading])
+
+    def _take(self, number: int) -> None:
+        """Empty a pipe and remember that there was something in it, at once for all who look."""
+        with self._lock, suppress(BlockingIOError):
+            os.read(self._pipes[number][0], _READ_BYTES)
+            self._heard.add(number)
 
     def _close_pipes(self) -> None:
         for ends in self._pipes.values():

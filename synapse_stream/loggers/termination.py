@@ -62,6 +62,10 @@ class Termination:
         if not self._runs and threading.current_thread() is threading.main_thread():
             self._give_back()
 
+    def has_heard(self, number: int) -> bool:
+        """Tell whether a signal has come while runs are open."""
+        return self._ears is not None and self._ears.has_heard(number)
+
     def leave_to_parent(self) -> None:
         """Give the signals back in a forked child, where they must not unwind the parent's code."""
         self._runs.clear()
