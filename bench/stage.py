@@ -22,7 +22,7 @@ from synapse_stream.keys import Keys
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.server import EmbeddedServer
 from synapse_stream.position import BEGINNING, Position
-from synapse_stream.producer.home import hot_root
+from synapse_stream.producer.roots import hot_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -44,6 +44,7 @@ URL_SCHEMES = (
     "rediss+sentinel",
 )
 STORE_SCHEMES = ("postgresql", "sqlite")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and its owner checked
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -73,11 +74,16 @@ class Settings:
     progress."""
     spool_memory_bytes: Bytes = 64 * MIB
     """Part of it that may lie in shared memory; 0 uses the disk only."""
+    memory_dir: Path = SHARED_MEMORY
+    """Where shared memory is."""
     rewind_bytes: Bytes = 256 * MIB
     """How much the spool keeps after the server acknowledged it, in case the server loses its
     tail."""
     rewind_seconds: Positive = 600.0
     """How long it keeps that."""
+    adopt_unproved_seconds: Positive = 86_400.0
+    """After how long without a sign of it a spool is sent by others whose process may live on
+    another host, or of which a part may be elsewhere; then with a `loss` that says so."""
     connect_seconds: Positive = 2.0
     """Longest wait for a connection or an answer before the shipper tries again."""
     exit_wait_seconds: Seconds = 5.0
@@ -257,6 +263,7 @@ def _with_scheme(url: str | None, schemes: tuple[str, ...]) -> str | None:
 _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
     "data_dir": _absolute,
     "spool_dir": _absolute,
+    "memory_dir": _absolute,
     "redact_rules": _rules_that_compile,
     "anchors": _folder_or_url,
     "redis_url": _known_scheme,

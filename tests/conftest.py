@@ -12,6 +12,7 @@ import pytest
 
 from synapse_stream.log.event_log import open_log
 from synapse_stream.settings import Settings
+from tests.homes import own_memory
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
     """Point to the shared server; afterwards fail if a key is none of keys.py's."""
     with server.client() as client:
         client.flushall()  # of tests that use the server without this
-    yield Settings(redis_url=server.url, namespace=namespace, data_dir=tmp_path)
+    with own_memory() as memory:
+        yield Settings(
+            redis_url=server.url, namespace=namespace, data_dir=tmp_path, memory_dir=memory
+        )
     known = re.compile(rf"{namespace}:(config|retired|\{{\d+\}}:(feed|trimmed|(job|producers):.+))")
     with server.client() as client:
         written = [key.decode() for key in client.scan_iter(count=1000)]

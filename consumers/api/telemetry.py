@@ -34,7 +34,7 @@ from consumers.errors import StoreUnavailable
 from synapse_stream.errors import SynapseStreamError
 from synapse_stream.lag import measure
 from synapse_stream.operations import PROJECTIONS
-from synapse_stream.producer.adopt import spools
+from synapse_stream.producer.search import spools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synapse_stream.cli.output import coloured, print_json
-from synapse_stream.text import one_line
+from synapse_stream.cli.output import print_json
 
 if TYPE_CHECKING:
     from synapse_stream.producer.adopt import Adoption
@@ -20,18 +19,37 @@ def drain(
         Path | None,
         typer.Option(help="Where the events wait; else SYNAPSE_STREAM_SPOOL_DIR.", file_okay=False),
     ] = None,
+    from_dead_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A host or container that does not come back: what it left here is sent, and what "
+            "may have been elsewhere is recorded as lost.",
+        ),
+    ] = None,
+    deployment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A deployment whose place the one that is set has taken."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a spool.")] = False,
 ) -> None:
     """Send what plugins left that were killed or had no server.
 
-    Exit code 1 when events still wait.
+    What is not sent is listed with the reason. Exit code 1 when events still wait.
     """
+    from synapse_stream.cli.left import adoption_line
     from synapse_stream.log.event_log import open_log
-    from synapse_stream.producer.adopt import adopt_all
+    from synapse_stream.producer.adopt import Mandate, adopt_all
     from synapse_stream.settings import Settings
 
     settings = Settings.load(spool_dir=spool_dir)
-    adoptions = adopt_all(settings, lambda: open_log(settings))
+    mandate = Mandate(
+        is_explicit=True,
+        is_everywhere=True,
+        dead_hosts=from_dead_host or (),
+        deployments=deployment or (),
+    )
+    adoptions = adopt_all(settings, lambda: open_log(settings), mandate)
     for adoption in adoptions:
         if as_json:
             print_json(adoption)
@@ -46,13 +64,3 @@ def drain(
 def _is_news(adoption: Adoption) -> bool:
     """False for a spool that is only kept in case the server loses its tail."""
     return bool(adoption.sent or adoption.waiting or adoption.is_lost or adoption.trouble)
-
-
-def adoption_line(adoption: Adoption) -> str:
-    """Say what became of one spool."""
-    said = f"job {one_line(adoption.job_id)}: {adoption.sent} events sent from {adoption.place}"
-    if adoption.is_lost:
-        said += "; its process had died, which is now recorded"
-    if adoption.waiting or adoption.trouble:
-        said += coloured(f"; {adoption.waiting} still wait: {adoption.trouble}", "red")
-    return said

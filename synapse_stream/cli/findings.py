@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from synapse_stream.errors import ConfigError, DecodeError, LogUnavailable
+from synapse_stream.cli.left import left_line
+from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import spools
-from synapse_stream.producer.home import Home, ProducerInfo, hot_root
-from synapse_stream.producer.orphan import Orphan
+from synapse_stream.producer.adopt import Mandate, adopt_all
+from synapse_stream.producer.roots import hot_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.log.handshake import ServerReport
@@ -40,7 +38,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         yield from _server(log)
         yield from _spool(settings)
-        yield from _orphans(settings, log)
+        yield from _orphans(settings)
     finally:
         log.close()
 
@@ -126,7 +124,9 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 
 def _shared_memory(settings: Settings) -> Finding:
-    hot = hot_root(settings.spool_root) if settings.spool_memory_bytes else None
+    hot = (
+        hot_root(settings.spool_root, settings.memory_dir) if settings.spool_memory_bytes else None
+    )
     if hot is None:
         return Finding(
             "shared memory",
@@ -143,36 +143,17 @@ def _shared_memory(settings: Settings) -> Finding:
     return Finding("shared memory", "ok", text)
 
 
-def _orphans(settings: Settings, log: EventLog) -> Iterator[Finding]:
+def _orphans(settings: Settings) -> Iterator[Finding]:
     waiting = 0
-    for producer, paths in spools(settings).items():
-        try:
-            waiting += _waiting(paths, settings, log)
-        except (OSError, DecodeError) as error:
-            advice = f"look at {paths[-1]}, and remove it if nothing in it is wanted"
-            yield Finding("left behind", "problem", f"spool {producer}: {error}", advice)
+    mandate = Mandate(is_explicit=True, is_everywhere=True, only_looks=True)
+    found = adopt_all(settings, lambda: open_log(settings), mandate)
+    for adoption in found:
+        if adoption.trouble is None:
+            waiting += adoption.waiting
+        else:
+            yield Finding("left behind", "warning", left_line(adoption))
     if waiting:
         advice = "synapse-stream drain"
         yield Finding("left behind", "warning", f"{waiting} events of ended processes wait", advice)
-    else:
+    elif not any(adoption.trouble for adoption in found):
         yield Finding("left behind", "ok", "no events of ended processes wait")
-
-
-def _waiting(paths: list[Path], settings: Settings, log: EventLog) -> int:
-    """Count the events in a dead process's spool that the server lacks; all when it is away."""
-    with ExitStack() as stack:
-        homes = []
-        for path in paths:
-            home = Home.take_over(path)
-            if home is None:
-                return 0
-            stack.callback(home.release)
-            homes.append(home)
-        info = ProducerInfo.load(homes[-1].path / "producer.json")
-        if (info.namespace, info.server) != (settings.namespace, settings.server):
-            return 0
-        last = Orphan(info, homes).last
-    try:
-        return max(0, last - log.head(info.job_id, info.producer).last)
-    except LogUnavailable:
-        return last + 1

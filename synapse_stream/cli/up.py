@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synapse_stream.cli.drain import adoption_line
+from synapse_stream.cli.left import adoption_line
 from synapse_stream.cli.output import coloured
 from synapse_stream.cli.reading import say_no
 from synapse_stream.errors import ConfigError

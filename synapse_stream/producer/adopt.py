@@ -1,162 +1,236 @@
 """Adoption: what killed plugins left in their spools is sent by whoever comes next on this host.
 
-A free lock proves that the process is dead. If it had not ended its run, `producer_lost` is
-appended as its last event. A spool whose events are all acknowledged stays for the rewind window,
-in case the server loses its tail, and is then removed.
+Only a spool whose process is dead for certain and that is here as a whole; `verdict` tells. If the
+process had not ended its run, `producer_lost` is appended as its last event. A spool whose events
+are all acknowledged stays for the rewind window, in case the server loses its tail, and is then
+removed.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from synapse_stream import voice
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.producer.home import Home, ProducerInfo, bury, hot_root
-from synapse_stream.producer.orphan import Orphan
-from synapse_stream.producer.shipper import Shipper
+from synapse_stream.log import met
+from synapse_stream.producer.belonging import Mandate, why_not
+from synapse_stream.producer.case import Case
+from synapse_stream.producer.ended import note_ended
+from synapse_stream.producer.identity import is_running
+from synapse_stream.producer.line import Line
+from synapse_stream.producer.memory import Memory
+from synapse_stream.producer.notes import children
+from synapse_stream.producer.rescue import Adoption, Rescue
+from synapse_stream.producer.roots import homes_of
+from synapse_stream.producer.search import all_pairs, names_in, own_pair
+from synapse_stream.producer.seat import Seat
+from synapse_stream.producer.verdict import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
 
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.ended import Ended
+    from synapse_stream.producer.search import Pair
     from synapse_stream.settings import Settings
 
-_logger = logging.getLogger("synapse_stream")
+__all__ = ["Adopter", "Adoption", "Mandate", "adopt_all"]
 
-_CHECK_AGAIN_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Adoption:
-    """What became of one spool whose process is gone."""
-
-    job_id: str
-    producer: str
-    place: str
-    sent: int
-    """Events that were sent now."""
-    waiting: int
-    """Events that still wait."""
-    is_lost: bool
-    """True when the process had died without ending its run, and this was recorded now."""
-    trouble: str | None
-    """Why events still wait."""
+_AUTOMATIC, _BY_HAND = Mandate(), Mandate(is_explicit=True)
 
 
 class Adopter:
     """Finds spools of dead processes and sends what is in them.
 
-    Spools found complete are looked at again only now and then, so calling `adopt` often costs
-    little.
+    It remembers what it saw, so calling `adopt` often costs little. Without a mandate of an
+    operator it is one of many, and only one of them works at a time.
     """
 
-    def __init__(self, settings: Settings, open_log: Callable[[], EventLog]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        open_log: Callable[[], EventLog],
+        mandate: Mandate = _AUTOMATIC,
+    ) -> None:
         self._settings = settings
-        self._open_log = open_log
-        self._complete_at: dict[str, float] = {}
+        self._mandate = mandate
+        self._seat = Seat(settings)
+        self._memory = Memory(settings)
+        self._line = Line(open_log)
+        self._away: str | None = None
 
     def adopt(self) -> list[Adoption]:
-        """Go through all spools of this host once."""
+        """Go through the spools of this host once; those of other places only with a mandate."""
+        is_explicit = self._mandate.is_explicit
+        if not is_explicit and not self._seat.take():
+            return []
+        try:
+            own = own_pair(self._settings)
+            adoptions = self._go_through(own, self._memory.due(own, self._ask))
+            others = all_pairs(self._settings)[1:] if self._mandate.is_everywhere else ()
+            for pair in others:
+                names = {name for root in pair.named().values() for name in names_in(root)}
+                adoptions += self._go_through(pair, sorted(names), is_ours=False)
+            return adoptions
+        finally:
+            self.close()
+
+    def adopt_children(self, parent: str, deadline: float) -> list[Adoption]:
+        """Send what dead children of a producer left, and theirs, until a time (`monotonic`)."""
+        adoptions: list[Adoption] = []
+        own = own_pair(self._settings)
+        waiting = [parent]
+        try:
+            while waiting and time.monotonic() < deadline:
+                names = [c.producer for c in children(homes_of(self._settings, waiting.pop()))]
+                waiting += names
+                for name in names:
+                    if time.monotonic() < deadline:
+                        adoptions += self._go_through(own, [name])
+        finally:
+            self.close()
+        return adoptions
+
+    def release(self) -> None:
+        """Leave the work to another process."""
+        self._seat.release()
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._line.close()
+        self._away = None
+
+    def _go_through(
+        self, pair: Pair, names: Iterable[str], *, is_ours: bool = True
+    ) -> list[Adoption]:
         adoptions = []
-        for root in _roots(self._settings):
-            bury(root)
-        found = spools(self._settings)
-        self._complete_at = {name: at for name, at in self._complete_at.items() if name in found}
-        for producer, paths in sorted(found.items()):
-            checked = self._complete_at.get(producer)
-            if checked is not None and time.monotonic() - checked < _CHECK_AGAIN_SECONDS:
-                continue
+        for name in names:
             try:
-                adoption = self._adopt(paths)
+                adoption = self._look(pair, name, is_ours=is_ours)
             except Exception as error:  # noqa: BLE001 - one odd spool must not keep the others waiting
-                if checked is None:
-                    _logger.warning("the spool %s cannot be read and stays: %s", paths[-1], error)
-                self._complete_at[producer] = time.monotonic()
-                continue
+                self._memory.put_off(name)
+                reason = f"it cannot be read and stays: {type(error).__name__}: {error}"
+                path = next(iter(pair.named().values())) / name
+                adoption = Adoption("", name, str(path), 0, 0, is_lost=False, trouble=reason)
+                if self._memory.is_news(name, reason):
+                    voice.warn("the spool %s cannot be read and stays: %s", path, error)
             if adoption is not None:
                 adoptions.append(adoption)
         return adoptions
 
-    def _adopt(self, paths: list[Path]) -> Adoption | None:
-        with _taken_over(paths) as homes:
-            # A home may have come since we looked: its process has begun, and died, in between.
-            if homes is None or _homes_of(paths[0].name, self._settings) != paths:
+    def _look(self, pair: Pair, name: str, *, is_ours: bool) -> Adoption | None:
+        owner = self._memory.living(name)
+        if owner is not None and is_running(owner.pid, owner.started):
+            return None
+        with Case(pair, name) as case:
+            info, kind = case.info, case.verdict.kind
+            if kind is Kind.LIVING:
+                self._memory.note_living(name, info)
                 return None
-            info = ProducerInfo.load(homes[-1].path / "producer.json")
-            if (info.namespace, info.server) != (self._settings.namespace, self._settings.server):
-                return None
-            orphan = Orphan(info, homes)
-            adoption = self._send(orphan)
-            if adoption.trouble is None:
-                self._complete_at[info.producer] = time.monotonic()
-                if orphan.age_seconds > self._settings.rewind_seconds:
-                    orphan.remove()
-            return adoption
+            if info is None or kind is Kind.UNREADABLE:
+                self._memory.put_off(name)
+                return _unreadable(case)
+            self._memory.put_off(name)
+            rescue = Rescue(case, info, self._settings)
+            is_sure = kind is not Kind.UNPROVED or info.owner.host in self._mandate.dead_hosts
+            longest = self._settings.adopt_unproved_seconds
+            if not is_sure and rescue.orphan.age_seconds <= longest:
+                return self._report(rescue, self._unproved(case))
+            return self._send(rescue, pair, is_sure=is_sure, is_ours=is_ours)
 
-    def _send(self, orphan: Orphan) -> Adoption:
-        info = orphan.info
-        shipper = Shipper(orphan, info.producer, self._open_log)
-        trouble = None
-        is_lost = False
-        known = orphan.last  # nothing was sent unless the server says otherwise
-        shipper.trust()
+    def _send(self, rescue: Rescue, pair: Pair, *, is_sure: bool, is_ours: bool) -> Adoption | None:
+        info, claims = rescue.info, rescue.journal.claims
         try:
-            known = shipper.find_place()
-            shipper.ship_all()
-            if not orphan.is_closed:  # after the rest, because there may be no room to write it
-                orphan.declare_lost(max(orphan.last, orphan.acknowledged) + 1)
-                is_lost = True
-                shipper.ship_all()
+            log = self._connect()
         except (LogUnavailable, ConfigError) as error:
-            trouble = str(error)
-        finally:
-            shipper.close()
-        reached = max(known, orphan.acknowledged)
-        waiting = max(0, orphan.last - orphan.acknowledged)
-        sent = reached - known if orphan.acknowledged >= 0 else 0
-        return Adoption(info.job_id, info.producer, orphan.place, sent, waiting, is_lost, trouble)
+            self._memory.retry_soon(info.producer)
+            return self._report(rescue, str(error))
+        reason = why_not(
+            info, claims, self._deployment, self._settings, self._mandate, is_ours=is_ours
+        )
+        if reason is not None:
+            return self._report(rescue, reason)
+        if self._mandate.only_looks:
+            return rescue.look(log)
+        adoption = rescue.send(self._line, is_sure=is_sure)
+        if adoption is not None and adoption.trouble is not None:
+            self._memory.retry_soon(info.producer)
+        elif adoption is not None:
+            rescue.journal.claim(self._deployment)
+            self._settle(rescue, pair)
+        return adoption
+
+    def _settle(self, rescue: Rescue, pair: Pair) -> None:
+        """Keep a complete spool for the rewind window, and remember that it is complete."""
+        if rescue.orphan.age_seconds > self._settings.rewind_seconds:
+            rescue.orphan.remove()
+            return
+        rescue.shrink()
+        ended = rescue.ended(self._deployment)
+        if pair.cold is not None and self._memory.note_ended(ended):
+            note_ended(pair.cold, ended)
+
+    def _ask(self, known: list[Ended]) -> list[Ended]:
+        """Return of spools that the server had as a whole those that it still has."""
+        if not known:
+            return []
+        try:
+            log = self._connect()
+            ours = [ended for ended in known if ended.deployment == self._deployment]
+            heads = log.heads([(ended.job_id, ended.name) for ended in ours])
+        except (LogUnavailable, ConfigError):
+            return known
+        return [
+            ended
+            for ended, head in zip(ours, heads, strict=True)
+            if head.last > ended.number
+            or (head.last, head.hash.hex()) == (ended.number, ended.hash)
+        ]
+
+    def _unproved(self, case: Case) -> str:
+        """Say why a spool is left alone, and what takes it."""
+        host = case.info.owner.host if case.info else ""
+        hours = self._settings.adopt_unproved_seconds / 3600
+        return (
+            f"{case.verdict.reason}; if {host} does not come back, "
+            f"`synapse-stream drain --from-dead-host {host}` sends what is here, and {hours:g} h "
+            "after its last sign any run does"
+        )
+
+    def _report(self, rescue: Rescue, reason: str) -> Adoption | None:
+        """Say what waits; of a spool that ended and was acknowledged nothing does."""
+        adoption = rescue.report(reason)
+        return adoption if adoption.waiting or not rescue.orphan.is_closed else None
+
+    @property
+    def _deployment(self) -> str:
+        return self._line.deployment or ""
+
+    def _connect(self) -> EventLog:
+        """Reach the server; when it is away, that is found out once for all spools."""
+        if self._away is not None:
+            raise LogUnavailable(self._away)
+        is_new = not self._line.is_open
+        try:
+            log = self._line.connected()
+        except (LogUnavailable, ConfigError) as error:
+            self._away = str(error)
+            raise
+        if is_new:
+            met.keep(self._settings.spool_root)
+        return log
 
 
-def adopt_all(settings: Settings, open_log: Callable[[], EventLog]) -> list[Adoption]:
-    """Send everything that dead processes left in the spools of this host."""
-    return Adopter(settings, open_log).adopt()
+def adopt_all(
+    settings: Settings, open_log: Callable[[], EventLog], mandate: Mandate = _BY_HAND
+) -> list[Adoption]:
+    """Send what dead processes left, as an operator asks for who names the server."""
+    return Adopter(settings, open_log, mandate).adopt()
 
 
-def spools(settings: Settings) -> dict[str, list[Path]]:
-    """Return every spool on this host, of living processes too: producer → hot and cold home."""
-    found: dict[str, list[Path]] = {}
-    for root in _roots(settings):
-        with contextlib.suppress(FileNotFoundError):  # an empty root may be removed at any time
-            for path in root.iterdir():
-                if (path / "producer.json").exists():
-                    found.setdefault(path.name, []).append(path)
-    return found
-
-
-def _homes_of(producer: str, settings: Settings) -> list[Path]:
-    return [root / producer for root in _roots(settings) if (root / producer).is_dir()]
-
-
-def _roots(settings: Settings) -> list[Path]:
-    roots = (hot_root(settings.spool_root), settings.spool_root)
-    return [root for root in roots if root is not None and root.is_dir()]
-
-
-@contextlib.contextmanager
-def _taken_over(paths: list[Path]) -> Iterator[list[Home] | None]:
-    """Hold the locks of all homes of a spool; None when it is somebody else's."""
-    homes: list[Home] = []
-    try:
-        for path in paths:
-            home = Home.take_over(path)
-            if home is None:
-                break
-            homes.append(home)
-        yield homes if homes and len(homes) == len(paths) else None
-    finally:
-        for home in homes:
-            home.release()
+def _unreadable(case: Case) -> Adoption:
+    return Adoption(
+        "", case.producer, str(case.path), 0, 0, is_lost=False, trouble=case.verdict.reason,
+        user=case.owner,
+    )  # fmt: skip

@@ -55,9 +55,9 @@ class Home:
         return self.path / f"{index:08d}.seg"
 
     def sign(self) -> None:
-        """Leave a sign of life that shows on other hosts, too: the directory's time."""
+        """Leave a sign of life that shows on other hosts, too: the time of `producer.json`."""
         with contextlib.suppress(OSError):
-            os.utime(self.path)
+            os.utime(self.path / DESCRIPTION)
 
     def keep_alone(self) -> None:
         """Write down that the spool's other home is not needed any more.

@@ -35,7 +35,7 @@ def myself() -> Identity:
     pid = os.getpid()
     return Identity(
         host=host_name(),
-        machine=_machine(),
+        machine=machine_id(),
         boot=boot_id(),
         pid=pid,
         started=started_at(pid),
@@ -96,7 +96,8 @@ def maps(pid: int, end_of_path: str) -> bool | None:
 
 
 @cache
-def _machine() -> str | None:
+def machine_id() -> str | None:
+    """Return the id of the installed system; None where it has none."""
     return next((found for path in _MACHINE_IDS if (found := _text(path))), None)
 
 

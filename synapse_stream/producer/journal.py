@@ -5,24 +5,32 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from synapse_stream.producer.notes import Name, claim, claims, names, note_name
+from synapse_stream.producer.notes import children, claim, claims, names, note_child, note_name
 from synapse_stream.producer.sent import NOTHING, Mark, Progress, Sent, load
+from synapse_stream.producer.shipper import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from synapse_stream.producer.notes import Name
 
-class Journal:
+
+_SEVERAL = 2
+
+
+class Journal(Notes):
     """The notes in the homes of one spool; where one cannot be written, nothing else suffers.
 
     Args:
-        homes: the homes that there are, hot before cold; pages are kept in the first.
+        homes: the homes that there are, hot before cold; the page is kept in the first.
+        writes: False to read only.
     """
 
-    def __init__(self, homes: Sequence[Path]) -> None:
+    def __init__(self, homes: Sequence[Path], *, writes: bool = True) -> None:
         self._homes = homes
-        self._claims = set(claims(homes))
+        self.claims = claims(homes)
+        """Deployments that accepted something."""
         self.names = names(homes)
         """Names under which the events went on, in order."""
         found = next((found for home in homes if (found := load(home))), None)
@@ -32,9 +40,10 @@ class Journal:
             found = Progress(len(self.names), NOTHING, NOTHING)
         self.progress = found
         """How far it was sent, under the last of its names."""
+        self._spread = 0
         self._page: Sent | None = None
         with contextlib.suppress(OSError):
-            self._page = Sent.create(homes[0]) if homes else None
+            self._page = Sent.create(homes[0]) if homes and writes else None
 
     def send(self, number: int, link: bytes) -> None:
         """Note the head of a batch that is about to be sent."""
@@ -42,30 +51,57 @@ class Journal:
 
     def take(self, number: int, link: bytes) -> None:
         """Note the head that the server has."""
-        self._note(Progress(len(self.names), Mark(number, link), Mark(number, link)))
+        head = Mark(number, link)
+        self._note(self.progress._replace(acknowledged=head, in_flight=head))
 
-    def rename(self, name: Name) -> None:
+    def rename(self, heir: Name) -> None:
         """Note under which name the events go on, before they do.
 
         Raises:
             OSError: it cannot be written; then nothing may go by this name.
         """
-        if self._homes:
-            note_name(self._homes[0], name)
-        self.names.append(name)
+        for home in self._homes[:1]:
+            note_name(home, heir)
+        self.names.append(heir)
         self._note(Progress(len(self.names), NOTHING, NOTHING))
 
     def claim(self, deployment: str) -> None:
-        """Note that a deployment accepted something; a disk that hangs is waited for."""
-        if deployment not in self._claims:
-            self._claims.add(deployment)
-            with contextlib.suppress(OSError):
-                claim(self._homes, deployment)
+        """Note that a deployment accepted something."""
+        if deployment not in self.claims:
+            self.claims.append(deployment)
+            self._write_claims(self._homes[:1])
+
+    def spread(self) -> None:
+        """Write into the other homes, too, whose the spool is; may wait for a disk."""
+        if self._spread != len(self.claims):
+            self._spread = len(self.claims)
+            self._write_claims(self._homes[1:])
+
+    def settle(self) -> None:
+        """Write everything into the last home, which alone is left; may wait for a disk."""
+        if len(self._homes) < _SEVERAL:
+            return
+        others, last = self._homes[:-1], self._homes[-1]
+        self._homes = [last]
+        self._write_claims([last])
+        for child in children(others):
+            note_child([last], child)
+        with contextlib.suppress(OSError):
+            for heir in self.names[len(names([last])) :]:
+                note_name(last, heir)
+            page = Sent.create(last)
+            page.note(self.progress)
+            self._page = page
 
     def close(self) -> None:
         """Note nothing any more."""
         if self._page is not None:
             self._page.close()
+
+    def _write_claims(self, homes: Sequence[Path]) -> None:
+        with contextlib.suppress(OSError):
+            for deployment in self.claims:
+                claim(homes, deployment)
 
     def _note(self, progress: Progress) -> None:
         self.progress = progress

@@ -19,6 +19,8 @@ class Line:
         self._open_log = open_log
         self._log: EventLog | None = None
         self._is_cluster = False
+        self.deployment: str | None = None
+        """Id of the deployment that answered last."""
 
     @property
     def is_open(self) -> bool:
@@ -35,7 +37,7 @@ class Line:
         if self._log is None:
             log = self._open_log()
             try:
-                log.check()
+                self.deployment = log.check()
             except BaseException:
                 log.close()
                 raise

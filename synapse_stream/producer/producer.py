@@ -5,13 +5,10 @@ The lane waits for the server, the keeper for the disk, and the plugin for neith
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -20,20 +17,20 @@ from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError, LogUnavailable, RunEnded
 from synapse_stream.producer.beats import Beats
 from synapse_stream.producer.crew import CREW
+from synapse_stream.producer.ended import Ended, note_ended
 from synapse_stream.producer.heir import Origin
-from synapse_stream.producer.home import Home, ProducerInfo, hot_root
-from synapse_stream.producer.shelf import Shelf
+from synapse_stream.producer.info import ProducerInfo
+from synapse_stream.producer.journal import Journal
+from synapse_stream.producer.opening import open_spool
 from synapse_stream.producer.shipper import Shipper
-from synapse_stream.producer.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
-    from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.producer.doorbell import Doorbell
     from synapse_stream.settings import Settings
 
+_SIGN_SECONDS = 60.0
 (_HEARTBEAT,) = encode("heartbeat", None, {})
 
 
@@ -57,26 +54,22 @@ class Producer:
     ) -> None:
         self.id = secrets.token_hex(8)
         self._settings = settings
-        info = ProducerInfo(
-            producer=self.id,
-            job_id=job_id,
-            rank=rank,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            namespace=settings.namespace,
-            server=settings.server,
-        )
+        info = ProducerInfo.of(settings, self.id, job_id, rank, None)
         server = _server_of(settings) if open_log is None else open_log
         open_log = open_log or _opener(settings)
         self._lane = CREW.lane(server, open_log)
-        self._spool = _open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
-        origin = Origin(info.host, info.pid, rank)
-        self._shipper = Shipper(self._spool, self.id, self._lane.line, origin=origin)
+        self._spool = open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
+        self._journal = Journal([home.path for home in self._spool.homes()])
+        origin = Origin(info.owner.host, info.owner.pid, rank)
+        self._shipper = Shipper(
+            self._spool, self.id, self._lane.line, origin=origin, notes=self._journal
+        )
         self._beats = Beats(settings.heartbeat_seconds)
         self._retry_at = 0.0
         self._hurries = self._is_closed = self._is_parting = False
         self._has_parted = threading.Event()
         self._said_trouble: str | None = None
+        self._sign_at = 0.0
         self.append = self._spool.append
         self._lane.join(self)
         CREW.keeper.join(self)
@@ -174,17 +167,38 @@ class Producer:
             pass  # sealed between our look and our call
         except Exception:  # noqa: BLE001 - the keeper looks after others, too
             voice.fault("job %s: the spool's keeper failed and tries again", self._spool.job_id)
+        self._sign(now)
         if self._is_parting and self._is_closed:
             self._part()
         return not self._is_closed
 
     def _part(self) -> None:
         try:
+            self._journal.settle()
             self._spool.park()
+            self._note_ended()
         except Exception:  # noqa: BLE001 - what is left is still a spool
             voice.fault("job %s: the spool stays where it is", self._spool.job_id)
             self._spool.release()
         self._has_parted.set()
+
+    def _sign(self, now: float) -> None:
+        """Leave signs of life and ownership on the disk, for other hosts."""
+        if now >= self._sign_at:
+            self._sign_at = now + _SIGN_SECONDS
+            self._journal.spread()
+            for home in self._spool.homes():
+                home.sign()
+
+    def _note_ended(self) -> None:
+        """Spare those who look after dead processes' spools a look into this one."""
+        number, link = self._journal.progress.acknowledged
+        deployment = self._lane.line.deployment
+        if self._spool.acknowledged == self._spool.next - 1 and deployment is not None:
+            name = self._shipper.producer
+            job = self._spool.job_id
+            ended = Ended(self.id, job, name, number, link.hex(), deployment, time.time())
+            note_ended(self._settings.spool_root, ended)
 
     def _beat(self) -> None:
         with suppress(RunEnded):  # sealed meanwhile
@@ -273,24 +287,3 @@ def _opener(settings: Settings) -> Callable[[], EventLog]:
     from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - brings redis
 
     return lambda: open_log(settings)
-
-
-def _open_spool(
-    info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell
-) -> Spool:
-    """Open the spool where there is room; without any, events wait in memory and that is said."""
-    root = hot_root(settings.spool_root) if settings.spool_memory_bytes else None
-    hot = _create_home(root, replace(info, has_memory=True)) if root else None
-    cold = _create_home(settings.spool_root, replace(info, has_memory=hot is not None))
-    return Spool(info.job_id, Shelf(settings, hot=hot, cold=cold), news, crowding)
-
-
-def _create_home(root: Path, info: ProducerInfo) -> Home | None:
-    try:
-        return Home.create(root, info)
-    except OSError as error:
-        voice.warn(
-            "job %s: no spool in %s: %s; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
-            info.job_id, root, error,
-        )  # fmt: skip
-        return None

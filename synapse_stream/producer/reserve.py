@@ -20,7 +20,7 @@ from synapse_stream.producer.segment import Segment
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from synapse_stream.producer.home import Home
+    from synapse_stream.producer.homes import Home
 
 RESERVE = "reserve"
 

@@ -7,29 +7,33 @@ import hashlib
 import os
 import secrets
 import stat
-from pathlib import Path
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from synapse_stream.settings import SHARED_MEMORY
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from synapse_stream.settings import Settings
 
 REMOVED = ".removed"
 """How the name of a directory ends that is being deleted."""
 
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and its owner checked
-_PREFIX = "synapse-stream-"
+MEMORY_NAMES = "synapse-stream-*"
+"""How directories of users are named in it, by their number."""
 
 
-def hot_root(spool_root: Path) -> Path | None:
+def hot_root(spool_root: Path, memory: Path = SHARED_MEMORY) -> Path | None:
     """Return the shared-memory counterpart of a spool root; None where there is no such memory.
 
     The directory is private to the user; one that somebody else put in its place is not used. Its
     name is a random one that the spool root holds: containers may share memory and yet have
     different disks under the same path.
     """
-    if not os.access(_SHARED_MEMORY, os.W_OK):
+    if not os.access(memory, os.W_OK):
         return None
-    mine = _SHARED_MEMORY / f"{_PREFIX}{os.getuid()}"
+    mine = memory / MEMORY_NAMES.replace("*", str(os.getuid()))
     try:
         mine.mkdir(mode=0o700, exist_ok=True)
         found = mine.lstat()
@@ -42,7 +46,7 @@ def hot_root(spool_root: Path) -> Path | None:
 
 def roots(settings: Settings) -> list[Path]:
     """Return the roots of `settings` that are there, hot before cold."""
-    both = (hot_root(settings.spool_root), settings.spool_root)
+    both = (hot_root(settings.spool_root, settings.memory_dir), settings.spool_root)
     return [root for root in both if root is not None and root.is_dir()]
 
 
@@ -51,15 +55,25 @@ def homes_of(settings: Settings, producer: str) -> list[Path]:
     return [root / producer for root in roots(settings) if (root / producer).is_dir()]
 
 
+def is_in_memory(root: Path) -> bool:
+    """Tell whether a root is in shared memory."""
+    return fnmatch(root.parent.name, MEMORY_NAMES)
+
+
 def forget_root(root: Path) -> None:
     """Remove a root in shared memory, if it is empty."""
-    if _SHARED_MEMORY in root.parents:
+    if is_in_memory(root):
         with contextlib.suppress(OSError):
             root.rmdir()
 
 
+def name_file(spool_root: Path) -> Path:
+    """Return the file with the name of a spool root's counterpart in shared memory."""
+    return spool_root / ".name"
+
+
 def _name_of(spool_root: Path) -> str:
-    path = spool_root / ".name"
+    path = name_file(spool_root)
     try:
         return path.read_text()
     except OSError:

@@ -23,6 +23,7 @@ SENT = "sent"
 
 _PAGE_BYTES = 4096
 _SLOT = struct.Struct("<QIq32sq32s")  # turn, name, acknowledged, on its way
+_Slot = tuple[int, int, int, bytes, int, bytes]
 _SUM = struct.Struct("<I")
 _SLOT_BYTES = 128
 
@@ -104,11 +105,11 @@ def parse(page: bytes) -> Progress | None:
     return Progress(name, Mark(number, link), Mark(sent_number, sent_link))
 
 
-def _newest(page: bytes) -> tuple[int, int, int, bytes, int, bytes] | None:
+def _newest(page: bytes) -> _Slot | None:
     return max(filter(None, (_slot(page, start) for start in (0, _SLOT_BYTES))), default=None)
 
 
-def _slot(page: bytes, start: int) -> tuple[int, int, int, bytes, int, bytes] | None:
+def _slot(page: bytes, start: int) -> _Slot | None:
     slot = page[start : start + _SLOT.size]
     checksum = page[start + _SLOT.size : start + _SLOT.size + _SUM.size]
     if len(checksum) < _SUM.size or not any(slot) or _SUM.pack(crc32(slot)) != checksum:

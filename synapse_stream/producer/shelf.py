@@ -15,7 +15,7 @@ from synapse_stream.producer.segment import Segment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.producer.home import Home
+    from synapse_stream.producer.homes import Home
     from synapse_stream.settings import Settings
 
 FIRST_SEGMENT_BYTES = 64 * 1024  # each is twice as large as the one before it, up to a bound

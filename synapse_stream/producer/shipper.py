@@ -68,6 +68,9 @@ class Notes:
     def take(self, number: int, link: bytes) -> None:
         """Note the head that the server has."""
 
+    def claim(self, deployment: str) -> None:
+        """Note that a deployment accepted something."""
+
 
 class Shipper:
     """One producer's way into the log. `ship` is called by one thread at a time.
@@ -194,6 +197,8 @@ class Shipper:
         self._next = ack.last + 1
         self._hash = ack.hash
         self._notes.take(ack.last, ack.hash)
+        if ack.outcome is Outcome.APPENDED and self._line.deployment is not None:
+            self._notes.claim(self._line.deployment)
         self._source.acknowledge(ack.last)
 
     def _go_on_as_another(self, log: EventLog) -> None:

@@ -11,13 +11,16 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from synapse_stream.producer.doorbell import Doorbell
+from synapse_stream.producer.homes import Homes
 from synapse_stream.producer.segment import Chunk, Cursor, Segment
 from synapse_stream.producer.shelf import FIRST_SEGMENT_BYTES
 from synapse_stream.producer.writer import Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from synapse_stream.producer.homes import Home
     from synapse_stream.producer.shelf import Shelf
 
 _IDLE_SECONDS = 5.0
@@ -135,7 +138,8 @@ class Spool(Writer):
         mapped = [segment for segment in shelf.segments if segment.is_mapped]
         is_all_on_disk = shelf.cold is not None and all(map(self._relocate, mapped))
         self._leave_word()
-        if is_all_on_disk and shelf.hot is not None:
+        if is_all_on_disk and shelf.cold is not None and shelf.hot is not None:
+            shelf.cold.keep_alone()
             shelf.hot.remove()
         with self._lock:  # unmapped now, not when the collector looks: a process may make many runs
             self._map = self._spare = self._reserve = None
@@ -152,10 +156,13 @@ class Spool(Writer):
                     count += max(0, last - max(self.acknowledged, segment.first - 1))
         return count
 
+    def homes(self) -> Iterator[Home]:
+        """Yield the homes that there are, hot before cold."""
+        return self._shelf.homes()
+
     def remove(self) -> None:
         """Delete everything and give the locks back."""
-        for home in self._shelf.homes():
-            home.remove()
+        Homes(self._shelf.hot, self._shelf.cold).remove()
 
     def release(self) -> None:
         """Give the locks back without touching a file."""

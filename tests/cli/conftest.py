@@ -44,6 +44,7 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str
         "SYNAPSE_STREAM_REDIS_URL": str(settings.redis_url),
         "SYNAPSE_STREAM_NAMESPACE": settings.namespace,
         "SYNAPSE_STREAM_DATA_DIR": str(settings.data_dir),
+        "SYNAPSE_STREAM_MEMORY_DIR": str(settings.memory_dir),
         "SYNAPSE_STREAM_SPOOL_MEMORY_BYTES": "0",
         "SYNAPSE_STREAM_CONNECT_SECONDS": "30",
         "SYNAPSE_STREAM_EXIT_WAIT_SECONDS": "30",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import Adopter, spools
+from synapse_stream.producer.adopt import Adopter
+from synapse_stream.producer.left import LeftHome
+from synapse_stream.producer.search import spools
 from synapse_stream.settings import PREFIX
 from synapse_stream.stream import JobStream
 
@@ -55,26 +58,38 @@ def types(settings: Settings) -> list[str]:
 
 
 def test_events_are_sent_even_where_the_death_cannot_be_written_down(
-    settings: Settings, homes: list[Path]
+    settings: Settings, homes: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a full disk; a directory in the place of the file stands for it."""
-    obstacle = homes[-1] / "00000001.tmp"
-    obstacle.mkdir()
+    """As on a full disk."""
 
-    assert adopter(settings).adopt() == []
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LeftHome, "write", refuse)
+        (adoption,) = adopter(settings).adopt()
+    assert (adoption.sent, adoption.is_lost) == (2, False)
+    assert "no room" in str(adoption.trouble)
     assert types(settings) == ["message", "message"]
 
-    obstacle.rmdir()
     (adoption,) = adopter(settings).adopt()
     assert adoption.is_lost
     assert types(settings) == ["message", "message", "producer_lost"]
 
 
-def test_a_spool_of_which_only_one_home_was_seen_is_left_for_the_next_look(
+def test_a_spool_of_which_only_one_home_is_here_is_left_alone(
     settings: Settings, homes: list[Path]
 ) -> None:
     if len(homes) == 1:
         pytest.skip("this machine has no shared memory")
+    away = homes[0].with_name(".away")
+    homes[0].rename(away)
 
-    assert adopter(settings)._adopt(homes[1:]) is None
+    (adoption,) = adopter(settings).adopt()
+    assert "a part of it is not here: its shared memory" in str(adoption.trouble)
     assert types(settings) == []
+
+    away.rename(homes[0])
+    (adoption,) = adopter(settings).adopt()
+    assert adoption.sent == 3
+    assert types(settings) == ["message", "message", "producer_lost"]

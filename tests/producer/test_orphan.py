@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -10,53 +9,76 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.producer.home import Home, ProducerInfo
-from synapse_stream.producer.orphan import Orphan, mend
+from synapse_stream.producer.left import LeftHome
+from synapse_stream.producer.mending import mend
+from synapse_stream.producer.orphan import Orphan
+from tests.homes import make
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-INFO = ProducerInfo("p1", "job-1", 0, "host", 7, "synapse", "redis://nowhere")
 
 
 def line(number: int, kind: str = "message") -> bytes:
     return b'{"seq":%d,"time":1,"type":"%b","v":1}\n' % (number, kind.encode())
 
 
-def left_behind(path: Path, *segments: bytes) -> Orphan:
-    home = Home.create(path, INFO)
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[LeftHome]:
+    """Leave a spool without segments."""
+    make(None, tmp_path).release()
+    with LeftHome(tmp_path / "p1") as left:
+        yield left
+
+
+def left_behind(home: LeftHome, *segments: bytes) -> Orphan:
     for index, content in enumerate(segments):
-        home.segment_path(index).write_bytes(content)
-    return Orphan(INFO, [home])
+        (home.path / f"{index:08d}.seg").write_bytes(content)
+    return Orphan(home.describe(), [home])
 
 
 def numbers(data: bytes) -> list[int]:
     return [orjson.loads(text)["seq"] for text in data.splitlines()]
 
 
-def test_a_torn_tail_is_cut(tmp_path: Path) -> None:
-    orphan = left_behind(tmp_path, line(0) + line(1) + b'{"seq":2,"ti\0\0\0')
+def test_a_torn_tail_is_left_out_and_the_file_as_it_is(home: LeftHome) -> None:
+    content = line(0) + line(1) + b'{"seq":2,"ti\0\0\0'
+    orphan = left_behind(home, content)
 
     assert orphan.last == 1
     assert orphan.read(0, 1000) == (0, 1, line(0) + line(1))
+    assert home.read("00000000.seg") == content
 
 
-def test_segments_follow_each_other(tmp_path: Path) -> None:
-    orphan = left_behind(tmp_path, line(0) + line(1), line(2) + b"\0\0")
+def test_segments_follow_each_other(home: LeftHome) -> None:
+    orphan = left_behind(home, line(0) + line(1), line(2) + b"\0\0")
 
     assert orphan.read(1, 1000) == (1, 1, line(1))
     assert orphan.read(2, 1000) == (2, 2, line(2))
     assert orphan.read(3, 1000) is None
 
 
-def test_a_missing_segment_shows_as_a_later_first_number(tmp_path: Path) -> None:
-    orphan = left_behind(tmp_path, line(0), b"\0\0\0", line(5) + line(6))
+def test_reading_goes_on_in_pieces_and_from_any_number(home: LeftHome) -> None:
+    lines = [line(number) for number in range(100)]
+    orphan = left_behind(home, b"".join(lines[:60]), b"".join(lines[60:]))
+    found, number = b"", 0
+    while (chunk := orphan.read(number, 200)) is not None:
+        assert chunk.first == number
+        found += chunk.data
+        number = chunk.last + 1
+
+    assert found == b"".join(lines)
+    assert orphan.read(42, 50) == (42, 42, lines[42])
+
+
+def test_a_missing_segment_shows_as_a_later_first_number(home: LeftHome) -> None:
+    orphan = left_behind(home, line(0), b"\0\0\0", line(5) + line(6))
 
     assert orphan.read(1, 1000) == (5, 6, line(5) + line(6))
 
 
-def test_an_empty_spool_has_nothing(tmp_path: Path) -> None:
-    orphan = left_behind(tmp_path, b"\0\0\0")
+def test_an_empty_spool_has_nothing(home: LeftHome) -> None:
+    orphan = left_behind(home, b"\0\0\0")
 
     assert orphan.last == -1
     assert not orphan.is_closed
@@ -72,15 +94,14 @@ def test_an_empty_spool_has_nothing(tmp_path: Path) -> None:
         (b'{"seq":1,"time":1,"type":"log","data":{"type":"end"}}\n', False),
     ],
 )
-def test_the_last_word_is_recognised(tmp_path: Path, last_line: bytes, *, is_closed: bool) -> None:
-    assert left_behind(tmp_path, line(0) + last_line).is_closed is is_closed
+def test_the_last_word_is_recognised(home: LeftHome, last_line: bytes, *, is_closed: bool) -> None:
+    assert left_behind(home, line(0) + last_line).is_closed is is_closed
 
 
-def test_a_spool_closed_in_order_tells_its_end_without_opening_the_rest(tmp_path: Path) -> None:
-    home = Home.create(tmp_path, INFO)
-    home.segment_path(0).mkdir()  # opening it would be an error
-    home.segment_path(1).write_bytes(line(4) + line(5, "end"))
-    orphan = Orphan(INFO, [home])
+def test_a_spool_closed_in_order_tells_its_end_without_opening_the_rest(home: LeftHome) -> None:
+    (home.path / "00000000.seg").mkdir()  # opening it would be an error
+    (home.path / "00000001.seg").write_bytes(line(4) + line(5, "end"))
+    orphan = Orphan(home.describe(), [home])
 
     assert orphan.last == 5
     assert orphan.is_closed
@@ -89,20 +110,37 @@ def test_a_spool_closed_in_order_tells_its_end_without_opening_the_rest(tmp_path
         orphan.read(5, 1000)
 
 
-def test_a_lost_producer_is_declared_once_and_the_same_after_a_second_crash(tmp_path: Path) -> None:
-    orphan = left_behind(tmp_path, line(0) + line(1))
-    orphan.declare_lost(2)
+def test_a_spool_is_closed_once_and_the_same_after_a_second_crash(home: LeftHome) -> None:
+    orphan = left_behind(home, line(0) + line(1))
+    orphan.close(2, ("loss", {"counts": {}}), ("producer_lost", {"last": 2, "reason": "r"}))
     declared = orphan.read(2, 1000)
     assert declared is not None
-    event = orjson.loads(declared.data)
-    assert (event["type"], event["seq"], event["last"], event["pid"]) == ("producer_lost", 2, 1, 7)
-    orphan.release()
+    assert [orjson.loads(text)["type"] for text in declared.data.splitlines()] == [
+        "loss",
+        "producer_lost",
+    ]
+    assert numbers(declared.data) == [2, 3]
+    assert (orphan.last, orphan.is_closed) == (3, True)
 
-    home = Home.take_over(tmp_path / "p1")
-    assert home is not None
-    again = Orphan(INFO, [home])
+    again = Orphan(home.describe(), [home])
     assert again.is_closed
     assert again.read(2, 1000) == declared
+
+
+def test_room_that_was_not_filled_is_given_back_and_nothing_else_changes(
+    home: LeftHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LeftHome, "is_in_memory", True)
+    orphan = left_behind(home, line(0).ljust(100_000, b"\0"), line(1))
+    with (home.path / "00000000.seg").open("rb") as owners:
+        assert orphan.last == 1
+        orphan.shrink()
+        assert len(owners.read()) == 100_000  # whoever has it mapped is not hurt
+
+    assert home.size("00000000.seg") == len(line(0))
+    again = Orphan(home.describe(), [home])
+    assert again.read(0, 1000) == (0, 0, line(0))
+    assert again.read(1, 1000) == (1, 1, line(1))
 
 
 @given(
@@ -117,26 +155,17 @@ def test_mended_lines_are_numbered_without_gap(junk: list[bytes], good: int, fir
         content += text + b"\n"
     content += line(first + good + len(junk))
 
-    mended = mend(content, first)
+    mended = mend(content, first, 1)
 
     assert numbers(mended) == list(range(first, first + good + len(junk) + 1))
     assert mended.startswith(content[: sum(len(line(first + n)) for n in range(good))])
     assert mended.endswith(line(first + good + len(junk)))
-    assert mend(mended, first) == mended
+    assert mend(mended, first, 2) == mended
+    assert mend(content, first, 1) == mended
 
 
 def test_an_unreadable_first_line_is_numbered_by_the_readable_ones_behind_it() -> None:
-    mended = mend(b"junk\n" + line(101) + line(102), 0)
+    mended = mend(b"junk\n" + line(101) + line(102), 0, 1)
 
     assert numbers(mended) == [100, 101, 102]
     assert mended.endswith(line(101) + line(102))
-
-
-def test_lost_shared_memory_is_named_as_a_reason(tmp_path: Path) -> None:
-    home = Home.create(tmp_path, INFO)
-    orphan = Orphan(replace(INFO, has_memory=True), [home])
-    orphan.declare_lost(0)
-
-    declared = orphan.read(0, 1000)
-    assert declared is not None
-    assert "shared memory is gone" in orjson.loads(declared.data)["reason"]

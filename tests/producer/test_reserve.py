@@ -12,6 +12,7 @@ import pytest
 from synapse_stream.encoding import encode
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.settings import Settings
+from tests.homes import segments
 from tests.producer.test_spool import Desk
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def no_room_for_more() -> Iterator[None]:
 
 def left(desk: Desk) -> list[dict[str, Any]]:
     """Return the events that whoever comes next would find, in order of their segments."""
-    paths = {path.stem: path for home in desk.shelf.homes() for path in home.segment_paths()}
+    paths = {path.stem: path for home in desk.shelf.homes() for path in segments(home)}
     lines = [paths[name].read_bytes().rstrip(b"\0") for name in sorted(paths)]
     return [orjson.loads(line) for content in lines for line in content.splitlines()]
 

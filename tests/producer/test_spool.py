@@ -13,18 +13,20 @@ import pytest
 
 from synapse_stream.encoding import encode
 from synapse_stream.errors import RunEnded
+from synapse_stream.producer.case import Case
 from synapse_stream.producer.doorbell import Doorbell
-from synapse_stream.producer.home import Home, ProducerInfo
 from synapse_stream.producer.room import Room
+from synapse_stream.producer.search import Pair
 from synapse_stream.producer.shelf import Shelf
 from synapse_stream.producer.spool import Spool
+from synapse_stream.producer.verdict import Kind
 from synapse_stream.settings import MIB, Settings
+from tests.homes import make, segments
 
 if TYPE_CHECKING:
     from synapse_stream.producer.segment import Segment
 
 READ_BYTES = 512 * 1024
-INFO = ProducerInfo("p1", "job-1", 0, "host", 1, "synapse", "redis://nowhere")
 
 
 class AmpleRoom(Room):
@@ -39,8 +41,9 @@ class Desk:
 
     def __init__(self, path: Path, *, with_disk: bool = True, **settings: float) -> None:
         self.settings = Settings(data_dir=path, **settings)  # type: ignore[arg-type]
-        self.hot = Home.create(path / "hot", INFO)
-        self.cold = Home.create(path / "cold", INFO) if with_disk else None
+        homes = make(path / "hot", path / "cold" if with_disk else None)
+        assert homes.hot is not None
+        self.hot, self.cold = homes.hot, homes.cold
         self.shelf = Shelf(self.settings, hot=self.hot, cold=self.cold)
         self.shelf._room = AmpleRoom(None)
         self.shelf._memory_budget = self.shelf._budget(0)
@@ -89,7 +92,7 @@ def test_a_line_is_in_the_file_when_the_call_returns(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     desk.report("kept")
 
-    (path,) = desk.hot.segment_paths()
+    (path,) = segments(desk.hot)
     assert b'"content":"kept"}\n\0' in path.read_bytes()
 
 
@@ -156,8 +159,8 @@ def test_full_segments_move_to_disk_and_read_the_same(tmp_path: Path) -> None:
     desk.spool.tidy(0.0)
 
     assert desk.cold is not None
-    assert len(desk.cold.segment_paths()) >= 1
-    assert len(desk.hot.segment_paths()) <= 3
+    assert len(segments(desk.cold)) >= 1
+    assert len(segments(desk.hot)) <= 3
     assert [event["seq"] for event in desk.events()] == list(range(count))
 
 
@@ -272,7 +275,7 @@ def test_nothing_is_shed_while_the_disk_hangs_and_the_server_takes_it(tmp_path: 
         desk.spool.acknowledge(desk.spool.next - 1)
 
     assert desk.spool.next == 20 * count
-    assert sum(path.stat().st_size for path in desk.hot.segment_paths()) <= 5 * MIB
+    assert sum(path.stat().st_size for path in segments(desk.hot)) <= 5 * MIB
 
 
 def test_the_last_progress_is_recorded_once_there_is_room(tmp_path: Path) -> None:
@@ -317,9 +320,9 @@ def test_parking_leaves_everything_on_disk_and_unlocked(tmp_path: Path) -> None:
 
     assert not desk.hot.path.exists()
     assert desk.cold is not None
-    taken = Home.take_over(desk.cold.path)
-    assert taken is not None
-    (path,) = taken.segment_paths()
+    with Case(Pair(None, desk.cold.path.parent), "p1") as case:
+        assert case.verdict.kind is Kind.WHOLE  # nothing else is needed
+    (path,) = segments(desk.cold)
     assert path.read_bytes().endswith(b'"type":"end","v":1,"status":"completed"}\n')
 
 
@@ -347,13 +350,13 @@ def test_a_parked_spool_holds_no_memory(tmp_path: Path) -> None:
 def test_the_spare_segment_is_used_and_not_left_behind(tmp_path: Path) -> None:
     desk = Desk(tmp_path, spool_max_bytes=16 * MIB)
     desk.fill(2.3)
-    before = len(desk.hot.segment_paths())
+    before = len(segments(desk.hot))
     desk.spool.prepare()
     desk.spool.prepare()
-    assert len(desk.hot.segment_paths()) == before + 1
+    assert len(segments(desk.hot)) == before + 1
 
     desk.fill(0.6)
-    assert len(desk.hot.segment_paths()) == before + 1
+    assert len(segments(desk.hot)) == before + 1
 
 
 def test_the_first_segment_is_small_and_each_is_larger_than_the_one_before(tmp_path: Path) -> None:
@@ -361,7 +364,7 @@ def test_the_first_segment_is_small_and_each_is_larger_than_the_one_before(tmp_p
     for _ in range(20_000):
         desk.report("x" * 100)
 
-    sizes = [path.stat().st_size // 1024 for path in desk.hot.segment_paths()]
+    sizes = [path.stat().st_size // 1024 for path in segments(desk.hot)]
     assert sizes == [64, 128, 256, 512, 1024, 1024, 1024][: len(sizes)]
     assert len(sizes) >= 5
 
@@ -384,11 +387,11 @@ def test_a_spool_in_which_nothing_happens_gives_memory_back(tmp_path: Path) -> N
     desk.spool.prepare()
     desk.spool.acknowledge(count - 1)
     desk.spool.tidy(0.0)
-    assert sum(path.stat().st_size for path in desk.hot.segment_paths()) > MIB
+    assert sum(path.stat().st_size for path in segments(desk.hot)) > MIB
 
     desk.spool.tidy(10.0)
 
-    assert [path.stat().st_size for path in desk.hot.segment_paths()] == [64 * 1024]
+    assert [path.stat().st_size for path in segments(desk.hot)] == [64 * 1024]
     desk.report("later")
     assert [event["seq"] for event in desk.events()] == list(range(count + 1))
 
@@ -460,7 +463,7 @@ def test_a_file_that_somebody_harmed_costs_only_what_it_held(tmp_path: Path, har
     count = desk.fill(4)
     desk.spool.tidy(0.0)
     assert desk.cold is not None
-    first, second = desk.cold.segment_paths()[:2]
+    first, second = segments(desk.cold)[:2]
     behind = orjson.loads(second.read_bytes().partition(b"\n")[0])["seq"]
     if harm == "deleted":
         first.unlink()

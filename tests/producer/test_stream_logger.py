@@ -8,7 +8,7 @@ import pytest
 
 from synapse_stream.errors import LogUnavailable, RunEnded
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.producer.adopt import spools
+from synapse_stream.producer.search import spools
 from synapse_stream.stream import JobStream
 from tests.servers import wait_until
 

@@ -151,12 +151,28 @@ class Link:
         if self._late:
             self.server.execute_command(*self._late.pop(0))
 
-    def pipeline(self, *, transaction: bool) -> Any:
-        """Refuse: appending and reading a job need none."""
-        raise NotImplementedError
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        """Return what runs several commands, one after the other."""
+        return Pipeline(self)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
+
+
+class Pipeline:
+    """Commands that are sent together."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._commands: list[tuple[Any, ...]] = []
+
+    def execute_command(self, *words: Any) -> None:
+        """Keep one for later."""
+        self._commands.append(words)
+
+    def execute(self) -> list[Any]:
+        """Run them all."""
+        return [self._link.execute_command(*words) for words in self._commands]
 
 
 def _bytes(word: Any) -> bytes:

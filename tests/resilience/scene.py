@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from synapse_stream.log.event_log import open_log
 from synapse_stream.producer.adopt import adopt_all
-from synapse_stream.producer.home import hot_root
+from synapse_stream.producer.roots import hot_root
 from synapse_stream.settings import PREFIX, Settings
+from tests.homes import own_memory
 from tests.resilience.audit import Audit, Tally
 from tests.resilience.plugin import Role
 from tests.resilience.witness import Witness
@@ -116,12 +117,13 @@ class Scene:
     def __init__(self, home: Path, redis_url: str, **settings: Any) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
-        given = {"data_dir": home, "connect_seconds": _ANSWER_SECONDS, **settings}
-        self.settings = Settings(redis_url=redis_url, **given)
+        self._exits = ExitStack()
+        memory = self._exits.enter_context(own_memory())
+        given = {"data_dir": home, "memory_dir": memory, "connect_seconds": _ANSWER_SECONDS}
+        self.settings = Settings(redis_url=redis_url, **{**given, **settings})
         self.actors: list[Actor] = []
         self.more_environ: dict[str, str] = {}
         """What the environment of its processes has beside the settings."""
-        self._exits = ExitStack()
 
     def enter(self, **role: Any) -> Actor:
         """Start one more plugin."""
@@ -175,7 +177,10 @@ class Scene:
 
     def segments(self) -> list[Path]:
         """Return all segments of the spools, hot and cold."""
-        roots = (hot_root(self.settings.spool_root), self.settings.spool_root)
+        roots = (
+            hot_root(self.settings.spool_root, self.settings.memory_dir),
+            self.settings.spool_root,
+        )
         found = [path for root in roots if root for path in root.glob("*/*.seg")]
         return sorted(found, key=lambda path: path.name)
 
@@ -191,6 +196,6 @@ class Scene:
             actor.process.kill()
             actor.process.wait()
         self._exits.close()
-        hot = hot_root(self.settings.spool_root)
+        hot = hot_root(self.settings.spool_root, self.settings.memory_dir)
         if hot is not None:
             shutil.rmtree(hot, ignore_errors=True)

@@ -1,0 +1,34 @@
+"""Opening the spool of a new producer, wherever there is room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_stream import voice
+from synapse_stream.producer.homes import make_homes
+from synapse_stream.producer.roots import hot_root
+from synapse_stream.producer.shelf import Shelf
+from synapse_stream.producer.spool import Spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from synapse_stream.producer.doorbell import Doorbell
+    from synapse_stream.producer.info import ProducerInfo
+    from synapse_stream.settings import Settings
+
+
+def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell) -> Spool:
+    """Open the spool where there is room; without any, events wait in memory and that is said."""
+    hot = (
+        hot_root(settings.spool_root, settings.memory_dir) if settings.spool_memory_bytes else None
+    )
+
+    def say(root: Path, error: OSError) -> None:
+        voice.warn(
+            "job %s: no spool in %s: %s; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
+            info.job_id, root, error,
+        )  # fmt: skip
+
+    homes = make_homes(info, hot, settings.spool_root, say)
+    return Spool(info.job_id, Shelf(settings, hot=homes.hot, cold=homes.cold), news, crowding)
