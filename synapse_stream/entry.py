@@ -6,14 +6,17 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from synapse_stream.errors import ConfigError
+from synapse_stream.own import find_consumers
 
 
 def load_entry(group: str) -> Any:
     """Return what the first entry point of a group names.
 
     Raises:
-        ConfigError: nothing that is installed serves the group, or what serves it lacks a package.
+        ConfigError: nothing that is installed serves the group, or what serves it lacks a package
+            or is hidden by another of its name.
     """
+    find_consumers()
     for entry_point in entry_points(group=group):
         try:
             return entry_point.load()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import groupby
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,8 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.engine import make_url
 
-from consumers.store.engine import open_postgres, open_sqlite
+from consumers.store.engine import open_postgres, open_sqlite, sqlite_path
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -132,8 +130,8 @@ def _lines_of(namespace: str, partition: int) -> Select[Any]:
 def _open(url: str) -> Database:
     if url.startswith("postgresql:"):
         return open_postgres(url, "SYNAPSE_STREAM_ANCHORS")
-    file = make_url(url).database
-    if not file:
+    file = sqlite_path(url)
+    if file is None:
         msg = f"SYNAPSE_STREAM_ANCHORS={url!r} names no file; expected sqlite:////absolute/file"
         raise ConfigError(msg)
-    return open_sqlite(Path(file))
+    return open_sqlite(file)

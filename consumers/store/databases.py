@@ -6,10 +6,13 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
-from consumers.store.engine import BLOB_PAGE_BYTES, PAGE_BYTES, open_postgres, open_sqlite
+from consumers.store.engine import (
+    BLOB_PAGE_BYTES,
+    PAGE_BYTES,
+    open_postgres,
+    open_sqlite,
+    sqlite_path,
+)
 from consumers.store.migrate import prepare
 from synapse_stream.errors import ConfigError
 from synapse_stream.keys import Keys
@@ -87,14 +90,11 @@ class Databases:
 def _folder(settings: Settings) -> Path:
     if settings.store_url is None:
         return settings.data_dir / "views"
-    try:
-        path = make_url(settings.store_url).database
-    except (ArgumentError, ValueError):
-        path = None
-    if settings.store_url.startswith("sqlite:") and not path:
+    path = sqlite_path(settings.store_url)
+    if settings.store_url.startswith("sqlite:") and path is None:
         msg = (
             f"SYNAPSE_STREAM_STORE_URL={mask_url(settings.store_url)!r} names no folder; expected "
             "sqlite:///relative/path or sqlite:////absolute/path"
         )
         raise ConfigError(msg)
-    return Path(path or ".")
+    return path or Path()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from consumers.errors import StoreUnavailable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+_SQLITE = "sqlite:///"
 _BUSY_SECONDS = 5.0
 _NEW_FILE_SECONDS = 20.0
 _POLL_SECONDS = 0.05
@@ -147,6 +148,15 @@ def driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
+def sqlite_path(url: str) -> Path | None:
+    """Return the path in `sqlite:///path`, character by character; None if there is none.
+
+    A folder's name may hold `%`, `?` and `#`: to read those as a URL's would lead elsewhere.
+    """
+    path = url.removeprefix(_SQLITE)
+    return Path(path) if path and path != url else None
+
+
 def open_sqlite(file: Path, *, page_bytes: int = PAGE_BYTES) -> Database:
     """Return the database in `file`, whose folder is made if need be; nothing is opened yet.
 
@@ -160,9 +170,8 @@ def open_sqlite(file: Path, *, page_bytes: int = PAGE_BYTES) -> Database:
     except OSError as error:
         msg = f"the store cannot use the folder {file.parent}: {error}"
         raise ConfigError(msg) from error
-    engine = create_engine(
-        f"sqlite:///{file.resolve()}", connect_args={"timeout": _BUSY_SECONDS}, pool_size=8
-    )
+    address = URL.create("sqlite", database=str(file.resolve()))  # a path, never parsed as a URL
+    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS}, pool_size=8)
     event.listen(engine, "connect", partial(_prepare_sqlite, page_bytes))
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, str(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -62,8 +63,17 @@ def _synapse_stream(
     """
 
 
+def _as_utf_8(argument: str) -> str:
+    """Return an argument as it was typed, whatever encoding the locale says."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeError:
+        return argument
+
+
 def run_command() -> int:
     """Run the command line; return its exit code."""
+    sys.argv[1:] = [_as_utf_8(argument) for argument in sys.argv[1:]]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a job may say what the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
@@ -71,6 +81,9 @@ def run_command() -> int:
         app(prog_name="synapse-stream")
     except (ConfigError, WrongUse) as error:
         print(f"synapse-stream: {error}", file=sys.stderr)
+        return 2
+    except UnicodeEncodeError as error:
+        print(f"synapse-stream: {error.object!a:.200} is no UTF-8", file=sys.stderr)
         return 2
     except SynapseStreamError as error:  # the server or the store is away
         print(f"synapse-stream: {error}", file=sys.stderr)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
+import tempfile
 from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -31,7 +34,9 @@ class Format(StrEnum):
 def export(
     job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write; - is the standard output.")
+    ],
     kind: Annotated[
         Format,
         typer.Option("--format", help="jsonl, zstd: every byte, for `import`; or an extract."),
@@ -46,7 +51,7 @@ def export(
     stream = JobStream(job)
     if next(iter(stream.entries()), None) is None:
         say_no(f"there is no job {job!r}")
-    with _replacing(output) as file:
+    with _writing(output) as file:
         wrote = _write(stream, kind, file)
     print(f"{output}: {wrote}", file=sys.stderr)
 
@@ -97,18 +102,49 @@ def _write(stream: JobStream, kind: Format, file: IO[bytes]) -> str:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path` only once it is whole."""
-    part = path.with_name(f"{path.name}.part")
+def _writing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` only once it is whole.
+
+    A device or FIFO is written to as it stands, `-` is the standard output, and behind a symbolic
+    link its target is replaced.
+    """
+    if str(path) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
     try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
+        if path.exists() and not path.is_file():
+            with path.open("wb", buffering=0) as file:
+                yield cast("IO[bytes]", file)
+            return
+        with _replacing(path.resolve()) as whole:
+            yield whole
+    except BrokenPipeError:
+        raise
     except OSError as error:
         msg = f"-o {path}: {error}"
         raise WrongUse(msg) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.name}"[:100], suffix=".part", dir=path.parent
+    )
+    part = Path(name)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            yield file
+        part.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 @contextmanager

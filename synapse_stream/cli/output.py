@@ -15,8 +15,15 @@ class WrongUse(Exception):
 
 
 def print_json(value: Any) -> None:
-    """Print one line of JSON."""
-    print(orjson.dumps(value, default=str).decode(), flush=True)
+    """Print one line of JSON: UTF-8, whatever the locale."""
+    line = orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # a stream of somebody's own
+        sys.stdout.write(line.decode())
+    else:
+        buffer.write(line)
+    sys.stdout.flush()
 
 
 def coloured(text: str, colour: str | None) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from synapse_stream.supervisor.readiness import Site
     from synapse_stream.supervisor.supervisor import Supervisor
 
-_NEEDED = ("consumers", "sqlalchemy", "fastapi", "uvicorn")
+_NEEDED = ("sqlalchemy", "fastapi", "uvicorn")
 _USUAL_SECONDS, _READY_SECONDS = 15.0, 120.0
 _SHARED = ("data_dir", "spool_dir", "redis_url", "store_url", "namespace", "partitions")
 """Settings that plugins and readers must have in common with the processes of `up`."""
@@ -58,12 +58,15 @@ def up(
 
     What dies is started again. Ctrl-C stops all in order, a second one at once; nothing is lost.
     """
+    from synapse_stream.own import has_consumers
     from synapse_stream.settings import Settings
     from synapse_stream.supervisor.readiness import Site
     from synapse_stream.supervisor.single import RunsAlready, single
 
     began = time.monotonic()
     missing = next((name for name in _NEEDED if find_spec(name) is None), None)
+    if missing is None and not has_consumers():
+        missing = "consumers"
     if missing is not None:
         msg = f"up needs {missing}: pip install 'synapse-stream[all]' brings it"
         raise ConfigError(msg)
@@ -119,6 +122,7 @@ def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> 
     """Make the children: the server, a consumer of each projection, the API."""
     from synapse_stream.log.server import EmbeddedServer
     from synapse_stream.operations import PROJECTIONS
+    from synapse_stream.own import program
     from synapse_stream.settings import PREFIX
     from synapse_stream.supervisor.children import Program, ServerChild
     from synapse_stream.supervisor.supervisor import Supervisor
@@ -127,14 +131,14 @@ def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> 
     given |= {"redis_url": settings.redis_url or "", "store_url": settings.store_url or ""}
     environ = {**os.environ, **{f"{PREFIX}{name.upper()}": text for name, text in given.items()}}
 
-    def program(name: str, *arguments: str) -> Program:
-        command = [sys.executable, "-m", *arguments]
+    def child(name: str, module: str, *arguments: str) -> Program:
+        command = program(module, *arguments)
         return Program(name, command, environ=environ, log=_logs(settings) / f"{name}.log")
 
     server = ServerChild(EmbeddedServer(settings.data_dir, on_leash=True))
-    consumers = [program(name, "consumers", name) for name in PROJECTIONS]
+    consumers = [child(name, "consumers", name) for name in PROJECTIONS]
     way = ["--no-token"] if is_open else []
-    api = program("api", "consumers.api", "--host", host, "--port", str(site.port), *way)
+    api = child("api", "consumers.api", "--host", host, "--port", str(site.port), *way)
     return Supervisor([[] if settings.redis_url else [server], consumers, [api]], _say)
 
 

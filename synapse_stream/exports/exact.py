@@ -16,7 +16,7 @@ from __future__ import annotations
 import io
 from base64 import b64decode, b64encode
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import orjson
 import zstandard
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 _LEVEL = 3
+_BUFFER_BYTES = 1024 * 1024
 _LONGEST_LINE = 128 * 1024 * 1024
 _FRAME_WINDOW = 128 * 1024 * 1024
 
@@ -80,11 +81,13 @@ class ExactFile:
         Raises:
             DecodeError: the file is no export, or of a newer version.
         """
-        frame = zstandard.ZstdDecompressor(max_window_size=_FRAME_WINDOW).stream_reader(
-            file, read_across_frames=False, closefd=False
-        )
-        self._lines = io.BufferedReader(frame, 1024 * 1024)
-        self._file = file
+        self._file = io.BufferedReader(cast("io.RawIOBase", file), _BUFFER_BYTES)
+        self._lines = self._file  # unpacked by somebody: the lines are what counts
+        if self._file.peek(4)[:4] == zstandard.FRAME_HEADER:
+            frame: Any = zstandard.ZstdDecompressor(max_window_size=_FRAME_WINDOW).stream_reader(
+                self._file, read_across_frames=False, closefd=False
+            )
+            self._lines = io.BufferedReader(frame, _BUFFER_BYTES)
         self._digest = sha256()
         self._number = 0
         head = self._next()

@@ -212,7 +212,7 @@ def running_url(data_dir: Path) -> str:
 
 def _config(home: Path, port: int, password: str) -> str:
     # given on standard input, so that the password shows in no process list
-    quoted = str(home).replace("\\", "\\\\").replace('"', '\\"')
+    quoted = "".join(_quoted(byte) for byte in os.fsencode(home))
     return f"""
 bind 127.0.0.1
 port {port}
@@ -224,6 +224,12 @@ appendfsync everysec
 save ""
 maxmemory-policy noeviction
 """
+
+
+def _quoted(byte: int) -> str:
+    """Return a byte of a path as a quoted word of the configuration may hold it."""
+    is_plain = chr(byte).isascii() and chr(byte).isprintable() and chr(byte) not in '"\\'
+    return chr(byte) if is_plain else f"\\x{byte:02x}"
 
 
 def _answers(process: subprocess.Popen[bytes], url: str) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,12 @@ from typer.main import get_command
 
 from synapse_stream import __version__
 from synapse_stream.cli.app import app
+from tests.chains import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from synapse_stream.log.event_log import EventLog
     from tests.cli.conftest import Said
 
 
@@ -111,3 +114,26 @@ def test_an_unknown_command_is_wrong_use(command: Callable[..., Said]) -> None:
 
     assert said.code == 2
     assert "dance" in said.err
+
+
+@pytest.mark.parametrize("name", ["show", "events", "metrics", "verify", "replay"])
+def test_an_argument_that_is_no_utf_8_is_wrong_use(
+    name: str, process: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    running = process(name, os.fsdecode(b"a\xff\xfe"))
+    _, said = running.communicate()
+
+    assert (running.returncode, said.count(b"\n")) == (2, 1)
+    assert b"is no UTF-8" in said
+
+
+def test_json_is_utf_8_whatever_the_locale(environment: dict[str, str], log: EventLog) -> None:
+    log.append(Chain("한국").add({"type": "message", "content": "학습 시작", "level": "info"}))
+    done = subprocess.run(
+        [sys.executable, "-m", "synapse_stream.cli", "events", "한국", "--json"],
+        env={**environment, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+
+    assert "학습 시작".encode() in done.stdout

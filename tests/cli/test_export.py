@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import stat
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,8 +19,10 @@ from tests.projecting import Consumers, project
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
-    from pathlib import Path
+
+    import pytest
 
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
@@ -216,3 +222,98 @@ def test_a_job_that_is_not_there_and_a_file_that_cannot_be_are_told(
     assert (missing.code, nowhere.code) == (2, 2)
     assert str(tmp_path / "missing") in missing.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_device_a_fifo_and_the_standard_output_are_written_to_as_they_stand(
+    command: Callable[..., Said], log: EventLog, server: TestServer, tmp_path: Path
+) -> None:
+    fill(log, server)
+    plain, fifo, null = tmp_path / "plain", tmp_path / "fifo", tmp_path / "null"
+    command("export", "job-1", "-o", str(plain))
+    os.mkfifo(fifo)
+    null.symlink_to("/dev/null")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()))
+    reader.start()
+
+    assert command("export", "job-1", "-o", str(fifo)).code == 0
+    reader.join()
+    assert command("export", "job-1", "-o", str(null)).code == 0
+    assert command("export", "job-1", "-o", "/dev/null").code == 0
+
+    assert read == [plain.read_bytes()]
+    assert fifo.is_fifo()
+    assert null.is_symlink()
+    assert Path("/dev/null").is_char_device()
+
+
+def test_the_standard_output_is_a_file_too(
+    process: Callable[..., subprocess.Popen[bytes]],
+    command: Callable[..., Said],
+    log: EventLog,
+    server: TestServer,
+    tmp_path: Path,
+) -> None:
+    fill(log, server)
+    command("export", "job-1", "-o", str(tmp_path / "plain"))
+
+    out, _ = process("export", "job-1", "-o", "-").communicate()
+
+    assert out == (tmp_path / "plain").read_bytes()
+
+
+def test_behind_a_symbolic_link_the_target_is_replaced_and_keeps_its_mode(
+    command: Callable[..., Said], log: EventLog, server: TestServer, tmp_path: Path
+) -> None:
+    fill(log, server)
+    target, link = tmp_path / "deep" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_text("before")
+    target.chmod(0o640)
+    link.symlink_to(target)
+
+    assert command("export", "job-1", "-o", str(link)).code == 0
+
+    assert link.is_symlink()
+    assert target.read_bytes()[:4] == zstandard.FRAME_HEADER
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+
+
+def test_an_export_that_fails_leaves_what_was_there(
+    command: Callable[..., Said],
+    log: EventLog,
+    server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    fill(log, server)
+    target = tmp_path / "target"
+    target.write_text("before")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("synapse_stream.exports.exact.write_exact", fail)
+    said = command("export", "job-1", "-o", str(target))
+
+    assert (said.code, target.read_text()) == (2, "before")
+    assert "No space left" in said.err
+    assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
+
+
+def test_an_export_that_somebody_has_unpacked_is_imported(
+    command: Callable[..., Said], log: EventLog, server: TestServer, tmp_path: Path
+) -> None:
+    fill(log, server)
+    packed, plain, cut = tmp_path / "packed", tmp_path / "plain", tmp_path / "cut"
+    command("export", "job-1", "-o", str(packed))
+    content = zstandard.ZstdDecompressor().decompressobj().decompress(packed.read_bytes())
+    plain.write_bytes(content)
+    cut.write_bytes(content[:-30])
+    server.command("FLUSHALL")
+
+    assert command("import", str(cut)).code != 0
+    said = command("import", str(plain))
+
+    assert (said.code, said.err) == (0, "job 'job-1' is archived\n")
+    assert command("import", str(packed)).err.endswith("the same byte by byte\n")
