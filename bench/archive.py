@@ -41,7 +41,7 @@ def read(settings: Settings, ends: Ends) -> float:
 
 def fetch(settings: Settings, ends: Ends) -> float:
     """Return the seconds that only fetching takes: feeds and entries, no batch unpacked."""
-    return read_through(settings, ends, FeedLog.read_raw_entries)
+    return read_through(settings, ends, FeedLog.read_pointed)
 
 
 def _catching_up(stage: Stage) -> Iterator[Row]:

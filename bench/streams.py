@@ -100,8 +100,8 @@ def mixed(number: int, time_us: int) -> str:
 def read_bare(settings: Settings, ends: Ends) -> float:
     """Return the seconds that only reading feeds and entries and decoding the events takes."""
 
-    def decode(log: FeedLog, pointers: Sequence[FeedPointer]) -> None:
-        for _, recorded in log.read_entries(pointers):
+    def decode(log: FeedLog, partition: int, pointers: Sequence[FeedPointer]) -> None:
+        for _, recorded in log.read_entries(partition, pointers):
             assert recorded.batch is not None
             decode_events(recorded.batch.data)
 
@@ -109,7 +109,7 @@ def read_bare(settings: Settings, ends: Ends) -> float:
 
 
 def read_through(
-    settings: Settings, ends: Ends, take: Callable[[FeedLog, Sequence[FeedPointer]], object]
+    settings: Settings, ends: Ends, take: Callable[[FeedLog, int, Sequence[FeedPointer]], object]
 ) -> float:
     """Return the seconds that it takes to give every pointer up to `ends` to `take`, by 100."""
     log = FeedLog.open(settings)
@@ -119,7 +119,7 @@ def read_through(
     while after != ends:
         for partition, pointers in log.wait_feeds(after, limit=1_000, block_ms=1_000).items():
             for begin in range(0, len(pointers), 100):
-                take(log, pointers[begin : begin + 100])
+                take(log, partition, pointers[begin : begin + 100])
             after[partition] = pointers[-1].entry
     seconds = time.perf_counter() - start
     log.close()

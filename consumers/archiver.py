@@ -11,16 +11,14 @@ from consumers.held import Held
 from consumers.marks import MarkingFold
 from consumers.notary import open_notary
 from consumers.projections.run_state import RunStateView
+from synapse_stream.batch import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from consumers.held import Portion
+    from consumers.portions import Portion
     from consumers.projections.base import JobView
     from consumers.store import Lease, Store
-    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.batch import RawEntry
     from synapse_stream.log.job_reader import JobReader
-    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
 
 
@@ -61,11 +59,8 @@ class HeldArchive(Held):
         """Go on from a manifest, or begin a new job."""
         return ArchiveFold(job_id, document, has_stray=partial(self._store.has_archived, job_id))
 
-    def _read(
-        self, log: FeedLog, pointers: Sequence[FeedPointer]
-    ) -> tuple[Sequence[tuple[str, Any]], int]:
-        found = log.read_raw_entries(pointers)
-        return found, sum(sum(map(len, entry.fields.values())) for _, entry in found)
+    def _take(self, _job_id: str, entry: RawEntry) -> tuple[Any, int]:
+        return entry, size_of(entry.fields)
 
 
 def hold(

@@ -4,6 +4,7 @@ SynapseStreamError
 ├── LeaseLost         (also RuntimeError)     another consumer has taken over a partition
 ├── OutdatedFold      (also ValueError)       another version of a projection wrote a document
 └── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
+    └── CannotStore                           for what is in the statement: it never will
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
 
     Attributes:
         reason: what is wrong, the same whichever statement it came to light with.
+        detail: which statement that was, and what the database said.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason = reason
+        self.detail = detail
+
+
+class CannotStore(StoreUnavailable):
+    """The database refuses what a statement holds, and would refuse it again."""
 
 
 class OutdatedFold(SynapseStreamError, ValueError):

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 UNFORESEEN = "the projection failed"
 """Begins the reason of all events of a delivery at which a view failed that should not."""
 
-_LARGEST_RAW = 256 * 1024
+_LARGEST_LINE = 512 * 1024  # of ours none is larger, so it can be tried again as it is
+_LARGEST_RAW = 64 * 1024
+_KEPT_OF_A_WORD = 4096
+_MOST_PARKED = 1_000
+_EVENTS_A_PIECE = 64
 _EMPTY: dict[str, Any] = {}
 _SET_ASIDE = "set aside"
 _NOT_ALONE = "cannot be folded by itself, fold the job anew: "
@@ -45,7 +49,8 @@ class Parked(NamedTuple):
     position: Position
     reason: str
     raw: bytes
-    """The event's line; of an entry that is no batch, the `repr` of its fields, cut at 256 KiB."""
+    """The event's line, cut at 512 KiB; of an entry that is no batch, the `repr` of its fields, cut
+    at 64 KiB."""
     producer: str | None
     number: int | None
     """The producer's number of the event; both are None for an entry that is no batch."""
@@ -103,11 +108,14 @@ class JobFold:
         """Return the highest number folded of every producer."""
         return self._ledger.lasts()
 
-    def apply(self, recorded: RecordedBatch, content: Content | None = None) -> list[Parked]:
+    def apply(
+        self, recorded: RecordedBatch, content: Content | None = None, *, refused: str | None = None
+    ) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded.
 
         Whatever the entry holds, nothing is raised. What is parked counts as known from then on.
-        Who gives one entry to several folds may decode it once: `content` is its batch's.
+        Who gives one entry to several folds may decode it once: `content` is its batch's. With
+        `refused` all of it is parked for that reason.
         """
         batch = recorded.batch
         if batch is None or not _is_sane(batch):
@@ -117,7 +125,7 @@ class JobFold:
             return []
         self.has_changed = True
         events, unread = content or decode(batch)
-        faults = self._aside(batch, events) | unread
+        faults = self._aside(batch, events, refused) | unread
         self._position = [recorded.ms, recorded.seq, max(0, len(events) - 1)]
         for delivery in self._ledger.admit(recorded.ms, recorded.seq, batch, events):
             for part in _readable(delivery, faults) if faults else (delivery,):
@@ -169,20 +177,35 @@ class JobFold:
         return self._view.take_rows()
 
     def _apply(self, delivery: Delivery, faults: dict[int, str]) -> None:
-        while delivery.events:
-            try:
-                self._view.apply(delivery)
-            except CannotApply as fault:
-                faults[delivery.start + fault.index] = fault.reason
-                delivery = _part(delivery, fault.index + 1, len(delivery.events))
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the others
-                for index in range(len(delivery.events)):
-                    faults[delivery.start + index] = f"{UNFORESEEN}: {refusal(error)}"
-                return
-            else:
-                return
+        """Give a delivery to the view; from its first fault on in pieces, as each costs its length.
 
-    def _aside(self, batch: Batch, events: list[dict[str, Any]]) -> dict[int, str]:
+        How it is cut changes nothing: see `JobView`.
+        """
+        following = self._apply_to_fault(delivery, faults)
+        for begin in range(following, len(delivery.events), _EVENTS_A_PIECE):
+            stop = min(begin + _EVENTS_A_PIECE, len(delivery.events))
+            piece = _part(delivery, begin, stop)
+            while piece.events:
+                following = self._apply_to_fault(piece, faults)
+                piece = _part(piece, following, len(piece.events))
+
+    def _apply_to_fault(self, delivery: Delivery, faults: dict[int, str]) -> int:
+        """Return how many events were folded or are at fault, the first fault being the last."""
+        try:
+            self._view.apply(delivery)
+        except CannotApply as fault:
+            faults[delivery.start + fault.index] = fault.reason
+            return fault.index + 1
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the others
+            for index in range(len(delivery.events)):
+                faults[delivery.start + index] = f"{UNFORESEEN}: {refusal(error)}"
+        return len(delivery.events)
+
+    def _aside(
+        self, batch: Batch, events: list[dict[str, Any]], refused: str | None
+    ) -> dict[int, str]:
+        if refused is not None:
+            return dict.fromkeys(range(len(events)), refused)
         if batch.producer not in self._set_aside:
             return {}
         first = batch.last if stands_for_range(batch, events) else batch.first
@@ -199,18 +222,24 @@ class JobFold:
     ) -> list[Parked]:
         first = batch.last if stands_for_range(batch, events) else batch.first
         lines = split_lines(batch.data)
-        return [
+        fresh = [item for item in sorted(faults.items()) if first + item[0] > known]
+        parked = [
             Parked(
                 self.job_id,
                 Position(recorded.ms, recorded.seq, index),
                 reason,
-                lines[index],
+                lines[index][:_LARGEST_LINE],
                 batch.producer,
-                first + index if first + index <= batch.last else None,
+                first + index,
             )
-            for index, reason in sorted(faults.items())
-            if first + index > known
+            for index, reason in fresh[:_MOST_PARKED]
         ]
+        if len(fresh) > _MOST_PARKED:
+            index, reason = fresh[_MOST_PARKED]
+            reason = f"so are {len(fresh) - _MOST_PARKED} events of this entry: {reason}"
+            place = Position(recorded.ms, recorded.seq, index)
+            parked.append(Parked(self.job_id, place, reason, b"", batch.producer, None))
+        return parked
 
 
 def fold_job(view: type[JobView], job_id: str, batches: Iterable[RecordedBatch]) -> JobFold:
@@ -250,10 +279,16 @@ def _part(delivery: Delivery, begin: int, end: int) -> Delivery:
 
 def _park_entry(job_id: str, recorded: RecordedBatch) -> Parked:
     if recorded.batch is None:
-        reason, raw = recorded.error or "no batch", repr(dict(recorded.raw or {}))
+        reason, raw = recorded.error or "no batch", show_fields(recorded.raw or {})
     else:
         batch = recorded.batch
         reason = f"numbers {batch.first} to {batch.last} of producer {batch.producer[:50]!r}"
-        raw = repr(batch.data[:_LARGEST_RAW])
+        raw = repr(batch.data[:_LARGEST_RAW]).encode()[:_LARGEST_RAW]
     position = Position(recorded.ms, recorded.seq, 0)
-    return Parked(job_id, position, reason, raw.encode()[:_LARGEST_RAW], None, None)
+    return Parked(job_id, position, reason, raw, None, None)
+
+
+def show_fields(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return the `repr` of an entry's fields, long ones cut."""
+    shown = {name[:_KEPT_OF_A_WORD]: value[:_KEPT_OF_A_WORD] for name, value in fields.items()}
+    return repr(shown).encode()[:_LARGEST_RAW]

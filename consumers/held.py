@@ -2,59 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from consumers.errors import OutdatedFold, StoreUnavailable
+from consumers.errors import CannotStore, OutdatedFold, StoreUnavailable
 from consumers.fold import JobFold, Parked
+from consumers.portions import halves, read_portions
 from consumers.rebuilding import Rebuilder
 from consumers.store import JobWrite, Retried
+from synapse_stream.batch import size_of
+from synapse_stream.log.event_log import recorded_batch
+from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from consumers.portions import Fold, Portion
     from consumers.store import Lease, ParkedEvent, Store
-    from synapse_stream.log.feeds import EntryId, FeedLog
+    from synapse_stream.batch import RawEntry
+    from synapse_stream.log.feeds import FeedLog
     from synapse_stream.log.job_reader import JobReader
-    from synapse_stream.log.replies import FeedPointer
+    from synapse_stream.log.replies import EntryId, FeedPointer
     from synapse_stream.settings import Settings
 
+_logger = logging.getLogger("synapse_stream.consumers")
+
 _FOLDS_KEPT = 2_048
-_POINTERS_A_READ = 100
-_BYTES_A_COMMIT = 8 * 1024 * 1024
 _RETRIES_A_COMMIT = 100
+_LONGEST_REASON = 500
 _IS_REBUILT = "its job is being rebuilt"
-
-
-class Fold(Protocol):
-    """What is driven here: `JobFold`, or that of the archive."""
-
-    job_id: str
-
-    @property
-    def has_changed(self) -> bool:
-        """True when something was folded since `rows` was called last."""
-
-    def apply(self, recorded: Any, /) -> list[Parked]:
-        """Fold what is fresh of one stream entry; return what could not be folded."""
-
-    def retry(self, parked: Parked, /) -> str | None:
-        """Fold an event that was parked; return why it cannot be folded, None when it was."""
-
-    def document(self) -> bytes:
-        """Return what must be remembered of the job to go on."""
-
-    def rows(self) -> Any:
-        """Return what the writer has to add since the last call."""
-
-
-class Portion(NamedTuple):
-    """What one commit should hold."""
-
-    upto: EntryId
-    """Id of the last feed entry that points to it."""
-    entries: list[tuple[str, Any]]
-    """In feed order, as the folds take them, with their jobs."""
 
 
 class Held:
@@ -88,11 +65,16 @@ class Held:
             Trimmed: something behind the checkpoint is no longer there.
         """
         log.check_readable(self._view.name, self.lease.partition, self._committed)
-        if log.feed_last(self.lease.partition) < self._committed:
+        if log.check_feed(self.lease.partition) < self._committed:
             self.position = self._committed = (0, 0)
             return
         overlap_ms = int(self._settings.rewind_seconds * 1000)
         self.position = (max(0, self._committed[0] - overlap_ms), 0)
+
+    def check_feed(self, log: FeedLog) -> None:
+        """Begin anew if the feed ends before the checkpoint: it was mended, or lost its tail."""
+        if log.check_feed(self.lease.partition) < self._committed:
+            self.begin(log)
 
     def portions(self, log: FeedLog, pointers: Sequence[FeedPointer]) -> Iterator[Portion]:
         """Read what `pointers` point to; another thread may do so while this one commits.
@@ -100,20 +82,14 @@ class Held:
         Raises:
             LogUnavailable: call `begin` and read again.
         """
-        entries: list[tuple[str, Any]] = []
-        size = 0
-        for start in range(0, len(pointers), _POINTERS_A_READ):
-            some = pointers[start : start + _POINTERS_A_READ]
-            found, found_bytes = self._read(log, some)
-            entries += found
-            size += found_bytes
-            is_last = start + _POINTERS_A_READ >= len(pointers)
-            if is_last or size >= _BYTES_A_COMMIT:
-                yield Portion(some[-1].entry, entries)
-                entries, size = [], 0
+        partition = self.lease.partition
+        return read_portions(log, partition, self.position, pointers, self._take)
 
     def commit(self, portion: Portion) -> None:
         """Fold a portion and commit it in one transaction. They come in order, none left out.
+
+        One that the store refuses for what is in it is split, down to the entry that it refuses:
+        that one is parked.
 
         Raises:
             LeaseLost: another consumer has taken over; nothing was written.
@@ -121,6 +97,15 @@ class Held:
         """
         try:
             self._commit(portion)
+        except CannotStore as error:
+            self.forget()
+            if not portion.entries:
+                raise
+            if len(portion.entries) == 1:
+                self._set_aside(portion, error)
+                return
+            for half in halves(portion, self.position):
+                self.commit(half)
         except StoreUnavailable:
             self.forget()
             raise
@@ -194,16 +179,43 @@ class Held:
             by_job.setdefault(job_id, []).append(batch)
         self._load(list(by_job))
         writes: list[JobWrite] = []
-        parked: list[Parked] = []
+        parked = list(portion.faults)
         for job_id, mine in by_job.items():
             fold = self._folds.get(job_id)
             if fold is None:
                 continue  # outdated: what rebuilds it reads all that is recorded
-            for batch in mine:
-                parked += fold.apply(batch)
-            if fold.has_changed:
-                entry = (mine[0].ms, mine[0].seq)
-                writes.append(JobWrite(job_id, fold.document(), fold.rows(), entry))
+            try:
+                parked += [event for batch in mine for event in fold.apply(batch)]
+                if fold.has_changed:
+                    entry = (mine[0].ms, mine[0].seq)
+                    writes.append(JobWrite(job_id, fold.document(), fold.rows(), entry))
+            except Exception as error:  # noqa: BLE001 - one job must not stop the others
+                self._rebuild_damaged(job_id, error)
+        self._write(portion, writes, parked)
+
+    def _set_aside(self, portion: Portion, error: CannotStore) -> None:
+        """Park the only entry of a portion, with its numbers if the store takes them."""
+        ((job_id, entry),) = portion.entries
+        reason = f"{error.reason} what it holds: {error.detail}"[:_LONGEST_REASON]
+        self._load([job_id])
+        fold = self._folds.get(job_id)
+        if fold is None:
+            self._write(portion, [], portion.faults)
+            return
+        events = [event._replace(reason=reason) for event in fold.apply(entry, refused=reason)]
+        place = (entry.ms, entry.seq)
+        changed = fold.has_changed
+        writes = [JobWrite(job_id, fold.document(), fold.rows(), place)] if changed else []
+        try:
+            self._write(portion, writes, [*portion.faults, *events])
+        except CannotStore:
+            self.forget()
+            whole = Parked(job_id, Position(*place, 0), reason, b"", None, None)
+            self._write(portion, [], [*portion.faults, whole])
+
+    def _write(
+        self, portion: Portion, writes: Sequence[JobWrite], parked: Sequence[Parked]
+    ) -> None:
         committed = max(portion.upto, self._committed)
         if writes or parked or committed != self._committed:
             seconds = self._settings.lease_seconds
@@ -249,13 +261,20 @@ class Held:
                 self._folds[job_id] = self.open_fold(job_id, documents.get(job_id))
             except OutdatedFold:
                 self._rebuilder.ask(job_id)
+            except Exception as error:  # noqa: BLE001 - whatever stands in the store
+                self._rebuild_damaged(job_id, error)
         for job_id in job_ids:
             if job_id in self._folds:
                 self._folds.move_to_end(job_id)
 
-    def _read(
-        self, log: FeedLog, pointers: Sequence[FeedPointer]
-    ) -> tuple[Sequence[tuple[str, Any]], int]:
-        """Return entries as the folds take them, with their jobs, and how many bytes they hold."""
-        found = log.read_entries(pointers)
-        return found, sum(len(entry.batch.data) for _, entry in found if entry.batch)
+    def _rebuild_damaged(self, job_id: str, error: Exception) -> None:
+        """Have a job folded anew whose stored document cannot be gone on from."""
+        self._folds.pop(job_id, None)
+        if self._rebuilder.ask(job_id):
+            name = self._view.name
+            _logger.error("%s of job %r is damaged, it is built anew: %r", name, job_id, error)
+
+    def _take(self, job_id: str, entry: RawEntry) -> tuple[Any, int]:
+        """Return an entry as the folds take it, and how many bytes it holds."""
+        recorded = recorded_batch(job_id, entry)
+        return recorded, len(recorded.batch.data) if recorded.batch else size_of(entry.fields)

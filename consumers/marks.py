@@ -62,11 +62,13 @@ class MarkingFold(JobFold):
         self._known = self._ledger.count()
         self._marks: list[Mark] = []
 
-    def apply(self, recorded: RecordedBatch, content: Content | None = None) -> list[Parked]:
+    def apply(
+        self, recorded: RecordedBatch, content: Content | None = None, *, refused: str | None = None
+    ) -> list[Parked]:
         """Fold what is fresh of one stream entry; return what could not be folded."""
         batch = recorded.batch
         last = self.last(batch.producer) if batch else -1
-        parked = super().apply(recorded, content)
+        parked = super().apply(recorded, content, refused=refused)
         if batch and self.last(batch.producer) > last:
             passed = self._known // EVENTS
             self._known += self.last(batch.producer) - last

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
     from consumers.archive.fold import ArchiveFold
-    from consumers.held import Held, Portion
+    from consumers.held import Held
+    from consumers.portions import Portion
     from consumers.projections.base import JobView
     from consumers.store import Store
     from synapse_stream.log.feeds import FeedLog
@@ -134,6 +135,8 @@ class Projector:
         if time.monotonic() >= self._balance_at:
             self._balance()
             log.check_same_server()
+            for held in self._held.values():
+                held.check_feed(log)
             self._retry()
 
     @contextmanager

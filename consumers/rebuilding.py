@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 
 from consumers.audit import differing
-from consumers.errors import LeaseLost, StoreUnavailable
+from consumers.errors import CannotStore, LeaseLost, StoreUnavailable
 from consumers.store import JobWrite
 from synapse_stream.errors import LogUnavailable, SynapseStreamError
 from synapse_stream.position import BEGINNING, Position
@@ -75,12 +75,18 @@ class Rebuilder:
         """Drop what is begun: it is begun anew."""
         self._work = None
 
-    def ask(self, job_id: str) -> None:
-        """Have an outdated job folded anew; once, so that one that is refused is left alone."""
-        if job_id not in self._asked:
-            self._asked.add(job_id)
-            jobs = [(job_id, self._lease.partition)]
-            self._store.rebuilding.ask(self._lease.projection, jobs)
+    def ask(self, job_id: str) -> bool:
+        """Have an outdated job folded anew; once, so that one that is refused is left alone.
+
+        Returns:
+            False when it was asked for before.
+        """
+        if job_id in self._asked:
+            return False
+        self._asked.add(job_id)
+        jobs = [(job_id, self._lease.partition)]
+        self._store.rebuilding.ask(self._lease.projection, jobs)
+        return True
 
     def work(self, reader: JobReader, seconds: float) -> bool:
         """Go on for about so long; return False when there is nothing to do.
@@ -128,13 +134,18 @@ class Rebuilder:
         job = _JobRebuild(self._host, self._store, self._lease, asked, reader)
         try:
             yield from job.steps()
+        except CannotStore as error:
+            self._refuse(asked, error)
         except (LeaseLost, LogUnavailable, StoreUnavailable):
             raise
         except SynapseStreamError as error:
-            _logger.warning("%s of job %r stays: %s", self._view.name, asked.job_id, error)
-            self._store.rebuilding.refuse(self._lease, asked, f"not done: {error}")
+            self._refuse(asked, error)
         else:
             self._host.replace_fold(job.fold)
+
+    def _refuse(self, asked: Rebuild, error: SynapseStreamError) -> None:
+        _logger.warning("%s of job %r stays: %s", self._view.name, asked.job_id, error)
+        self._store.rebuilding.refuse(self._lease, asked, f"not done: {error}")
 
 
 class _JobRebuild:

@@ -8,6 +8,10 @@ only:
     header = "synapse-stream 1\n" job_id "\n" producer "\n" first "\n" last "\n"
 
 The first batch of a producer follows `GENESIS`, 32 zero bytes.
+
+Anybody who may write to a stream may write anything there, so an entry is judged by its own
+numbers before it is unpacked: see `LARGEST_DATA_BYTES`. Every reader of a stream, of the archive or
+of an export comes through `decode_fields`.
 """
 
 from __future__ import annotations
@@ -33,7 +37,20 @@ _WRITTEN = {(b"p", b"n", b"m", b"h", b"d"), _COMPRESSED}
 _MOST_DIGITS = 16
 _ZERO = ord("0")
 _LONGEST_PRODUCER = 200  # bytes
-_LARGEST_DATA_BYTES = 64 * 1024 * 1024  # a damaged or hostile frame must not fill the memory
+_FRAME = b"\x28\xb5\x2f\xfd"  # what a zstd frame begins with
+_MOST_FIELDS = 16
+_KEPT_OF_A_WORD = 4096  # bytes, of an entry that is too large to be kept whole
+
+LARGEST_DATA_BYTES = 2 * 1024 * 1024
+"""Most that the lines of a batch may hold: a shipper sends 1 MiB, or one event more."""
+MOST_LINES = 65_536
+"""Most lines of a batch, which also has no more than it has numbers: 1 MiB of events has fewer."""
+LARGEST_ENTRY_BYTES = LARGEST_DATA_BYTES + 4096
+"""Most that the fields of an entry may hold; of a larger one only the beginnings are read."""
+CUTTING = (LARGEST_ENTRY_BYTES, _MOST_FIELDS, _KEPT_OF_A_WORD)
+"""How entries are cut, for who does it elsewhere: largest, most fields, bytes kept of a word."""
+CUT = b"cut"
+"""Field of an entry that was cut when it was read: how many bytes it has."""
 
 _local = (
     threading.local()
@@ -122,13 +139,14 @@ def decode_fields(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
     """Read a batch back from the fields of a stream entry.
 
     Raises:
-        DecodeError: a field is missing or damaged.
+        DecodeError: a field is missing or damaged, or it is larger than any batch may be.
     """
     try:
+        _check_size(fields)
+        producer, first, last = fields[b"p"].decode(), int(fields[b"n"]), int(fields[b"m"])
         data = fields[b"d"] if b"d" in fields else _decompress(fields[b"z"])
-        return Batch(
-            job_id, fields[b"p"].decode(), int(fields[b"n"]), int(fields[b"m"]), fields[b"h"], data
-        )
+        _check_lines(data, last - first + 1)
+        return Batch(job_id, producer, first, last, fields[b"h"], data)
     except (KeyError, ValueError, zstandard.ZstdError) as error:
         msg = f"an entry of job {job_id!r} is no batch: {type(error).__name__}: {error}"
         raise DecodeError(msg) from error
@@ -145,7 +163,26 @@ def parse_fields(fields: Mapping[bytes, bytes]) -> Parts | None:
     begin, end = int(first), int(last)
     if begin > end or len(producer) > _LONGEST_PRODUCER or not _is_text(producer):
         return None
-    return Parts(producer, begin, end, link, names == _COMPRESSED, payload)
+    is_compressed = names == _COMPRESSED
+    size = _declared_bytes(payload) if is_compressed else len(payload)
+    if not 0 <= size <= LARGEST_DATA_BYTES or len(payload) > LARGEST_DATA_BYTES:
+        return None
+    return Parts(producer, begin, end, link, is_compressed, payload)
+
+
+def cut_fields(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
+    """Return the fields of an entry; of one that is too large the beginnings, and `CUT`."""
+    size = size_of(fields)
+    if size <= LARGEST_ENTRY_BYTES and len(fields) <= _MOST_FIELDS:
+        return fields
+    some = list(fields.items())[: _MOST_FIELDS - 1]
+    kept = {name[:_KEPT_OF_A_WORD]: value[:_KEPT_OF_A_WORD] for name, value in some}
+    return {**kept, CUT: b"%d" % size}
+
+
+def size_of(fields: Mapping[bytes, bytes]) -> int:
+    """Return how many bytes the fields of an entry hold."""
+    return sum(map(len, fields)) + sum(map(len, fields.values()))
 
 
 def written_fields(parts: Parts) -> dict[bytes, bytes]:
@@ -223,13 +260,45 @@ def _compressor() -> zstandard.ZstdCompressor:
         return compressor
 
 
+def _check_size(fields: Mapping[bytes, bytes]) -> None:
+    if CUT in fields:
+        size_there = fields[CUT][:20].decode(errors="replace")
+        msg = f"it has {size_there} bytes, or more fields than a batch"
+        raise ValueError(msg)
+    size = size_of(fields)
+    if size > LARGEST_ENTRY_BYTES:
+        msg = f"it has {size} bytes; at most {LARGEST_ENTRY_BYTES} are allowed"
+        raise ValueError(msg)
+
+
+def _check_lines(data: bytes, numbers: int) -> None:
+    lines = data.count(b"\n") + (data[-1:] not in {b"", b"\n"})
+    if lines > MOST_LINES:
+        msg = f"it has {lines} lines; at most {MOST_LINES} are allowed"
+        raise ValueError(msg)
+    if lines > max(numbers, 0):
+        msg = f"it has {lines} lines, but only {max(numbers, 0)} numbers"
+        raise ValueError(msg)
+
+
+def _declared_bytes(frame: bytes) -> int:
+    """Return how large a zstd frame says that it is unpacked; -1 when it does not say."""
+    if not frame.startswith(_FRAME):
+        return -1
+    try:
+        return int(zstandard.frame_content_size(frame))
+    except zstandard.ZstdError:
+        return -1
+
+
 def _decompress(frame: bytes) -> bytes:
-    size = zstandard.frame_content_size(frame)
-    if not 0 <= size <= _LARGEST_DATA_BYTES:
-        msg = f"a zstd frame of {size} bytes; at most {_LARGEST_DATA_BYTES} are allowed"
+    """Unpack one frame, which must be all there is, and of the size that it says."""
+    size = _declared_bytes(frame)
+    if not 0 <= size <= LARGEST_DATA_BYTES:
+        msg = f"a zstd frame of {size} bytes; at most {LARGEST_DATA_BYTES} are allowed"
         raise ValueError(msg)
     try:
         decompressor = _local.decompressor
     except AttributeError:
         decompressor = _local.decompressor = zstandard.ZstdDecompressor()
-    return decompressor.decompress(frame)  # type: ignore[no-any-return]
+    return decompressor.decompress(frame, allow_extra_data=False)  # type: ignore[no-any-return]

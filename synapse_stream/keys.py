@@ -6,8 +6,23 @@ Cluster.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from zlib import crc32
+
+LONGEST_JOB_ID = 200
+
+# White space, control and invisible characters, halves of surrogate pairs; slashes, which would
+# change the path of the HTTP API, and braces, which have a meaning in the keys of a Redis Cluster.
+_NOT_IN_JOB_ID = re.compile(
+    r"[\s{}/\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+
+
+def is_job_id(text: str) -> bool:
+    """Tell whether `text` can stand in a key, a path and a terminal, as the id of a job."""
+    is_short = 0 < len(text) <= LONGEST_JOB_ID
+    return is_short and text not in {".", ".."} and _NOT_IN_JOB_ID.search(text) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import LogUnavailable
+from synapse_stream.keys import LONGEST_JOB_ID, is_job_id
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.opened import OpenRun, end_older
 from synapse_stream.ranks import launched_rank, whole
@@ -22,15 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("synapse_stream")
 
-LONGEST_JOB_ID = 200
-
 _CHOICES = ("spool", "raise")
 
-# White space, control and invisible characters, halves of surrogate pairs; slashes, which would
-# change the path of the HTTP API, and braces, which have a meaning in the keys of a Redis Cluster.
-_NOT_IN_JOB_ID = re.compile(
-    r"[\s{}/\\\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
 _BASE_32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -119,12 +112,7 @@ def check_job_id(job_id: Any) -> None:
     Raises:
         ValueError: it cannot; the message says what is allowed.
     """
-    is_good = (
-        isinstance(job_id, str)
-        and 0 < len(job_id) <= LONGEST_JOB_ID
-        and _NOT_IN_JOB_ID.search(job_id) is None
-        and job_id not in {".", ".."}
-    )
+    is_good = isinstance(job_id, str) and is_job_id(job_id)
     allowed = f"1 to {LONGEST_JOB_ID} visible characters without white space, braces and slashes"
     _check("job_id", job_id, is_good, allowed)
 

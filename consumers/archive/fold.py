@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import orjson
 
 from consumers.errors import OutdatedFold
+from consumers.fold import Parked, show_fields
 from synapse_stream.batch import parse_fields
+from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from consumers.fold import Parked
     from synapse_stream.batch import Parts, RawEntry
 
 
@@ -138,11 +139,15 @@ class ArchiveFold:
         """True when entries came since `rows` was called last."""
         return bool(self._new) or self._has_repeats
 
-    def apply(self, entry: RawEntry) -> list[Parked]:
-        """Take an entry that is not archived yet; nothing is ever parked.
+    def apply(self, entry: RawEntry, *, refused: str | None = None) -> list[Parked]:
+        """Take an entry that is not archived yet; nothing is parked, but what is `refused`.
 
         A batch of which some events are known is taken as a whole: readers drop what they know.
         """
+        if refused is not None:
+            place = Position(entry.ms, entry.seq, 0)
+            raw = show_fields(entry.fields)
+            return [Parked(self.job_id, place, refused, raw, None, None)]
         part = parse_fields(entry.fields)
         if part is None:
             if not self._is_known_stray(entry):
@@ -170,8 +175,8 @@ class ArchiveFold:
             mark.joins = [list(join) for join in joins.get(name.decode(), mark.joins)]
 
     def retry(self, _parked: Parked) -> str | None:
-        """Return why: nothing is ever parked, so there is nothing to be tried again."""
-        return "the archive parks nothing"
+        """Return why not: only what the store refused is parked, and what was never there."""
+        return "the archive takes it only from the stream"
 
     def document(self) -> bytes:
         """Return the manifest as JSON with sorted keys."""

@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from consumers.errors import StoreUnavailable
-from consumers.store.failures import translate
+from consumers.store.failures import VALUE_ERRORS, translate
 from consumers.store.search import teach_sqlite
 from synapse_stream.errors import ConfigError
 from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
@@ -72,7 +72,7 @@ class Database:
         self._url = url
         self.is_sqlite = engine.dialect.name == "sqlite"
         driver = engine.dialect.loaded_dbapi
-        self._failures = (SQLAlchemyError, driver.Error)
+        self._failures = (SQLAlchemyError, driver.Error, *VALUE_ERRORS)
 
     @contextmanager
     def write(self, doing: str) -> Iterator[Connection]:

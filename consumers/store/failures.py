@@ -6,9 +6,10 @@ import sqlite3
 
 from sqlalchemy import exc
 
-from consumers.errors import StoreUnavailable
+from consumers.errors import CannotStore, StoreUnavailable
 from synapse_stream.masking import without_secrets
 
+_DAMAGED = "is damaged; `synapse-stream doctor` says what to do"
 _BY_SQLITE_NAME = (
     ("SQLITE_BUSY", "is locked by another program for longer than 5 s"),
     ("SQLITE_LOCKED", "is locked by another program for longer than 5 s"),
@@ -17,8 +18,8 @@ _BY_SQLITE_NAME = (
     ("SQLITE_PERM", "may not be used by this user"),
     ("SQLITE_AUTH", "may not be used by this user"),
     ("SQLITE_CANTOPEN", "cannot be opened; does its folder exist, and may this user write there?"),
-    ("SQLITE_NOTADB", "is no SQLite database"),
-    ("SQLITE_CORRUPT", "is damaged; delete it, and its view is built again"),
+    ("SQLITE_NOTADB", _DAMAGED),
+    ("SQLITE_CORRUPT", _DAMAGED),
     ("SQLITE_IOERR", "cannot be read or written: its disk failed"),
     ("SQLITE_NOMEM", "needs more memory than there is"),
 )
@@ -40,6 +41,14 @@ _BY_SQLSTATE = (
 )
 
 
+# What is wrong with the values of a statement, not with the database: classes of SQLSTATE, the last
+# one of what exceeds a limit of rows and indexes.
+_OF_CONTENT = ("21", "22", "23", "54")
+_SQLITE_OF_CONTENT = ("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH", "SQLITE_RANGE")
+VALUE_ERRORS = (OverflowError, UnicodeError)
+"""What drivers raise, beside errors of their own, for values that they cannot send."""
+
+
 def translate(
     error: BaseException, address: str, doing: str, url: str | None = None
 ) -> StoreUnavailable:
@@ -54,7 +63,23 @@ def translate(
     cause = _driver_error(error)
     words = without_secrets(" ".join(str(cause).split()), url)
     said = f": {words}" if words else ""
-    return StoreUnavailable(f"the store {address} {_reason(cause)}", f"while {doing}{said}")
+    kind = CannotStore if _is_of_content(error) else StoreUnavailable
+    return kind(f"the store {address} {_reason(cause)}", f"while {doing}{said}")
+
+
+def _is_of_content(error: BaseException) -> bool:
+    """Tell whether it is what the statement holds that cannot be stored."""
+    if isinstance(error, exc.StatementError) and not isinstance(error, exc.DBAPIError):
+        return True  # a value that SQLAlchemy cannot bind
+    cause = _driver_error(error)
+    if isinstance(cause, VALUE_ERRORS):
+        return True
+    if not isinstance(cause, sqlite3.Error):
+        state = getattr(cause, "sqlstate", None)
+        return state.startswith(_OF_CONTENT) if state else type(cause).__name__ == "DataError"
+    name = getattr(cause, "sqlite_errorname", None)
+    of_driver = (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+    return name.startswith(_SQLITE_OF_CONTENT) if name else isinstance(cause, of_driver)
 
 
 def _driver_error(error: BaseException) -> BaseException:

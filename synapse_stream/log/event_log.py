@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _APPEND = files(__package__).joinpath("append.lua").read_bytes()
 _APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
 _HASH_BYTES = len(GENESIS)
+_MOST_DIGITS = 16
 
 
 _OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
@@ -230,7 +231,7 @@ class EventLog:
             entries = self._command(doing, "XRANGE", key, f"({start}", until, "COUNT", limit)
         else:
             entries = self._wait(doing, key, start, block_ms, limit)
-        return feed_pointers(entries)
+        return self._pointers(partition, entries)
 
     def server_report(self) -> ServerReport:
         """Return the state of the server, of one node if it is a cluster."""
@@ -240,6 +241,9 @@ class EventLog:
         """Disconnect. A later call would connect again."""
         self._client.close()
         self._blocking.close()
+
+    def _pointers(self, partition: int, entries: list[Any]) -> list[FeedPointer]:
+        return feed_pointers(self.keys, partition, entries)
 
     def _wait(self, doing: str, key: str, after: str, block_ms: int, limit: int) -> list[Any]:
         block_ms = min(max(block_ms, 1), LONGEST_BLOCK_MS)  # 0 would be for ever
@@ -281,9 +285,10 @@ def open_log(settings: Settings) -> EventLog:
 
 
 def _ack(outcome: Outcome, state: bytes | None) -> Ack:
-    if not state:
-        return Ack(outcome, -1, GENESIS, None)
-    return Ack(outcome, int(state[_HASH_BYTES:]), state[:_HASH_BYTES], None)
+    number = state[_HASH_BYTES:] if state else b""
+    if state is None or not number.isdigit() or len(number) > _MOST_DIGITS:
+        return Ack(outcome, -1, GENESIS, None)  # what is no work of ours the script takes so, too
+    return Ack(outcome, int(number), state[:_HASH_BYTES], None)
 
 
 def recorded_batch(job_id: str, entry: RawEntry) -> RecordedBatch:

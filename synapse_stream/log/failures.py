@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from redis import exceptions
 
 from synapse_stream.errors import LogUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FAILURES: tuple[type[Exception], ...] = (
     OSError,
@@ -52,12 +58,13 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (OSError, "cannot be reached"),
 )
 
+_WRONG_TYPE = "WRONGTYPE "
 _BY_WORDS = {  # replies that redis-py has no class for, by their beginning
     "BUSY ": "is busy with a slow script of another client",
     "MISCONF ": "refuses writes because it cannot save to its disk; free space there, see its log",
     "NOREPLICAS ": "refuses writes because too few replicas follow it",
     "Protocol error: unauthenticated ": _LOGIN,  # before the login it refuses long commands
-    "WRONGTYPE ": "has a key of another type in Synapse Stream's place; use another namespace",
+    _WRONG_TYPE: "has a key of another type in Synapse Stream's place; use another namespace",
 }
 
 
@@ -75,6 +82,21 @@ def translate(
         f"while {doing}{shown}",
         is_refusal=type(error) in _REFUSALS,
     )
+
+
+def is_wrong_type(error: LogUnavailable) -> bool:
+    """Tell whether a key is of another type than what was asked of it."""
+    return _WRONG_TYPE in str(error.__cause__)  # of a pipeline with words before it
+
+
+@contextmanager
+def suppress_wrong_type() -> Iterator[None]:
+    """Go on behind a command whose key is of another type."""
+    try:
+        yield
+    except LogUnavailable as error:
+        if not is_wrong_type(error):
+            raise
 
 
 def _reason(error: Exception) -> str:

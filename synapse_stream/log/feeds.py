@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
+from synapse_stream.batch import CUTTING, RawEntry
 from synapse_stream.errors import LogUnavailable, Trimmed
-from synapse_stream.log.event_log import EventLog, RecordedBatch, recorded_batch
-from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
+from synapse_stream.log.event_log import RecordedBatch, recorded_batch
+from synapse_stream.log.failures import is_wrong_type, suppress_wrong_type
+from synapse_stream.log.mending import AHEAD_MS, LARGEST_NUMBER, MendingLog
+from synapse_stream.log.replies import entry_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.log.replies import EntryId, FeedPointer
 
 _POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
 
+_READ = files(__package__).joinpath("read_entries.lua").read_bytes()
 _IDENTITY = files(__package__).joinpath("identity.lua").read_bytes()
 
+_ENTRY_ID = re.compile(rb"\d{1,19}-\d{1,19}")
+_MOST_DIGITS = 15
+_LONGEST = 300  # characters of a reason
 _NO_SUCH_GROUP = ("NOGROUP", "requires the key to exist")
 
-EntryId = tuple[int, int]
+MOST_BYTES = 8 * 1024 * 1024
+"""About what one reading of entries brings into memory."""
 
 
-class FeedLog(EventLog):
+class Pointed(NamedTuple):
+    """A pointer and what it points to."""
+
+    pointer: FeedPointer
+    entry: RawEntry | None
+    """None when there is none, be it gone already or never was."""
+    fault: str | None = None
+    """Why there can be none, where somebody must be told."""
+    is_ahead: bool = False
+    """True when its id lay ahead of the clock; then it was moved, or it went."""
+
+
+class FeedLog(MendingLog):
     """An event log that also reads many feeds in one call."""
 
     _servers: tuple[bytes, ...] = ()
@@ -60,48 +82,61 @@ class FeedLog(EventLog):
             limit: most pointers of one partition.
             block_ms: longest wait, in milliseconds.
         """
-        if self.is_cluster:
-            return self._poll_feeds(after, limit, block_ms)
-        keys = {self.keys.feed(partition).encode(): partition for partition in after}
-        starts = [f"{ms}-{seq}" for ms, seq in after.values()]
-        command = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", *keys, *starts)
-        with self._translated("reading the feeds"):
-            reply = self._blocking.execute_command(*command) or ()
-        return {keys[key]: feed_pointers(entries) for key, entries in reply}
+        try:
+            if self.is_cluster:
+                return self._poll_feeds(after, limit, block_ms)
+            return self._block_on_feeds(after, limit, block_ms)
+        except LogUnavailable as error:
+            if not is_wrong_type(error):
+                raise
+            for partition in after:
+                self.mend(partition)
+            return {}
 
-    def read_entries(self, pointers: Sequence[FeedPointer]) -> list[tuple[str, RecordedBatch]]:
-        """Read the entries that `pointers` of one feed point to, as `read_raw_entries` does."""
-        found = self.read_raw_entries(pointers)
-        return [(job_id, recorded_batch(job_id, entry)) for job_id, entry in found]
+    def read_pointed(
+        self, partition: int, pointers: Sequence[FeedPointer], *, most_bytes: int = MOST_BYTES
+    ) -> list[Pointed]:
+        """Read what pointers of one feed point to, in feed order, one item a pointer.
 
-    def read_raw_entries(self, pointers: Sequence[FeedPointer]) -> list[tuple[str, RawEntry]]:
-        """Read the entries that `pointers` of one feed point to, with their jobs, in feed order.
-
-        One round trip. An entry that is no longer in its stream is left out.
+        One round trip. No more pointers are read than hold about `most_bytes`, but at least one. An
+        entry that is too large is cut where it is. Pointers that lie ahead of the server's clock
+        are mended: see `mend`.
         """
-        spans: dict[str, tuple[EntryId, EntryId]] = {}
+        jobs = list(dict.fromkeys(pointer.job_id for pointer in pointers if pointer.job_id))
+        numbers = {job_id: number for number, job_id in enumerate(jobs, 1)}
+        places: list[Any] = []
         for pointer in pointers:
-            if pointer.job_id:
-                first, _ = spans.get(pointer.job_id, (pointer.entry, pointer.entry))
-                spans[pointer.job_id] = (first, pointer.entry)
-        commands = [
-            ("XRANGE", self.keys.job(job_id), "{}-{}".format(*first), "{}-{}".format(*last))
-            for job_id, (first, last) in spans.items()
+            # of one that points to nothing only the id is judged
+            places += (numbers.get(pointer.job_id, len(jobs) + 1), "{}-{}".format(*pointer.entry))
+        nothing = f"{self.keys.feed(partition)}:nothing"
+        keys = [*map(self.keys.job, jobs), nothing]
+        limits = (most_bytes, *CUTTING, AHEAD_MS)
+        command = ("EVAL", _READ, len(keys), *keys, *limits, *places)
+        found = self._command("reading the entries of a feed", *command)
+        odd = next((one.entry for one in pointers if one.entry[1] > LARGEST_NUMBER), None)
+        gone = set(self.mend(partition, odd)) if odd or 0 in found else set()
+        return [
+            _pointed(
+                pointer,
+                answer if odd is None or pointer.entry < odd else 0,
+                is_gone=pointer.entry in gone,
+            )
+            for pointer, answer in zip(pointers, found, strict=False)
         ]
-        with self._translated("reading the entries of a feed"):
-            replies = self._execute_all(commands)
-        found = [
-            (job_id, entry)
-            for job_id, entries in zip(spans, replies, strict=True)
-            for entry in raw_entries(entries)
-        ]
-        found.sort(key=lambda item: (item[1].ms, item[1].seq))
-        return found
 
-    def feed_last(self, partition: int) -> EntryId:
-        """Return the id of the newest entry that was ever added to a feed; (0, 0) for none."""
-        info = self.stream_info(self.keys.feed(partition))
-        return (0, 0) if info is None else entry_id(info[b"last-generated-id"])
+    def read_entries(
+        self, partition: int, pointers: Sequence[FeedPointer]
+    ) -> list[tuple[str, RecordedBatch]]:
+        """Read all entries that `pointers` of one feed point to, with their jobs, in feed order.
+
+        One that is no longer in its stream is left out.
+        """
+        found = self.read_pointed(partition, pointers, most_bytes=sys.maxsize)
+        return [
+            (one.pointer.job_id, recorded_batch(one.pointer.job_id, one.entry))
+            for one in found
+            if one.entry
+        ]
 
     def check_readable(self, projection: str, partition: int, position: EntryId) -> None:
         """Refuse to let a projection read on behind `position` if it would miss what was trimmed.
@@ -127,33 +162,38 @@ class FeedLog(EventLog):
     def trimmed(self, partition: int) -> EntryId:
         """Return up to where a feed was trimmed."""
         doing = f"looking where feed {partition} begins"
-        trimmed = self._command(doing, "GET", self.keys.trimmed(partition))
-        return (0, 0) if trimmed is None else entry_id(trimmed)
+        trimmed = None
+        with suppress_wrong_type():
+            trimmed = self._command(doing, "GET", self.keys.trimmed(partition))
+        return entry_id(trimmed) if trimmed and _ENTRY_ID.fullmatch(trimmed) else (0, 0)
 
     def retired(self) -> dict[str, int]:
         """Return the projections that trimming does not wait for, and since when, in ms."""
-        found = self._command("asking who is retired", "HGETALL", self.keys.retired)
+        found: Any = {}
+        with suppress_wrong_type():
+            found = self._command("asking who is retired", "HGETALL", self.keys.retired)
         pairs = (
             found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         )
-        return {name.decode(): int(ms) for name, ms in pairs}
+        return {
+            name.decode(errors="replace"): int(ms)
+            for name, ms in pairs
+            if ms.isdigit() and len(ms) <= _MOST_DIGITS
+        }
 
     def mirror(self, group: str, partition: int, position: EntryId) -> None:
         """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""
         key, at = self.keys.feed(partition), "{}-{}".format(*position)
-        with self._translated(f"mirroring a position to feed {partition}"):
+        with (
+            suppress_wrong_type(),  # it is mended when it is read
+            self._translated(f"mirroring a position to feed {partition}"),
+        ):
             try:
                 self._client.execute_command("XGROUP", "SETID", key, group, at)
             except ResponseError as error:
                 if not any(sign in str(error) for sign in _NO_SUCH_GROUP):
                     raise
                 self._client.execute_command("XGROUP", "CREATE", key, group, at, "MKSTREAM")
-
-    def now_ms(self) -> int:
-        """Return the server's clock, in milliseconds since the epoch."""
-        with self._translated("asking for the time"):
-            seconds, micros = self._client.execute_command("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
 
     def _servers_of_feeds(self) -> tuple[bytes, ...]:
         """Return what the server of each feed calls itself since it was started or promoted.
@@ -165,6 +205,16 @@ class FeedLog(EventLog):
         commands = [("EVAL", _IDENTITY, 1, self.keys.feed(partition)) for partition in partitions]
         with self._translated("asking which server it is"):
             return tuple(self._execute_all(commands))
+
+    def _block_on_feeds(
+        self, after: Mapping[int, EntryId], limit: int, block_ms: int
+    ) -> dict[int, list[FeedPointer]]:
+        keys = {self.keys.feed(partition).encode(): partition for partition in after}
+        starts = [f"{ms}-{seq}" for ms, seq in after.values()]
+        command = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", *keys, *starts)
+        with self._translated("reading the feeds"):
+            reply = self._blocking.execute_command(*command) or ()
+        return {keys[key]: self._pointers(keys[key], entries) for key, entries in reply}
 
     def _poll_feeds(
         self, after: Mapping[int, EntryId], limit: int, block_ms: int
@@ -178,10 +228,27 @@ class FeedLog(EventLog):
             with self._translated("reading the feeds"):
                 replies = self._execute_all(commands)
             found = {
-                p: feed_pointers(entries)
+                p: self._pointers(p, entries)
                 for p, entries in zip(after, replies, strict=True)
                 if entries
             }
             if found or time.monotonic() >= deadline:
                 return found
             time.sleep(_POLL_SECONDS)
+
+
+def _pointed(pointer: FeedPointer, answer: Any, *, is_gone: bool) -> Pointed:
+    """Return what the script has said about one pointer."""
+    if answer == 0:
+        reason = (
+            f"a pointer to job {pointer.job_id!r} without an entry, whose id "
+            f"{'{}-{}'.format(*pointer.entry)} lies far ahead of the server's clock"
+        )
+        return Pointed(pointer, None, reason if is_gone else None, is_ahead=True)
+    if pointer.fault or not answer:
+        return Pointed(pointer, None, pointer.fault)
+    if isinstance(answer, bytes):
+        words = answer.decode(errors="replace")
+        return Pointed(pointer, None, f"the stream of the job cannot be read: {words}"[:_LONGEST])
+    fields = dict(zip(answer[::2], answer[1::2], strict=True))
+    return Pointed(pointer, RawEntry(*pointer.entry, fields))

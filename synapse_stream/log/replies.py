@@ -4,40 +4,70 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream.batch import RawEntry
+from synapse_stream.batch import RawEntry, cut_fields
+from synapse_stream.keys import is_job_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from synapse_stream.keys import Keys
+
+EntryId = tuple[int, int]
+
+_MOST_DIGITS = 15
+_SHOWN, _MOST_SHOWN = 300, 8
 
 
 class FeedPointer(NamedTuple):
     """One entry of a partition's feed: the job's stream has got an entry with this very id."""
 
-    entry: tuple[int, int]
+    entry: EntryId
     job_id: str
-    """Empty if the entry is another program's: then it points to nothing."""
+    """Empty if it points to nothing: `fault` says why."""
     count: int  # type: ignore[assignment]  # hides tuple.count
-    """How many events that entry holds."""
+    """How many events that entry should hold: what is written there, whatever it is."""
+    fault: str | None = None
+    raw: bytes = b""
+    """Of one with a fault the `repr` of its fields, cut."""
 
 
-def entry_id(entry: bytes) -> tuple[int, int]:
+def entry_id(entry: bytes) -> EntryId:
     """Read the id of a stream entry."""
     ms, _, seq = entry.partition(b"-")
     return int(ms), int(seq)
 
 
 def raw_entries(entries: list[Any]) -> list[RawEntry]:
-    """Return entries of a job's stream."""
-    return [RawEntry(*entry_id(entry), fields) for entry, fields in entries]
+    """Return entries of a job's stream; of those that are too large the beginnings."""
+    return [RawEntry(*entry_id(entry), cut_fields(fields)) for entry, fields in entries]
 
 
-def feed_pointers(entries: list[Any]) -> list[FeedPointer]:
+def feed_pointers(keys: Keys, partition: int, entries: list[Any]) -> list[FeedPointer]:
     """Return a feed's entries, as redis-py gives them, as pointers."""
-    return [_feed_pointer(entry_id(entry), fields) for entry, fields in entries]
+    return [_feed_pointer(keys, partition, entry_id(entry), fields) for entry, fields in entries]
 
 
-def _feed_pointer(entry: tuple[int, int], fields: Mapping[bytes, bytes]) -> FeedPointer:
+def _feed_pointer(
+    keys: Keys, partition: int, entry: EntryId, fields: Mapping[bytes, bytes]
+) -> FeedPointer:
+    """Judge a pointer: a feed speaks only of jobs of its own partition."""
     try:
-        return FeedPointer(entry, fields[b"j"].decode(), int(fields[b"n"]))
+        job_id = fields[b"j"].decode()
     except (KeyError, ValueError):
-        return FeedPointer(entry, "", 0)
+        return _refused(entry, fields, "an entry of the feed that is no pointer")
+    if not is_job_id(job_id):
+        return _refused(entry, fields, "a pointer to a job whose id is not allowed")
+    if keys.partition(job_id) != partition:
+        reason = f"a pointer to job {job_id!r}, which is of partition {keys.partition(job_id)}"
+        return _refused(entry, fields, reason)
+    return FeedPointer(entry, job_id, _count(fields.get(b"n", b"")))
+
+
+def _count(text: bytes) -> int:
+    is_number = text.isdigit() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else 1
+
+
+def _refused(entry: EntryId, fields: Mapping[bytes, bytes], reason: str) -> FeedPointer:
+    some = {name[:_SHOWN]: value[:_SHOWN] for name, value in list(fields.items())[:_MOST_SHOWN]}
+    return FeedPointer(entry, "", 0, reason, repr(some).encode())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:
-    from synapse_stream.log.feeds import EntryId
+    from synapse_stream.log.replies import EntryId
 
 _TRIM = files(__package__).joinpath("trim.lua").read_bytes()
 _TRIM_FEED = files(__package__).joinpath("trim_feed.lua").read_bytes()

@@ -74,7 +74,9 @@ def runs(draw: st.DrawFn) -> list[RawEntry]:
         chain = chains[kind % 2]
         if kind == 2 and chain.batches:
             chain.batches.pop()  # the server lost it, so the next one begins where it began
-        found.append(entry((place, 1), chain.add_data(draw(data), draw(st.integers(2, 5)))))
+        lines = draw(data)
+        count = lines.count(b"\n") + draw(st.integers(2, 5))
+        found.append(entry((place, 1), chain.add_data(lines, count)))
     return found
 
 

@@ -39,7 +39,8 @@ def fill(log: FeedLog, jobs: Iterable[str], rounds: int) -> list[tuple[str, int,
 
 
 def read(log: FeedLog, pointers: list[FeedPointer]) -> list[tuple[str, int, int]]:
-    found = log.read_entries(pointers)
+    partition = next(log.keys.partition(one.job_id) for one in pointers if one.job_id)
+    found = log.read_entries(partition, pointers)
     return [(job, r.batch.first, r.batch.last) for job, r in found if r.batch is not None]
 
 
@@ -94,7 +95,8 @@ def test_an_entry_of_a_feed_that_is_no_pointer_points_to_nothing(feeds: FeedLog)
     pointers = feeds.wait_feeds({3: BEGINNING}, limit=100, block_ms=1)[3]
 
     assert pointers[-1].entry == feeds.feed_last(3)
-    assert [pointer.job_id for pointer in pointers] == [job, "", "", ""]
+    assert [pointer.job_id for pointer in pointers] == [job, "", "", job]
+    assert ["no pointer" in (pointer.fault or "") for pointer in pointers] == [0, 1, 1, 0]
     assert read(feeds, pointers) == expected
     assert read(feeds, pointers[1:]) == []
 

@@ -310,8 +310,8 @@ def test_the_archive_reads_on_while_it_commits(tmp_path: Path) -> None:
     read: list[int] = []
 
     class ReadingLog(FeedLog):
-        def read_raw_entries(self, *arguments: Any) -> Any:
-            found = super().read_raw_entries(*arguments)
+        def read_pointed(self, *arguments: Any, **options: Any) -> Any:
+            found = super().read_pointed(*arguments, **options)
             read.append(len(found))
             if len(read) > 1:
                 has_read_on.set()
@@ -339,8 +339,8 @@ def test_the_archive_reads_on_while_it_commits(tmp_path: Path) -> None:
 def test_what_was_read_before_a_lease_was_lost_is_not_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.held._POINTERS_A_READ", 1)
-    monkeypatch.setattr("consumers.held._BYTES_A_COMMIT", 1)
+    monkeypatch.setattr("consumers.portions._POINTERS_A_READ", 1)
+    monkeypatch.setattr("consumers.portions.MOST_BYTES", 1)
     stop = threading.Event()
     tried: Counter[int] = Counter()
 

@@ -149,16 +149,6 @@ def test_a_line_that_cannot_be_read_stays_parked() -> None:
     assert reason.startswith("not JSON: ")
 
 
-def test_a_line_without_a_number_stays_parked() -> None:
-    good = b'{"type":"message","v":1,"time":1,"content":"hi","level":"info"}\n'
-    fold, parked = parked_by(Scene().sends(good + good, count=1), MessageFeedView)
-
-    assert fold.retry(parked) == (
-        "cannot be folded by itself, fold the job anew: the batch has only 1 numbers"
-    )
-    assert len(fold.rows()) == 1
-
-
 def test_an_entry_that_is_no_batch_stays_parked_and_says_so_once() -> None:
     fold = JobFold(MessageFeedView, "job-1", None)
     (parked,) = fold.apply(RecordedBatch(7, 0, None, "no field z", {}))

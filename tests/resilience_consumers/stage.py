@@ -85,6 +85,12 @@ class Consumer:
         return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
     @property
+    def peak_kib(self) -> int:
+        """Most memory that it ever had."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+
+    @property
     def log(self) -> str:
         """What it wrote to its standard error."""
         return self.role.log_path.read_text() if self.role.log_path.exists() else ""

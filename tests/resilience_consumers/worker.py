@@ -132,8 +132,8 @@ class StruckLog(FeedLog):
         return found
 
     @override
-    def read_raw_entries(self, *arguments: Any) -> Any:
-        found = super().read_raw_entries(*arguments)
+    def read_pointed(self, *arguments: Any, **options: Any) -> Any:
+        found = super().read_pointed(*arguments, **options)
         self.blow.at(Point.ENTRIES_READ)
         return found
 

@@ -157,5 +157,5 @@ def test_a_file_that_is_no_database_is_named(settings: Settings) -> None:
     (settings.data_dir / "views").mkdir()
     (settings.data_dir / "views" / "run-state.db").write_bytes(b"no database" * 1000)
 
-    with pytest.raises(StoreUnavailable, match=r"run-state\.db is no SQLite database"):
+    with pytest.raises(StoreUnavailable, match=r"run-state\.db is damaged"):
         open_store(settings).checkpoints("run-state")

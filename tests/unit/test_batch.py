@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.batch import (
     GENESIS,
+    LARGEST_DATA_BYTES,
     Batch,
+    cut_fields,
     decode_events,
     decode_fields,
     encode_fields,
+    parse_fields,
     seal,
+    size_of,
 )
+from synapse_stream.encoding import MAX_EVENT_BYTES
 from synapse_stream.errors import DecodeError
+from synapse_stream.producer.shipper import MAX_BATCH_BYTES
 
 names = st.text(st.characters(codec="utf-8"), min_size=1)
-batches = st.builds(
-    seal,
-    previous=st.binary(min_size=32, max_size=32),
-    job_id=names,
-    producer=names,
-    first=st.integers(0, 2**53),
-    last=st.integers(0, 2**53),
-    data=st.one_of(st.binary(), st.binary(min_size=1, max_size=50).map(lambda part: part * 100)),
-)
+contents = st.one_of(st.binary(), st.binary(min_size=1, max_size=50).map(lambda part: part * 100))
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    first, data = draw(st.integers(0, 2**53)), draw(contents)
+    last = first + data.count(b"\n") + draw(st.integers(0, 2**53))
+    previous = draw(st.binary(min_size=32, max_size=32))
+    return seal(previous, draw(names), draw(names), first, last, data)
 
 
 def as_stored(batch: Batch) -> dict[bytes, bytes]:
@@ -41,7 +49,7 @@ def as_stored(batch: Batch) -> dict[bytes, bytes]:
     }
 
 
-@given(batch=batches)
+@given(batch=batches())
 def test_a_batch_is_read_back_as_it_was_written(batch: Batch) -> None:
     assert decode_fields(batch.job_id, as_stored(batch)) == batch
 
@@ -122,6 +130,75 @@ def test_a_frame_that_claims_a_huge_size_is_refused_unread(size: int) -> None:
 
     with pytest.raises(DecodeError, match=f"{size} bytes"):
         decode_fields("job", {**fields, b"z": header})
+
+
+def framed(data: bytes, **options: Any) -> bytes:
+    return zstandard.ZstdCompressor(**options).compress(data)
+
+
+BOMB = b"\n" * (60 << 20)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({b"z": framed(BOMB)}, "62914560 bytes"),
+        ({b"z": framed(b"\n" * 10**6)}, "65536 are allowed"),
+        ({b"z": framed(b"{}\n" * 60_000)}, "60000 lines, but only 1 numbers"),
+        ({b"z": framed(b"{}\n" * 60_000), b"n": b"7", b"m": b"3"}, "only 0 numbers"),
+        ({b"z": framed(b"{}\n", write_content_size=False)}, "frame of -1 bytes"),
+        ({b"z": framed(b"{}\n") + framed(BOMB)}, "unused data"),
+        ({b"z": framed(b"{}\n") + b"x"}, "unused data"),
+        ({b"z": b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd" + framed(BOMB)}, "frame of -1 bytes"),
+        ({b"d": b"x" * (3 << 20)}, "3145"),
+        ({b"d": b"{}\n{}\n"}, "2 lines, but only 1 numbers"),
+        ({b"x": b"y" * (3 << 20)}, "3145"),
+    ],
+)
+def test_an_entry_larger_than_its_own_numbers_is_refused(
+    change: dict[bytes, bytes], reason: str
+) -> None:
+    fields = as_stored(seal(GENESIS, "job", "p", 0, 0, b"x" * 2000)) | change
+
+    tracemalloc.start()
+    with pytest.raises(DecodeError, match=reason):
+        decode_fields("job", fields)
+
+    assert tracemalloc.get_traced_memory()[1] < 2 * LARGEST_DATA_BYTES
+    tracemalloc.stop()
+
+
+def test_a_frame_that_holds_more_than_it_says_is_refused() -> None:
+    frame = framed(BOMB)
+    lying = frame[:4] + b"\xa0" + (100).to_bytes(4, "little") + frame[frame.index(b"\0\0") :]
+    fields = as_stored(seal(GENESIS, "job", "p", 0, 0, b"x" * 2000))
+
+    with pytest.raises(DecodeError):
+        decode_fields("job", {**fields, b"z": lying})
+
+
+def test_the_largest_batch_of_a_shipper_is_read() -> None:
+    line = b"x" * (MAX_EVENT_BYTES - 1) + b"\n"
+    count = MAX_BATCH_BYTES // len(line) + 1
+    batch = seal(GENESIS, "job", "p", 0, count - 1, line * count)
+
+    assert decode_fields("job", as_stored(batch)) == batch
+    assert MAX_BATCH_BYTES < len(batch.data) <= MAX_BATCH_BYTES + MAX_EVENT_BYTES
+
+
+def test_what_is_too_large_to_be_kept_is_cut_and_stays_no_batch() -> None:
+    fields = as_stored(seal(GENESIS, "job", "p", 0, 0, b"x" * 2000))
+    many = {b"%d" % number: b"v" for number in range(50_000)}
+
+    for large in ({**fields, b"d": b"x" * (3 << 20)}, fields | many):
+        cut = cut_fields(large)
+
+        assert size_of(cut) < 100_000
+        assert cut == cut_fields(cut)
+        assert parse_fields(cut) is None
+        with pytest.raises(DecodeError, match="bytes"):
+            decode_fields("job", cut)
+    assert cut_fields(fields) == fields
 
 
 def test_lines_come_without_newlines() -> None:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from consumers.api.sources import ServerClock
     from consumers.store import Store
-    from synapse_stream.log.feeds import EntryId
-    from synapse_stream.log.replies import FeedPointer
+    from synapse_stream.log.replies import EntryId, FeedPointer
     from synapse_stream.views import Views
 
 _JOBS_A_TURN = 500
@@ -70,10 +69,12 @@ class JobList:
 
     def note(self, partition: int, pointers: Sequence[FeedPointer]) -> None:
         """Take note of what a feed names."""
-        for entry, job_id, _ in pointers if self._readers else ():
+        for pointer in pointers if self._readers else ():
+            entry, job_id = pointer.entry, pointer.job_id
             known = self._changes.get(job_id)
             first = entry if known is None else min(known.first, entry)
-            self._changes[job_id] = _Change(partition, first, entry)
+            if job_id:
+                self._changes[job_id] = _Change(partition, first, entry)
 
     async def refresh(
         self, in_thread: Callable[[Callable[[], _Loaded]], Awaitable[_Loaded]]

@@ -19,6 +19,7 @@ from consumers.store import open_archive
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.job_reader import JobReader
+from synapse_stream.log.mending import AHEAD_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from consumers.api.live.channel import Channel
     from consumers.api.live.frames import Frame
     from consumers.api.sources import ServerClock
-    from synapse_stream.log.feeds import EntryId
-    from synapse_stream.log.replies import FeedPointer
+    from synapse_stream.log.replies import EntryId, FeedPointer
     from synapse_stream.settings import Settings
 
 _POINTERS_A_TURN = 1_000
@@ -117,8 +117,11 @@ class FeedReader:
         block_ms = 1 if self._due else _BLOCK_MS
         found = self._log.wait_feeds(self._after, limit=_POINTERS_A_TURN, block_ms=block_ms)
         self._check_same_server()
+        latest = (self._clock.now_ms() + AHEAD_MS, 0)
         for partition, pointers in found.items():
-            self._after[partition] = pointers[-1].entry
+            # what lies further ahead goes, or comes again with an id of now: see FeedLog.mend
+            known = [one.entry for one in pointers if one.entry < latest]
+            self._after[partition] = known[-1] if known else self._after[partition]
             self._note(partition, pointers)
             self._due.update(p.job_id for p in pointers if p.job_id in self._watched)
         now_ms = self._clock.now_ms()
