@@ -11,7 +11,7 @@ from consumers.held import Held
 from consumers.marks import MarkingFold
 from consumers.notary import open_notary
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import size_of
+from synapse_stream.limits import size_of
 
 if TYPE_CHECKING:
     from consumers.portions import Portion

@@ -11,7 +11,7 @@ from consumers.fold import JobFold, Parked
 from consumers.portions import halves, read_portions
 from consumers.rebuilding import Rebuilder
 from consumers.store import JobWrite, Retried
-from synapse_stream.batch import size_of
+from synapse_stream.limits import size_of
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 

@@ -9,14 +9,12 @@ only:
 
 The first batch of a producer follows `GENESIS`, 32 zero bytes.
 
-Anybody who may write to a stream may write anything there, so an entry is judged by its own
-numbers before it is unpacked: see `LARGEST_DATA_BYTES`. Every reader of a stream, of the archive or
-of an export comes through `decode_fields`.
+Every reader of a stream, of the archive or of an export comes through `decode_fields`, where an
+entry is judged by its own numbers before it is unpacked: see `limits`.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +23,14 @@ import orjson
 import zstandard
 
 from synapse_stream.errors import DecodeError
+from synapse_stream.limits import (
+    LARGEST_DATA_BYTES,
+    check_lines,
+    check_size,
+    compress,
+    declared_bytes,
+    decompress,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,24 +43,6 @@ _WRITTEN = {(b"p", b"n", b"m", b"h", b"d"), _COMPRESSED}
 _MOST_DIGITS = 16
 _ZERO = ord("0")
 _LONGEST_PRODUCER = 200  # bytes
-_FRAME = b"\x28\xb5\x2f\xfd"  # what a zstd frame begins with
-_MOST_FIELDS = 16
-_KEPT_OF_A_WORD = 4096  # bytes, of an entry that is too large to be kept whole
-
-LARGEST_DATA_BYTES = 2 * 1024 * 1024
-"""Most that the lines of a batch may hold: a shipper sends 1 MiB, or one event more."""
-MOST_LINES = 65_536
-"""Most lines of a batch, which also has no more than it has numbers: 1 MiB of events has fewer."""
-LARGEST_ENTRY_BYTES = LARGEST_DATA_BYTES + 4096
-"""Most that the fields of an entry may hold; of a larger one only the beginnings are read."""
-CUTTING = (LARGEST_ENTRY_BYTES, _MOST_FIELDS, _KEPT_OF_A_WORD)
-"""How entries are cut, for who does it elsewhere: largest, most fields, bytes kept of a word."""
-CUT = b"cut"
-"""Field of an entry that was cut when it was read: how many bytes it has."""
-
-_local = (
-    threading.local()
-)  # zstd contexts are costly to make and must not be shared between threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +117,7 @@ def encode_fields(batch: Batch) -> dict[str, Any]:
         "h": batch.hash,
     }
     if len(batch.data) >= _COMPRESS_FROM_BYTES:
-        fields["z"] = _compressor().compress(batch.data)
+        fields["z"] = compress(batch.data)
     else:
         fields["d"] = batch.data
     return fields
@@ -142,10 +130,10 @@ def decode_fields(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
         DecodeError: a field is missing or damaged, or it is larger than any batch may be.
     """
     try:
-        _check_size(fields)
+        check_size(fields)
         producer, first, last = fields[b"p"].decode(), int(fields[b"n"]), int(fields[b"m"])
-        data = fields[b"d"] if b"d" in fields else _decompress(fields[b"z"])
-        _check_lines(data, last - first + 1)
+        data = fields[b"d"] if b"d" in fields else decompress(fields[b"z"])
+        check_lines(data, last - first + 1)
         return Batch(job_id, producer, first, last, fields[b"h"], data)
     except (KeyError, ValueError, zstandard.ZstdError) as error:
         msg = f"an entry of job {job_id!r} is no batch: {type(error).__name__}: {error}"
@@ -164,25 +152,10 @@ def parse_fields(fields: Mapping[bytes, bytes]) -> Parts | None:
     if begin > end or len(producer) > _LONGEST_PRODUCER or not _is_text(producer):
         return None
     is_compressed = names == _COMPRESSED
-    size = _declared_bytes(payload) if is_compressed else len(payload)
+    size = declared_bytes(payload) if is_compressed else len(payload)
     if not 0 <= size <= LARGEST_DATA_BYTES or len(payload) > LARGEST_DATA_BYTES:
         return None
     return Parts(producer, begin, end, link, is_compressed, payload)
-
-
-def cut_fields(fields: Mapping[bytes, bytes]) -> Mapping[bytes, bytes]:
-    """Return the fields of an entry; of one that is too large the beginnings, and `CUT`."""
-    size = size_of(fields)
-    if size <= LARGEST_ENTRY_BYTES and len(fields) <= _MOST_FIELDS:
-        return fields
-    some = list(fields.items())[: _MOST_FIELDS - 1]
-    kept = {name[:_KEPT_OF_A_WORD]: value[:_KEPT_OF_A_WORD] for name, value in some}
-    return {**kept, CUT: b"%d" % size}
-
-
-def size_of(fields: Mapping[bytes, bytes]) -> int:
-    """Return how many bytes the fields of an entry hold."""
-    return sum(map(len, fields)) + sum(map(len, fields.values()))
 
 
 def written_fields(parts: Parts) -> dict[bytes, bytes]:
@@ -250,55 +223,3 @@ def _is_text(word: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _compressor() -> zstandard.ZstdCompressor:
-    try:
-        return _local.compressor  # type: ignore[no-any-return]
-    except AttributeError:
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
-        return compressor
-
-
-def _check_size(fields: Mapping[bytes, bytes]) -> None:
-    if CUT in fields:
-        size_there = fields[CUT][:20].decode(errors="replace")
-        msg = f"it has {size_there} bytes, or more fields than a batch"
-        raise ValueError(msg)
-    size = size_of(fields)
-    if size > LARGEST_ENTRY_BYTES:
-        msg = f"it has {size} bytes; at most {LARGEST_ENTRY_BYTES} are allowed"
-        raise ValueError(msg)
-
-
-def _check_lines(data: bytes, numbers: int) -> None:
-    lines = data.count(b"\n") + (data[-1:] not in {b"", b"\n"})
-    if lines > MOST_LINES:
-        msg = f"it has {lines} lines; at most {MOST_LINES} are allowed"
-        raise ValueError(msg)
-    if lines > max(numbers, 0):
-        msg = f"it has {lines} lines, but only {max(numbers, 0)} numbers"
-        raise ValueError(msg)
-
-
-def _declared_bytes(frame: bytes) -> int:
-    """Return how large a zstd frame says that it is unpacked; -1 when it does not say."""
-    if not frame.startswith(_FRAME):
-        return -1
-    try:
-        return int(zstandard.frame_content_size(frame))
-    except zstandard.ZstdError:
-        return -1
-
-
-def _decompress(frame: bytes) -> bytes:
-    """Unpack one frame, which must be all there is, and of the size that it says."""
-    size = _declared_bytes(frame)
-    if not 0 <= size <= LARGEST_DATA_BYTES:
-        msg = f"a zstd frame of {size} bytes; at most {LARGEST_DATA_BYTES} are allowed"
-        raise ValueError(msg)
-    try:
-        decompressor = _local.decompressor
-    except AttributeError:
-        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
-    return decompressor.decompress(frame, allow_extra_data=False)  # type: ignore[no-any-return]

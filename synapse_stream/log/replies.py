@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream.batch import RawEntry, cut_fields
+from synapse_stream.batch import RawEntry
 from synapse_stream.keys import is_job_id
+from synapse_stream.limits import cut_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,18 +15,16 @@ from hypothesis import strategies as st
 
 from synapse_stream.batch import (
     GENESIS,
-    LARGEST_DATA_BYTES,
     Batch,
-    cut_fields,
     decode_events,
     decode_fields,
     encode_fields,
     parse_fields,
     seal,
-    size_of,
 )
 from synapse_stream.encoding import MAX_EVENT_BYTES
 from synapse_stream.errors import DecodeError
+from synapse_stream.limits import LARGEST_DATA_BYTES, cut_fields, size_of
 from synapse_stream.producer.shipper import MAX_BATCH_BYTES
 
 names = st.text(st.characters(codec="utf-8"), min_size=1)
