@@ -24,7 +24,7 @@ def rows(stage: Stage) -> Iterator[Row]:
         for statement in statements:
             took[statement].append(_import_ms(statement))
     for statement in statements[:-1]:
-        bound = Bound(1.0, on="ratio")
+        bound = Bound(0.5, on="ratio")
         yield Row(statement, "ms CPU", took[statement], took[YARDSTICK], YARDSTICK, bound)
 
 

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -23,6 +23,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from synapse_stream.log.descriptors import guard
 from synapse_stream.log.failures import FAILURES
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def connect(endpoint: Endpoint, *, connect_seconds: float, answer_seconds: float
         common |= {"socket_timeout": connect_seconds, **endpoint.sentinel_login}
         make: Any = Sentinel  # untyped in redis-py
         sentinels = make(endpoint.nodes, sentinel_kwargs=common, **options)
-        return cast("Client", sentinels.master_for(endpoint.service))
+        return guard(sentinels.master_for(endpoint.service))
     if endpoint.path:
-        return Redis(unix_socket_path=endpoint.path, **options)
+        return guard(Redis(unix_socket_path=endpoint.path, **options))
     host, port = endpoint.nodes[0]
-    return Redis(host=host, port=port, **options)
+    return guard(Redis(host=host, port=port, **options))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LOOK_SECONDS = 5.0
 _READ_BYTES = 65_536
 _END = 0
 
@@ -40,6 +41,7 @@ class Ears:
         self._tell = tell
         self._pipes: dict[int, tuple[int, int]] = {}
         self._listening: set[int] = set()
+        self._places: dict[int, object] = {}
         self._heard: set[int] = set()
         self._lock = threading.Lock()
         try:
@@ -47,6 +49,7 @@ class Ears:
                 self._pipes[number] = reading, writing = os.pipe()
                 os.set_blocking(reading, False)
                 os.set_blocking(writing, False)  # else a full pipe would hold up the handler
+                self._places |= {end: _place_of(end) for end in (reading, writing)}
             threading.Thread(
                 target=self._listen, name="synapse-stream-signals", daemon=True
             ).start()
@@ -80,14 +83,17 @@ class Ears:
         self._listening.clear()
         if in_child:
             self._close_pipes()
-        else:
+        elif self._is_own(self._pipes[_END][1]):
             os.write(self._pipes[_END][1], b".")  # the thread closes them
 
     def _listen(self) -> None:
         numbers = {reading: number for number, (reading, _) in self._pipes.items()}
-        while True:
-            ready, _, _ = select.select(list(numbers), [], [])
-            for reading in ready:
+        while all(map(self._is_own, numbers)):
+            try:
+                ready, _, _ = select.select(list(numbers), [], [], _LOOK_SECONDS)
+            except OSError:
+                break
+            for reading in filter(self._is_own, ready):
                 if numbers[reading] == _END:
                     self._close_pipes()
                     return
@@ -103,5 +109,21 @@ class Ears:
     def _close_pipes(self) -> None:
         for ends in self._pipes.values():
             for end in ends:
-                os.close(end)
+                if self._is_own(end):
+                    os.close(end)
         self._pipes.clear()
+
+    def _is_own(self, end: int) -> bool:
+        """Tell whether a number is still that of a pipe of ours, and not of a file of the plugin.
+
+        Daemons close all descriptors of a process, and their numbers are used again.
+        """
+        return self._places.get(end) == _place_of(end)
+
+
+def _place_of(descriptor: int) -> object:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
