@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +82,8 @@ def secrets_of(url: str) -> set[str]:
 
 
 def _secrets(parts: dict[str, str]) -> Iterator[str]:
+    from urllib.parse import unquote, unquote_plus  # noqa: PLC0415 - only of what failed
+
     _, _, password = parts["user"].partition(":")
     yield from (password, unquote(password))
     for pair in parts["query"].split("&"):

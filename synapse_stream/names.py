@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from synapse_stream.plain import clean
 
 MAX_NAME = 512
@@ -24,6 +22,8 @@ def storable(name: str) -> str:
     shown = clean(name).replace("\0", _NUL_SHOWN)
     if len(shown) <= MAX_NAME:
         return shown
+    from hashlib import sha256  # noqa: PLC0415 - names are seldom that long
+
     digest = sha256(name.encode(errors="surrogatepass")).hexdigest()
     return f"{shown[:_KEPT_OF_NAME]}…{digest[:16]}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import socket
 import sys
 import weakref
 from contextlib import suppress
@@ -84,7 +83,7 @@ class OpenRun(RuntimeContext):
         fields = {
             "action": None if action is None else str(getattr(action, "action_name", action)),
             "plugin": _plugin_of(action),
-            "host": socket.gethostname(),
+            "host": os.uname().nodename,
             "pid": os.getpid(),
             "rank": rank,
             "attempt": attempt,

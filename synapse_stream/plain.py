@@ -16,6 +16,7 @@ Foreign types are told by what they can do: neither NumPy nor PyTorch nor pydant
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import fields, is_dataclass
@@ -26,7 +27,6 @@ from itertools import islice
 from pathlib import PurePath
 from types import NoneType
 from typing import Any
-from uuid import UUID
 
 from synapse_stream.tags import escape, tag_float, tag_int
 
@@ -123,7 +123,7 @@ class _Walk:
                     return _SCALARS[base](value)
                 if base in _CONTAINERS:
                     return _CONTAINERS[base](self, value)
-            return self._by_ability(value)
+            return str(value) if _is_uuid(value) else self._by_ability(value)
         except RecursionError:
             raise  # whoever has room on the stack describes it
         except Exception:  # noqa: BLE001 - foreign code may raise anything
@@ -240,10 +240,14 @@ _SCALARS: dict[type, Callable[[Any], Any]] = {
     time: time.isoformat,
     timedelta: str,
     Decimal: str,
-    UUID: str,
     PurePath: str,
     BaseException: _exception_text,
 }
+
+
+def _is_uuid(value: Any) -> bool:
+    module = sys.modules.get("uuid")  # who has one has imported it
+    return module is not None and isinstance(value, module.UUID)
 
 
 # The base class's own iterators: a subclass's are foreign code, which orjson ignores as well.
