@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from synapse_stream import voice
 from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.keys import LONGEST_JOB_ID, is_job_id
@@ -19,8 +19,8 @@ from synapse_stream.settings import Settings
 if TYPE_CHECKING:
     from synapse_stream.context import RuntimeContext
     from synapse_stream.loggers.base import BaseLogger
+    from synapse_stream.loggers.stream import StreamLogger
 
-_log = logging.getLogger("synapse_stream")
 
 _CHOICES = ("spool", "raise")
 
@@ -88,11 +88,12 @@ def open_run(
     check_job_id(job_id)
     key = (job_id, named or 0, settings.namespace, settings.server)
     end_older(key)
-    place = _find_place(job_id, settings, named, may_join=rank is None and not is_new)
+    stream = _open_stream(job_id, settings, named, may_join=rank is None and not is_new)
+    _await_server(stream, settings, on_unavailable)
     environment = PluginEnvironment.of(env)
     beside = _console(job_id, environment) if console else []
     run = OpenRun(
-        _open_loggers(job_id, settings, place, on_unavailable, beside),
+        ManyLogger(stream, *beside) if beside else stream,
         key=key,
         settle_seconds=settings.exit_wait_seconds,
         env=environment,
@@ -101,8 +102,8 @@ def open_run(
         agent_client=agent_client,
         checkpoint=checkpoint,
     )
-    if place.rank is not None:
-        run.record_start(action, params, place.rank, number, labels)
+    if stream.rank is not None:
+        run.record_start(action, params, stream.rank, number, labels)
     return run
 
 
@@ -123,39 +124,34 @@ def make_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random}"
 
 
-class _Place(NamedTuple):
-    """Which of the processes of a run one is."""
+def _open_stream(
+    job_id: str, settings: Settings, rank: int | None, *, may_join: bool
+) -> StreamLogger:
+    """Open this process's part of the stream: a child's, if there is a rank 0 and none was named.
 
-    rank: int | None
-    """None: a child of another one."""
-    parent: str | None
-    """The producer of rank 0, if it lives on this host."""
+    Processes that start at the same time do so one after the other: one of them is rank 0.
+    """
+    from synapse_stream.loggers.stream import StreamLogger  # noqa: PLC0415 - brings redis
+    from synapse_stream.producer.living import find_living, one_at_a_time  # noqa: PLC0415
 
-
-def _find_place(job_id: str, settings: Settings, rank: int | None, *, may_join: bool) -> _Place:
-    """Return the place of this process: a child's, if there is a rank 0 and none was asked for."""
-    from synapse_stream.producer.living import find_living  # noqa: PLC0415 - as below
-
-    found = find_living(settings, job_id)
-    parent = None if found is None or found.owner.pid == os.getpid() else found
-    if parent is None or (not rank and not may_join):
-        return _Place(rank or 0, None)
+    if not rank and not may_join:
+        return StreamLogger(job_id, settings)
+    with one_at_a_time(settings):
+        found = find_living(settings, job_id)
+        parent = None if found is None or found.owner.pid == os.getpid() else found
+        if parent is None:
+            return StreamLogger(job_id, settings, rank=rank or 0)
+        stream = StreamLogger(job_id, settings, rank=rank or None, parent=parent.producer)
     if not rank:
-        _log.warning(
+        voice.warn(
             "job %s: its run is open in process %d, so this process reports to that run as a child"
             ' of it; open_run(…, attempt="new") starts a new attempt instead',
             *(job_id, parent.owner.pid),
         )
-        return _Place(None, parent.producer)
-    return _Place(rank, parent.producer)
+    return stream
 
 
-def _open_loggers(
-    job_id: str, settings: Settings, place: _Place, on_unavailable: str, beside: list[BaseLogger]
-) -> BaseLogger:
-    from synapse_stream.loggers.stream import StreamLogger  # noqa: PLC0415 - brings redis
-
-    stream = StreamLogger(job_id, settings, rank=place.rank, parent=place.parent)
+def _await_server(stream: StreamLogger, settings: Settings, on_unavailable: str) -> None:
     try:
         stream.wait_ready(settings.connect_seconds)
     except BaseException as error:
@@ -163,7 +159,6 @@ def _open_loggers(
         if not may_wait:  # else the shipper has said what is wrong and where events wait
             stream.close()
             raise
-    return ManyLogger(stream, *beside) if beside else stream
 
 
 def _console(job_id: str, env: PluginEnvironment) -> list[BaseLogger]:

@@ -157,6 +157,11 @@ class StreamLogger(BaseLogger):
             self._producer.wait_ready(timeout)
 
     @property
+    def rank(self) -> int | None:
+        """Number of this process among those of the run; None: it is a child of it."""
+        return self._rank
+
+    @property
     def spool_path(self) -> str:
         """Where events wait until the server has them."""
         return self._producer.place if self._producer else str(self._settings.spool_root)

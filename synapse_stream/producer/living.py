@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import DecodeError
@@ -12,9 +13,44 @@ from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
 from synapse_stream.producer.roots import roots
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from synapse_stream.settings import Settings
+
+
+_LONGEST_WAIT_SECONDS = 2.0
+_LOOK_AGAIN_SECONDS = 0.01
+
+
+@contextlib.contextmanager
+def one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Let one process of this host after the other look who lives and show that itself does.
+
+    Who holds others up for long is not waited for, nor where no such thing can be written.
+    """
+    descriptor = -1
+    try:
+        with contextlib.suppress(OSError):
+            settings.spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(settings.spool_root / ".opening", flags, 0o600)
+            _lock(descriptor)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return
 
 
 def find_living(settings: Settings, job_id: str) -> ProducerInfo | None:
