@@ -27,6 +27,8 @@ class ChildExit:
     def __init__(self) -> None:
         self._calls: dict[object, Callable[[], object]] = {}
         self._is_prepared = False
+        self.is_of_pool = False
+        """True when the worker of a pool exits: with which status is the pool's affair."""
 
     def before(self, owner: object, call: Callable[[], object]) -> None:
         """Have `call` called at the end, until `forget`; the last comes first."""
@@ -54,6 +56,7 @@ class ChildExit:
         return bool(kinds)
 
     def _leave_pool(self, before: Callable[..., object] | None, *given: Any) -> None:
+        self.is_of_pool = True
         self._call_all()
         if before is not None:
             before(*given)

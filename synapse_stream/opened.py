@@ -152,6 +152,8 @@ class OpenRun(RuntimeContext):
             _runs.discard(self)
 
     def _ending_of_process(self) -> Ending:
+        if CHILD_EXIT.is_of_pool:
+            return exit_ending(None)
         error = sys.exc_info()[1] if EXITS.error is None else EXITS.error
         if error is None or error is self._errors_before[1]:
             error = None if hasattr(sys, "ps1") else self._new_last_error()
