@@ -137,8 +137,7 @@ def _open_stream(
     if not rank and not may_join:
         return StreamLogger(job_id, settings)
     with one_at_a_time(settings):
-        found = find_living(settings, job_id)
-        parent = None if found is None or found.owner.pid == os.getpid() else found
+        parent = find_living(settings, job_id)
         if parent is None:
             return StreamLogger(job_id, settings, rank=rank or 0)
         stream = StreamLogger(job_id, settings, rank=rank or None, parent=parent.producer)

@@ -6,9 +6,11 @@ import atexit
 import os
 import socket
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from synapse_stream import voice
 from synapse_stream.encoding import encode, encode_plainest_metrics
 from synapse_stream.errors import RunEnded
 from synapse_stream.forks import CHILD_EXIT
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
 
 _MOST_NAMED = 1_000
+_SHARE_OF_CHILDREN = 0.6  # of the time to wait at the end; the rest is for the end itself
 
 _loggers: weakref.WeakSet[StreamLogger] = weakref.WeakSet()
 
@@ -127,17 +130,26 @@ class StreamLogger(BaseLogger):
         producer = self._producer
         if producer is None or (self._last_word is None and producer.discard()):
             return
+        began = time.monotonic()
+        found = self._settle_children(producer)
         last_word = {"error": None, "result": None, **(self._last_word or {}), "rank": self._rank}
         if self._is_child or self._last_word is None:
             last_word["status"] = None
-        (body,) = encode("end", None, last_word | self._children())
-        producer.close("end", redact_body(body, self._rules))
+        (body,) = encode("end", None, last_word | found)
+        rest = self._settings.exit_wait_seconds - (time.monotonic() - began)
+        producer.close("end", redact_body(body, self._rules), max(0.0, rest))
 
-    def _children(self) -> dict[str, Any]:
-        """Return what the end says of the children that reported from this host."""
-        if self._is_child or self._producer is None:
+    def _settle_children(self, producer: Producer) -> dict[str, Any]:
+        """Send what dead children left; return what the end says of all that reported here."""
+        if self._is_child:
             return {}
-        found = children(homes_of(self._settings, self._producer.id))
+        homes = homes_of(self._settings, producer.id)
+        if children(homes):
+            try:
+                producer.adopt_children(_SHARE_OF_CHILDREN * self._settings.exit_wait_seconds)
+            except Exception:  # noqa: BLE001 - what is left is still a spool
+                voice.fault("job %s: looking after its children failed", self._job_id)
+        found = children(homes)
         named = [child._asdict() for child in found[:_MOST_NAMED]]
         return {"children": named, "child_count": len(found)} if found else {}
 
@@ -202,7 +214,9 @@ class StreamLogger(BaseLogger):
         return self._producer.id
 
     def _open_producer(self) -> Producer:
-        producer = Producer(self._job_id, self._settings, self._open_log, rank=self._rank)
+        producer = Producer(
+            self._job_id, self._settings, self._open_log, rank=self._rank, parent=self._parent
+        )
         CHILD_EXIT.before(self, self.close)
         return producer
 

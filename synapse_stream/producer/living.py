@@ -9,13 +9,17 @@ import time
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import DecodeError
+from synapse_stream.producer.case import Case
+from synapse_stream.producer.identity import myself
 from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
-from synapse_stream.producer.roots import roots
+from synapse_stream.producer.search import names_in, own_pair
+from synapse_stream.producer.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from synapse_stream.producer.identity import Identity
+    from synapse_stream.producer.search import Pair
     from synapse_stream.settings import Settings
 
 
@@ -54,24 +58,29 @@ def _lock(descriptor: int) -> None:
 
 
 def find_living(settings: Settings, job_id: str) -> ProducerInfo | None:
-    """Return a producer of rank 0 of the job that provably lives on this host; None: no such."""
-    for root in roots(settings):
-        with contextlib.suppress(OSError):
-            for home in root.iterdir():
-                with contextlib.suppress(OSError, DecodeError):
-                    info = ProducerInfo.parse((home / DESCRIPTION).read_bytes())
-                    is_it = (info.job_id, info.rank) == (job_id, 0)
-                    if is_it and info.namespace == settings.namespace and _is_locked(home):
-                        return info
+    """Return a producer of rank 0 of the job that provably lives on this host; None: no such.
+
+    One of this process is none.
+    """
+    pair, me = own_pair(settings), myself()
+    wanted = (job_id, 0, settings.namespace)
+    for root in pair.named().values():
+        for name in names_in(root):
+            with contextlib.suppress(OSError, DecodeError):
+                info = ProducerInfo.parse((root / name / DESCRIPTION).read_bytes())
+                is_it = (info.job_id, info.rank, info.namespace) == wanted and info.owner != me
+                if is_it and _is_here(info.owner, me) and _lives(pair, name):
+                    return info
     return None
 
 
-def _is_locked(home: Path) -> bool:
-    descriptor = os.open(home / DESCRIPTION, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+def _is_here(owner: Identity, me: Identity) -> bool:
+    """Tell whether a process ran on this host; a boot's id is that of all its containers."""
+    if owner.boot is not None and me.boot is not None:
+        return owner.boot == me.boot
+    return owner.host == me.host
+
+
+def _lives(pair: Pair, name: str) -> bool:
+    with Case(pair, name) as case:
+        return case.verdict.kind is Kind.LIVING

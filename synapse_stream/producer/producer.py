@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from synapse_stream import voice
 from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError, LogUnavailable, RunEnded
+from synapse_stream.producer.adopt import Adopter
 from synapse_stream.producer.beats import Beats
 from synapse_stream.producer.crew import CREW
 from synapse_stream.producer.ended import Ended, note_ended
@@ -41,6 +42,7 @@ class Producer:
     disk. `due`, `ship` and `fail` are for its lane, `keep` is for the keeper.
 
     Args:
+        parent: the producer that opened the run, if another one did.
         open_log: makes the connection to the log; None: as the settings say.
     """
 
@@ -51,12 +53,13 @@ class Producer:
         open_log: Callable[[], EventLog] | None = None,
         *,
         rank: int | None,
+        parent: str | None = None,
     ) -> None:
         self.id = secrets.token_hex(8)
         self._settings = settings
-        info = ProducerInfo.of(settings, self.id, job_id, rank, None)
+        info = ProducerInfo.of(settings, self.id, job_id, rank, parent)
         server = _server_of(settings) if open_log is None else open_log
-        open_log = open_log or _opener(settings)
+        self._open_log = open_log = open_log or _opener(settings)
         self._lane = CREW.lane(server, open_log)
         self._spool = open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
         self._journal = Journal([home.path for home in self._spool.homes()])
@@ -104,7 +107,13 @@ class Producer:
         self._wait(lambda: self._spool.acknowledged >= target or self._is_closed, timeout)
         return self._spool.acknowledged >= target
 
-    def close(self, kind: str, body: bytes) -> None:
+    def adopt_children(self, timeout: float) -> None:
+        """Send what dead children left, in at most `timeout` seconds, if there is a server."""
+        if self._lane.is_open and not self._is_closed:
+            adopter = Adopter(self._settings, self._open_log)
+            adopter.adopt_children(self.id, time.monotonic() + timeout)
+
+    def close(self, kind: str, body: bytes, timeout: float | None = None) -> None:
         """Accept the last event, wait a bounded time, and leave what is unsent to the spool.
 
         Afterwards `append` raises RunEnded. Calling it again does nothing.
@@ -112,7 +121,8 @@ class Producer:
         if self._is_closed:
             return
         self._spool.seal(kind, body)
-        is_sent = self._wait_for_the_end()
+        seconds = self._settings.exit_wait_seconds if timeout is None else timeout
+        is_sent = self._wait_for_the_end(seconds)
         self._is_parting = True  # first, or the keeper would let go of it
         self._leave()
         self._park()
@@ -214,7 +224,7 @@ class Producer:
             rest = None if timeout is None else max(0.0, deadline - time.monotonic())
             self._shipper.progress.wait_for(is_over, rest)
 
-    def _wait_for_the_end(self) -> bool:
+    def _wait_for_the_end(self, seconds: float) -> bool:
         """Wait for the last acknowledgement; not long for a server that never answered."""
         last = self._spool.next - 1
         shipper = self._shipper
@@ -224,7 +234,7 @@ class Producer:
             hopeless = not shipper.has_succeeded and shipper.failures > failed_before
             return self._spool.acknowledged >= last or hopeless
 
-        self._wait(is_over, self._settings.exit_wait_seconds)
+        self._wait(is_over, seconds)
         return self._spool.acknowledged >= last
 
     def _leave(self) -> None:

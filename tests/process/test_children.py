@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream import JobStream
 from synapse_stream.lives import End, Joined, RunStarted
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from tests.leaving import Leaving, Left
@@ -239,6 +241,56 @@ def test_an_end_leaves_no_thread_and_no_descriptor(run: Leaving) -> None:
         assert threading.active_count() == 1, threading.enumerate()
         assert len(held()) <= len(before), (before, held())
         """
+    )
+
+    assert left.code == 0, left.stderr
+
+
+MANY = """
+def work(number):
+    for value in range(500):
+        ctx.set_metrics({"loss": value}, step=f"w{number}")
+
+"""
+KILLED = [
+    "with multiprocessing.get_context('fork').Pool(2) as pool: pool.map(work, range(4), 1)",
+    "for number in range(4):\n        if os.fork() == 0:\n            work(number); os._exit(0)\n"
+    "        os.wait()",
+    "for number in range(4):\n        if os.fork() == 0:\n            work(number); "
+    "os.kill(os.getpid(), 9)\n        os.wait()",
+    "for number in range(4):\n        if os.fork() == 0:\n            work(number); "
+    "os.execv('/bin/true', ['true'])\n        os.wait()",
+]
+
+
+@pytest.mark.parametrize("killing", KILLED, ids=["terminated", "_exit", "SIGKILL", "exec"])
+def test_the_end_of_a_run_sends_what_its_dead_children_left(run: Leaving, killing: str) -> None:
+    left = run(f'{MANY}with open_run("job-1") as ctx:\n    {killing}')
+
+    assert left.types.count("metrics") == 2_000, left.stderr
+    assert left.end.child_count == len(joined(left)) > 0
+    seals = [e for e in left.events if e.type in {"producer_lost", "end"}]
+    assert len(seals) == 1 + len(joined(left))
+    state = JobStream("job-1", run.settings).state(at=left.recorded[-1].position)
+    assert state is not None
+    (attempt,) = state.attempts
+    assert (attempt.status, attempt.completeness.status) == ("completed", "complete")
+
+
+def test_a_run_without_a_server_does_not_wait_for_its_children(run: Leaving) -> None:
+    left = run(
+        MANY
+        + """
+ctx = open_run("job-1")
+if os.fork() == 0:
+    work(1); os._exit(0)
+os.wait()
+before = time.monotonic()
+ctx.end_log()
+assert time.monotonic() - before < 10
+""",
+        SYNAPSE_STREAM_REDIS_URL=f"redis://127.0.0.1:{free_port()}",
+        SYNAPSE_STREAM_CONNECT_SECONDS="0.5",
     )
 
     assert left.code == 0, left.stderr
