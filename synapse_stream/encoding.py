@@ -23,10 +23,21 @@ from synapse_stream.tags import restore, wire_number
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_EVENT_BYTES", "VERSIONS", "encode", "encode_plainest_metrics", "restore"]
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "TIME_BITS",
+    "VERSIONS",
+    "encode",
+    "encode_plainest_metrics",
+    "representable",
+    "restore",
+]
 
 MAX_EVENT_BYTES = 256 * 1024
 """Largest body; metrics beyond it are split, other events are cut and marked."""
+
+TIME_BITS = 53
+"""Times are microseconds since 1970 in so many bits, the integers that every JSON reader holds."""
 
 VERSIONS = dict.fromkeys(
     (
@@ -47,6 +58,11 @@ _HEADS: dict[str | None, bytes] = {}  # what stands before the values, by step
 _PLAINEST_BYTES = MAX_EVENT_BYTES - 8192  # whatever the step is
 _MARK_BYTES = 512  # room for the field `truncated`
 _CUT_BYTES = 64  # room for what stands between head and tail
+
+
+def representable(time_us: int) -> int:
+    """Return the time nearest to `time_us` that views take: from 1970 to the year 2255."""
+    return min(max(time_us, 0), (1 << TIME_BITS) - 1)
 
 
 def encode(kind: str, step: str | None, fields: dict[str, Any]) -> tuple[bytes, ...]:

@@ -18,7 +18,7 @@ from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.outlet import Outlet
-from synapse_stream.plain import describe
+from synapse_stream.plain import clean, describe
 from synapse_stream.signals import broken_pipe_raises, is_plugins_own
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LONGEST_WAIT_SECONDS = 1.0
 _MOST_WAITING = 100
 _CALLER = 3  # frames between `findCaller` and whoever calls `warn`, `error` or `fault`
-_PLAIN = (str, int, float)  # exactly these: a subclass may do anything when it is formatted
+_PLAIN = (int, float)  # exactly these: a subclass may do anything when it is formatted
 
 _LAST_RESORT = logging.lastResort
 _FORMATTER = logging.Formatter()
@@ -120,7 +120,7 @@ def _say(level: int, message: str, args: tuple[Any, ...], *, is_fault: bool = Fa
 
 def _text(arg: Any) -> str:
     try:
-        return str.__str__(str(arg))
+        return clean(str(arg))
     except Exception:  # noqa: BLE001 - foreign code may raise anything
         return describe(arg)
 

@@ -6,7 +6,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream.encoding import MAX_EVENT_BYTES, encode
+from synapse_stream.encoding import MAX_EVENT_BYTES, encode, representable
 from synapse_stream.producer.homes import ALONE
 from synapse_stream.producer.mending import last_word, line, mend, numbered_from
 from synapse_stream.producer.segment import Chunk, used_bytes
@@ -89,7 +89,7 @@ class Orphan:
         Raises:
             OSError: no room.
         """
-        now = time.time_ns() // 1000
+        now = representable(time.time_ns() // 1000)
         lines: list[bytes] = []
         for kind, fields in events:
             (body,) = encode(kind, None, dict(fields))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from synapse_stream.encoding import encode
+from synapse_stream.encoding import encode, representable
 from synapse_stream.producer.segment import Segment
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Reserve:
 
 
 def _line(number: int, body: bytes) -> bytes:
-    return b'{"seq":%d,"time":%d,%b\n' % (number, time.time_ns() // 1000, body)
+    return b'{"seq":%d,"time":%d,%b\n' % (number, representable(time.time_ns() // 1000), body)
 
 
 def _shortened(body: bytes) -> bytes:

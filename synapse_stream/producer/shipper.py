@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from synapse_stream import voice
 from synapse_stream.batch import GENESIS, Batch, seal
-from synapse_stream.encoding import encode
+from synapse_stream.encoding import encode, representable
 from synapse_stream.log.answers import Outcome
 from synapse_stream.position import BEGINNING, Position
 from synapse_stream.producer.heads import Heads
@@ -213,7 +213,9 @@ class Shipper:
             last = min(last, foreign - 1)
         if self._source is not self._events:
             last = max(last, 0)  # its event 0 is no event of the spool
-        heir = Name(secrets.token_hex(8), last + 1 + self._shift, time.time_ns() // 1000)
+        heir = Name(
+            secrets.token_hex(8), last + 1 + self._shift, representable(time.time_ns() // 1000)
+        )
         self._notes.rename(heir)
         voice.warn(
             "job %s: another sender uses the name of producer %s; its events go on as producer %s",
@@ -266,4 +268,4 @@ def _loss_line(first: int, last: int) -> bytes:
         "reason": "the server no longer has these events and the spool does not keep them any more",
     }
     (body,) = encode("loss", None, fields)
-    return b'{"seq":%d,"time":%d,%b\n' % (last, time.time_ns() // 1000, body)
+    return b'{"seq":%d,"time":%d,%b\n' % (last, representable(time.time_ns() // 1000), body)

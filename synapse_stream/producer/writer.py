@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from synapse_stream.encoding import encode
+from synapse_stream.encoding import TIME_BITS, encode, representable
 from synapse_stream.errors import RunEnded
 from synapse_stream.producer.reserve import Reserve
 from synapse_stream.producer.shedding import Pressure, Shedding
@@ -67,6 +67,7 @@ class Writer:
             if self._is_pressed and not self._shedding.admits(kind, body):
                 return False
             now = time.time_ns() // 1000
+            now = representable(now) if now >> TIME_BITS else now  # a clock gone wrong
             while True:
                 number = self.next
                 line = b'{"seq":%d,"time":%d,%b\n' % (number, now, body)

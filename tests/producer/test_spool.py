@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from consumers.projections.checks import LATEST_TIME
 from synapse_stream.encoding import encode
 from synapse_stream.errors import RunEnded
 from synapse_stream.producer.case import Case
@@ -77,6 +78,22 @@ def test_events_come_back_numbered_and_in_order(tmp_path: Path) -> None:
 
     assert [event["seq"] for event in events] == list(range(100))
     assert [event["content"] for event in events] == [str(n) for n in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("clock_ns", "time_us"),
+    [(-1, 0), (-(10**18), 0), (1_999, 1), (2**62, 2**62 // 1000), (2**63, 2**53 - 1)],
+)
+def test_a_clock_gone_wrong_gives_times_that_views_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock_ns: int, time_us: int
+) -> None:
+    desk = Desk(tmp_path)
+    monkeypatch.setattr(time, "time_ns", lambda: clock_ns)
+    desk.report("when?")
+    desk.spool.seal("end", encode("end", None, {"status": "completed"})[0])
+
+    assert [event["time"] for event in desk.events()] == [time_us, time_us]
+    assert 0 <= time_us < LATEST_TIME
 
 
 def test_reading_goes_on_from_any_number_across_segments(tmp_path: Path) -> None:
