@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from consumers.audit.anchors import Keys, Signer
 from consumers.store import AnchorDatabase
 from synapse_stream.errors import ConfigError
+from synapse_stream.private import make_file, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,8 @@ class AnchorFolder:
 
     def append(self, namespace: str, partition: int, sign: Sign) -> None:
         """Put it on the disk; a line that was torn by a crash is taken away first."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
+        make_file(self._file(namespace, partition))
         with self._file(namespace, partition).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.writelines(line + b"\n" for line in sign(_last_line(file.fileno())))

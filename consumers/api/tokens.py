@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from synapse_stream.errors import ConfigError
+from synapse_stream.private import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +161,7 @@ def read_private(file: Path, seconds: float | None = None) -> str | None:
 def _write(file: Path, text: str) -> None:
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(file.parent)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
         with os.fdopen(descriptor, "w") as opened:
             opened.write(f"{text}\n")

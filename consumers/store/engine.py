@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from consumers.errors import StoreUnavailable
 from consumers.store.failures import VALUE_ERRORS, translate
 from consumers.store.search import teach_sqlite
+from consumers.store.sqlite_file import connect, is_writable
 from synapse_stream.errors import ConfigError
 from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
+from synapse_stream.private import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -166,13 +169,16 @@ def open_sqlite(file: Path, *, page_bytes: int = PAGE_BYTES) -> Database:
         ConfigError: the folder cannot be made.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.parent.is_dir():
+            make_folder(file.parent)
     except OSError as error:
         msg = f"the store cannot use the folder {file.parent}: {error}"
         raise ConfigError(msg) from error
-    address = URL.create("sqlite", database=str(file.resolve()))  # a path, never parsed as a URL
-    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS}, pool_size=8)
-    event.listen(engine, "connect", partial(_prepare_sqlite, page_bytes))
+    path = file.resolve()
+    engine = create_engine(
+        "sqlite://", creator=partial(connect, path, _BUSY_SECONDS), poolclass=QueuePool, pool_size=8
+    )
+    event.listen(engine, "connect", partial(_prepare_sqlite, page_bytes, path))
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, str(file))
 
@@ -221,9 +227,11 @@ def _check_parameters(query: Mapping[str, Any], driver: Any) -> None:
         raise ValueError(msg)
 
 
-def _prepare_sqlite(page_bytes: int, driver_connection: Any, _record: Any) -> None:
+def _prepare_sqlite(page_bytes: int, file: Path, driver_connection: Any, _record: Any) -> None:
     driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
     teach_sqlite(driver_connection)
+    if not is_writable(file):
+        return
     page = f"PRAGMA page_size={page_bytes}"  # first: the others make the file
     checkpoint = f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // page_bytes}"
     try:

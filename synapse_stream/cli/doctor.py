@@ -28,6 +28,7 @@ def doctor(
     Exit code 1 when there is a problem; a warning is none.
     """
     from synapse_stream.cli.findings import examine
+    from synapse_stream.cli.privacy_findings import examine_privacy
     from synapse_stream.cli.retention_findings import examine_retention
     from synapse_stream.settings import Settings
 
@@ -36,7 +37,7 @@ def doctor(
         _print_config(settings, as_json=as_json)
         return
     findings = []
-    for finding in chain(examine(settings), examine_retention(settings)):
+    for finding in chain(examine(settings), examine_privacy(settings), examine_retention(settings)):
         findings.append(finding)
         if not as_json:
             print(_line(finding))

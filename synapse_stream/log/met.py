@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from synapse_stream.private import write_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,7 +44,7 @@ def keep(spool_root: Path) -> None:
         return
     draft = spool_root / f"{_FILE}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        draft.write_bytes(orjson.dumps(known | new))
+        write_file(draft, orjson.dumps(known | new))
         draft.replace(spool_root / _FILE)
 
 

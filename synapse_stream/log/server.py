@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.leash import leashed
+from synapse_stream.private import make_file, make_folder, write_file
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -80,7 +81,8 @@ class EmbeddedServer:
         """
         home = self.data_dir.resolve() / "server"
         try:
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(home)
+            make_file(home / "lock")
             lock = (home / "lock").open("w")
         except OSError as error:
             msg = f"the embedded server cannot use {home}: {error}"
@@ -162,6 +164,7 @@ class EmbeddedServer:
             stderr=subprocess.DEVNULL,
             pass_fds=(lock,),
             start_new_session=True,
+            umask=0o077,
         )
         if process.stdin is not None:
             process.stdin.write(config.encode())
@@ -273,8 +276,7 @@ def _free_port() -> int:
 
 def _write_address(data_dir: Path, url: str, pid: int) -> None:
     fresh = data_dir / "server.json.new"
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(orjson.dumps({"url": url, "pid": pid}))
+    write_file(fresh, orjson.dumps({"url": url, "pid": pid}))
     fresh.replace(data_dir / "server.json")
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from synapse_stream.private import write_file
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
@@ -67,5 +69,5 @@ def forget_ended(root: Path, noted: Mapping[str, Ended], there: Collection[str])
         return
     draft = root / f"{_FILE}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        draft.write_bytes(b"".join(orjson.dumps([*ended]) + b"\n" for ended in kept))
+        write_file(draft, b"".join(orjson.dumps([*ended]) + b"\n" for ended in kept))
         draft.replace(root / _FILE)

@@ -21,6 +21,7 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from synapse_stream.private import make_folder, write_file
 from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
 from synapse_stream.producer.life import keep_alive
 from synapse_stream.producer.roots import REMOVED, forget_root
@@ -174,7 +175,7 @@ class _Draft:
         directory = os.open(self._hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             self.place = _place_of(directory)
-            (self._hidden / DESCRIPTION).write_bytes(b" " * _BLOCK_BYTES)
+            write_file(self._hidden / DESCRIPTION, b" " * _BLOCK_BYTES)
             self._life, self.shows_life = keep_alive(DESCRIPTION, directory)
             self._lock = os.open(self._hidden / DESCRIPTION, os.O_RDWR | os.O_CLOEXEC)
         finally:
@@ -208,7 +209,7 @@ class _Draft:
 
 def _make_directory(path: Path) -> None:
     for attempt in range(_ATTEMPTS):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             path.mkdir(mode=0o700)
         except FileNotFoundError:  # somebody removed the root as empty

@@ -10,6 +10,7 @@ import stat
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from synapse_stream.private import make_folder, write_file
 from synapse_stream.settings import SHARED_MEMORY
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def _name_of(spool_root: Path) -> str:
     except OSError:
         draft = spool_root / f".{secrets.token_hex(8)}"
     try:
-        spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.write_text(secrets.token_hex(8))
+        make_folder(spool_root)
+        write_file(draft, secrets.token_hex(8).encode())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         return path.read_text()

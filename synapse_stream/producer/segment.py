@@ -12,6 +12,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from synapse_stream.private import open_new
 from synapse_stream.producer.mapping import map_file
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Segment:
             return
         draft = path.with_suffix(".tmp")
         try:
-            with draft.open("wb") as file:
+            with open_new(draft) as file:
                 file.write(memoryview(self.mapping)[: self.used])
             draft.rename(path)
         except OSError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import orjson
 
 from synapse_stream.leash import leashed
+from synapse_stream.private import make_file, make_folder
 from synapse_stream.text import one_line
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Program:
 
     def start(self) -> None:
         """Start it; again when it has ended."""
-        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.log.parent)
+        make_file(self.log)
         with suppress(FileNotFoundError):
             if self.log.stat().st_size > _MIB:
                 self.log.replace(self.log.with_suffix(".old.log"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream.private import make_file, make_folder
 from tests.chains import Chain
 from tests.servers import TestServer, free_port
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.settings import Settings
     from tests.cli.conftest import Said
 
 
@@ -178,3 +180,19 @@ def test_it_says_how_fast_memory_fills_and_who_holds_trimming_back(
     assert re.search(r"held back: archive by .*, run-state by .* MiB a day .* memory lasts", line)
     assert "synapse-stream trim --retire NAME" in line
     assert said.code == 0
+
+
+def test_files_that_others_may_read_are_named_with_the_command_that_closes_them(
+    command: Callable[..., Said], settings: Settings
+) -> None:
+    make_folder(settings.data_dir / "views")
+    file = settings.data_dir / "views" / "run-state.db"
+    make_file(file)
+    assert verdicts(command("doctor"))["files"] == "ok"
+
+    file.chmod(0o644)
+    said = command("doctor")
+
+    assert verdicts(said)["files"] == "warning"
+    assert f"others on this machine may use {file}" in said.out
+    assert f"chmod -R go= {settings.data_dir}" in said.out

@@ -1,0 +1,57 @@
+"""Files and folders that are their user's alone, whoever of us makes them first."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER, FILE = 0o700, 0o600
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and what is missing of the folders above it; one that is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made, or something else bears its name.
+    """
+    if not path.parent.is_dir():
+        make_folder(path.parent)
+    path.mkdir(mode=FOLDER, exist_ok=True)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file, if nothing of that name is there and the folder can be written."""
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file, new or in the place of what it held.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with open_new(path) as file:
+        file.write(content)
+
+
+def open_new(path: Path) -> IO[bytes]:
+    """Open a file to be written, new or in the place of what it held.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, FILE), "wb")
+
+
+def open_to_others(path: Path) -> bool:
+    """Tell whether others than its user may do anything with what is there."""
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
