@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults interpreters pools soak lock format clean
+.PHONY: help demo test check lint types imports unit coverage bench faults interpreters endings pools soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,10 @@ pools: $(POOLS)/.ready ## of these faults those of gunicorn, of celery's pool an
 
 interpreters: $(READY) ## ready the other interpreters of this machine for the faults
 	@$(BIN)/python -m tests.resilience_places.interpreters
+
+endings: interpreters ## how processes end, by every interpreter that `make interpreters` found; ARGS for pytest
+	@for python in $(BIN)/python .interpreters/*/bin/python; do [ ! -x $$python ] || { $$python --version && \
+		ENDINGS_PYTHON=$$PWD/$$python $(BIN)/python -m pytest -n logical --maxprocesses 8 tests/process $(ARGS); } || exit 1; done
 
 soak: $(READY) ## half an hour of reports and trimming; fails when memory or handles grow; ARGS='--minutes 5'
 	@$(BIN)/python -m tests.soak $(ARGS)

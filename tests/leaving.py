@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
+
 from synapse_stream import JobStream
 from synapse_stream.events import End, Event, RecordedEvent
 
@@ -39,6 +41,13 @@ def be_interrupted():
         time.sleep(0.05)
 
 """
+
+
+def need(module: str) -> None:
+    """Skip the test when the interpreter that runs the scripts lacks a module."""
+    done = subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"{PYTHON} has no {module}")
 
 
 class Left(NamedTuple):

@@ -9,6 +9,7 @@ import pytest
 
 from synapse_stream import JobStream
 from synapse_stream.lives import End, Joined, RunStarted
+from tests.leaving import need
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def test_a_context_can_be_given_to_workers(run: Leaving, method: str, pool: str)
 
 
 def test_workers_of_joblib_report_by_a_closure(run: Leaving) -> None:
-    pytest.importorskip("joblib")
+    need("joblib")
     left = run(
         """
         from joblib import Parallel, delayed
