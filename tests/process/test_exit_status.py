@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.leaving import HEAD
+from tests.leaving import HEAD, need
 
 if TYPE_CHECKING:
     from tests.leaving import Leaving
@@ -82,6 +82,7 @@ def test_a_name_imported_before_the_run_tells_as_well(run: Leaving, how: str) ->
 
 
 def test_click_tells_of_wrong_use(run: Leaving) -> None:
+    need("click")
     left = run(
         """
         import click
@@ -101,6 +102,8 @@ def test_click_tells_of_wrong_use(run: Leaving) -> None:
 
 @pytest.mark.parametrize("way", ["file", "module", "prompt", "pytest"])
 def test_however_the_interpreter_is_called(run: Leaving, way: str) -> None:
+    if way == "pytest":
+        need(way)
     path = run.write(
         OPEN + "def test_it():\n    assert False\nif __name__ == '__main__':\n  exit(3)"
     )
