@@ -83,6 +83,7 @@ $(READY): pyproject.toml requirements.lock
 	@$(UV_PIP) --require-hashes -r requirements.lock || { echo "Trying again with pip" >&2; \
 		$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
 	@$(UV_PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q synapse_stream consumers  # as pip does with what it installs
 	@touch $@
 
 # What these pools bring must not be in an environment where all that is ours is shown to run without it.

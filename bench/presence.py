@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bench.figures import Bound, Row
+from bench.imports import compile_package
 from bench.stage import Stage, clear_shared_memory
 from synapse_stream import open_run
 from synapse_stream.settings import PREFIX
@@ -50,6 +51,7 @@ def _crowd(stage: Stage, rounds: int) -> Iterator[Row]:
 
 
 def _short(stage: Stage) -> Iterator[Row]:
+    compile_package()
     own = _own(stage, "short")
     file = stage.root / "shared"
     _run(["-m", "bench.ten_lines", str(file)], own)

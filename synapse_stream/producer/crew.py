@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from synapse_stream import voice
-from synapse_stream.producer.adopt import Adopter
 from synapse_stream.producer.lane import Lane
+from synapse_stream.producer.looking import Looking
 from synapse_stream.producer.worker import Worker
 
 if TYPE_CHECKING:
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
 
-_ADOPT_SECONDS = 5.0
 _KEEP_SECONDS = 0.5
 
 
@@ -57,37 +54,6 @@ class Keeper(Worker[Ward]):
         """Nothing is left."""
 
 
-class _Adoption:
-    """Looks now and then for what dead processes left, as long as its lane is in use."""
-
-    def __init__(self, settings: Settings, open_log: Callable[[], EventLog], lane: Lane) -> None:
-        self.lane = lane
-        self._adopter = Adopter(settings, open_log)
-        self._due = time.monotonic() + _KEEP_SECONDS  # what is our own goes first
-        self._thread: threading.Thread | None = None
-
-    def keep(self, now: float) -> bool:
-        """Start a round in a thread of its own, because it may have to wait for the server."""
-        if not self.lane.members:
-            return False
-        if now < self._due or not self.lane.is_open:  # else the server would not take theirs either
-            return True
-        self._due = now + _ADOPT_SECONDS
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(
-                target=self._adopt, name="synapse-stream-adopter", daemon=True
-            )
-            with suppress(RuntimeError):  # no more threads: others adopt, or we do later
-                self._thread.start()
-        return True
-
-    def _adopt(self) -> None:
-        try:
-            self._adopter.adopt()
-        except Exception:  # noqa: BLE001 - it is not our own
-            voice.fault("looking after other spools failed")
-
-
 class Crew:
     """The lanes and the keeper of this process."""
 
@@ -108,9 +74,10 @@ class Crew:
     def adopt(self, settings: Settings, open_log: Callable[[], EventLog], lane: Lane) -> None:
         """Look after the spools of dead processes while there is somebody in the lane."""
         with self._lock:
+            looking = Looking(settings, open_log, lane)
             wards = self.keeper.members
-            if not any(isinstance(each, _Adoption) and each.lane is lane for each in wards):
-                self.keeper.join(_Adoption(settings, open_log, lane))
+            if not any(isinstance(each, Looking) and each.key == looking.key for each in wards):
+                self.keeper.join(looking)
 
 
 CREW = Crew()

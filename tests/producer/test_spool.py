@@ -501,3 +501,18 @@ def test_a_burst_sheds_nothing_while_the_disk_takes_it(tmp_path: Path) -> None:
     count = desk.fill(7, "dev_event")
 
     assert len(desk.events()) == count
+
+
+def test_what_was_shed_is_said_before_the_end_and_the_end_counts_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, with_disk=False, spool_max_bytes=16 * MIB, spool_memory_bytes=4 * MIB)
+    desk.fill(4.5)
+    for _ in range(7):
+        desk.report("y", "dev_event")
+    number = desk.spool.next
+    (body,) = encode("end", None, {"status": "completed"})
+
+    desk.spool.seal("end", body)
+
+    loss, end = desk.events(number)
+    assert (loss["type"], loss["counts"]) == ("loss", {"dev_event": 7})
+    assert (end["type"], end["count"]) == ("end", number + 2)
