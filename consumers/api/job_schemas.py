@@ -185,6 +185,8 @@ class Summary(Shape):
     error: str | None
     labels: Free
     position: Place | None
+    arrival: Place | None
+    """When its first entry arrived, by the server's clock: the list is sorted by it."""
     last_sign_ms: Millis
     updated: Micros
 

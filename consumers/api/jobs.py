@@ -48,8 +48,9 @@ def list_jobs(
     except ValueError:
         raise unprocessable("after", after or "", "a job's id") from None
     page, now_ms = found[:limit], sources.clock.now_ms()
+    arrivals = sources.views.arrivals([state.job_id for state in page])
     content = {
-        "jobs": [shapes.summary(state, now_ms) for state in page],
+        "jobs": [shapes.summary(one, now_ms, arrivals.get(one.job_id)) for one in page],
         "next": page[-1].job_id if len(found) > limit else None,
     }
     newest = max((state.position for state in page), default=None)

@@ -76,8 +76,8 @@ def job(state: RunState, now_ms: int) -> dict[str, Any]:
     }
 
 
-def summary(state: RunState, now_ms: int) -> dict[str, Any]:
-    """Return what a list shows of a job."""
+def summary(state: RunState, now_ms: int, arrival: Position | None) -> dict[str, Any]:
+    """Return what a list shows of a job, and what it is sorted by."""
     run = state.latest
     return {
         "job_id": state.job_id,
@@ -103,6 +103,7 @@ def summary(state: RunState, now_ms: int) -> dict[str, Any]:
         "error": run.error,
         "labels": jsonable(run.labels),
         "position": position(state.position),
+        "arrival": position(arrival),
         "last_sign_ms": run.last_sign_ms,
         "updated": run.last_time,
     }

@@ -105,6 +105,11 @@ class Telemetry:
             "Clients that follow a job or the list.",
             registry=self.registry,
         )
+        self.live_connections = Gauge(
+            "synapse_stream_live_connections",
+            "Connections over which they do; one carries all tabs of a browser.",
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         self._deployment = CollectorRegistry()
         self._deployment.register(_Deployment(sources))

@@ -12,6 +12,8 @@ from consumers.store import marks
 from consumers.store.engine import driver_of
 from consumers.store.schema import job, run
 from consumers.store.search import contains, matches
+from consumers.store.slices import slices
+from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +100,19 @@ def read_page(
         .order_by(listed.c.ms.desc(), listed.c.seq.desc(), listed.c.job_no.desc())
     )
     return [(job_id, bytes(document)) for job_id, document in connection.execute(query)]
+
+
+def arrivals(connection: Connection, job_ids: Sequence[str]) -> dict[str, Position]:
+    """Return what jobs are listed by: where their first entries stand; `index` parts equals."""
+    found: dict[str, Position] = {}
+    for some in slices(job_ids):
+        query = (
+            select(job.c.job_id, *_age)
+            .join(run, run.c.job_no == job.c.no)
+            .where(job.c.projection == PROJECTION, job.c.job_id.in_(some))
+        )
+        found.update((job_id, Position(*age)) for job_id, *age in connection.execute(query))
+    return found
 
 
 def count_shed(connection: Connection) -> int:

@@ -75,6 +75,11 @@ class StoredViews:
         found = folds.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, job_ids)
         return self._states((job_id, found[job_id]) for job_id in job_ids if job_id in found)
 
+    def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
+        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
+        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+            return runs.arrivals(connection, job_ids)
+
     def position(self, projection: str, job_id: str) -> Position | None:
         """Return where the last event stands that a view has taken in; None for an unknown job.
 

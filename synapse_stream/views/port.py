@@ -45,6 +45,9 @@ class Views(Protocol):
     def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
         """Return the run states of jobs by id, in that order; unknown jobs are left out."""
 
+    def arrivals(self, job_ids: Sequence[str]) -> Mapping[str, Position]:
+        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
+
     def position(self, projection: str, job_id: str) -> Position | None:
         """Return where the last event stands that a view has taken in; None for an unknown job.
 

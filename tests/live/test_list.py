@@ -21,7 +21,7 @@ from tests.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TOKENS = {"viewer": "v" * 16, "developer": "d" * 16, "team": "t" * 16}
+TOKENS = {name: f"{name}-0123456789-abcdef" for name in ("viewer", "developer", "team")}
 
 
 @pytest.fixture(scope="module")

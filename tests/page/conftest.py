@@ -68,11 +68,26 @@ class Visitor:
         self.expected: tuple[str, ...] = ()
 
     def open(
-        self, path: str = "/", *, width: int = 1440, height: int = 900, **context: Any
+        self,
+        path: str = "/",
+        *,
+        width: int = 1440,
+        height: int = 900,
+        init: str = "",
+        **context: Any,
     ) -> Page:
-        """Open a page of the deployment in a browser of its own."""
+        """Open a page of the deployment in a browser of its own, which runs `init` before all."""
         opened = self._browser.new_context(viewport={"width": width, "height": height}, **context)
         self._contexts.append(opened)
+        if init:
+            opened.add_init_script(init)
+        return self._open(opened, path)
+
+    def tab(self, other: Page, path: str) -> Page:
+        """Open a page in the browser of another."""
+        return self._open(other.context, path)
+
+    def _open(self, opened: BrowserContext, path: str) -> Page:
         page = opened.new_page()
         page.on("console", lambda said: self._note(said.type, said.text))
         page.on("pageerror", lambda error: self._note("error", str(error)))

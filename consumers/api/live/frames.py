@@ -53,6 +53,16 @@ def coalesced(left_out: int, until: Position) -> bytes:
     return b"event: coalesced\ndata: %b\n\n" % said
 
 
+def source(number: int) -> bytes:
+    """Tell whose the next frames are, where several streams come as one."""
+    return b"event: from\ndata: %d\n\n" % number
+
+
+def refused(status: int, detail: str) -> bytes:
+    """Tell that one of several streams cannot be had, now at least."""
+    return b"event: refused\ndata: %b\n\n" % orjson.dumps({"status": status, "detail": detail})
+
+
 def job(summary: bytes) -> bytes:
     """Return one job of the list, as it is now."""
     return b"event: job\ndata: %b\n\n" % summary

@@ -131,8 +131,11 @@ class JobList:
         ][:_JOBS_A_TURN]
         found: dict[str, bytes | None] = dict.fromkeys(ready)
         now_ms = self._clock.now_ms()
-        for job_id, state in self._views.states(ready).items() if ready else ():
-            found[job_id] = frames.job(orjson.dumps(shapes.summary(state, now_ms)))
+        states = self._views.states(ready) if ready else {}
+        arrivals = self._views.arrivals(list(states)) if states else {}
+        for job_id, state in states.items():
+            summary = shapes.summary(state, now_ms, arrivals.get(job_id))
+            found[job_id] = frames.job(orjson.dumps(summary))
         return _Loaded(committed, found)
 
     def _show(self, job_id: str, frame: bytes | None, committed: Mapping[int, EntryId]) -> None:

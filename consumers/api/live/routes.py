@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import Field, TypeAdapter
 from starlette.responses import StreamingResponse
 
 from consumers.api import parameters
 from consumers.api.access import Asking, VisibleJob
+from consumers.api.live import frames
 from consumers.api.live.hub import Hub
-from consumers.api.problems import not_found
+from consumers.api.live.several import merged
+from consumers.api.problems import not_found, unprocessable
+from consumers.errors import StoreUnavailable
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from prometheus_client import Gauge
     from starlette.types import Send
 
     from consumers.api.access import Access
+    from consumers.api.tokens import Caller
+
+_UNKNOWN_SECONDS = 2.0
+_STREAMS: TypeAdapter[list[tuple[str, str | None] | None]] = TypeAdapter(
+    Annotated[list[tuple[str, str | None] | None], Field(min_length=1, max_length=32)]
+)
 
 router = APIRouter(tags=["live"])
 
@@ -68,9 +84,65 @@ async def follow_job(
 
 
 @router.get("/api/live", response_class=EventStream, status_code=200)
-async def follow_jobs(request: Request, caller: Asking, hub: Following) -> EventStream:
+async def follow_jobs(
+    request: Request,
+    caller: Asking,
+    hub: Following,
+    streams: Annotated[
+        str | None,
+        Query(
+            max_length=6_000,
+            description=(
+                "Several streams as one: a JSON list, at most 32, of `[job, after]`, `after` being "
+                "a position or null, and of null for the list. A `from` with a number, its place "
+                "there, tells whose the next frames are; `refused` that a job is not known yet."
+            ),
+        ),
+    ] = None,
+) -> EventStream:
     """Follow the list of jobs: a `job` whenever the state of one has changed."""
-    return EventStream(_while_allowed(request, hub.jobs.stream(caller.sees)))
+    if streams is None:
+        return EventStream(_while_allowed(request, hub.jobs.stream(caller.sees)))
+    found = [
+        hub.jobs.stream(caller.sees) if one is None else _follow_when_known(hub, caller, *one)
+        for one in _wanted(streams)
+    ]
+    return EventStream(_while_allowed(request, merged(found)))
+
+
+def _wanted(text: str) -> list[tuple[str, Position | None] | None]:
+    try:
+        wanted = _STREAMS.validate_json(text, strict=True)
+        return [
+            None if one is None else (one[0], None if one[1] is None else Position.parse(one[1]))
+            for one in wanted
+        ]
+    except ValueError:
+        expected = "a JSON list of [job, position or null], or null"
+        raise unprocessable("streams", text, expected) from None
+
+
+async def _follow_when_known(
+    hub: Hub, caller: Caller, job_id: str, after: Position | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield a job's stream; of one that is not known, or that the caller may not see, it waits."""
+    is_told = False
+    while not hub.is_closing:
+        try:
+            channel = await hub.channel(job_id) if caller.sees(job_id) else None
+        except (LogUnavailable, StoreUnavailable) as error:
+            yield frames.refused(HTTPStatus.SERVICE_UNAVAILABLE, error.reason)
+            return
+        if channel is not None:
+            stream = hub.follow(channel, after, for_developers=caller.is_developer)
+            async with aclosing(stream):
+                async for chunk in stream:
+                    yield chunk
+            return
+        if not is_told:
+            is_told = True
+            yield frames.refused(HTTPStatus.NOT_FOUND, str(not_found(job_id).detail))
+        await asyncio.sleep(_UNKNOWN_SECONDS)
 
 
 async def _while_allowed(
@@ -78,11 +150,14 @@ async def _while_allowed(
 ) -> AsyncGenerator[bytes, None]:
     """Yield events until their reader signs out, or its session or token is over."""
     access: Access = request.app.state.access
+    connections: Gauge = request.app.state.telemetry.live_connections
     is_allowed = access.checking(request.headers.get("authorization"), request.state.session)
+    connections.inc()
     try:
         async for chunk in events:
             if not is_allowed():
                 return
             yield chunk
     finally:
+        connections.dec()
         await events.aclose()

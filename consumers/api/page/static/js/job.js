@@ -7,13 +7,16 @@ import { Downloads } from "./downloads.js";
 import { facts } from "./facts.js";
 import { Feed } from "./feed.js";
 import { ago, clock, percent } from "./format.js";
-import { millis, pluginNow, secondsSince } from "./health.js";
+import { isEnded, millis, pluginNow, secondsSince } from "./health.js";
 import { icon } from "./icons.js";
 import { Origins } from "./origins.js";
 import { comparePositions } from "./positions.js";
 import { Replay } from "./replay.js";
 import { Steps } from "./steps.js";
 import { actions, failure, summary } from "./summary.js";
+
+const REST_SECONDS = 20; // late events of other processes come until then
+const ASK_MS = 30_000;
 
 export class JobPage {
   #job = null; // newest state
@@ -25,6 +28,8 @@ export class JobPage {
   #held = []; // events that came before it was known whose they are
   #abort = new AbortController();
   #replay = null;
+  #after = null; // where the stream of an ended run stood
+  #asked = 0;
 
   constructor(root, params, page) {
     const jobId = params.get("id") ?? "";
@@ -36,10 +41,13 @@ export class JobPage {
     this.feed = new Feed(part("feed"), jobId);
     this.charts = new Charts(part("charts"), { jobId });
     this.downloads = new Downloads(jobId, () => this.#schedule());
-    this.stream = this.#follow();
+    this.stream = this.#follow(null);
     this.#readState(params.get("at"));
     this.charts.load();
-    this.ticking = setInterval(() => this.#schedule(), 1000);
+    this.ticking = setInterval(() => {
+      this.#settle();
+      this.#schedule();
+    }, 1000);
     addEventListener("keydown", this.#keys);
   }
 
@@ -49,13 +57,14 @@ export class JobPage {
     cancelAnimationFrame(this.#frame);
     removeEventListener("keydown", this.#keys);
     for (const part of [this.stream, this.steps, this.feed, this.charts, this.downloads, this.#replay]) {
-      if (part === this.stream) part.close();
+      if (part === this.stream) part?.close();
       else part?.destroy();
     }
   }
 
-  #follow() {
+  #follow(after) {
     return live(this.jobId, {
+      after,
       onSnapshot: (job, position) => {
         this.#take(job);
         this.feed.model.startAt(position);
@@ -66,12 +75,41 @@ export class JobPage {
       onCoalesced: (gap) => this.charts.onCoalesced(gap),
       onReset: () => this.#restart(),
       onConnection: (state, problem) => {
-        this.#connection = { state, problem };
-        this.page.connection(state, problem);
+        this.#show(state, problem);
         if (state === "live") this.#readOrigins();
         this.#schedule();
       },
     });
+  }
+
+  #show(state, problem) {
+    this.#connection = { state, problem };
+    this.page.connection(state, problem);
+  }
+
+  /** A run that has ended needs no stream any more; whether it has begun anew is asked now and then. */
+  #settle() {
+    if (this.#job === null) return;
+    const attempt = this.#job.attempts.find(({ number }) => number === this.#job.latest);
+    const isOver = isEnded(this.#job.status) && secondsSince(attempt.last_sign_ms) > REST_SECONDS;
+    if (this.stream !== null && isOver && this.#connection.state === "live" && this.#held === null) {
+      this.#after = this.stream.position;
+      this.stream.close();
+      this.stream = null;
+      this.#asked = performance.now();
+    } else if (this.stream === null && !document.hidden && performance.now() - this.#asked > ASK_MS) this.#askAgain();
+  }
+
+  async #askAgain() {
+    this.#asked = performance.now();
+    const { signal } = this.#abort;
+    const job = await getJson(jobPath(this.jobId), { signal }).catch((problem) => {
+      if (!signal.aborted) this.#show("reconnecting", problem);
+      return null;
+    });
+    if (job === null || signal.aborted || this.stream !== null) return;
+    this.#show("live", null);
+    if (comparePositions(job.position, this.#job.position) > 0) this.stream = this.#follow(this.#after);
   }
 
   /** The REST answer shows something even while the stream is away. */

@@ -1,4 +1,7 @@
-/** The jobs that the list shows: pages and live changes, merged by position. */
+/**
+ * The jobs that the list shows: pages and live changes, merged by position, in the order in which the server got them: a
+ * plugin's clock may be wrong. While someone reads, what comes newly waits.
+ */
 
 import { getJson, query } from "./api.js";
 import { comparePositions } from "./positions.js";
@@ -7,14 +10,17 @@ const PAGE = 200;
 
 export class JobList {
   #byId = new Map();
+  #fresh = new Map(); // what waits until it is to be shown
   #sorted = null;
   #next = null; // job behind which more can be paged in
   #loading = null;
+  #isLoaded = false; // the first page is here
   #abort = new AbortController();
 
-  /** `onChange()` follows every change of `jobs`, `problem` or `isLoading`. */
-  constructor(onChange) {
+  /** `onChange()` follows every change of `jobs`, `problem` or `isLoading`; `isRead()` tells whether rows must not move. */
+  constructor(onChange, isRead) {
     this.onChange = onChange;
+    this.isRead = isRead;
     this.filters = { status: "", action: "", q: "" };
     this.problem = null;
   }
@@ -25,8 +31,21 @@ export class JobList {
 
   /** All that is loaded, the newest first. */
   get jobs() {
-    this.#sorted ??= [...this.#byId.values()].sort((a, b) => b.started - a.started);
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => comparePositions(b.arrival, a.arrival));
     return this.#sorted;
+  }
+
+  /** How many wait to be shown. */
+  get freshCount() {
+    return this.#fresh.size;
+  }
+
+  /** Show what has waited. */
+  showFresh() {
+    if (this.#fresh.size === 0) return;
+    for (const [id, summary] of this.#fresh) this.#byId.set(id, summary);
+    this.#fresh.clear();
+    this.#publish();
   }
 
   get hasMore() {
@@ -41,6 +60,8 @@ export class JobList {
   filter(filters) {
     this.filters = filters;
     this.#byId.clear();
+    this.#fresh.clear();
+    this.#isLoaded = false;
     this.#next = null;
     this.refresh();
   }
@@ -60,15 +81,17 @@ export class JobList {
 
   /** Take in what the stream says of a job. */
   merge(summary) {
-    const known = this.#byId.get(summary.job_id);
+    const { job_id: id } = summary;
+    const known = this.#byId.get(id) ?? this.#fresh.get(id);
     if (known !== undefined && comparePositions(summary.position, known.position) < 0) return;
     if (!this.#matches(summary)) {
-      if (this.#byId.delete(summary.job_id)) this.#publish();
+      if (this.#byId.delete(id) || this.#fresh.delete(id)) this.#publish();
       return;
     }
     // A job that is older than all that are shown has its place on a page that is not here yet.
-    if (known === undefined && this.hasMore && summary.started < (this.jobs.at(-1)?.started ?? 0)) return;
-    this.#byId.set(summary.job_id, summary);
+    const last = this.jobs.at(-1);
+    if (known === undefined && this.hasMore && last && comparePositions(summary.arrival, last.arrival) < 0) return;
+    this.#put(summary);
     this.#publish();
   }
 
@@ -79,9 +102,10 @@ export class JobList {
       let answer = { next: after };
       for (let read = 0; read === 0 || (answer.next !== null && read < wanted); read += PAGE) {
         answer = await getJson(`api/jobs${query({ ...this.filters, after: answer.next, limit: PAGE })}`, { signal });
-        for (const summary of answer.jobs) this.#keepNewer(summary);
+        for (const summary of answer.jobs) this.#keepNewer(summary, after !== null);
       }
       this.#next = answer.next;
+      this.#isLoaded = true;
       if (this.hasMore) this.#dropOlder(answer.jobs.at(-1));
       this.problem = null;
     } catch (problem) {
@@ -92,14 +116,23 @@ export class JobList {
     this.#publish();
   }
 
-  #keepNewer(summary) {
-    const known = this.#byId.get(summary.job_id);
-    if (!known || comparePositions(summary.position, known.position) >= 0) this.#byId.set(summary.job_id, summary);
+  #keepNewer(summary, isNextPage) {
+    const known = this.#byId.get(summary.job_id) ?? this.#fresh.get(summary.job_id);
+    if (known && comparePositions(summary.position, known.position) < 0) return;
+    if (isNextPage) this.#byId.set(summary.job_id, summary);
+    else this.#put(summary);
+  }
+
+  /** A job that is not shown yet would move rows, so it waits while they are read. */
+  #put(summary) {
+    const { job_id: id } = summary;
+    const waits = !this.#byId.has(id) && (this.#fresh.has(id) || (this.#byId.size > 0 && this.#isLoaded && this.isRead()));
+    (waits ? this.#fresh : this.#byId).set(id, summary);
   }
 
   /** What lies behind the pages that are loaded would hide a gap; it comes again with its page. */
-  #dropOlder({ started }) {
-    for (const [id, job] of this.#byId) if (job.started < started) this.#byId.delete(id);
+  #dropOlder({ arrival }) {
+    for (const [id, job] of this.#byId) if (comparePositions(job.arrival, arrival) < 0) this.#byId.delete(id);
   }
 
   #matches({ job_id: id, status, action }) {

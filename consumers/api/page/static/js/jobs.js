@@ -24,7 +24,7 @@ export class JobsPage {
 
   constructor(root, params, page) {
     this.page = page;
-    this.list = new JobList(() => this.#schedule());
+    this.list = new JobList(() => this.#schedule(), () => this.#isRead());
     const filters = Object.fromEntries(FILTERS.map((name) => [name, params.get(name) ?? ""]));
     this.list.filters = filters;
     page.title("Jobs");
@@ -69,10 +69,23 @@ export class JobsPage {
     });
   }
 
+  /** True while rows must not move: one has scrolled, or points at them, or goes through them by keyboard. */
+  #isRead() {
+    const { scroller } = this;
+    return scroller.scrollTop > 0 || scroller.matches(":hover") || scroller.contains(document.activeElement);
+  }
+
+  #showFresh = () => {
+    this.list.showFresh();
+    this.scroller.scrollTop = 0;
+  };
+
   #draw() {
     const { list } = this;
+    if (list.freshCount > 0 && !this.#isRead()) list.showFresh();
     for (const job of list.jobs) if (job.action) this.#actions.add(job.action);
     this.rows.update(list.jobs);
+    render(this.#fresh(), this.root.querySelector("#job-fresh"));
     render(this.#counts(), this.root.querySelector("#job-count"));
     render(this.#note(), this.root.querySelector("#job-note"));
     render(this.#compare(), this.root.querySelector("#compare"));
@@ -96,6 +109,7 @@ export class JobsPage {
         <span id="compare"></span>
       </form>
       <div class="jobs-scroll" tabindex="-1">
+        <div id="job-fresh" class="jobs-fresh" aria-live="polite"></div>
         <table class="jobs-table" hidden>
           <caption class="visually-hidden">Jobs, the newest first</caption>
           <thead><tr>
@@ -122,6 +136,12 @@ export class JobsPage {
       <td class="c-started" title=${dateTime(job.started)}>${ago(secondsSince(job.started / 1000))}</td>
       <td class="c-events number">${shortCount(job.events)}</td>
       <td class="c-trouble">${trouble(job)}</td>`;
+  }
+
+  #fresh() {
+    const { freshCount } = this.list;
+    if (freshCount === 0) return nothing;
+    return html`<button type="button" @click=${this.#showFresh}>${icon("up")} ${formatCount(freshCount)} new</button>`;
   }
 
   #counts() {

@@ -4,7 +4,7 @@
  * of a half-open connection.
  */
 
-import { Problem, request } from "./api.js";
+import { Problem, request } from "./request.js";
 
 const SILENCE_MS = 40_000; // there is a keep-alive comment every 15 s
 const FIRST_WAIT_MS = 500;
@@ -14,37 +14,40 @@ export class EventStream {
   #abort = new AbortController();
   #wake = () => {};
   #isClosed = false;
-  #lastId;
+  #isHeld = false;
   #waitMs = FIRST_WAIT_MS;
+  #path;
   #onConnection;
-  #frames;
+  #onFrame;
 
-  /** `frames`: event name → function(data, id). onConnection(state, problem): connecting, live, reconnecting, refused. */
-  constructor(path, { after = null, onConnection = () => {}, frames }) {
-    this.path = path;
-    this.#lastId = after;
+  /**
+   * `path()` returns where to connect; onFrame(event, text, id) gets each frame; onConnection(state, problem): connecting,
+   * live, reconnecting, refused.
+   */
+  constructor(path, { onConnection, onFrame }) {
+    this.#path = path;
     this.#onConnection = onConnection;
-    this.#frames = frames;
-    addEventListener("online", this.#online);
-    addEventListener("offline", this.#offline);
+    this.#onFrame = onFrame;
     this.#run();
-  }
-
-  /** Position of the last frame that had one: where a new connection goes on. */
-  get position() {
-    return this.#lastId;
   }
 
   close() {
     this.#isClosed = true;
-    removeEventListener("online", this.#online);
-    removeEventListener("offline", this.#offline);
     this.#abort.abort();
     this.#wake();
   }
 
-  #online = () => this.#wake();
-  #offline = () => this.#abort.abort();
+  /** Try again now, if it waits. */
+  wake() {
+    this.#isHeld = false;
+    this.#wake();
+  }
+
+  /** There is no network: connect again when that is over, at `wake`. */
+  hold() {
+    this.#isHeld = true;
+    this.#abort.abort();
+  }
 
   async #run() {
     this.#onConnection("connecting", null);
@@ -61,9 +64,8 @@ export class EventStream {
   async #follow() {
     this.#abort = new AbortController();
     const headers = { Accept: "text/event-stream" };
-    if (this.#lastId !== null) headers["Last-Event-ID"] = this.#lastId;
     const { signal } = this.#abort;
-    const response = await request(this.path, { headers, signal, cache: "no-store" });
+    const response = await request(this.#path(), { headers, signal, cache: "no-store" });
     this.#onConnection("live", null);
     this.#waitMs = FIRST_WAIT_MS;
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -98,20 +100,14 @@ export class EventStream {
       if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).replace(/^ /, "");
     }
     if (fields.data === undefined) return;
-    const id = fields.id ?? null;
-    if (id !== null) this.#lastId = id;
-    try {
-      this.#frames[fields.event]?.(JSON.parse(fields.data), id);
-    } catch (error) {
-      reportError(error); // a fault of the page must not end the stream
-    }
+    this.#onFrame(fields.event, fields.data, fields.id ?? null);
   }
 
   #pause(problem) {
     const wait = problem?.retryAfter ? problem.retryAfter * 1000 : this.#waitMs * (0.75 + Math.random() / 2);
     this.#waitMs = Math.min(this.#waitMs * 2, LONGEST_WAIT_MS);
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, wait);
+      const timer = this.#isHeld ? null : setTimeout(resolve, wait);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
