@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+import time
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
+from synapse_stream.log.feeds import FeedLog
+from tests.chains import Chain
+from tests.page.looking import violations
+from tests.servers import wait_until
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
     from tests.page.conftest import Visitor
     from tests.page.deployment import Deployment
 
@@ -84,3 +97,59 @@ def test_a_job_is_opened_and_left_by_keyboard(visitor: Visitor) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(f"many-{_MANY - 3:04d}")
     page.go_back()
     expect(page.locator("#job-count")).to_have_text(re.compile(r"200\+|260"))
+
+
+def is_later(log: FeedLog, than_ms: int) -> bool:
+    return log.now_ms() > than_ms
+
+
+def test_the_list_has_the_order_of_the_api_whatever_the_clocks_of_plugins_say(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    day = 24 * 3600 * 1_000_000
+    with closing(FeedLog.open(deployment.settings)) as log:
+        now = int(time.time() * 1e6)
+        for number, ahead in enumerate((0, day, -day, 0, 2 * day)):
+            started = {"type": "run_started", "rank": 0, "action": "clocks", "time": now + ahead}
+            ended = {"type": "end", "status": "completed"}
+            log.append(Chain(f"clock-{number}").add(started, ended))
+            before = log.now_ms()
+            wait_until(partial(is_later, log, before))
+    deployment.wait_for_views("clock-4")
+    expected = [f"clock-{number}" for number in reversed(range(5))]
+    listed = httpx.get(f"{deployment.url}/api/jobs?action=clocks").json()["jobs"]
+
+    page = visitor.open("/?action=clocks")
+    expect(page.get_by_role("link", name="clock-0")).to_be_visible()
+
+    assert [job["job_id"] for job in listed] == expected
+    assert page.locator(".c-job a").all_inner_texts() == expected
+
+
+@pytest.mark.usefixtures("many")
+def test_rows_stay_where_they_are_when_runs_arrive_while_one_reads(
+    deployment: Deployment, visitor: Visitor, keep: Callable[[Page, str], None]
+) -> None:
+    page = visitor.open("/?action=bulk")
+    first = page.get_by_role("link", name=f"many-{_MANY - 1:04d}")
+    expect(first).to_be_visible()
+    expect(page.get_by_role("status").first).to_have_text("Live")
+    page.get_by_role("row").nth(3).hover()
+    place = first.bounding_box()
+    for number in range(12):
+        with deployment.open_run(f"arrived-{number:02d}", action="bulk") as ctx:
+            ctx.set_progress(1, 1)
+    fresh = page.get_by_role("button", name="12 new")
+    expect(fresh).to_be_visible()
+    keep(page, "jobs-new-light")
+
+    assert first.bounding_box() == place
+    assert violations(page) == []
+    expect(page.get_by_role("link", name="arrived-11")).to_have_count(0)
+    fresh.click()
+    expect(page.get_by_role("link", name="arrived-11")).to_be_visible()
+    expect(page.locator("#job-fresh button")).to_have_count(0)
+    page.mouse.move(5, 5)
+    with deployment.open_run("arrived-last", action="bulk") as ctx:
+        ctx.set_progress(1, 1)
+    expect(page.get_by_role("link", name="arrived-last")).to_be_visible()

@@ -100,3 +100,37 @@ def test_a_run_that_has_ended_holds_no_stream_and_is_followed_when_it_begins_ane
         expect(page.get_by_text("second attempt")).to_be_visible(timeout=90_000)
         ctx.log_message("and on")
         expect(page.get_by_text("and on")).to_be_visible()
+
+
+HOLD = """
+  const { postMessage } = MessagePort.prototype;
+  const held = [];
+  MessagePort.prototype.postMessage = function (...given) {
+    if (globalThis.isReleased) postMessage.apply(this, given);
+    else held.push(() => postMessage.apply(this, given));
+  };
+  globalThis.release = () => {
+    globalThis.isReleased = true;
+    for (const send of held) send();
+  };
+"""
+
+
+def test_a_stream_that_begins_behind_what_the_charts_have_leaves_no_gap(
+    deployment: Deployment, visitor: Visitor
+) -> None:
+    with deployment.open_run("late-stream") as ctx:
+        for x in range(50):
+            ctx.set_metrics({"loss": 1 / (x + 1)}, x=x)
+        ctx.flush()
+        deployment.wait_for_views("late-stream", "running")
+        page = visitor.open(job_path("late-stream"), init=HOLD)
+        notes = page.locator(".chart-notes")
+        expect(notes).to_have_text("50 points")
+        for x in range(50, 80):
+            ctx.set_metrics({"loss": 1 / (x + 1)}, x=x)
+        ctx.flush()
+        page.evaluate("release()")  # only now it connects
+        expect(notes).to_have_text("80 points")
+        ctx.set_metrics({"loss": 0.0}, x=80)
+        expect(notes).to_have_text("81 points")

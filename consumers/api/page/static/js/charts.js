@@ -65,6 +65,10 @@ export class Charts {
 
   /** The stream begins behind `position`: the metrics up to there only the API can tell. */
   startAt(position) {
+    for (const card of this._cards.values()) {
+      if (!card.view) card.owed = laterOf(position, card.owed ?? null); // its answer is on the way
+      else if (isAfter(position, card.position ?? null)) this._owe(card, position);
+    }
     this._catalogue.owed = position;
     this._listIfBehind();
   }
