@@ -156,7 +156,7 @@ def _take_signals() -> tuple[threading.Event, threading.Event]:
 
 
 def _show_addresses(settings: Settings, page: str, seconds: float) -> None:
-    from synapse_stream.log.server import running_url
+    from synapse_stream.log.address import running_url
     from synapse_stream.masking import mask_url
 
     server = settings.redis_url or running_url(settings.data_dir)

@@ -12,12 +12,12 @@ from redis.exceptions import NoScriptError, ResponseError
 from synapse_stream.batch import GENESIS, Batch, decode_fields, encode_fields
 from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.keys import Keys
+from synapse_stream.log.address import running_url
 from synapse_stream.log.answers import Ack, Outcome
 from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
 from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
-from synapse_stream.log.server import running_url
 from synapse_stream.log.url import parse_url
 from synapse_stream.masking import mask_url, without_secrets
 

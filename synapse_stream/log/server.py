@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import orjson
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
@@ -22,7 +21,9 @@ from redis.retry import Retry
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.leash import leashed
-from synapse_stream.private import make_file, make_folder, write_file
+from synapse_stream.log.address import running_url, write_address
+from synapse_stream.log.copies import settle
+from synapse_stream.private import make_file, make_folder
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -144,9 +145,11 @@ class EmbeddedServer:
             password = secrets.token_hex(16)
             process = self._spawn(home, _config(home, port, password), lock)
             self.url = f"redis://:{password}@127.0.0.1:{port}"
-            _write_address(self.data_dir, self.url, process.pid)
+            write_address(self.data_dir, self.url, process.pid)
             if _answers(process, self.url):
                 self._process = process
+                with Redis.from_url(self.url, protocol=2) as client:
+                    settle(home, client)
                 return
             if self._port or "already in use" not in _log_tail(home):
                 break  # only a port picked by us may have been taken in between
@@ -195,22 +198,6 @@ def find_binary() -> str:
         )
         raise ConfigError(msg)
     return found
-
-
-def running_url(data_dir: Path) -> str:
-    """Return the URL of the embedded server of `data_dir`.
-
-    Raises:
-        LogUnavailable: none was started there, or it has stopped.
-    """
-    try:
-        return str(orjson.loads((data_dir / "server.json").read_bytes())["url"])
-    except (OSError, ValueError, KeyError):
-        msg = (
-            f"no server: none runs in {data_dir}; set SYNAPSE_STREAM_REDIS_URL to one, such as "
-            "redis://127.0.0.1:6379 of `docker compose up -d`"
-        )
-        raise LogUnavailable(msg) from None
 
 
 def _config(home: Path, port: int, password: str) -> str:
@@ -272,12 +259,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _write_address(data_dir: Path, url: str, pid: int) -> None:
-    fresh = data_dir / "server.json.new"
-    write_file(fresh, orjson.dumps({"url": url, "pid": pid}))
-    fresh.replace(data_dir / "server.json")
 
 
 def _log_tail(home: Path) -> str:
