@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import time
+from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from bench.figures import Bound, Row, percentile
 from bench.stage import STEP, Stage, as_text, file_logger, metric_texts, metric_values, time_calls
@@ -54,6 +57,30 @@ def rows(stage: Stage) -> Iterator[Row]:
             yield from _compare(stage, context, report, name, HALF if report is METRICS else None)
         name = f"set_metrics, a call each {PAUSE_SECONDS * 1000:g} ms"
         yield from _compare(stage, context, METRICS, name, None, PAUSE_SECONDS)
+    yield from _against_a_file(stage)
+
+
+def _against_a_file(stage: Stage) -> Iterator[Row]:
+    """`set_metrics` against the least that a plugin does by itself: a line of JSON in a file."""
+    count = stage.scale.calls
+    ours, theirs = [], []
+    for _ in range(stage.scale.rounds):
+        with stage.run() as context:
+            calls = METRICS.arguments(count)
+            ours.append(median(time_calls(context.set_metrics, calls)))
+        path = stage.root / "yardstick.jsonl"
+        with path.open("w") as file:
+            theirs.append(median(time_calls(partial(_write_line, file), METRICS.arguments(count))))
+        path.unlink()
+    yield Row(
+        "set_metrics, tight loop, median, against a file",
+        "µs", ours, theirs, "json.dumps, write", HALF,
+    )  # fmt: skip
+
+
+def _write_line(file: TextIO, values: dict[str, float], step: str) -> None:
+    event = {"type": "metrics", "v": 1, "step": step, "values": values}
+    file.write(json.dumps({"seq": 0, "time": time.time_ns() // 1000, **event}) + "\n")
 
 
 def _compare(

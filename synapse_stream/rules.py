@@ -109,12 +109,14 @@ def message(
         ValueError: `context` is no LogLevel.
     """
     fields: dict[str, Any] = {"content": "", "level": _level(context, "context", wrong)}
-    if isinstance(message, Mapping):
+    if type(message) is str:  # nearly every call
+        template = message
+    elif not isinstance(message, str) and isinstance(message, Mapping):
         template = _template(fields, message, language, wrong)
     else:
         template = _text(message, "message", "a text or a mapping of language to template", wrong)
-    fields["content"] = render(template, params)
-    if isinstance(message, Enum) and isinstance(message, str):
+    fields["content"] = render(template, params) if params else template
+    if isinstance(message, str) and isinstance(message, Enum):
         fields["key"] = template
     if params:
         fields["params"] = dict(params)
@@ -210,12 +212,14 @@ def _numbers(values: dict[Any, Any], wrong: list[Wrong] | None) -> dict[str, Any
             why = f"the name of a metric must be a text, not {_shown(key)}"
             _refuse(f"value[{describe(key)}]", value, TypeError(why), wrong)
             continue
-        number = _number(value, f"value[{describe(key)}]", wrong)
+        number = as_number(value)
+        if number is None:
+            _number(value, f"value[{describe(key)}]", wrong)  # which says so
+            continue
         name = storable(key)
         while name in numbers:  # of two names that are stored alike
             name = storable(f"{name}~")
-        if number is not None:
-            numbers[name] = number
+        numbers[name] = number
     return numbers
 
 

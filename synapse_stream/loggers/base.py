@@ -99,25 +99,25 @@ class BaseLogger(EndsOnce, Copied):
         step: str | None = None,
     ) -> None:
         """Record an event of the plugin's own with its data and, maybe, the path of a file."""
-        wrong = self._no_wrong()
+        wrong: list[rules.Wrong] | None = None if self.strict else []
         self._report("log", step, rules.log(event, data, file, level, wrong), wrong)
 
     def set_progress(self, current: float, total: float, step: str | None = None) -> None:
         """Report how far a step is, 0 to `total`."""
-        wrong = self._no_wrong()
+        wrong: list[rules.Wrong] | None = None if self.strict else []
         self._report("progress", step, rules.progress(current, total, wrong), wrong)
 
     def set_progress_failed(
         self, step: str | None = None, error: str | BaseException | None = None
     ) -> None:
         """Report that a step failed; it keeps its last percentage."""
-        self._report("progress", step, rules.progress_failed(error), self._no_wrong())
+        self._report("progress", step, rules.progress_failed(error), None if self.strict else [])
 
     def set_metrics(
         self, value: Mapping[str, Any], step: str | None = None, *, x: float | None = None
     ) -> None:
         """Record numbers by name; `x` is their place on the horizontal axis (epoch, step)."""
-        wrong = self._no_wrong()
+        wrong: list[rules.Wrong] | None = None if self.strict else []
         self._report("metrics", step, rules.metrics(value, x, wrong), wrong)
 
     def log_message(
@@ -131,8 +131,8 @@ class BaseLogger(EndsOnce, Copied):
         Unless a template asks for a param of that name, `level` is another word for the context,
         `step` is the message's step, and `language` the one that is rendered.
         """
-        wrong = self._no_wrong()
-        meant = templates.meant(message, params)
+        wrong: list[rules.Wrong] | None = None if self.strict else []
+        meant = templates.meant(message, params) if params else params
         level, step = meant.get("level", context), meant.get("step")
         fields = rules.message(message, level, params, meant.get("language"), wrong)
         self._report("message", step, fields, wrong)
@@ -143,7 +143,7 @@ class BaseLogger(EndsOnce, Copied):
 
     def set_action(self, name: object, status: ActionStatus, error: str | None = None) -> None:
         """Record where one action of a pipeline stands."""
-        wrong = self._no_wrong()
+        wrong: list[rules.Wrong] | None = None if self.strict else []
         fields: dict[str, Any] = {"name": rules.action_name(name, wrong), "status": status}
         fields = fields if error is None else {**fields, "error": error}
         self._report("action", None, fields, wrong)
@@ -158,10 +158,16 @@ class BaseLogger(EndsOnce, Copied):
         Raises:
             RunEnded: after `end_log`.
         """
+        self._put(kind, rules.step_name(step), fields, is_late=is_late)
+
+    def _put(
+        self, kind: str, step: str | None, fields: dict[str, Any], *, is_late: bool = False
+    ) -> None:
         if self._is_over and not (is_late and not self._ended):
             msg = f"job {self.job_id!r} has ended, so this {kind} event was not recorded"
             raise RunEnded(msg)
-        step = self.current_step if step is None else rules.step_name(step)
+        if step is None:
+            step = self.current_step
         try:
             self.record(kind, step, fields)
         except RunEnded:
@@ -171,18 +177,16 @@ class BaseLogger(EndsOnce, Copied):
                 raise
             self.complain(failure)
 
-    def _no_wrong(self) -> list[rules.Wrong] | None:
-        """Return where wrong values are collected; None: they raise."""
-        return None if self.strict else []
-
     def _report(
         self, kind: str, step: Any, fields: dict[str, Any], wrong: list[rules.Wrong] | None
     ) -> None:
-        step = rules.step_name(step, wrong)
+        """Record an event, if there is one, and what was wrong; None: that raises."""
+        if step is not None:
+            step = rules.step_name(step, wrong)
         if fields:
-            self.report(kind, step, fields)
+            self._put(kind, step, fields)
         if wrong:
-            self.report("dev_event", step, self._lenience.event(kind, wrong, self.job_id))
+            self._put("dev_event", step, self._lenience.event(kind, wrong, self.job_id))
 
     def complain(self, failure: BaseException) -> None:
         """Say on the stdlib logger that this logger does not work; the first time only."""
@@ -199,7 +203,7 @@ class BaseLogger(EndsOnce, Copied):
 
         It holds in the thread or asyncio task of the block, and in tasks started there.
         """
-        wrong = self._no_wrong()
+        wrong: list[rules.Wrong] | None = None if self.strict else []
         token = _steps.set({**_steps.get(), self._step_key: rules.step_name(name, wrong)})
         if wrong:
             self._report("step", None, {}, wrong)

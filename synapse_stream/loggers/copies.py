@@ -7,14 +7,13 @@ left out, with one line that names them.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import weakref
 from collections import OrderedDict
 from typing import Any, Self
 
-_log = logging.getLogger("synapse_stream")
+from synapse_stream import voice
 
 _MOST_KEPT = 16  # of a worker that serves one run after the other
 _CLOUDS = ("cloudpickle", "joblib.externals.cloudpickle", "ray.cloudpickle")
@@ -59,7 +58,7 @@ def packed(parts: dict[str, Any], whose: str) -> dict[str, bytes]:
         try:
             found[name] = _dumps(part)
         except Exception as error:  # noqa: BLE001 - pickling runs code of anybody
-            _log.warning(
+            voice.warn(
                 "%s: its %s cannot be pickled and is not there in the copy: %s: %s",
                 *(whose, name, type(error).__name__, error),
             )
@@ -75,7 +74,7 @@ def unpacked(parts: dict[str, bytes], whose: str) -> dict[str, Any]:
         try:
             found[name] = loads(part)  # noqa: S301 - within what is being unpickled anyway
         except Exception as error:  # noqa: BLE001 - as in `packed`
-            _log.warning(
+            voice.warn(
                 "%s: its %s cannot be unpickled here and is not there: %s: %s",
                 *(whose, name, type(error).__name__, error),
             )

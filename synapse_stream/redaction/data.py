@@ -52,11 +52,13 @@ def _look_into(value: Any, depth: int) -> Any:
             for name, item in named.items()
         }
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_redact(item, depth + 1) for item in value]
+        return [_redact(item, depth + 1) for item in list(value)]
     return MASK
 
 
 def _named_values(value: Any) -> Mapping[Any, Any] | None:
+    if isinstance(value, dict):
+        return dict.copy(value)  # other threads may change it meanwhile
     if isinstance(value, Mapping):
         return value
     if hasattr(type(value), "model_fields"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, Self
 
+from synapse_stream import voice
 from synapse_stream.log.event_log import open_log
 from synapse_stream.producer.adopt import Adopter
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from synapse_stream.producer.adopt import Adoption
     from synapse_stream.settings import Settings
-
-_logger = logging.getLogger("synapse_stream")
 
 _LOOK_SECONDS = 1.0
 _LAST_WAIT_SECONDS = 5.0
@@ -49,7 +47,7 @@ class AdoptionThread:
             try:
                 adoptions = self._adopter.adopt()
             except OSError as error:  # a look later it may be otherwise
-                _logger.warning("the spools cannot be looked at: %s", error)
+                voice.warn("the spools cannot be looked at: %s", error)
                 continue
             for adoption in adoptions:
                 self._tell_news(adoption)
