@@ -32,7 +32,7 @@ _LAUNCHERS = (
 _TRIAL = re.compile(r"_(\d+)$")  # Tune's id of a trial: 7c41b_00003
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def whole(name: str, value: Any, least: int, others: str = "or None") -> int:
     """Return an argument as an integer.
 
     Raises:
@@ -43,7 +43,7 @@ def whole(name: str, value: Any, least: int) -> int:
     except TypeError:
         number = least - 1
     if number < least:
-        msg = f"{name}={value!r} is not allowed; expected a whole number from {least}, or None"
+        msg = f"{name}={value!r} is not allowed; expected a whole number from {least}, {others}"
         raise ValueError(msg)
     return number
 

@@ -76,7 +76,7 @@ def open_run(
     _check("on_unavailable", on_unavailable, on_unavailable in _CHOICES, " or ".join(_CHOICES))
     _check("labels", labels, labels is None or isinstance(labels, Mapping), "a mapping")
     is_new = isinstance(attempt, str) and attempt == "new"
-    number = None if attempt is None or is_new else whole("attempt", attempt, 1)
+    number = None if attempt is None or is_new else whole("attempt", attempt, 1, 'None or "new"')
     named = launched_rank() if rank is None else whole("rank", rank, 0)
     settings = settings or Settings.load()
     if strict is not None:

@@ -16,6 +16,7 @@ from synapse_stream.errors import RunEnded
 from synapse_stream.forks import CHILD_EXIT
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.copies import packed, unpacked
+from synapse_stream.producer.forerunner import Forerunner
 from synapse_stream.producer.notes import ChildNote, children, note_child
 from synapse_stream.producer.producer import Producer
 from synapse_stream.producer.roots import homes_of
@@ -81,6 +82,9 @@ class StreamLogger(BaseLogger):
         self._is_child = rank is None
         self._reopening = threading.RLock()
         self._last_word: dict[str, Any] | None = None
+        self._forerunner: Forerunner | None = None
+        self._resumed: dict[str, Any] = {}
+        self._resumed_pid = 0
         self._producer = None
         _loggers.add(self)
 
@@ -183,6 +187,13 @@ class StreamLogger(BaseLogger):
         super().leave_to_parent()
         self._reopening = threading.RLock()
         self._parent = self._parent_of_children
+        if self._producer is not None and not self._is_child:
+            self._resumed = {
+                "producer": self._producer.id,
+                "last": self._producer.last,
+                "rank": self._rank,
+                "reason": "the process went on in the background",
+            }
         self._is_child = True
         self._rank = None
         self._producer = None
@@ -214,6 +225,10 @@ class StreamLogger(BaseLogger):
         return self._producer.id
 
     def _open_producer(self) -> Producer:
+        if self._forerunner is not None and self._forerunner.is_succeeded():
+            self._resumed_pid = self._forerunner.pid
+            self._is_child, self._rank, self._parent = False, self._resumed["rank"], None
+        self._forerunner = None if self._is_child else Forerunner.of_this_process()
         producer = Producer(
             self._job_id, self._settings, self._open_log, rank=self._rank, parent=self._parent
         )
@@ -234,12 +249,20 @@ class StreamLogger(BaseLogger):
     def _join(self, producer: Producer) -> None:
         """Say whose child this is, in the stream and where the parent finds it at its end."""
         pid = os.getpid()
+        first: dict[str, Any] = {"host": socket.gethostname(), "pid": pid}
         if self._is_child:
-            joined = {"parent": self._parent, "host": socket.gethostname(), "pid": pid}
-            for body in encode("joined", None, joined):
-                producer.append("joined", body)
+            self._say_first(producer, "joined", first | {"parent": self._parent})
+        elif self._resumed:
+            self._say_first(producer, "resumed", first | self._resumed)
+            other = ChildNote(self._resumed["producer"], self._resumed_pid)
+            note_child(homes_of(self._settings, producer.id), other)  # to be sent before the end
         if self._parent is not None:
             note_child(homes_of(self._settings, self._parent), ChildNote(producer.id, pid))
+
+    @staticmethod
+    def _say_first(producer: Producer, kind: str, fields: dict[str, Any]) -> None:
+        for body in encode(kind, None, fields):
+            producer.append(kind, body)
 
 
 @atexit.register

@@ -11,11 +11,21 @@ from synapse_stream.producer.shelf import Shelf
 from synapse_stream.producer.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.doorbell import Doorbell
     from synapse_stream.producer.info import ProducerInfo
     from synapse_stream.settings import Settings
+
+
+def opener(settings: Settings) -> Callable[[], EventLog]:
+    """Return what makes a connection as the settings say."""
+    # Here and not in the lane's thread: a fork amid an import leaves half a module to the child.
+    from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - brings redis
+
+    return lambda: open_log(settings)
 
 
 def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell) -> Spool:

@@ -22,7 +22,7 @@ from synapse_stream.producer.ended import Ended, note_ended
 from synapse_stream.producer.heir import Origin
 from synapse_stream.producer.info import ProducerInfo
 from synapse_stream.producer.journal import Journal
-from synapse_stream.producer.opening import open_spool
+from synapse_stream.producer.opening import open_spool, opener
 from synapse_stream.producer.shipper import Shipper
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Producer:
         self._settings = settings
         info = ProducerInfo.of(settings, self.id, job_id, rank, parent)
         server = _server_of(settings) if open_log is None else open_log
-        self._open_log = open_log = open_log or _opener(settings)
+        self._open_log = open_log = open_log or opener(settings)
         self._lane = CREW.lane(server, open_log)
         self._spool = open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
         self._journal = Journal([home.path for home in self._spool.homes()])
@@ -77,6 +77,11 @@ class Producer:
         self._lane.join(self)
         CREW.keeper.join(self)
         CREW.adopt(settings, open_log, self._lane)
+
+    @property
+    def last(self) -> int:
+        """Number of the last event that was accepted; -1: none was."""
+        return self._spool.next - 1
 
     @property
     def place(self) -> str:
@@ -109,9 +114,10 @@ class Producer:
 
     def adopt_children(self, timeout: float) -> None:
         """Send what dead children left, in at most `timeout` seconds, if there is a server."""
-        if self._lane.is_open and not self._is_closed:
-            adopter = Adopter(self._settings, self._open_log)
-            adopter.adopt_children(self.id, time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        with suppress(ConfigError, LogUnavailable):
+            self.wait_ready(timeout)
+            Adopter(self._settings, self._open_log).adopt_children(self.id, deadline)
 
     def close(self, kind: str, body: bytes, timeout: float | None = None) -> None:
         """Accept the last event, wait a bounded time, and leave what is unsent to the spool.
@@ -290,10 +296,3 @@ def _server_of(settings: Settings) -> Hashable:
         settings.partitions,
         settings.connect_seconds,
     )
-
-
-def _opener(settings: Settings) -> Callable[[], EventLog]:
-    # Here and not in the lane's thread: a fork amid an import leaves half a module to the child.
-    from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - brings redis
-
-    return lambda: open_log(settings)
