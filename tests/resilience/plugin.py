@@ -41,7 +41,7 @@ class Role:
     """Directory of its witness and its log."""
     worker: str = "0"
     """First part of its voices' names."""
-    rank: int = 0
+    rank: int | None = 0
     threads: int = 1
     limit: int = 0
     """Calls of each voice; 0: until asked to stop."""

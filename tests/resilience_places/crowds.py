@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.resilience.audit import Audit
 from tests.resilience.report import Result
 from tests.resilience.scene import Scene
 from tests.resilience_places.judge import hammered, see_completed
+from tests.resilience_places.troubled import BEFORE, TroubledRole
 from tests.servers import TestServer, free_port
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 40
 _CHILDREN = 20
+_WORKERS = 5
 
 
 def short_runs(home: Path, count: int, random: Random) -> Result:
@@ -61,6 +64,42 @@ def _start_up(scene: Scene) -> subprocess.Popen[bytes]:
     with (scene.home / "up").open("wb") as said:
         words = ("-m", "synapse_stream.cli", "up", "--port", str(free_port()))
         return subprocess.Popen([sys.executable, *words], env=scene.environ, stderr=said)
+
+
+def opened_at_once(home: Path, count: int, random: Random) -> Result:
+    """Workers open the same job in the same moment, none with a rank: one of them is rank 0."""
+    result = Result("one job, opened by 5 at once", count)
+    with TestServer(home / "server") as server:
+        for number in range(count):
+            place = home / str(number)
+            with Scene(place, server.url, namespace=f"n{number}") as scene:
+                scene.more_environ["FAULTS_START"] = str(place / "start")
+                given: dict[str, Any] = {
+                    "trouble": "wait-for-others",
+                    "trouble_at": (BEFORE,),
+                    "pause": 0.02,
+                }
+                for worker in range(_WORKERS):
+                    role = TroubledRole("job", str(place), str(worker), None, **given)
+                    scene.enter_as(role)
+                time.sleep(random.uniform(0.5, 1))  # how long a start takes
+                (place / "start").touch()
+                for actor in scene.actors:
+                    actor.wait_for(10)
+                result.happened += 1
+                _stop_all(scene)
+                scene.adopt()
+                result.tally.add(scene.audit())
+                see_completed(result, scene.settings, "job")
+    return result
+
+
+def _stop_all(scene: Scene) -> None:
+    """Have all end their runs in one moment, whoever the first may be."""
+    for actor in scene.actors:
+        actor.witness.stop()
+    for actor in scene.actors:
+        actor.join()
 
 
 def _play_at_once(scene: Scene, limits: list[int]) -> None:

@@ -17,6 +17,7 @@ from tests.resilience_places import (
 PLACES_PLAN = (
     Scenario(crowds.short_runs, 2000, 40),
     Scenario(crowds.short_children, 50, 1),
+    Scenario(crowds.opened_at_once, 20, 2),
     Scenario(teardowns.memory_gone, 150, 2),
     Scenario(teardowns.disk_gone, 150, 2),
     Scenario(teardowns.rebooted, 20, 1),

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,14 @@ def scribble() -> int:
 _scribbled: list[bool] = []
 
 
+def wait_for_others() -> int:
+    """Go on when the file named by FAULTS_START is there."""
+    start = Path(os.environ["FAULTS_START"])
+    while not start.exists():
+        time.sleep(0.0005)
+    return 1
+
+
 def lose_stderr() -> int:
     """Leave no standard error at all, as pythonw and some services do."""
     sys.stderr.close()
@@ -149,7 +158,15 @@ SILENT = ("close-stderr", "lose-stderr", "scribble")
 TROUBLES: dict[str, Callable[[], int]] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(close_locks, close_all, close_twice, close_stderr, lose_stderr, scribble),
+        *(
+            close_locks,
+            close_all,
+            close_twice,
+            close_stderr,
+            lose_stderr,
+            scribble,
+            wait_for_others,
+        ),
         *(raise_in_logging, exit_in_logging, forbid_threads),
     )
 }
