@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,10 @@ def _serve(scene: Scene, result: Result, options: list[str]) -> None:
         start_new_session=True,
     )
     try:
-        for voice in range(TASKS):
-            _ask(service, port, voice)
+        workers = 1 if options else 2
+        wait_until(lambda: len(list(scene.home.glob("open-*"))) == workers or _has_ended(service))
+        with ThreadPoolExecutor(TASKS) as pool:
+            list(pool.map(lambda voice: _ask(service, port, voice), range(TASKS)))
         service.send_signal(signal.SIGTERM)
         _, errors = service.communicate(timeout=60)
     finally:
@@ -93,7 +96,11 @@ def _serve(scene: Scene, result: Result, options: list[str]) -> None:
 
 
 def _ask(service: subprocess.Popen[str], port: int, voice: int) -> None:
-    wait_until(lambda: _get(port, voice) or service.poll() is not None, 30)
+    wait_until(lambda: _get(port, voice) or _has_ended(service))
+
+
+def _has_ended(service: subprocess.Popen[str]) -> bool:
+    return service.poll() is not None
 
 
 def _get(port: int, voice: int) -> bool:

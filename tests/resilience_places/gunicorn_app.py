@@ -6,6 +6,7 @@ What it is to do comes from the variable FAULTS_ROLE. Nobody ends the run but th
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _role = PoolRole(**orjson.loads(os.environ["FAULTS_ROLE"]))
 _context = open_run(_role.job)
+Path(_role.home, f"open-{os.getpid()}").touch()
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
