@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from synapse_stream.private import make_folder, write_file
 from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
 from synapse_stream.producer.life import keep_alive
+from synapse_stream.producer.numbers import lifted
 from synapse_stream.producer.roots import REMOVED, forget_root
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class _Draft:
             self.place = _place_of(directory)
             write_file(self._hidden / DESCRIPTION, b" " * _BLOCK_BYTES)
             self._life, self.shows_life = keep_alive(DESCRIPTION, directory)
-            self._lock = os.open(self._hidden / DESCRIPTION, os.O_RDWR | os.O_CLOEXEC)
+            self._lock = lifted(os.open(self._hidden / DESCRIPTION, os.O_RDWR | os.O_CLOEXEC))
         finally:
             os.close(directory)
         try:

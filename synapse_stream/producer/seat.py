@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.log.url import server_key
 from synapse_stream.producer.identity import boot_id
+from synapse_stream.producer.numbers import lifted
 from synapse_stream.producer.roots import forget_root, roots
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Seat:
         self.forget()
 
     def _sit(self, path: Path) -> bool:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = lifted(os.open(path, flags, 0o600))
         found = os.fstat(lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -63,12 +63,20 @@ def _play(
     see_alive(result, scene.settings, "job")
     actor.stop()
     _drain(scene, copied, result)
-    if copy is _put_back:
-        data.rename(copied := scene.home / "copy")
-        (scene.home / "original").rename(data)
-    scene.adopt()
+    _adopt_all(scene, result, is_put_back=copy is _put_back)
     result.tally.add(scene.audit())
     see_completed(result, scene.settings, "job")
+
+
+def _adopt_all(scene: Scene, result: Result, *, is_put_back: bool) -> None:
+    """Let the next one on this host adopt; what went on in the copy is no longer in place."""
+    if not is_put_back:
+        scene.adopt()
+        return
+    data = scene.settings.data_dir
+    data.rename(scene.home / "copy")
+    (scene.home / "original").rename(data)
+    _drain(scene, data, result)
 
 
 def _drain(scene: Scene, data: Path, result: Result) -> None:

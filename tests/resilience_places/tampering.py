@@ -127,7 +127,7 @@ def _enter(scene: Scene, trouble: str, times: tuple[int, ...], **role: Any) -> A
 
 def _settle(scene: Scene, actor: Actor, result: Result) -> None:
     assert isinstance(actor.role, TroubledRole)
-    result.happened += actor.role.happened >= len(actor.role.trouble_at) + len(actor.role.forks)
+    result.happened += actor.role.happened > len(actor.role.forks)
     scene.adopt()
     result.tally.add(scene.audit())
     if actor.process.returncode == 0:

@@ -1,0 +1,25 @@
+"""Numbers of descriptors."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+_FIRST = 3
+
+
+def lifted(descriptor: int) -> int:
+    """Return the descriptor under a number that no standard stream has.
+
+    Where standard streams are closed, as in daemons, the next file gets such a number, and what C
+    code writes to its standard error goes into that file.
+
+    Raises:
+        OSError: no number is left; `descriptor` is closed.
+    """
+    if descriptor >= _FIRST:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST)
+    finally:
+        os.close(descriptor)
