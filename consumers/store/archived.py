@@ -15,6 +15,7 @@ from consumers.archive.block import read_block
 from consumers.store import adding, folds, removal
 from consumers.store.archive import PROJECTION
 from consumers.store.databases import Databases
+from consumers.store.documents import whole
 from consumers.store.schema import block, job
 from synapse_stream.archive import Manifest, ProducerMark
 from synapse_stream.batch import sealed_count, unpack
@@ -89,7 +90,7 @@ class StoredArchive:
     def manifest(self, job_id: str) -> Manifest | None:
         """Return what the archive has of a job; None for a job that it does not know."""
         with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
-            query = select(job.c.no, job.c.document).where(
+            query = folds.read(job.c.no).where(
                 job.c.projection == PROJECTION, job.c.job_id == job_id
             )
             found = connection.execute(query).first()
@@ -97,7 +98,7 @@ class StoredArchive:
                 return None
             of_job = select(func.count(), func.sum(func.length(block.c.body)))
             blocks, size = connection.execute(of_job.where(block.c.job_no == found.no)).one()
-            content = orjson.loads(found.document)
+            content = orjson.loads(whole(found.document, found.body))
             marks = {
                 name: self._mark(connection, job_id, name, mark)
                 for name, mark in content["producers"].items()

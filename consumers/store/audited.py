@@ -12,6 +12,7 @@ from consumers.audit.archived import StoredBlock
 from consumers.audit.refold import StoredView
 from consumers.store import folds, histories, messages, metrics, removal
 from consumers.store.archive import PROJECTION
+from consumers.store.documents import whole
 from consumers.store.schema import block, job, mark, parked
 from synapse_stream.errors import DecodeError
 
@@ -78,12 +79,12 @@ class AuditedStore:
 
     def manifests(self, partition: int) -> Iterator[tuple[str, bytes]]:
         """Yield the archived jobs of a partition with their manifests."""
-        query = select(job.c.job_id, job.c.document).where(
+        query = folds.read(job.c.job_id).where(
             job.c.projection == PROJECTION, job.c.partition == partition
         )
         with self._databases.of(PROJECTION).read("looking for what is not anchored") as connection:
-            for job_id, document in connection.execute(query):
-                yield job_id, bytes(document)
+            for row in connection.execute(query):
+                yield row.job_id, whole(row.document, row.body)
 
     def close(self) -> None:
         """Disconnect."""
@@ -94,7 +95,7 @@ class AuditedStore:
             return None
         with self._databases.of(projection).read(f"verifying job {job_id!r}") as connection:
             mine = (job.c.projection == projection) & (job.c.job_id == job_id)
-            found = connection.execute(select(job.c.no, job.c.document).where(mine)).first()
+            found = connection.execute(folds.read(job.c.no).where(mine)).first()
             if found is None:
                 return None
             rows: Any = None
@@ -111,7 +112,7 @@ class AuditedStore:
                 parked.c.number.is_not(None),
             )
             aside = [(producer, number) for producer, number in connection.execute(left)]
-        return StoredView(bytes(found.document), rows, aside, marks)
+        return StoredView(whole(found.document, found.body), rows, aside, marks)
 
 
 def _marks(connection: Connection, no: int) -> dict[tuple[int, int], tuple[bytes, bytes]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from consumers.store.documents import Bases, is_framed, whole
 from consumers.store.engine import driver_of
-from consumers.store.schema import job
+from consumers.store.schema import change, insert_into, job
 from consumers.store.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from consumers.store.checkpoints import Lease
     from consumers.store.engine import Database
@@ -32,22 +33,47 @@ RETURNING job_id, no"""
 
 def load(database: Database, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
     """Return the documents of those jobs that have one."""
-    found: dict[str, bytes] = {}
+    rows: list[Any] = []
     with database.read(f"loading {len(job_ids)} jobs of {projection}") as connection:
         for some in slices(job_ids):
-            query = select(job.c.job_id, job.c.document).where(
-                job.c.projection == projection, job.c.job_id.in_(some)
-            )
-            found.update(
-                (job_id, bytes(document)) for job_id, document in connection.execute(query)
-            )
-    return found
+            query = read(job.c.job_id).where(job.c.projection == projection, job.c.job_id.in_(some))
+            rows += connection.execute(query)
+    return {row.job_id: whole(row.document, row.body) for row in rows}
+
+
+def read(*columns: Any) -> Select[Any]:
+    """Return a SELECT of jobs; its rows have `document` and `body`: see `documents.whole`."""
+    of_job = change.c.job_no == job.c.no
+    return select(*columns, job.c.document, change.c.body).outerjoin_from(job, change, of_job)
 
 
 def save(
+    connection: Connection,
+    lease: Lease,
+    documents: Collection[tuple[str, bytes]],
+    bases: Bases | None = None,
+) -> dict[str, int]:
+    """Write documents, of large ones of which there is a base the change; return jobs' numbers."""
+    bases = bases or Bases()
+    plans = {job_id: bases.plan(lease.projection, job_id, text) for job_id, text in documents}
+    whole_ones = [(job_id, plan.document) for job_id, plan in plans.items() if plan.document]
+    numbers = _save(connection, lease, whole_ones)
+    large = [numbers[job_id] for job_id, document in whole_ones if is_framed(document)]
+    if large:
+        connection.execute(delete(change).where(change.c.job_no.in_(large)))
+    bases.note(lease.projection, numbers)
+    for job_id, plan in plans.items():
+        if plan.change is not None:
+            no = numbers[job_id] = bases.number(lease.projection, job_id)
+            row = insert_into(connection, change).values(job_no=no, body=plan.change)
+            new = {"body": plan.change}
+            connection.execute(row.on_conflict_do_update(change.primary_key, set_=new))
+    return numbers
+
+
+def _save(
     connection: Connection, lease: Lease, documents: Collection[tuple[str, bytes]]
 ) -> dict[str, int]:
-    """Write documents; return the number of each job."""
     driver = driver_of(connection)
     if connection.dialect.name == "sqlite":
         place = (lease.projection, lease.partition)

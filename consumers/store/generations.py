@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select, update
 
 from consumers.store import folds
-from consumers.store.schema import chunk, job, lane, mark, message, parked, series
+from consumers.store.documents import framed, whole
+from consumers.store.schema import change, chunk, job, lane, mark, message, parked, series
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
@@ -45,21 +46,20 @@ def exchange(
 
     A job that was not known has no old one. Returns the number of the live one.
     """
-    live = connection.execute(
-        select(job.c.no, job.c.document).where(_is(lease.projection, job_id))
-    ).first()
+    live = connection.execute(folds.read(job.c.no).where(_is(lease.projection, job_id))).first()
     other = folds.number(connection, staged, job_id)
     number = folds.save(connection, lease, [(job_id, document)])[job_id]
     for table in (series, lane, mark):
         _swap(connection, table, table.c.job_no, number, other, -number)
     here = parked.c.job_id == job_id
     _swap(connection, parked, parked.c.projection, lease.projection, staged, f"{staged}-swap", here)
+    connection.execute(delete(change).where(change.c.job_no == other))
     if live is None:
         connection.execute(delete(job).where(job.c.no == other))
     else:
-        name = old(lease.projection)
+        name, before = old(lease.projection), framed(whole(live.document, live.body))
         connection.execute(
-            update(job).where(job.c.no == other).values(projection=name, document=live.document)
+            update(job).where(job.c.no == other).values(projection=name, document=before)
         )
         moved = update(parked).where(here, parked.c.projection == staged)
         connection.execute(moved.values(projection=name))
@@ -83,6 +83,7 @@ def clear(connection: Connection, name: str, job_id: str) -> bool:
             return False
     connection.execute(delete(parked).where(parked.c.projection == name, parked.c.job_id == job_id))
     connection.execute(delete(mark).where(mark.c.job_no == no))
+    connection.execute(delete(change).where(change.c.job_no == no))
     connection.execute(delete(job).where(job.c.no == no))
     return True
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from consumers.store.documents import Bases
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -14,18 +16,25 @@ Kept = TypeVar("Kept")
 
 
 class Memory:
-    """One thing a partition of a projection, good for one epoch of its lease."""
+    """Things of a partition of a projection, one a kind, good for one epoch of its lease."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int], tuple[int, Any]] = {}
+        self._kept: dict[tuple[str, int], tuple[int, dict[str, Any]]] = {}
 
-    def of(self, lease: Lease, begin: Callable[[], Kept]) -> Kept:
+    def of(self, lease: Lease, begin: Callable[[], Kept], kind: str = "rows") -> Kept:
         """Return what is kept for the lease; `begin` makes it when there is nothing yet."""
         place = lease[:2]
         if place not in self._kept or self._kept[place][0] != lease.epoch:
-            self._kept[place] = (lease.epoch, begin())
-        kept: Kept = self._kept[place][1]
+            self._kept[place] = (lease.epoch, {})
+        things = self._kept[place][1]
+        if kind not in things:
+            things[kind] = begin()
+        kept: Kept = things[kind]
         return kept
+
+    def bases(self, lease: Lease) -> Bases:
+        """Return the large documents that were written whole under the lease."""
+        return self.of(lease, Bases, "bases")
 
     @contextmanager
     def in_doubt(self, lease: Lease) -> Iterator[None]:

@@ -129,11 +129,11 @@ class RebuildingStore:
         """Add to the generation beside the live one; document and rows go together."""
         database = self._databases.of(lease.projection)
         beside = lease._replace(projection=_staged(lease, is_rollback=is_rollback))
-        view = self._view_writer(lease, [write])
+        view, bases = self._view_writer(lease, [write]), self._memory.bases(lease)
         doing = f"folding job {write.job_id!r} of {lease.projection} anew"
         with self._memory.in_doubt(lease), database.write(doing) as connection:
             checkpoints.fence(connection, lease)
-            numbers = folds.save(connection, beside, [write[:2]])
+            numbers = folds.save(connection, beside, [write[:2]], bases)
             if lease.projection == runs.PROJECTION:  # it is listed when it is live
                 marks.write(connection, [(numbers[write.job_id], write.rows)])
             else:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from sqlalchemy import func, select, update
 
+from consumers.store import folds
 from consumers.store.checkpoints import fence
+from consumers.store.documents import whole
 from consumers.store.schema import checkpoint, insert_into, job, rebuild
 
 if TYPE_CHECKING:
@@ -149,12 +151,13 @@ def find_outdated(
     Returns:
         Those whose documents are of another version, and where to go on; None at the end.
     """
-    query = select(job.c.no, job.c.job_id, job.c.document).where(
+    query = folds.read(job.c.no, job.c.job_id).where(
         job.c.projection == lease.projection, job.c.partition == lease.partition, job.c.no > after
     )
     with database.read(f"looking for outdated jobs of {lease.projection}") as connection:
         rows = connection.execute(query.order_by(job.c.no).limit(_JOBS_A_LOOK)).all()
-    outdated = [job_id for _, job_id, document in rows if orjson.loads(document)["v"] != version]
+    texts = ((row.job_id, whole(row.document, row.body)) for row in rows)
+    outdated = [job_id for job_id, document in texts if orjson.loads(document)["v"] != version]
     return outdated, rows[-1].no if len(rows) == _JOBS_A_LOOK else None
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
 
+from consumers.store import folds
+from consumers.store.documents import whole
 from consumers.store.schema import block, insert_into, job, removed
 from synapse_stream.errors import Trimmed
 
@@ -108,9 +110,9 @@ def _remove(
     if last is None:
         return  # another has removed it
     if vouch:
-        of_run = select(job.c.partition, job.c.job_id, job.c.document).where(job.c.no == job_no)
-        partition, job_id, manifest = connection.execute(of_run).one()
-        vouch(partition, job_id, bytes(manifest))
+        of_run = folds.read(job.c.partition, job.c.job_id).where(job.c.no == job_no)
+        run = connection.execute(of_run).one()
+        vouch(run.partition, run.job_id, whole(run.document, run.body))
     connection.execute(delete(block).where(of_job, block.c.start <= last.start))
     entries = last.start + last.entries
     values = {"entries": entries, "ms": last.last_ms, "seq": last.last_seq, "time": now_ms}

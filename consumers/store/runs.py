@@ -8,7 +8,8 @@ import orjson
 from sqlalchemy import func, literal_column, or_, select, tuple_
 
 from consumers.projections.reading import latest_attempt
-from consumers.store import marks
+from consumers.store import folds, marks
+from consumers.store.documents import whole
 from consumers.store.engine import driver_of
 from consumers.store.schema import job, run
 from consumers.store.search import contains, matches
@@ -95,11 +96,12 @@ def read_page(
     newest_first = [column.desc() for column in _age]
     listed = select(run).where(*filters).order_by(*newest_first).limit(limit).subquery()
     query = (
-        select(job.c.job_id, job.c.document)
+        folds.read(job.c.job_id)
         .join(listed, listed.c.job_no == job.c.no)
         .order_by(listed.c.ms.desc(), listed.c.seq.desc(), listed.c.job_no.desc())
     )
-    return [(job_id, bytes(document)) for job_id, document in connection.execute(query)]
+    rows = connection.execute(query).all()
+    return [(row.job_id, whole(row.document, row.body)) for row in rows]
 
 
 def arrivals(connection: Connection, job_ids: Sequence[str]) -> dict[str, Position]:

@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; what this program knows."""
 
 metadata = MetaData(
@@ -61,6 +61,10 @@ def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
 
 def _number() -> Column[Any]:
     return Column("no", _Number, Identity(), primary_key=True)
+
+
+def _of_job() -> Column[Any]:
+    return Column("job_no", BigInteger, primary_key=True, autoincrement=False)
 
 
 deployment = Table(
@@ -106,12 +110,15 @@ job = Table(
     _required("document", LargeBinary),
     UniqueConstraint("projection", "job_id"),
 )
-"""What a projection must remember of a job to go on."""
+"""What a projection must remember of a job to go on, as `documents` stores it."""
+
+change = Table("change", metadata, _of_job(), _required("body", LargeBinary))
+"""What has changed of a large document since it was written whole."""
 
 run = Table(
     "run",
     metadata,
-    Column("job_no", BigInteger, primary_key=True, autoincrement=False),
+    _of_job(),
     _required("job_id", Text),
     _required("ms", BigInteger),
     _required("seq", BigInteger),
@@ -235,7 +242,7 @@ Index(
 removed = Table(
     "removed",
     metadata,
-    Column("job_no", BigInteger, primary_key=True, autoincrement=False),
+    _of_job(),
     *(_required(name, BigInteger) for name in ("entries", "ms", "seq", "time")),
 )
 """What was removed from the archive: so many entries of a job, up to that id, and when."""

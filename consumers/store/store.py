@@ -143,11 +143,11 @@ class Store:
             LeaseLost: another has taken over; nothing was written.
         """
         database = self._databases.of(lease.projection)
-        view = self._view_writer(lease, writes)
+        view, bases = self._view_writer(lease, writes), self._memory.bases(lease)
         doing = f"committing {checkpoints.describe(lease)}"
         with self._memory.in_doubt(lease), database.write(doing) as connection:
             checkpoints.advance(connection, lease, position, seconds)
-            view(connection, folds.save(connection, lease, [write[:2] for write in writes]))
+            view(connection, folds.save(connection, lease, [write[:2] for write in writes], bases))
             parked.add(connection, lease, parked_events)
             parked.settle(connection, lease, retried)
 
