@@ -46,22 +46,27 @@ _STEP = _fields(
 _ACTION = _fields("name", "status", "started", "ended", "error")
 _RANK = _fields(
     *("rank", "status", "is_lost", "error", "started", "ended", "host", "pid", "python", "sdk"),
-    "last_sign_ms",
+    *("last_sign_ms", "is_ending", "signal"),
     steps=_STEP,
     actions=_ACTION,
 )
 _ATTEMPT = _fields(
     *("number", "status", "error", "result", "action", "plugin", "params", "labels", "started"),
     *("ended", "first_time", "last_time", "last_sign_ms", "overall_percent", "steps_left_out"),
-    *("counts", "levels", "events", "duration_seconds"),
+    *("counts", "levels", "events", "duration_seconds", "first_sign_ms", "is_ending", "signal"),
+    *("rejected", "notes"),
     steps=_STEP,
     actions=_ACTION,
     ranks=_RANK,
-    lost=_fields("rank", "host", "pid", "time", "reason"),
-    completeness=_fields("status", "missing", "shed"),
+    lost=_fields("rank", "host", "pid", "time", "reason", "producer"),
+    resumed=_fields("rank", "host", "pid", "time", "reason", "producer", "last", "heir"),
+    completeness=_fields(
+        *("status", "missing", "shed", "is_uncounted", "waiting", "waiting_count")
+    ),
 )
 _JOB = _fields(
     *("job_id", "status", "health", "parked", "latest", "position", "age_seconds", "now_ms"),
+    "alive_beside",
     attempts=_ATTEMPT,
 )
 

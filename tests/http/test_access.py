@@ -111,6 +111,18 @@ def test_viewers_get_nothing_that_is_for_developers(guarded: httpx.Client) -> No
     assert "undecodable" not in guarded.get(broken, headers=bearer("viewer")).text
 
 
+def test_viewers_get_all_that_the_page_shows_of_a_state(guarded: httpx.Client) -> None:
+    seen, everything = (
+        guarded.get("/api/jobs/taken", headers=bearer(role)).json()
+        for role in ("viewer", "developer")
+    )
+
+    for of_now in ("now_ms", "age_seconds", "health", "alive_beside"):
+        assert of_now in seen
+        del seen[of_now], everything[of_now]
+    assert seen == everything
+
+
 def test_developers_get_dev_events(guarded: httpx.Client) -> None:
     asked_for = {"dev": True, "limit": 1000}
     for name in ("developer", "operator"):
