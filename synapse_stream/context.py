@@ -8,6 +8,7 @@ from synapse_stream.environment import PluginEnvironment
 from synapse_stream.loggers.copies import Copied, packed, unpacked
 from synapse_stream.loggers.foreign import adapt
 from synapse_stream.models import LogLevel, RunStatus
+from synapse_stream.signals import is_plugins_own
 
 if TYPE_CHECKING:
     import os
@@ -165,7 +166,9 @@ class RuntimeContext(Copied):
         """
         try:
             return self._logger.flush(timeout)
-        except Exception as failure:  # noqa: BLE001 - reporting never fails the plugin
+        except BaseException as failure:
+            if is_plugins_own(failure):
+                raise
             self._logger.complain(failure)
             return False
 

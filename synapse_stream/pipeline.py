@@ -102,6 +102,7 @@ class _Part(RuntimeContext):
         result: Any = None,
     ) -> None:
         """Note how the action ended; it is reported when `execute` returns or raises."""
+        status = None if status is None else self._logger.known_ending(status)
         if status is None:
             status = RunStatus.COMPLETED if error is None else RunStatus.FAILED
         fields = rules.end(status, error, result)

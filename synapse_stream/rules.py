@@ -165,12 +165,21 @@ def end(status: Any, error: Any = None, result: Any = None) -> dict[str, Any]:
     Raises:
         ValueError: `status` is not completed, failed or cancelled.
     """
-    fields: dict[str, Any] = {"status": _choice(_ENDINGS, status, "status", None)}
+    fields: dict[str, Any] = {"status": ending(status)}
     if error is not None:
         fields["error"] = as_text(error)
     if result is not None:
         fields["result"] = result
     return fields
+
+
+def ending(status: Any, wrong: list[Wrong] | None = None) -> str | None:
+    """Return the status as it is recorded.
+
+    Raises:
+        ValueError: it is not completed, failed or cancelled.
+    """
+    return _choice(_ENDINGS, status, "status", wrong)
 
 
 def step_name(step: Any, wrong: list[Wrong] | None = None) -> str | None:

@@ -188,6 +188,18 @@ class BaseLogger(EndsOnce, Copied):
         if wrong:
             self._put("dev_event", step, self._lenience.event(kind, wrong, self.job_id))
 
+    def known_ending(self, status: Any) -> RunStatus | str | None:
+        """Return a status that can end a run; None for another one, which is a wrong value.
+
+        Raises:
+            ValueError: it is one, and the logger is strict.
+        """
+        wrong: list[rules.Wrong] | None = None if self.strict else []
+        known = rules.ending(status, wrong)
+        with suppress(RunEnded):
+            self._report("end", None, {}, wrong)
+        return known
+
     def complain(self, failure: BaseException) -> None:
         """Say on the stdlib logger that this logger does not work; the first time only."""
         if not self._has_complained:

@@ -12,6 +12,7 @@ from synapse_stream import rules
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import ending
 from synapse_stream.models import RunStatus
+from synapse_stream.signals import is_plugins_own
 
 if TYPE_CHECKING:
     from synapse_stream.loggers.endings import Ending
@@ -40,8 +41,12 @@ class EndsOnce(ABC):
         """Record an event whose fields are checked, under `step` or the current step."""
 
     @abstractmethod
-    def complain(self, failure: Exception) -> None:
+    def complain(self, failure: BaseException) -> None:
         """Say that this logger does not work."""
+
+    @abstractmethod
+    def known_ending(self, status: Any) -> RunStatus | str | None:
+        """Return a status that can end a run; None for another one, which is told elsewhere."""
 
     def close(self) -> None:  # noqa: B027 - most have nothing to free
         """Free what the logger holds; called once, after the end was recorded."""
@@ -67,10 +72,12 @@ class EndsOnce(ABC):
     ) -> None:
         """End the run; a second call changes nothing.
 
-        A status that is named stands, and an error without one is FAILED. Else how the block is
-        left decides in which the call stands, behind a `with` or in an action, and the end waits
-        for that. Without a block it is COMPLETED, but by an exception in flight what that means.
+        A status that is named stands (one that cannot end a run is none), and an error without one
+        is FAILED. Else how the block is left decides in which the call stands, behind a `with` or
+        in an action, and the end waits for that. Without a block it is COMPLETED, but by an
+        exception in flight what that means.
         """
+        status = None if status is None else self.known_ending(status)
         if status is None and error is None:
             if self._blocks:
                 self._wait_for_the_block(result)
@@ -115,7 +122,9 @@ class EndsOnce(ABC):
         if self.seal({**(self._waiting_end or {}), **fields}):
             try:
                 self.close()
-            except Exception as failure:  # noqa: BLE001 - a logger's own trouble is never the plugin's
+            except BaseException as failure:
+                if is_plugins_own(failure):
+                    raise
                 self.complain(failure)
 
     def seal(self, fields: dict[str, Any]) -> bool:
@@ -132,10 +141,9 @@ class EndsOnce(ABC):
             self._ended = self._is_over = True
             try:
                 self.record("end", None, fields)
-            except Exception as failure:  # noqa: BLE001 - as in `end_log`
+            except BaseException as failure:
+                if is_plugins_own(failure):  # Ctrl-C or SIGTERM, which will end the run itself
+                    self._ended = self._is_over = False
+                    raise
                 self.complain(failure)
-            except BaseException:
-                # by Ctrl-C or SIGTERM, which is about to end the run itself
-                self._ended = self._is_over = False
-                raise
             return True

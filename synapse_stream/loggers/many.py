@@ -45,13 +45,17 @@ class ManyLogger(BaseLogger):
         for logger in self._loggers:
             try:
                 logger.close()
-            except Exception as failure:  # noqa: BLE001 - the next one must still be closed
+            except BaseException as failure:  # the next one must still be closed
+                if is_plugins_own(failure):
+                    raise
                 logger.complain(failure)
 
 
 def _flush(logger: BaseLogger, deadline: float | None) -> bool:
     try:
         return logger.flush(None if deadline is None else max(0.0, deadline - time.monotonic()))
-    except Exception as failure:  # noqa: BLE001 - the next one must still be flushed
+    except BaseException as failure:  # the next one must still be flushed
+        if is_plugins_own(failure):
+            raise
         logger.complain(failure)
         return False

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import UserDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from synapse_stream.context import RuntimeContext
 from synapse_stream.loggers.many import ManyLogger
+from synapse_stream.models import RunStatus
 from tests.recording import RecordingLogger
 
 if TYPE_CHECKING:
@@ -128,6 +130,28 @@ def test_a_wrong_value_costs_itself_never_the_rest_of_the_call(
     assert (kept.kind, kept.step) == (kind, step)
     assert has.items() <= kept.fields.items()
     assert (rest.kind, rest.fields["rejected"]) == ("dev_event", 1)
+
+
+@pytest.mark.parametrize("status", ["done", "running", 0, "", RunStatus.PENDING])
+def test_a_status_that_ends_no_run_is_as_none(
+    ctx: RuntimeContext, logger: RecordingLogger, status: Any
+) -> None:
+    with suppress(KeyError), ctx:
+        ctx.end_log(status)
+        raise KeyError(status)
+
+    assert logger.kinds == ["dev_event", "end"]
+    assert logger.of("dev_event")[0]["rejected"] == 1
+    assert logger.of("end")[0]["status"] == "failed"
+
+
+def test_a_wrong_status_of_a_run_that_has_ended_changes_nothing(
+    ctx: RuntimeContext, logger: RecordingLogger
+) -> None:
+    ctx.end_log()
+    ctx.end_log("done")
+
+    assert logger.kinds == ["end"]
 
 
 def test_a_step_and_an_action_without_a_text_for_a_name_go_on(

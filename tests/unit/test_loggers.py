@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from typing import Any
 from unittest.mock import Mock, call
 
@@ -7,6 +8,7 @@ import pytest
 
 from synapse_stream.context import RuntimeContext
 from synapse_stream.errors import RunEnded
+from synapse_stream.loggers.endings import Terminated
 from synapse_stream.loggers.many import ManyLogger
 from tests.recording import BrokenLogger, RecordingLogger
 
@@ -199,3 +201,41 @@ def test_many_loggers_share_one_time_to_flush() -> None:
 
     assert ManyLogger(Slow(), Slow()).flush(5.0) is True
     assert 0 <= waits[1] <= waits[0] <= 5.0
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), OSError("gone"), RecursionError()], ids=repr)
+def test_whatever_a_foreign_logger_raises_the_plugin_goes_on(error: BaseException) -> None:
+    logger = Mock()
+    for name in ("log", "set_progress", "set_metrics", "log_message", "log_dev_event", "flush"):
+        getattr(logger, name).side_effect = error
+    logger.end_log.side_effect = error
+    for ctx in (RuntimeContext(logger), RuntimeContext(ManyLogger(logger, RecordingLogger()))):
+        with ctx:
+            ctx.log("event", {})
+            ctx.set_progress(1, 2)
+            ctx.set_metrics({"loss": 1})
+            ctx.log_message("hello")
+            ctx.log_dev_event("cold")
+            assert ctx.flush() is False
+
+
+class TooLate(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TooLate, SystemExit, Terminated])
+@pytest.mark.parametrize("call", ["log_message", "flush", "end_log"])
+def test_what_a_signals_handler_raises_within_a_logger_reaches_the_plugin(
+    error: type[BaseException], call: str
+) -> None:
+    def interrupt(_number: int, _frame: object) -> None:
+        raise error
+
+    logger = Mock(**{f"{call}.side_effect": lambda *_, **__: signal.raise_signal(signal.SIGUSR1)})
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        for ctx in (RuntimeContext(logger), RuntimeContext(ManyLogger(logger))):
+            with pytest.raises(error):
+                getattr(ctx, call)(*(["hello"] if call == "log_message" else []))
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -159,6 +159,7 @@ def test_an_end_whose_wait_is_interrupted_gives_sigterm_back_as_well() -> None:
 
 def test_a_wrong_status_ends_nothing_and_keeps_sigterm() -> None:
     run, logger = open_recorded()
+    logger.strict = True
 
     with pytest.raises(ValueError, match="done"):
         run.end_log("done")
