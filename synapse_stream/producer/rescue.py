@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.position import BEGINNING, Position
 from synapse_stream.producer.ended import Ended
 from synapse_stream.producer.heir import Origin
 from synapse_stream.producer.journal import Journal
+from synapse_stream.producer.mending import last_word
 from synapse_stream.producer.notes import children
 from synapse_stream.producer.orphan import Orphan
 from synapse_stream.producer.sent import SENT
@@ -29,6 +31,7 @@ WATCHED = "watched"
 """File of who looks at a spool that is not proved dead: what the server had, and since when."""
 
 _MOST_CHILDREN = 1000
+_PAGE = 200
 _BEATS = 4
 _NOT_ON_DISK = "the machine was started anew since: what was not on its disk is gone"
 
@@ -106,7 +109,8 @@ class Rescue:
             if not is_sure and not orphan.is_closed and not self._is_quiet(known):
                 return self.report(self._case.verdict.reason)
             shipper.ship_all()
-            if not orphan.is_closed:  # after the rest, because there may be no room to write it
+            # After the rest, because there may be no room to write it.
+            if not orphan.is_closed and not self._was_closed(line.connected(), shipper.producer):
                 self._declare_lost()
                 is_lost = True
                 shipper.ship_all()
@@ -188,6 +192,18 @@ class Rescue:
         settings = self._settings
         longest = max(settings.adopt_unproved_seconds, _BEATS * settings.heartbeat_seconds)
         return bool(now - since > longest)
+
+    def _was_closed(self, log: EventLog, producer: str) -> bool:
+        """Tell whether the server has a last word that is not here: it went on elsewhere."""
+        if self.orphan.acknowledged <= self.orphan.last:
+            return False
+        word, position = None, BEGINNING
+        while page := log.read_after(self.info.job_id, position, limit=_PAGE):
+            for ms, seq, batch, *_ in page:
+                position = Position(ms, seq + 1)
+                if batch is not None and batch.producer == producer:
+                    word = last_word(batch.data)
+        return word is not None
 
     def _declare_lost(self) -> None:
         orphan, owner = self.orphan, self.info.owner

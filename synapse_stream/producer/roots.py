@@ -32,6 +32,8 @@ def hot_root(spool_root: Path, memory: Path = SHARED_MEMORY) -> Path | None:
     name is a random one that the spool root holds: containers may share memory and yet have
     different disks under the same path.
     """
+    with contextlib.suppress(OSError):
+        memory.mkdir(exist_ok=True)
     if not os.access(memory, os.W_OK):
         return None
     mine = memory / MEMORY_NAMES.replace("*", str(os.getuid()))

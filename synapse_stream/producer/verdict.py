@@ -69,10 +69,10 @@ class Verdict(NamedTuple):
 
 def judge(evidence: Evidence) -> Verdict:
     """Decide over a spool."""
-    if evidence.is_copy:  # who holds the original says nothing here
-        return Verdict(Kind.UNPROVED, "it is a copy of a spool; the original may be in use")
     if evidence.is_locked or evidence.is_kept:
         return Verdict(Kind.LIVING)
+    if evidence.is_copy:  # who holds the original is not seen here
+        return Verdict(Kind.UNPROVED, "it is a copy of a spool; the original may be in use")
     doubt = _doubt_of_death(evidence)
     if doubt is None:
         return _judge_dead(evidence)
