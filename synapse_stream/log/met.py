@@ -31,6 +31,11 @@ def proposal(server: str, namespace: str, spool_root: Path | None) -> str:
     return known or secrets.token_hex(8)
 
 
+def is_known(server: str, namespace: str, spool_root: Path) -> bool:
+    """Tell whether it was met before."""
+    return (server, namespace) in _met or f"{namespace} {server}" in _read(spool_root)
+
+
 def remember(server: str, namespace: str, deployment: str) -> None:
     """Note which deployment was met, in this process."""
     _met[server, namespace] = deployment

@@ -8,22 +8,25 @@ removed.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from synapse_stream import voice
-from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.errors import ConfigError, DecodeError, LogUnavailable
 from synapse_stream.log import met
-from synapse_stream.producer.belonging import Mandate, why_not
+from synapse_stream.log.url import server_key
+from synapse_stream.producer.belonging import Mandate, is_for, why_not
 from synapse_stream.producer.case import Case
 from synapse_stream.producer.ended import note_ended
 from synapse_stream.producer.identity import is_running
+from synapse_stream.producer.left import LeftHome
 from synapse_stream.producer.line import Line
 from synapse_stream.producer.memory import Memory
-from synapse_stream.producer.notes import children
+from synapse_stream.producer.notes import children, claims
 from synapse_stream.producer.rescue import Adoption, Rescue
 from synapse_stream.producer.roots import homes_of
-from synapse_stream.producer.search import all_pairs, names_in, own_pair
+from synapse_stream.producer.search import all_pairs, names_in, own_pair, spools
 from synapse_stream.producer.seat import Seat
 from synapse_stream.producer.verdict import Kind
 
@@ -140,14 +143,19 @@ class Adopter:
             return self._send(rescue, pair, is_sure=is_sure, is_ours=is_ours)
 
     def _send(self, rescue: Rescue, pair: Pair, *, is_sure: bool, is_ours: bool) -> Adoption | None:
-        info, claims = rescue.info, rescue.journal.claims
+        info = rescue.info
         try:
             log = self._connect()
         except (LogUnavailable, ConfigError) as error:
             self._memory.retry_soon(info.producer)
             return self._report(rescue, str(error))
         reason = why_not(
-            info, claims, self._deployment, self._settings, self._mandate, is_ours=is_ours
+            info,
+            rescue.journal.claims,
+            self._deployment,
+            self._settings,
+            self._mandate,
+            is_ours=is_ours,
         )
         if reason is not None:
             return self._report(rescue, reason)
@@ -157,7 +165,7 @@ class Adopter:
         if adoption is not None and adoption.trouble is not None:
             self._memory.retry_soon(info.producer)
         elif adoption is not None:
-            rescue.journal.claim(self._deployment)
+            rescue.claim(self._deployment)
             self._settle(rescue, pair)
         return adoption
 
@@ -212,6 +220,8 @@ class Adopter:
         if self._away is not None:
             raise LogUnavailable(self._away)
         is_new = not self._line.is_open
+        if is_new:
+            self._recall()
         try:
             log = self._line.connected()
         except (LogUnavailable, ConfigError) as error:
@@ -220,6 +230,19 @@ class Adopter:
         if is_new:
             met.keep(self._settings.spool_root)
         return log
+
+    def _recall(self) -> None:
+        """Have a server that was emptied get the id again that spools for it know."""
+        settings = self._settings
+        server, root = server_key(settings.server), settings.spool_root
+        if met.is_known(server, settings.namespace, root):
+            return
+        for homes in spools(settings).values():
+            with contextlib.suppress(OSError, DecodeError), LeftHome(homes[0]) as home:
+                found = claims(homes)
+                if found and is_for(home.describe(), settings):
+                    met.remember(server, settings.namespace, found[-1])
+                    return
 
 
 def adopt_all(

@@ -57,13 +57,14 @@ def why_not(
         )
     if is_ours and (mandate.is_explicit or not info.has_server):
         return None
-    if info.has_server and _is_same(info, settings):
+    if info.has_server and is_for(info, settings):
         return None
     where = f"{info.server}, namespace {info.namespace}" if info.has_server else "no server yet"
     how = "`synapse-stream drain`" if is_ours else f"`drain --spool-dir {info.spool_root}`"
     return f"it was to go to {where}; {how} sends it to the server that is set"
 
 
-def _is_same(info: ProducerInfo, settings: Settings) -> bool:
+def is_for(info: ProducerInfo, settings: Settings) -> bool:
+    """Tell whether a spool names the server and namespace of `settings`."""
     is_same_server = server_key(info.server) == server_key(settings.server)
     return is_same_server and info.namespace == settings.namespace

@@ -14,7 +14,7 @@ from synapse_stream.producer.ended import Ended
 from synapse_stream.producer.heir import Origin
 from synapse_stream.producer.journal import Journal
 from synapse_stream.producer.mending import last_word
-from synapse_stream.producer.notes import children
+from synapse_stream.producer.notes import DEPLOYMENT, NAMES, children
 from synapse_stream.producer.orphan import Orphan
 from synapse_stream.producer.sent import SENT
 from synapse_stream.producer.shipper import Shipper
@@ -121,8 +121,7 @@ class Rescue:
             trouble = f"the spool cannot be read or written: {error}"
         finally:
             journal.close()
-            for home in self._homes[:1]:
-                home.give(SENT)
+            self._hand_back()
         reached = max(known, orphan.acknowledged)
         sent = reached - known if orphan.acknowledged >= 0 else 0
         return self._adoption(sent, self._left(), trouble, is_lost=is_lost)
@@ -136,6 +135,11 @@ class Rescue:
     def report(self, trouble: str | None) -> Adoption:
         """Say what waits, and why it is not sent."""
         return self._adoption(0, self._left(), trouble, is_lost=False)
+
+    def claim(self, deployment: str) -> None:
+        """Note that a deployment has everything."""
+        self.journal.claim(deployment)
+        self._hand_back()
 
     def shrink(self) -> None:
         """Give back shared memory that was not filled, where nobody can go on filling it."""
@@ -155,6 +159,12 @@ class Rescue:
             deployment,
             written,
         )
+
+    def _hand_back(self) -> None:
+        """Leave what we wrote to the spool's owner."""
+        for home in self._homes:
+            for name in (SENT, DEPLOYMENT, NAMES):
+                home.give(name)
 
     @property
     def _name(self) -> str:

@@ -45,7 +45,7 @@ class Seat:
                 os.utime(self._lock)
             return True
         self._lock = -1
-        for root in roots(self._settings):
+        for root in reversed(roots(self._settings)):  # the disk first: it is there from the start
             try:
                 return self._sit(root / self._name)
             except OSError:
