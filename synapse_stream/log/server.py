@@ -71,7 +71,7 @@ class EmbeddedServer:
         try:
             with (self.data_dir / "server" / "lock").open("r+") as lock:
                 return not _try_lock(lock.fileno())
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return False
 
     def start(self) -> Self:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.log.address import running_url
 from synapse_stream.log.url import server_key
 
 if TYPE_CHECKING:
@@ -66,5 +69,10 @@ def why_not(
 
 def is_for(info: ProducerInfo, settings: Settings) -> bool:
     """Tell whether a spool names the server and namespace of `settings`."""
-    is_same_server = server_key(info.server) == server_key(settings.server)
-    return is_same_server and info.namespace == settings.namespace
+    if info.namespace != settings.namespace:
+        return False
+    servers = {server_key(settings.server)}
+    if settings.redis_url is None:  # the embedded one may have been named by its address
+        with suppress(LogUnavailable):
+            servers.add(server_key(running_url(settings.data_dir)))
+    return server_key(info.server) in servers

@@ -10,7 +10,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.producer.evidence import gather
 from synapse_stream.producer.info import DESCRIPTION, UnknownFormat
 from synapse_stream.producer.left import LeftHome
-from synapse_stream.producer.verdict import Kind, Verdict, judge
+from synapse_stream.producer.verdict import Evidence, Kind, Process, Verdict, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,20 @@ class Case:
         self.path = next(root / producer for root in reversed(pair) if root is not None)
         """Where it is, for people."""
         self._pair = pair
+        self._evidence: Evidence | None = None
         self._stack = ExitStack()
         try:
             self.verdict = self._judge()
         except BaseException:
             self._stack.close()
             raise
+
+    @property
+    def is_alive(self) -> bool:
+        """True when its process is seen to live; somebody else's lock alone does not show that."""
+        evidence = self._evidence
+        is_seen = evidence is not None and (evidence.is_kept or evidence.process is Process.RUNS)
+        return is_seen and self.verdict.kind is Kind.LIVING
 
     @property
     def owner(self) -> str:
@@ -70,8 +78,8 @@ class Case:
         is_locked = False in [home.try_lock() for home in self.homes.values()]
         if not all(home.is_in_place() for home in self.homes.values()):
             return Verdict(Kind.LIVING)  # somebody else is just removing it
-        evidence = gather(self.info, self.homes, self._drafts(), is_locked=is_locked)
-        return judge(evidence)
+        self._evidence = gather(self.info, self.homes, self._drafts(), is_locked=is_locked)
+        return judge(self._evidence)
 
     def _describe(self) -> ProducerInfo:
         """Read `producer.json` of any home: they are the same."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from synapse_stream.log import met
 from synapse_stream.producer.notes import children, claim, claims, names, note_child, note_name
 from synapse_stream.producer.sent import NOTHING, Mark, Progress, Sent, load
 from synapse_stream.producer.shipper import Notes
@@ -76,6 +77,8 @@ class Journal(Notes):
         if self._spread != len(self.claims):
             self._spread = len(self.claims)
             self._write_claims(self._homes[1:])
+            for home in self._homes[-1:]:
+                met.keep(home.parent)
 
     def settle(self) -> None:
         """Write everything into the last home, which alone is left; may wait for a disk."""

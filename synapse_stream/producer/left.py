@@ -33,6 +33,17 @@ _DESCRIPTORS = Path("/proc/self/fd")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
+def describe(path: Path) -> ProducerInfo:
+    """Read who wrote the spool in a directory. A pipe or the like in its place is not waited for.
+
+    Raises:
+        DecodeError: it is damaged, or of a later version.
+        OSError: it cannot be read.
+    """
+    with LeftHome(path) as home:
+        return home.describe()
+
+
 class LeftHome:
     """One directory of a spool, as somebody else finds it. Close it, or use it in a `with`."""
 

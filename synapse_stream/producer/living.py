@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from synapse_stream.errors import DecodeError
 from synapse_stream.producer.case import Case
 from synapse_stream.producer.identity import myself
-from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
+from synapse_stream.producer.left import describe
 from synapse_stream.producer.search import names_in, own_pair
-from synapse_stream.producer.verdict import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from synapse_stream.producer.identity import Identity
+    from synapse_stream.producer.info import ProducerInfo
     from synapse_stream.producer.search import Pair
     from synapse_stream.settings import Settings
 
@@ -67,7 +67,7 @@ def find_living(settings: Settings, job_id: str) -> ProducerInfo | None:
     for root in pair.named().values():
         for name in names_in(root):
             with contextlib.suppress(OSError, DecodeError):
-                info = ProducerInfo.parse((root / name / DESCRIPTION).read_bytes())
+                info = describe(root / name)
                 is_it = (info.job_id, info.rank, info.namespace) == wanted and info.owner != me
                 if is_it and _is_here(info.owner, me) and _lives(pair, name):
                     return info
@@ -83,4 +83,4 @@ def _is_here(owner: Identity, me: Identity) -> bool:
 
 def _lives(pair: Pair, name: str) -> bool:
     with Case(pair, name) as case:
-        return case.verdict.kind is Kind.LIVING
+        return case.is_alive

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from synapse_stream import voice
 from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError, LogUnavailable, RunEnded
-from synapse_stream.log import met
 from synapse_stream.producer.adopt import Adopter
 from synapse_stream.producer.beats import Beats
 from synapse_stream.producer.crew import CREW
@@ -200,11 +199,10 @@ class Producer:
         self._has_parted.set()
 
     def _sign(self, now: float) -> None:
-        """Leave signs of life and ownership on the disk, for other hosts."""
+        """Leave signs of life and ownership for other hosts."""
         if now >= self._sign_at:
             self._sign_at = now + _SIGN_SECONDS
             self._journal.spread()
-            met.keep(self._settings.spool_root)
             for home in self._spool.homes():
                 home.sign()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import secrets
@@ -10,7 +11,6 @@ import stat
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
-from synapse_stream.private import make_folder, write_file
 from synapse_stream.settings import SHARED_MEMORY
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 REMOVED = ".removed"
 """How the name of a directory ends that is being deleted."""
 
+_NAME = ".name"
 MEMORY_NAMES = "synapse-stream-*"
 """How directories of users are named in it, by their number."""
 
@@ -44,7 +45,7 @@ def hot_root(spool_root: Path, memory: Path = SHARED_MEMORY) -> Path | None:
         return None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         return None
-    return mine / _name_of(spool_root)
+    return mine / (read_name(spool_root) or _name_of(spool_root))
 
 
 def roots(settings: Settings) -> list[Path]:
@@ -70,25 +71,36 @@ def forget_root(root: Path) -> None:
             root.rmdir()
 
 
-def name_file(spool_root: Path) -> Path:
-    """Return the file with the name of a spool root's counterpart in shared memory."""
-    return spool_root / ".name"
+def read_name(spool_root: Path) -> str | None:
+    """Return the name of a spool root's counterpart in shared memory.
+
+    None when it has none yet: also when it is a copy, whose file has the name of the original's.
+    """
+    try:
+        name, _, inode = (spool_root / _NAME).read_text(encoding="ascii").partition(" ")
+        is_original = not inode or int(inode) == spool_root.stat().st_ino
+    except (OSError, ValueError):
+        return None
+    return name if is_original and name.isalnum() else None
 
 
 def _name_of(spool_root: Path) -> str:
-    path = name_file(spool_root)
     try:
-        return path.read_text()
-    except OSError:
-        draft = spool_root / f".{secrets.token_hex(8)}"
-    try:
-        make_folder(spool_root)
-        write_file(draft, secrets.token_hex(8).encode())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        return path.read_text()
+        spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(spool_root / _NAME, flags, 0o600)
     except OSError:  # nothing can be kept there, so nothing there can be mixed up
         return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
+    try:
+        with contextlib.suppress(OSError):  # there may be no locks; then the last one is right
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        name = read_name(spool_root)
+        if name is None:
+            name = secrets.token_hex(8)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{name} {spool_root.stat().st_ino}".encode(), 0)
+    except OSError:
+        name = hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
     finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
+        os.close(descriptor)
+    return name

@@ -14,7 +14,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.producer.evidence import COLD, HOT
 from synapse_stream.producer.info import DESCRIPTION
 from synapse_stream.producer.left import LeftHome
-from synapse_stream.producer.roots import MEMORY_NAMES, REMOVED, hot_root, name_file
+from synapse_stream.producer.roots import MEMORY_NAMES, REMOVED, hot_root, read_name
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,11 +115,13 @@ def _usual_roots() -> Iterator[Path]:
 def _memory_of(cold: Path, memory: Path) -> Path | None:
     """Return the shared memory of a root on disk, whoever's it is."""
     try:
-        name, owner = name_file(cold).read_text(), cold.stat().st_uid
-    except (OSError, ValueError):
+        name, owner = read_name(cold), cold.stat().st_uid
+    except OSError:
+        return None
+    if name is None:
         return None
     path = memory / MEMORY_NAMES.replace("*", str(owner)) / name
-    return path if "/" not in name and path.is_dir() else None
+    return path if path.is_dir() else None
 
 
 def _disk_of(hot: Path) -> Path | None:

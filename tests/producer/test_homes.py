@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.producer.homes import Homes, make_homes
 from synapse_stream.producer.info import DESCRIPTION, ProducerInfo, UnknownFormat
 from synapse_stream.producer.life import is_kept
+from synapse_stream.producer.roots import hot_root
 from synapse_stream.settings import Settings
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="leases are a thing of Linux")
@@ -187,3 +189,38 @@ def test_a_foreign_description_is_a_decode_error(content: bytes) -> None:
 def test_a_later_format_is_told_from_a_damaged_one() -> None:
     with pytest.raises(UnknownFormat, match="format 9"):
         ProducerInfo.parse(b'{"format":9,"producer":"p1"}')
+
+
+def test_shared_memory_belongs_to_a_spool_root_and_not_to_its_path(tmp_path: Path) -> None:
+    """Containers with a common shared memory have the same paths on different volumes."""
+    root, memory = tmp_path / "spool", tmp_path / "memory"
+    before = hot_root(root, memory)
+    root.rename(tmp_path / "another volume")
+    after = hot_root(root, memory)
+
+    assert before is not None
+    assert before.parent.stat().st_mode & 0o777 == 0o700
+    assert after != before
+    assert hot_root(tmp_path / "another volume", memory) == before
+
+
+def test_a_copied_root_has_shared_memory_of_its_own(tmp_path: Path) -> None:
+    root, memory = tmp_path / "spool", tmp_path / "memory"
+    original = hot_root(root, memory)
+    shutil.copytree(root, tmp_path / "copy")
+
+    assert hot_root(tmp_path / "copy", memory) != original
+    assert hot_root(tmp_path / "copy", memory) == hot_root(tmp_path / "copy", memory)
+    assert hot_root(root, memory) == original
+
+
+def test_an_empty_root_in_shared_memory_goes_with_its_last_home(tmp_path: Path) -> None:
+    root = hot_root(tmp_path, tmp_path / "memory")
+    assert root is not None
+    one = make_homes(described(tmp_path), root, None, refuse)
+    other = make_homes(described(tmp_path, "p2"), root, None, refuse)
+
+    one.remove()
+    assert root.is_dir()
+    other.remove()
+    assert not root.exists()
