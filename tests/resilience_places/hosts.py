@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.resilience.audit import Audit
@@ -13,16 +12,16 @@ from tests.resilience.report import Result
 from tests.resilience.scene import Scene
 from tests.resilience_places.judge import see_alive, see_completed
 from tests.resilience_places.troubled import TroubledRole
-from tests.resilience_places.worlds import NO_WORLDS, World, is_possible, kill_within
+from tests.resilience_places.worlds import NO_WORLDS, SHARED_MEMORY, World, is_possible, kill_within
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from random import Random
 
     from tests.resilience.scene import Actor
 
-_SHARED_MEMORY = Path("/dev/shm")
 _NET = ("--net",)
 
 
@@ -111,7 +110,7 @@ def _crash_once(stage: _Stage, host: World, job: str, random: Random, result: Re
 
 @contextmanager
 def _stage(home: Path, count: int, trouble: str) -> Iterator[_Stage]:
-    memory = _SHARED_MEMORY / f"faults-{home.name}"
+    memory = SHARED_MEMORY / f"faults-{home.name}"
     memory.mkdir()
     home.mkdir(exist_ok=True)
     socket = home / "server.sock"
@@ -120,7 +119,7 @@ def _stage(home: Path, count: int, trouble: str) -> Iterator[_Stage]:
         with (
             ExitStack() as exits,
             TestServer(home / "server", config=config) as server,
-            Scene(home / "shared", f"unix://{socket}") as scene,
+            Scene(home / "shared", f"unix://{socket}", memory_dir=SHARED_MEMORY) as scene,
         ):
             hosts = []
             for number in range(count):

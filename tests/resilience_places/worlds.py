@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.resilience.scene import Actor
 
+SHARED_MEMORY = Path("/dev/shm")
+"""Where each world has its own."""
 NO_WORLDS = "only root may make namespaces of processes and mounts"
 
 _ROOT = Path(__file__).parents[2]
