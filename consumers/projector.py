@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from consumers.ahead import ahead
 from consumers.archiver import hold
 from consumers.errors import LeaseLost, StoreUnavailable
+from consumers.outages import Outage, agree
 from consumers.partitions import balance
 from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.job_reader import JobReader
@@ -75,7 +76,7 @@ class Projector:
         self._rebuilt_at = 0.0
         self._rebuilding: set[int] = set()
         self._failures = 0
-        self._said: str | None = None
+        self._outage = Outage(_logger, f"{view.name} waits", f"{view.name} goes on")
         self._reader = ThreadPoolExecutor(1, "read-ahead")
 
     def run(self, stop: threading.Event) -> None:
@@ -86,7 +87,8 @@ class Projector:
             except (LogUnavailable, StoreUnavailable, Trimmed) as error:
                 stop.wait(self._fail(error))
             else:
-                self._succeed()
+                self._failures = 0
+                self._outage.end()
         self._leave()
 
     def _turn(self, stop: threading.Event) -> None:
@@ -158,7 +160,7 @@ class Projector:
         """Connect, and begin to read an overlap before the checkpoints."""
         if self._log is None:
             log = self._log = self._open_log()
-            log.check()
+            agree(log)
             for held in self._held.values():
                 held.begin(log)
         return self._log
@@ -229,25 +231,16 @@ class Projector:
                     held.compact()
 
     def _fail(self, error: LogUnavailable | StoreUnavailable | Trimmed) -> float:
-        """Say a new fault once and return the seconds to pause; every position is in doubt now."""
+        """Return the seconds to pause; every position is in doubt now."""
         if self._log is not None:
             self._log.close()
             self._log = None
         for held in self._held.values():
             held.forget()
-        reason = str(error) if isinstance(error, Trimmed) else error.reason
-        if reason != self._said:
-            self._said = reason
-            _logger.warning("%s waits: %s", self._view.name, error)
+        self._outage.tell(error)
         longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
         self._failures += 1
         return random.uniform(longest / 2, longest)  # noqa: S311 - spreads the attempts
-
-    def _succeed(self) -> None:
-        if self._said is not None:
-            _logger.warning("%s goes on", self._view.name)
-        self._failures = 0
-        self._said = None
 
     def _leave(self) -> None:
         """Show the last positions while they are ours, and give the leases back."""

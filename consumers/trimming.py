@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
 from consumers.notary import NotAnchored, voucher_of
+from consumers.outages import Outage, agree
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.retention import ARCHIVE, Trimmer
 
@@ -47,27 +48,26 @@ class TrimLoop:
         )
         self._vouch = voucher_of(settings)
         self._log: TrimLog | None = None
-        self._said: str | None = None
+        self._outage = Outage(_logger, "trimming waits", "trimming goes on")
+        self._is_tight = False
         self._remove_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Trim now and then until `stop` is set; an outage only puts it off."""
-        while not stop.wait(self._pause):
+        while not stop.wait(_SHORTEST_PAUSE_SECONDS if self._is_tight else self._pause):
             try:
                 self._round(stop)
             except (LogUnavailable, StoreUnavailable) as error:
                 self._disconnect()
-                if error.reason != self._said:
-                    self._said = error.reason
-                    _logger.warning("streams are not trimmed for a while: %s", error)
+                self._outage.tell(error)
             else:
-                self._said = None
+                self._outage.end()
         self._disconnect()
 
     def _round(self, stop: threading.Event) -> None:
         if self._log is None:
             self._log = self._open_log()
-            self._log.check()
+            agree(self._log)
         mine = [c.partition for c in self._store.checkpoints(ARCHIVE) if c.owner == self._owner]
         if not mine:
             return
@@ -75,7 +75,9 @@ class TrimLoop:
             self._remove_at = time.monotonic() + _REMOVE_SECONDS
             self._remove(self._log.now_ms(), mine)
         trimmer = Trimmer(self._store, self._log, self._settings)
-        for cut in trimmer.cuts(mine):
+        cuts = trimmer.cuts(mine)
+        self._is_tight = trimmer.is_tight
+        for cut in cuts:
             if stop.is_set():
                 return
             trimmer.trim(cut, most=_ENTRIES_A_ROUND)

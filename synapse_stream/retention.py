@@ -5,7 +5,10 @@ Of each partition all entries go that have ids below one *cut*. It lies
 - an overlap (`rewind_seconds`) below the lowest checkpoint, the archive's among them: as far back
   as projections read again, and servers that lost their tail may put new entries;
 - the hot window (`hot_seconds`) below the server's clock, for live readers, unless the server uses
-  more memory than `hot_bytes`.
+  more memory than `hot_bytes`, or than half of what it has.
+
+A server that is nearly full refuses to take more, so there even the overlap shrinks, to some
+seconds.
 
 A cut is only ever put below what every projection had committed to stay when it was made, so it may
 be applied at any later time, by anybody, twice or not at all.
@@ -13,6 +16,7 @@ be applied at any later time, by anybody, twice or not at all.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from synapse_stream.log.trimming import TrimCount
@@ -21,6 +25,7 @@ from synapse_stream.operations import PROJECTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from synapse_stream.log.handshake import ServerReport
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.operations import Operations
     from synapse_stream.settings import Settings
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
 EntryId = tuple[int, int]
 
 ARCHIVE = PROJECTIONS[-1]
+
+_TIGHT, _SCARCE = 0.5, 0.8  # of the memory that a server may use
+_SHORT_OVERLAP_MS = 5_000
 
 
 class Cut(NamedTuple):
@@ -83,6 +91,24 @@ def _reached(position: EntryId | None, newest: EntryId, now_ms: int) -> int:
     return now_ms if position == newest else position[0]
 
 
+class Room(Enum):
+    """How much memory a server has left."""
+
+    AMPLE = "ample"
+    TIGHT = "tight"
+    SCARCE = "scarce"
+    """It soon refuses to take more."""
+
+
+def room_of(report: ServerReport, hot_bytes: int) -> Room:
+    """Judge by the server's own limit, else by its machine's memory, and by `hot_bytes`."""
+    limit = report.max_bytes or report.machine_bytes
+    if limit and report.used_bytes > _SCARCE * limit:
+        return Room.SCARCE
+    tight = min(hot_bytes, limit * _TIGHT) if limit else hot_bytes
+    return Room.TIGHT if report.used_bytes > tight else Room.AMPLE
+
+
 class Trimmer:
     """Trims what may be trimmed. Not thread-safe.
 
@@ -96,6 +122,8 @@ class Trimmer:
         self._overlap_ms = int(settings.rewind_seconds * 1000)
         self._hot_ms = int(settings.hot_seconds * 1000)
         self._hot_bytes = settings.hot_bytes
+        self.is_tight = False
+        """True when the last cuts had to give up the hot window for want of memory."""
 
     def cuts(self, partitions: Iterable[int] | None = None) -> list[Cut]:
         """Return the cuts of some partitions, or of all."""
@@ -105,7 +133,12 @@ class Trimmer:
         retired = self._log.retired()
         counting = [name for name in PROJECTIONS if name not in retired]
         positions = self._store.durable_positions(counting)
-        is_full = self._log.server_report().used_bytes > self._hot_bytes
+        room = room_of(self._log.server_report(), self._hot_bytes)
+        self.is_tight = room is not Room.AMPLE
+        hot_ms = 0 if self.is_tight else self._hot_ms
+        overlap_ms = self._overlap_ms
+        if room is Room.SCARCE:
+            overlap_ms = min(overlap_ms, _SHORT_OVERLAP_MS)
         chosen = range(self._log.keys.partitions) if partitions is None else partitions
         return [
             find_cut(
@@ -113,8 +146,8 @@ class Trimmer:
                 {name: positions[name].get(partition) for name in counting},
                 self._log.feed_last(partition),
                 now_ms,
-                overlap_ms=self._overlap_ms,
-                hot_ms=0 if is_full else self._hot_ms,
+                overlap_ms=overlap_ms,
+                hot_ms=hot_ms,
             )
             for partition in chosen
         ]

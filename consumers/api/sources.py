@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from fastapi import Depends, Request
 
 from consumers.history import open_history
+from consumers.outages import Outage
 from consumers.store import open_archive
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
@@ -39,6 +40,8 @@ class ServerClock:
         self._lock = Lock()
         self._offset_ms = 0.0
         self._asked_at = -_CLOCK_SECONDS
+        clock = "the server's clock"
+        self._outage = Outage(_logger, f"{clock} cannot be read", f"{clock} is read again")
 
     def now_ms(self) -> int:
         """Return milliseconds since the epoch."""
@@ -57,8 +60,9 @@ class ServerClock:
             before = time.time()
             now_ms = self._log.now_ms()
         except LogUnavailable as error:
-            _logger.warning("the server's clock cannot be read: %s", error)
+            self._outage.tell(error)
         else:
+            self._outage.end()
             self._offset_ms = now_ms - (before + time.time()) * 500
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _MIB = 1024 * 1024
 _FULL = 0.8
+_ROOM = (
+    "make room on its disk, or raise its memory: CONFIG SET maxmemory; until then reports wait in "
+    "the spools"
+)
 
 
 class Finding(NamedTuple):
@@ -52,6 +56,8 @@ def _server(log: EventLog) -> Iterator[Finding]:
     yield _role(report, log.address)
     yield _eviction(report)
     yield _persistence(report)
+    if report.refusal:
+        yield Finding("writes", "problem", f"refused: {report.refusal}", _ROOM)
     yield _memory(report)
     yield _deployment(log)
 

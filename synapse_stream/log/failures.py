@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,7 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
     (OSError, "cannot be reached"),
 )
 
+_DENIED = re.compile(r"User (\S+) has no permissions to run the '([\w|-]+)' command")
 _WRONG_TYPE = "WRONGTYPE "
 _BY_WORDS = {  # replies that redis-py has no class for, by their beginning
     "BUSY ": "is busy with a slow script of another client",
@@ -101,6 +103,9 @@ def suppress_wrong_type() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     words = str(error)
+    if (denied := _DENIED.search(words)) is not None:
+        user, command = denied.groups()
+        return f"does not permit {command!r}; permit it: ACL SETUSER {user} +{command}"
     by_words = (text for words_of, text in _BY_WORDS.items() if words.startswith(words_of))
     by_class = (text for kind, text in _BY_CLASS if isinstance(error, kind))
     return next(by_words, None) or next(by_class, "could not be asked")

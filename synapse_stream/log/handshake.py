@@ -36,6 +36,8 @@ class ServerReport(NamedTuple):
     """0: no limit."""
     machine_bytes: int
     """Memory of its machine; 0: not known."""
+    refusal: str | None
+    """Why it takes no writes just now; None when it does."""
 
 
 def agree(
@@ -111,7 +113,16 @@ def read_report(command: Callable[..., Any]) -> ServerReport:
         used_bytes=info["used_memory"],
         max_bytes=info["maxmemory"],
         machine_bytes=info.get("total_system_memory", 0),
+        refusal=_refusal(info),
     )
+
+
+def _refusal(info: Mapping[str, Any]) -> str | None:
+    if info.get("aof_enabled") and info.get("aof_last_write_status", "ok") != "ok":
+        return "it could not write its append-only file: its disk is full or failed"
+    if 0 < info["maxmemory"] <= info["used_memory"] and info["maxmemory_policy"] == "noeviction":
+        return "it uses all the memory that its maxmemory allows"
+    return None
 
 
 def _check_version(command: Callable[..., Any], address: str) -> None:
