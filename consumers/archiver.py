@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from synapse_stream.batch import RawEntry
     from synapse_stream.log.job_reader import JobReader
     from synapse_stream.settings import Settings
+
+
+_logger = logging.getLogger("synapse_stream.consumers")
 
 
 class HeldRuns(Held):
@@ -56,8 +60,19 @@ class HeldArchive(Held):
             self._notary.note(Counter(job_id for job_id, _ in portion.entries))
 
     def open_fold(self, job_id: str, document: bytes | None) -> ArchiveFold:
-        """Go on from a manifest, or begin a new job."""
-        return ArchiveFold(job_id, document, has_stray=partial(self._store.has_archived, job_id))
+        """Go on from a manifest, or begin a new job.
+
+        A manifest that is damaged is made anew from what is archived.
+        """
+        has_stray = partial(self._store.has_archived, job_id)
+        try:
+            return ArchiveFold(job_id, document, has_stray=has_stray)
+        except Exception:  # whatever stands in the store
+            _logger.exception(
+                "the archive's manifest of job %r is damaged, it is made anew", job_id
+            )
+            document = self._store.archive.refold(job_id)
+            return ArchiveFold(job_id, document, has_stray=has_stray)
 
     def _take(self, _job_id: str, entry: RawEntry) -> tuple[Any, int]:
         return entry, size_of(entry.fields)

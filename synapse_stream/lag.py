@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synapse_stream.operations import PROJECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.operations import Checkpoint, Operations
+
+LATE_SECONDS = 60.0
+"""A projection that has not taken in for so long what there is counts as standing still."""
 
 _PAGE = 1_000
 _MOST_PAGES = 10
@@ -73,3 +77,17 @@ def _of_projection(store: Operations, log: FeedLog, projection: str) -> list[Lag
     for partition in behind:
         lags[partition].is_exact = False
     return lags
+
+
+def late(lags: Iterable[Lag]) -> dict[str, float]:
+    """Return by projection that is late by how many seconds its latest partition is."""
+    found: dict[str, float] = {}
+    for lag in lags:
+        if lag.seconds > LATE_SECONDS:
+            found[lag.projection] = max(lag.seconds, found.get(lag.projection, 0.0))
+    return found
+
+
+def unowned(lags: Iterable[Lag]) -> dict[str, int]:
+    """Return by projection how many of its partitions no consumer projects."""
+    return dict(Counter(lag.projection for lag in lags if lag.owner is None))

@@ -107,6 +107,18 @@ class Rebuild(Protocol):
         """The first difference from what was there before; None if there is none."""
 
 
+class Fault(Protocol):
+    """What is wrong with the database of a projection."""
+
+    @property
+    def text(self) -> str:
+        """What was found."""
+
+    @property
+    def file(self) -> str | None:
+        """The file that is damaged; None when it is something else."""
+
+
 class Operations(Protocol):
     """What operators ask of the store; each call is one transaction."""
 
@@ -159,6 +171,9 @@ class Operations(Protocol):
         self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
     ) -> Sequence[Rebuild]:
         """Return what was asked to be folded anew; `after` is the number of the last one seen."""
+
+    def examine(self, projection: str) -> Fault | None:
+        """Read the database of a projection through; return what is wrong with it."""
 
     def count_rebuilds_due(self, projection: str) -> int:
         """Return how many jobs are still to be folded anew."""

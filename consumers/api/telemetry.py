@@ -31,8 +31,9 @@ from prometheus_client.registry import Collector
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
+from consumers.outages import Outage
 from synapse_stream.errors import SynapseStreamError
-from synapse_stream.lag import measure
+from synapse_stream.lag import late, measure, unowned
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.producer.search import spools
 
@@ -55,6 +56,10 @@ synapse_stream_up{part="store"} 0.0
 synapse_stream_up{part="server"} 0.0
 """
 _logger = logging.getLogger(__name__)
+_outages = {
+    part: Outage(_logger, f"the {part} cannot be asked", f"the {part} can be asked again")
+    for part in ("store", "server")
+}
 
 
 @router.get("/healthz", response_class=Response, responses={200: {"model": Wellness}})
@@ -69,12 +74,15 @@ async def show_health() -> Response:
     responses={200: {"model": Wellness}, 503: {"model": Wellness}},
 )
 def show_readiness(sources: Opened) -> Response:
-    """Tell whether store and server can be reached: by 503 that one cannot."""
+    """Tell whether views can be read and go on: by 503 what is away, or who does not project."""
     away: dict[str, str] = {}
     with _noting(away, "store"):
         sources.operations.checkpoints(PROJECTIONS[0])
     with _noting(away, "server"):
-        sources.log.now_ms()
+        sources.log.check(found=False)
+    if not away:
+        with _noting(away, "server"):
+            away |= _standing(list(measure(sources.operations, sources.log)))
     if away:
         content = {"status": "not ready", "away": away}
         return _json(content, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "2"})
@@ -202,6 +210,13 @@ class _Deployment(Collector):
         return GaugeMetricFamily("synapse_stream_spool_bytes", held)
 
 
+def _standing(found: list[Lag]) -> dict[str, str]:
+    """Say which projections nobody drives, or do not move."""
+    said = [f"{name} has no consumer for {n} partitions" for name, n in unowned(found).items()]
+    said += [f"{name} is {seconds:.0f} s behind" for name, seconds in late(found).items()]
+    return {"consumers": "; ".join(said)} if said else {}
+
+
 def _lag(found: list[Lag]) -> Iterator[Metric]:
     by_projection = {
         projection: [lag for lag in found if lag.projection == projection]
@@ -242,8 +257,9 @@ def _noting(away: dict[str, str], part: str) -> Iterator[None]:
     """Note in `away` why a part could not be asked."""
     try:
         yield
+        _outages[part].end()
     except SynapseStreamError as error:
-        _logger.warning("the %s cannot be asked: %s", part, error)
+        _outages[part].tell(error)
         said = getattr(error, "reason", None) or str(error)  # what a driver says is for the log
         away["store" if isinstance(error, StoreUnavailable) else part] = said
 

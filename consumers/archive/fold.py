@@ -169,6 +169,10 @@ class ArchiveFold:
             self._take(entry, part)
         return []
 
+    def reach(self, entries: int) -> None:
+        """Count so many entries as archived, some of which cannot be read."""
+        self._entries = max(self._entries, entries)
+
     def take_over(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> None:
         """Take over the joins of a job that was archived elsewhere, by producer."""
         for name, mark in self._marks.items():

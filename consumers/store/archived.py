@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import contextmanager
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,13 +13,16 @@ from sqlalchemy import func, select, tuple_
 
 from consumers import canonical
 from consumers.archive.block import read_block
+from consumers.archive.fold import ArchiveFold
 from consumers.store import adding, folds, removal
 from consumers.store.archive import PROJECTION
+from consumers.store.audited import AuditedStore
 from consumers.store.databases import Databases
 from consumers.store.documents import whole
 from consumers.store.schema import block, job
 from synapse_stream.archive import Manifest, ProducerMark
 from synapse_stream.batch import sealed_count, unpack
+from synapse_stream.errors import DecodeError
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.position import Position
 
@@ -98,11 +102,12 @@ class StoredArchive:
                 return None
             of_job = select(func.count(), func.sum(func.length(block.c.body)))
             blocks, size = connection.execute(of_job.where(block.c.job_no == found.no)).one()
-            content = orjson.loads(whole(found.document, found.body))
-            marks = {
-                name: self._mark(connection, job_id, name, mark)
-                for name, mark in content["producers"].items()
-            }
+            with _read_manifest(job_id):
+                content = orjson.loads(whole(found.document, found.body))
+                marks = {
+                    name: self._mark(connection, job_id, name, mark)
+                    for name, mark in content["producers"].items()
+                }
         return Manifest(
             job_id,
             entries=content["entries"],
@@ -120,8 +125,24 @@ class StoredArchive:
         """Return the highest number of every producer; a job that it does not know has none."""
         database = self._databases.of(PROJECTION)
         found = folds.load(database, PROJECTION, [job_id])
-        producers = orjson.loads(found[job_id])["producers"] if found else {}
-        return {name: mark["last"] for name, mark in producers.items()}
+        with _read_manifest(job_id):
+            producers = orjson.loads(found[job_id])["producers"] if found else {}
+            return {name: mark["last"] for name, mark in producers.items()}
+
+    def refold(self, job_id: str) -> bytes:
+        """Return the manifest of a job as it follows from its blocks, of which some may be damaged.
+
+        What entries alone do not tell is lost: how tails were cut that came again.
+        """
+        stored, fold = AuditedStore(self._databases), ArchiveFold(job_id, None)
+        gone = stored.removed(job_id)
+        fold.reach(gone.entries if gone else 0)
+        for one in stored.blocks(job_id):
+            for entry in () if isinstance(one.content, str) else one.content:
+                fold.apply(entry)
+            fold.rows()
+            fold.reach(one.start + one.entries)
+        return fold.document()
 
     def jobs(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """Return ids of archived jobs in their order; `after` is the last one seen."""
@@ -251,6 +272,16 @@ def open_archive(settings: Settings) -> StoredArchive:
         ConfigError: the store's URL is wrong, or its driver is not installed.
     """
     return StoredArchive(Databases(settings))
+
+
+@contextmanager
+def _read_manifest(job_id: str) -> Iterator[None]:
+    """Raise DecodeError for one that is damaged."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        msg = f"the archive's manifest of job {job_id!r} is damaged: {type(error).__name__}"
+        raise DecodeError(msg) from error
 
 
 def _of(job_no: int) -> ColumnElement[bool]:

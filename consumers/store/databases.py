@@ -68,6 +68,10 @@ class Databases:
         """Return False when there is no database yet that could hold anything of a projection."""
         return self._shared is not None or self._file(projection).exists()
 
+    def file_of(self, projection: str) -> str | None:
+        """Return the SQLite file of a projection; None on PostgreSQL."""
+        return None if self._shared else str(self._file(projection))
+
     def all_of(self, projections: Sequence[str]) -> list[Database]:
         """Return the databases of these projections, each once."""
         return list(dict.fromkeys(self.of(projection) for projection in projections))

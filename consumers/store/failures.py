@@ -9,7 +9,7 @@ from sqlalchemy import exc
 from consumers.errors import CannotStore, StoreUnavailable
 from synapse_stream.masking import without_secrets
 
-_DAMAGED = "is damaged; `synapse-stream doctor` says what to do"
+DAMAGED = "is damaged; `synapse-stream doctor` says what to do"
 _BY_SQLITE_NAME = (
     ("SQLITE_BUSY", "is locked by another program for longer than 5 s"),
     ("SQLITE_LOCKED", "is locked by another program for longer than 5 s"),
@@ -18,8 +18,8 @@ _BY_SQLITE_NAME = (
     ("SQLITE_PERM", "may not be used by this user"),
     ("SQLITE_AUTH", "may not be used by this user"),
     ("SQLITE_CANTOPEN", "cannot be opened; does its folder exist, and may this user write there?"),
-    ("SQLITE_NOTADB", _DAMAGED),
-    ("SQLITE_CORRUPT", _DAMAGED),
+    ("SQLITE_NOTADB", DAMAGED),
+    ("SQLITE_CORRUPT", DAMAGED),
     ("SQLITE_IOERR", "cannot be read or written: its disk failed"),
     ("SQLITE_NOMEM", "needs more memory than there is"),
 )

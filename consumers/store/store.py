@@ -10,6 +10,7 @@ from consumers.store import (
     checkpoints,
     compaction,
     folds,
+    health,
     histories,
     messages,
     metrics,
@@ -256,6 +257,10 @@ class Store:
     def count_rebuilds_due(self, projection: str) -> int:
         """Return how many jobs are still to be folded anew."""
         return self.rebuilding.count_due(projection)
+
+    def examine(self, projection: str) -> health.Fault | None:
+        """Read the database of a projection through; return what is wrong with it."""
+        return health.examine(self._databases, projection)
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""

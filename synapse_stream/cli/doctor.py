@@ -29,6 +29,7 @@ def doctor(
     """
     from synapse_stream.cli.findings import examine
     from synapse_stream.cli.privacy_findings import examine_privacy
+    from synapse_stream.cli.projection_findings import examine_projections
     from synapse_stream.cli.retention_findings import examine_retention
     from synapse_stream.settings import Settings
 
@@ -37,7 +38,8 @@ def doctor(
         _print_config(settings, as_json=as_json)
         return
     findings = []
-    for finding in chain(examine(settings), examine_privacy(settings), examine_retention(settings)):
+    parts = (examine, examine_privacy, examine_projections, examine_retention)
+    for finding in chain.from_iterable(part(settings) for part in parts):
         findings.append(finding)
         if not as_json:
             print(_line(finding))

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream.log.handshake import read_report
+from synapse_stream.operations import PROJECTIONS
 from synapse_stream.private import make_file, make_folder
 from tests.chains import Chain
+from tests.projecting import project
 from tests.servers import TestServer, free_port
 
 if TYPE_CHECKING:
@@ -179,7 +182,7 @@ def test_it_says_how_fast_memory_fills_and_who_holds_trimming_back(
     [line] = [line for line in said.lines if " retention: " in line]
     assert re.search(r"held back: archive by .*, run-state by .* MiB a day .* memory lasts", line)
     assert "synapse-stream trim --retire NAME" in line
-    assert said.code == 0
+    assert verdicts(said)["projections"] == "problem"
 
 
 def test_files_that_others_may_read_are_named_with_the_command_that_closes_them(
@@ -196,3 +199,99 @@ def test_files_that_others_may_read_are_named_with_the_command_that_closes_them(
     assert verdicts(said)["files"] == "warning"
     assert f"others on this machine may use {file}" in said.out
     assert f"chmod -R go= {settings.data_dir}" in said.out
+
+
+def test_a_missing_permission_is_named_with_the_command_that_gives_it(
+    command: Callable[..., Said],
+    careless_server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = ("on", "nopass", "~*", "&*", "+@all", "-@dangerous")
+    careless_server.command("ACL", "SETUSER", "plain", *rules)
+    url = f"redis://plain:x@127.0.0.1:{careless_server.port}"
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", url)
+
+    said = command("doctor")
+
+    assert said.code == 1
+    assert "does not permit 'info'; permit it: ACL SETUSER plain +info" in said.out
+
+
+def test_a_server_that_takes_no_more_is_a_problem(
+    command: Callable[..., Said],
+    careless_server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SYNAPSE_STREAM_REDIS_URL", careless_server.url)
+    careless_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    careless_server.command("CONFIG", "SET", "maxmemory", "1mb")
+
+    said = command("doctor")
+
+    assert said.code == 1
+    assert "problem  writes: refused: it uses all the memory" in said.out
+    assert "CONFIG SET maxmemory" in said.out
+
+
+def test_a_server_that_could_not_write_its_file_says_so() -> None:
+    info = {
+        "redis_version": "7.2",
+        "role": "master",
+        "maxmemory_policy": "noeviction",
+        "aof_enabled": 1,
+        "used_memory": 1,
+        "maxmemory": 0,
+    }
+
+    assert read_report(lambda *_: info).refusal is None
+    refused = read_report(lambda *_: info | {"aof_last_write_status": "err"}).refusal
+    assert "could not write its append-only file" in str(refused)
+
+
+@pytest.mark.parametrize("damage", [b"", b"no database" * 1000, None])
+@pytest.mark.parametrize("name", PROJECTIONS)
+def test_a_damaged_database_is_named_and_nothing_is_to_be_deleted(
+    command: Callable[..., Said],
+    log: EventLog,
+    settings: Settings,
+    name: str,
+    damage: bytes | None,
+) -> None:
+    log.append(Chain("job-1").add({}))
+    project(settings)
+    file = settings.data_dir / "views" / f"{name}.db"
+    for other in file.parent.glob(f"{name}.db-*"):
+        other.unlink()
+    whole = file.read_bytes()
+    half = whole[: len(whole) // 2] + b"\xa5" * (len(whole) // 2)
+    file.write_bytes(half if damage is None else damage)
+
+    said = command("doctor")
+
+    if damage == b"":  # to SQLite that is a new one
+        assert verdicts(said)["store"] == "ok"
+        return
+    assert said.code == 1
+    assert f"problem  store: {name}: " in said.out
+    assert "is damaged" in said.out
+    assert not re.search(r"\b(delete|remove|rm|drop)\b", said.out)
+    advice = "keep the file" if name == "archive" else f"synapse-stream rebuild {name}"
+    assert advice in said.out
+
+
+def test_a_projection_that_stands_still_is_named_with_what_starts_it(
+    command: Callable[..., Said], log: EventLog, settings: Settings
+) -> None:
+    log.append(Chain("job-1").add({}))
+    project(settings)
+    keys = log.keys
+    old = int(time.time() * 1000) - 90_000
+    log._command("", "XADD", keys.job("waiting"), f"{old}-0", "p", "x")
+    log._command("", "XADD", keys.feed(keys.partition("waiting")), f"{old}-0", "j", "waiting")
+
+    said = command("doctor")
+
+    assert said.code == 1
+    for name in PROJECTIONS:
+        assert re.search(f"problem  projections: {name} is 1 min 3. s behind", said.out)
+        assert f"python -m consumers {name}" in said.out

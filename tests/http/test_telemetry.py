@@ -16,7 +16,7 @@ from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.http.serving import DEADLINE_SECONDS, asked
-from tests.projecting import project
+from tests.projecting import Consumers, project
 from tests.servers import TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -110,6 +110,20 @@ def test_without_store_and_server_it_lives_is_not_ready_and_says_what_is_away(
         assert ("synapse_stream_lag_seconds", "run-state") not in found
 
 
+def test_it_is_ready_only_while_projections_have_consumers(filled: Settings) -> None:
+    with asked(create_app(filled)) as client:
+        alone = client.get("/readyz")
+
+        with Consumers(filled, lease_seconds=30) as consumers:
+            consumers.catch_up()
+            wait_until(lambda: client.get("/readyz").status_code == 200)
+        wait_until(lambda: client.get("/readyz").status_code == 503)
+
+    assert alone.status_code == 503
+    assert alone.json()["away"].keys() == {"consumers"}
+    assert "run-state has no consumer for 16 partitions" in alone.json()["away"]["consumers"]
+
+
 def test_only_the_server_is_said_to_be_away_when_it_is(filled: Settings) -> None:
     settings = filled.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}"})
     with asked(create_app(settings)) as client:
@@ -133,7 +147,7 @@ def test_the_process_serves_logs_lines_of_json_and_leaves_at_a_signal(
         process = subprocess.Popen(command, env=environ, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: process.poll() is not None or _is_ready(url))
+        wait_until(lambda: process.poll() is not None or _answers(url))
         assert httpx.get(f"{url}/api/jobs/trained").json()["status"] == "completed"
         with httpx.stream("GET", f"{url}/api/jobs/trained/live") as stream:
             assert next(stream.iter_bytes()).startswith(b"retry:")
@@ -151,8 +165,8 @@ def test_the_process_serves_logs_lines_of_json_and_leaves_at_a_signal(
     assert not any("GET" in line["message"] for line in lines)
 
 
-def _is_ready(url: str) -> bool:
+def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz").status_code == 200
+        return httpx.get(f"{url}/healthz").status_code == 200
     except httpx.TransportError:
         return False

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synapse_stream.log.handshake import ServerReport
 from synapse_stream.operations import PROJECTIONS
-from synapse_stream.retention import Cut, EntryId, find_cut
+from synapse_stream.retention import Cut, EntryId, Room, find_cut, room_of
 
 NOW = 1_000_000
 OVERLAP, HOT = 10_000, 60_000
@@ -70,3 +71,29 @@ def test_a_feed_that_lost_its_tail_keeps_all_until_projections_have_been_there()
 @pytest.mark.parametrize("position", [None, (900_000, 0)])
 def test_an_empty_feed_holds_nothing_back(position: EntryId | None) -> None:
     assert cut_of(position, newest=(0, 0)) == Cut(0, NOW - HOT, {})
+
+
+MIB = 1024 * 1024
+
+
+def report(used: int, most: int = 0, machine: int = 0) -> ServerReport:
+    return ServerReport("Valkey 9", "master", "noeviction", True, used, most, machine, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "room"),
+    [
+        (report(100 * MIB), Room.AMPLE),
+        (report(600 * MIB), Room.TIGHT),
+        (report(100 * MIB, machine=8192 * MIB), Room.AMPLE),
+        (report(600 * MIB, machine=8192 * MIB), Room.TIGHT),
+        (report(300 * MIB, machine=512 * MIB), Room.TIGHT),
+        (report(450 * MIB, machine=512 * MIB), Room.SCARCE),
+        (report(20 * MIB, most=64 * MIB, machine=8192 * MIB), Room.AMPLE),
+        (report(40 * MIB, most=64 * MIB, machine=8192 * MIB), Room.TIGHT),
+        (report(60 * MIB, most=64 * MIB, machine=8192 * MIB), Room.SCARCE),
+        (report(600 * MIB, most=4096 * MIB), Room.TIGHT),
+    ],
+)
+def test_room_is_judged_by_the_limit_of_the_server_itself(found: ServerReport, room: Room) -> None:
+    assert room_of(found, hot_bytes=512 * MIB) is room

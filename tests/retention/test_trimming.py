@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,18 @@ import pytest
 from consumers.archive.fold import ArchiveFold
 from consumers.archiver import hold
 from consumers.projections.message_feed import MessageFeedView
-from consumers.store import open_archive
-from synapse_stream.errors import Trimmed
+from consumers.store import open_archive, open_store
+from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.answers import Outcome
 from synapse_stream.log.job_reader import JobReader
+from synapse_stream.log.trimming import TrimLog
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.position import BEGINNING
 from synapse_stream.retention import Trimmer
+from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.projecting import project
+from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +34,7 @@ if TYPE_CHECKING:
     from consumers.store import Store
     from synapse_stream.batch import Batch
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.log.trimming import TrimCount, TrimLog
-    from synapse_stream.settings import Settings
+    from synapse_stream.log.trimming import TrimCount
 
 JOB = "job-1"
 on_both = pytest.mark.parametrize("brief", ["sqlite", "postgres"], indirect=True)
@@ -149,6 +151,34 @@ def test_the_hot_window_stays_unless_the_server_is_too_full(
 
     full = hot.model_copy(update={"hot_bytes": 1})
     assert trim_all(store, trim_log, full).entries == 4
+
+
+def test_a_small_server_is_trimmed_by_its_own_limit_also_when_it_takes_no_more(
+    tmp_path: Path,
+) -> None:
+    with TestServer(tmp_path / "server", config={"maxmemory": "12mb"}) as server:
+        settings = Settings(redis_url=server.url, data_dir=tmp_path, partitions=2)
+        log, store = TrimLog.open(settings), open_store(settings)
+        log.check()
+        chain, count = Chain(JOB), 0
+        with suppress(LogUnavailable):
+            while count < 10_000:
+                log.append(chain.add({"type": "log", "v": 1, "data": os.urandom(6_000).hex()}))
+                count += 1
+        assert log.server_report().refusal
+        project(settings)
+
+        cuts = Trimmer(store, log, settings).cuts()
+        # what came in the last seconds is kept: projections read so far back
+        later = [cut._replace(before_ms=log.now_ms()) for cut in cuts]
+        removed = [Trimmer(store, log, settings).trim(cut).entries for cut in later]
+
+        assert settings.hot_seconds == 3600
+        assert all(log.now_ms() - cut.before_ms < 60_000 for cut in cuts)
+        assert sum(removed) == count
+        log.append(Chain("another").add({}))
+        log.close()
+        store.close()
 
 
 def test_large_partitions_are_trimmed_in_steps_to_the_same_end(
