@@ -61,6 +61,22 @@ class Home:
         with contextlib.suppress(OSError):
             os.utime(self.path / DESCRIPTION)
 
+    def hold(self) -> None:
+        """Lock it again, if somebody closed the descriptor of the lock, as daemons do."""
+        if self._lock < 0 or _is_at(self._lock, self._lock_place):
+            return
+        self._lock = -1  # another file's by now, or nobody's
+        with contextlib.suppress(OSError):
+            flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+            lock = os.open(self.path / DESCRIPTION, flags)
+            try:
+                if _place_of(lock) == self._lock_place:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._lock, lock = lock, -1
+            finally:
+                if lock >= 0:
+                    os.close(lock)
+
     def keep_alone(self) -> None:
         """Write down that the spool's other home is not needed any more.
 
@@ -222,6 +238,13 @@ def _make_directory(path: Path) -> None:
 
 def _place(draft: _Draft | None) -> Place | None:
     return draft.place if draft else None
+
+
+def _is_at(descriptor: int, place: Place) -> bool:
+    try:
+        return _place_of(descriptor) == place
+    except OSError:
+        return False
 
 
 def _place_of(descriptor: int) -> Place:

@@ -44,6 +44,8 @@ class Lane(Worker[Member]):
     def __init__(self, open_log: Callable[[], EventLog]) -> None:
         super().__init__("synapse-stream-shipper")
         self.line = Line(open_log)
+        self.given_up_until = 0.0
+        """Until then nobody waits for the end of a run: another just did, in vain."""
         self._turn = threading.Lock()  # of who ships
 
     @property
@@ -82,6 +84,7 @@ class Lane(Worker[Member]):
     def _ship(self, member: Member) -> None:
         try:
             member.ship()
+            self.given_up_until = 0.0
         except (LogUnavailable, ConfigError) as error:
             self._fail(member, error)
         except OSError as error:
@@ -97,5 +100,9 @@ class Lane(Worker[Member]):
         if is_cut:
             self.line.close()
         now = time.monotonic()
-        for each in self.members if is_cut else (member,):
-            each.fail(error, now)
+        member.fail(error, now)
+        if is_cut:
+            of_all = LogUnavailable(error.reason) if isinstance(error, LogUnavailable) else error
+            for each in self.members:
+                if each is not member:
+                    each.fail(of_all, now)

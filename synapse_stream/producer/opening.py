@@ -1,4 +1,4 @@
-"""Opening the spool of a new producer, wherever there is room."""
+"""Opening the spool of a new producer, wherever there is room, and what is said at its end."""
 
 from __future__ import annotations
 
@@ -41,4 +41,26 @@ def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding:
         )  # fmt: skip
 
     homes = make_homes(info, hot, settings.spool_root, say)
-    return Spool(info.job_id, Shelf(settings, hot=homes.hot, cold=homes.cold), news, crowding)
+    try:
+        return Spool(info.job_id, Shelf(settings, hot=homes.hot, cold=homes.cold), news, crowding)
+    except BaseException:  # Ctrl-C, or no memory is left
+        homes.remove()
+        raise
+
+
+def say_what_waits(spool: Spool) -> None:
+    """Say of a spool that is closed where its unsent events are, and what becomes of them."""
+    mortal = spool.mortal
+    waiting = spool.next - 1 - spool.acknowledged - mortal
+    if waiting > 0:
+        voice.warn(
+            "job %s: %d events wait in %s; the next run on this host sends them, "
+            "or `synapse-stream drain`",
+            spool.job_id, waiting, spool.home,
+        )  # fmt: skip
+    if mortal > 0:
+        voice.warn(
+            "job %s: %d events are in the memory of this process only, as there was no other "
+            "room, and end with it; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
+            spool.job_id, mortal,
+        )  # fmt: skip

@@ -22,7 +22,7 @@ from synapse_stream.producer.ended import Ended, note_ended
 from synapse_stream.producer.heir import Origin
 from synapse_stream.producer.info import ProducerInfo
 from synapse_stream.producer.journal import Journal
-from synapse_stream.producer.opening import open_spool, opener
+from synapse_stream.producer.opening import open_spool, opener, say_what_waits
 from synapse_stream.producer.shipper import Shipper
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 _SIGN_SECONDS = 60.0
+_HOLD_SECONDS = 2.0
 (_HEARTBEAT,) = encode("heartbeat", None, {})
 
 
@@ -62,17 +63,21 @@ class Producer:
         self._open_log = open_log = open_log or opener(settings)
         self._lane = CREW.lane(server, open_log)
         self._spool = open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
-        self._journal = Journal([home.path for home in self._spool.homes()])
-        origin = Origin(info.owner.host, info.owner.pid, rank)
-        self._shipper = Shipper(
-            self._spool, self.id, self._lane.line, origin=origin, notes=self._journal
-        )
+        try:
+            self._journal = Journal([home.path for home in self._spool.homes()])
+            origin = Origin(info.owner.host, info.owner.pid, rank)
+            self._shipper = Shipper(
+                self._spool, self.id, self._lane.line, origin=origin, notes=self._journal
+            )
+        except BaseException:  # Ctrl-C, or no memory is left
+            self._spool.remove()
+            raise
         self._beats = Beats(settings.heartbeat_seconds)
         self._retry_at = 0.0
         self._hurries = self._is_closed = self._is_parting = False
         self._has_parted = threading.Event()
         self._said_trouble: str | None = None
-        self._sign_at = 0.0
+        self._sign_at = self._hold_at = 0.0
         self.append = self._spool.append
         self._lane.join(self)
         CREW.keeper.join(self)
@@ -134,7 +139,7 @@ class Producer:
         self._park()
         self._lane.wait_finished(self._settings.connect_seconds)
         if not is_sent:
-            self._say_what_waits()
+            say_what_waits(self._spool)
 
     def discard(self) -> bool:
         """Leave no trace, if nothing was accepted; False when something was."""
@@ -200,6 +205,10 @@ class Producer:
 
     def _sign(self, now: float) -> None:
         """Leave signs of life and ownership for other hosts."""
+        if now >= self._hold_at:
+            self._hold_at = now + _HOLD_SECONDS
+            for home in self._spool.homes():
+                home.hold()
         if now >= self._sign_at:
             self._sign_at = now + _SIGN_SECONDS
             self._journal.spread()
@@ -231,17 +240,21 @@ class Producer:
             self._shipper.progress.wait_for(is_over, rest)
 
     def _wait_for_the_end(self, seconds: float) -> bool:
-        """Wait for the last acknowledgement; not long for a server that never answered."""
+        """Wait for the last acknowledgement; not for a server that let others wait in vain."""
         last = self._spool.next - 1
-        shipper = self._shipper
+        shipper, lane = self._shipper, self._lane
         failed_before = shipper.failures
 
         def is_over() -> bool:
-            hopeless = not shipper.has_succeeded and shipper.failures > failed_before
-            return self._spool.acknowledged >= last or hopeless
+            never = not shipper.has_succeeded and shipper.failures > failed_before
+            is_hopeless = never or time.monotonic() < lane.given_up_until
+            return self._spool.acknowledged >= last or is_hopeless
 
         self._wait(is_over, seconds)
-        return self._spool.acknowledged >= last
+        is_sent = self._spool.acknowledged >= last
+        if not is_sent and not getattr(shipper.trouble, "is_refusal", False):
+            lane.given_up_until = time.monotonic() + self._settings.exit_wait_seconds
+        return is_sent
 
     def _leave(self) -> None:
         self._is_closed = True
@@ -252,31 +265,17 @@ class Producer:
     def _park(self) -> None:
         """Have the keeper leave the spool to whoever comes next; it may have to wait for the disk.
 
-        Where there is no keeper, everything stays where it is.
+        Where there is no keeper, what is unsent stays where it is.
         """
         CREW.keeper.bell.ring()
         if CREW.keeper.has_thread:
             self._has_parted.wait(self._settings.connect_seconds)
-        else:
-            CREW.keeper.leave(self)
+            return
+        CREW.keeper.leave(self)
+        if self._spool.has_news:
             self._spool.release()
-
-    def _say_what_waits(self) -> None:
-        spool = self._spool
-        mortal = spool.mortal
-        waiting = spool.next - 1 - spool.acknowledged - mortal
-        if waiting > 0:
-            voice.warn(
-                "job %s: %d events wait in %s; the next run on this host sends them, "
-                "or `synapse-stream drain`",
-                spool.job_id, waiting, spool.home,
-            )  # fmt: skip
-        if mortal > 0:
-            voice.warn(
-                "job %s: %d events are in the memory of this process only, as there was no other "
-                "room, and end with it; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
-                spool.job_id, mortal,
-            )  # fmt: skip
+        else:
+            self._part()
 
     def _say_trouble(self) -> None:
         trouble = self._spool.trouble

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -87,6 +88,25 @@ def test_a_server_that_hangs_keeps_no_run_waiting_that_reports_to_another(
         working.end_log()
         hanging.end_log()
         frozen.thaw()
+
+
+def test_of_many_runs_that_end_while_their_server_hangs_only_the_first_waits(
+    tmp_path: Path,
+) -> None:
+    with TestServer(tmp_path / "frozen") as frozen:
+        settings = Settings(redis_url=frozen.url, data_dir=tmp_path, exit_wait_seconds=2.0)
+        loggers = [StreamLogger(f"job-{number}", settings) for number in range(20)]
+        for logger in loggers:
+            logger.log_message("one")
+        assert all(logger.flush(30) for logger in loggers)
+        frozen.freeze()
+        start = time.monotonic()
+        for logger in loggers:
+            logger.end_log()
+        took = time.monotonic() - start
+        frozen.thaw()
+
+    assert took < 20 * 2.0 / 2
 
 
 def test_a_job_whose_key_is_another_programs_keeps_no_other_job_waiting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -224,3 +225,20 @@ def test_an_empty_root_in_shared_memory_goes_with_its_last_home(tmp_path: Path) 
     assert root.is_dir()
     other.remove()
     assert not root.exists()
+
+
+def test_a_lock_that_somebody_closed_is_taken_again(tmp_path: Path) -> None:
+    homes = made(tmp_path)
+    assert homes.cold is not None
+    lock = homes.cold._lock
+    description = tmp_path / "cold" / "p1" / DESCRIPTION
+    with (tmp_path / "other").open("wb") as other:
+        os.dup2(other.fileno(), lock)
+        homes.cold.hold()
+        with description.open("rb+") as again, pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert os.fstat(lock).st_ino == os.fstat(other.fileno()).st_ino
+    os.close(lock)
+    homes.release()
+    with description.open("rb+") as again:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
