@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synapse_stream.producer.search import spools
+from synapse_stream.settings import PREFIX
 
 if TYPE_CHECKING:
     from synapse_stream.settings import Settings
@@ -41,10 +42,9 @@ def named(settings: Settings) -> dict[str, str]:
         "MEMORY_DIR": settings.memory_dir,
         "SPOOL_MEMORY_BYTES": settings.spool_memory_bytes,
     }
-    shown = {
-        f"SYNAPSE_STREAM_{name}": str(value) for name, value in values.items() if value is not None
-    }
-    return {**os.environ, **shown}
+    given = {PREFIX + name: str(value) for name, value in values.items() if value is not None}
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**rest, **given}
 
 
 def program(then: str, *, is_away: bool = True) -> str:
