@@ -7,18 +7,21 @@ what reports in the copy must not reach the server of the original.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.private import write_file
 
+if TYPE_CHECKING:
+    from synapse_stream.log.users import Role
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def running_url(data_dir: Path) -> str:
-    """Return the URL of the embedded server of `data_dir`.
+def running_url(data_dir: Path, role: Role = "plugin") -> str:
+    """Return the URL of the embedded server of `data_dir`, with the login of a role.
 
     Raises:
         LogUnavailable: none was started there, or it has stopped, or it is another user's.
@@ -29,7 +32,8 @@ def running_url(data_dir: Path) -> str:
     )
     try:
         told = orjson.loads((data_dir / "server.json").read_bytes())
-        url, place = str(told["url"]), told.get("place")
+        url = str(told["url" if role == "plugin" else "consumers_url"])
+        place = told.get("place")
     except PermissionError:
         msg = f"permission denied: the server of {data_dir} is another user's; {advice}"
         raise LogUnavailable(msg) from None
@@ -45,12 +49,11 @@ def running_url(data_dir: Path) -> str:
     return url
 
 
-def write_address(data_dir: Path, url: str, pid: int) -> None:
-    """Tell where the server answers."""
+def write_address(data_dir: Path, url: str, consumers_url: str, pid: int) -> None:
+    """Tell where the server answers plugins, and where consumers."""
     fresh = data_dir / "server.json.new"
-    write_file(
-        fresh, orjson.dumps({"url": url, "pid": pid, "place": place_of(data_dir / "server")})
-    )
+    told = {"url": url, "consumers_url": consumers_url, "pid": pid}
+    write_file(fresh, orjson.dumps({**told, "place": place_of(data_dir / "server")}))
     fresh.replace(data_dir / "server.json")
 
 

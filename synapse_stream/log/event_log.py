@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from hashlib import sha1
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from redis.exceptions import NoScriptError, ResponseError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from synapse_stream.batch import RawEntry
     from synapse_stream.log.connection import Client
     from synapse_stream.log.handshake import ServerReport
+    from synapse_stream.log.users import Role
     from synapse_stream.position import Position
     from synapse_stream.settings import Settings
 
@@ -58,6 +59,9 @@ class EventLog:
     command. Whether an append took effect is then unknown; sending it again is always safe.
     Methods may be called from several threads.
     """
+
+    _role: ClassVar[Role] = "plugin"
+    """What it may do on an embedded server."""
 
     def __init__(
         self,
@@ -101,7 +105,7 @@ class EventLog:
         def client(answer_seconds: float) -> LazyClient:
             def connect_now() -> Client:
                 return connect(
-                    endpoint or parse_url(running_url(settings.data_dir)),
+                    endpoint or parse_url(running_url(settings.data_dir, cls._role)),
                     connect_seconds=settings.connect_seconds,
                     answer_seconds=answer_seconds,
                 )

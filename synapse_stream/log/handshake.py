@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log import met
@@ -64,13 +64,20 @@ def agree(
         "set SYNAPSE_STREAM_NAMESPACE to a name that is free"
     )
     server = server_key(address)
-    asked: tuple[Any, ...] = ("HMGET", keys.config, "format", "partitions", "id")
-    if found:
-        proposal = met.proposal(server, keys.namespace, root)
-        asked = ("EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions, proposal)
+    doing = f"checking the namespace {keys.namespace!r}"
+    looking = ("HMGET", keys.config, "format", "partitions", "id")
     try:
-        *there, deployment = command(f"checking the namespace {keys.namespace!r}", *asked)
+        *there, deployment = command(doing, *looking)
+        if found and deployment is None:  # a user who may only read it needs no more than that
+            proposal = met.proposal(server, keys.namespace, root)
+            founding = ("EVAL", _CONFIG, 1, keys.config, FORMAT, keys.partitions, proposal)
+            *there, deployment = command(f"founding the namespace {keys.namespace!r}", *founding)
     except LogUnavailable as error:
+        if found and isinstance(error.__cause__, NoPermissionError):
+            msg = (
+                f"the namespace {keys.namespace!r} is founded by the first consumer, not by plugins"
+            )
+            raise LogUnavailable(msg, "start `synapse-stream up` or a consumer") from error
         if not str(error.__cause__).startswith("WRONGTYPE"):
             raise
         raise foreign from error

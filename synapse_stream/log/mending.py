@@ -39,6 +39,8 @@ _TRIALS = 5
 class MendingLog(EventLog):
     """An event log whose feeds can be mended."""
 
+    _role = "consumer"
+
     def now_ms(self) -> int:
         """Return the server's clock, in milliseconds since the epoch."""
         seconds, micros = self._command("asking for the time", "TIME")

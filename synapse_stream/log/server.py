@@ -23,9 +23,11 @@ from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.leash import leashed
 from synapse_stream.log.address import running_url, write_address
 from synapse_stream.log.copies import settle
+from synapse_stream.log.users import rights
 from synapse_stream.private import make_file, make_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 _START_SECONDS = 10.0
@@ -38,8 +40,9 @@ _LOG_TAIL_BYTES = 2_000
 class EmbeddedServer:
     """One server a data directory, shared by all who start it there.
 
-    It lives in its own session, so that Ctrl-C at its starter does not reach it, and has a random
-    password; its address stands in `data_dir`/server.json, which only this user can read. It
+    It lives in its own session, so that Ctrl-C at its starter does not reach it, and has two users
+    with random passwords: plugins, which append and read, and consumers, which may do all. Its
+    address stands in `data_dir`/server.json, which only this user can read. It
     inherits the lock on its directory: while it lives, no second one can be started on the same
     files, and a crash leaves no stale lock.
     """
@@ -125,7 +128,7 @@ class EmbeddedServer:
         deadline = time.monotonic() + _START_SECONDS
         while not _try_lock(lock):
             try:
-                url = running_url(self.data_dir)
+                url = running_url(self.data_dir, "consumer")
                 _pid(url)
             except BusyLoadingError:
                 deadline = time.monotonic() + _START_SECONDS
@@ -142,10 +145,13 @@ class EmbeddedServer:
     def _launch(self, home: Path, lock: int) -> None:
         for _ in range(_PORT_ATTEMPTS):
             port = self._port or _free_port()
-            password = secrets.token_hex(16)
-            process = self._spawn(home, _config(home, port, password), lock)
-            self.url = f"redis://:{password}@127.0.0.1:{port}"
-            write_address(self.data_dir, self.url, process.pid)
+            passwords = {name: secrets.token_hex(16) for name in ("plugin", "consumers")}
+            process = self._spawn(home, _config(home, port, passwords), lock)
+            plugin_url, self.url = (
+                f"redis://{name}:{password}@127.0.0.1:{port}"
+                for name, password in passwords.items()
+            )
+            write_address(self.data_dir, plugin_url, self.url, process.pid)
             if _answers(process, self.url):
                 self._process = process
                 with Redis.from_url(self.url, protocol=2) as client:
@@ -200,13 +206,15 @@ def find_binary() -> str:
     return found
 
 
-def _config(home: Path, port: int, password: str) -> str:
-    # given on standard input, so that the password shows in no process list
+def _config(home: Path, port: int, passwords: Mapping[str, str]) -> str:
+    # given on standard input, so that no password shows in a process list
     quoted = "".join(_quoted(byte) for byte in os.fsencode(home))
     return f"""
 bind 127.0.0.1
 port {port}
-requirepass {password}
+user default off
+user plugin on >{passwords["plugin"]} {" ".join(rights("plugin", "*"))}
+user consumers on >{passwords["consumers"]} ~* &* +@all
 dir "{quoted}"
 logfile server.log
 appendonly yes

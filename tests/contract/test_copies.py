@@ -13,6 +13,7 @@ from synapse_stream import JobStream, open_run
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.address import running_url
 from synapse_stream.log.event_log import open_log
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.server import EmbeddedServer
 from synapse_stream.settings import Settings
 
@@ -32,6 +33,12 @@ def report(job: str, data_dir: Path) -> None:
         assert ctx.flush(20)
 
 
+def found(data_dir: Path) -> None:
+    """Do what the first consumer does."""
+    with closing(FeedLog.open(settings(data_dir))) as log:
+        log.check()
+
+
 def messages(job: str, data_dir: Path) -> int:
     events = JobStream(job, settings(data_dir)).read()
     return sum(recorded.event.type == "message" for recorded in events)
@@ -45,6 +52,7 @@ def deployment(data_dir: Path) -> str | None:
 def test_what_reports_in_a_copy_does_not_reach_the_original(tmp_path: Path) -> None:
     original, copy = tmp_path / "original", tmp_path / "copy"
     with EmbeddedServer(original):
+        found(original)
         report("before", original)
         shutil.copytree(original, copy)
 
@@ -60,6 +68,7 @@ def test_what_reports_in_a_copy_does_not_reach_the_original(tmp_path: Path) -> N
 def test_a_copy_begins_as_a_deployment_of_its_own_with_what_was_there(tmp_path: Path) -> None:
     original, copy, moved = tmp_path / "original", tmp_path / "copy", tmp_path / "moved"
     with EmbeddedServer(original):
+        found(original)
         report("before", original)
         first = deployment(original)
     shutil.copytree(original, copy)

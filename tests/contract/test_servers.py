@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log import server as server_module
 from synapse_stream.log.answers import Outcome
 from synapse_stream.log.event_log import EventLog, open_log
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.server import EmbeddedServer, find_binary
 from synapse_stream.position import BEGINNING
 from synapse_stream.settings import Settings
@@ -63,7 +65,7 @@ def pid_of(data_dir: Path) -> int:
 
 
 def test_the_embedded_server_keeps_what_it_took_through_a_restart(tmp_path: Path) -> None:
-    log = open_log(Settings(data_dir=tmp_path))
+    log = FeedLog.open(Settings(data_dir=tmp_path))
     chain = Chain()
     with EmbeddedServer(tmp_path):
         log.check()
@@ -99,14 +101,18 @@ def test_the_address_is_for_this_user_only_and_holds_the_password(tmp_path: Path
     with EmbeddedServer(tmp_path) as server:
         assert (tmp_path / "server.json").stat().st_mode & 0o777 == 0o600
         assert (tmp_path / "server").stat().st_mode & 0o777 == 0o700
-        assert address(tmp_path)["url"] == server.url
+        assert address(tmp_path)["consumers_url"] == server.url
         without_password = f"redis://127.0.0.1:{server.url.rpartition(':')[2]}"
         log = open_log(Settings(redis_url=without_password, data_dir=tmp_path))
         with pytest.raises(LogUnavailable, match="did not accept the login"):
             log.check()
         log.close()
         commands = psutil.Process(pid_of(tmp_path)).cmdline()
-        assert not any(server.url[9:41] in word for word in commands)
+        passwords = [
+            urlsplit(address(tmp_path)[name]).password for name in ("url", "consumers_url")
+        ]
+        assert all(passwords)
+        assert not any(str(password) in word for word in commands for password in passwords)
 
 
 def test_a_second_start_finds_the_running_server_and_does_not_stop_it(tmp_path: Path) -> None:
@@ -135,7 +141,7 @@ def test_many_starts_at_once_make_one_server(tmp_path: Path) -> None:
 def test_the_address_of_a_killed_server_is_replaced(tmp_path: Path) -> None:
     killed = EmbeddedServer(tmp_path).start()
     os.kill(pid_of(tmp_path), signal.SIGKILL)
-    log = open_log(Settings(data_dir=tmp_path))
+    log = FeedLog.open(Settings(data_dir=tmp_path))
     with pytest.raises(LogUnavailable, match=f"embedded in {tmp_path} cannot be reached"):
         log.check()
 
