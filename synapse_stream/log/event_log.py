@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from synapse_stream.batch import GENESIS, Batch, decode_fields, encode_fields
+from synapse_stream.batch import Batch, decode_fields, encode_fields
 from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.keys import Keys
 from synapse_stream.log.address import running_url
@@ -17,7 +17,7 @@ from synapse_stream.log.answers import Ack, Outcome
 from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
-from synapse_stream.log.replies import FeedPointer, entry_id, feed_pointers, raw_entries
+from synapse_stream.log.replies import FeedPointer, ack_of, entry_id, feed_pointers, raw_entries
 from synapse_stream.log.url import parse_url
 from synapse_stream.masking import mask_url, without_secrets
 
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 
 _APPEND = files(__package__).joinpath("append.lua").read_bytes()
 _APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
-_HASH_BYTES = len(GENESIS)
-_MOST_DIGITS = 16
-
-
 _OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
 
 
@@ -156,19 +152,19 @@ class EventLog:
         outcome = _OUTCOMES[code]
         if outcome is Outcome.APPENDED:
             return Ack(outcome, batch.last, batch.hash, entry_id(answer))
-        return _ack(outcome, answer)
+        return ack_of(outcome, answer)
 
     def head(self, job_id: str, producer: str) -> Ack:
         """Return what the server has of a producer, as outcome KNOWN."""
         doing = f"asking for producer {producer!r} of job {job_id!r}"
         state = self._command(doing, "HGET", self.keys.producers(job_id), producer)
-        return _ack(Outcome.KNOWN, state)
+        return ack_of(Outcome.KNOWN, state)
 
     def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
         """Return what `head` says of many pairs of job and producer, in one round trip."""
         commands = [("HGET", self.keys.producers(job), producer) for job, producer in producers]
         with self._translated("asking for producers"):
-            return [_ack(Outcome.KNOWN, state) for state in self._execute_all(commands)]
+            return [ack_of(Outcome.KNOWN, state) for state in self._execute_all(commands)]
 
     def read_after(
         self, job_id: str, position: Position, *, limit: int = 100, until: Position | None = None
@@ -286,13 +282,6 @@ class EventLog:
 def open_log(settings: Settings) -> EventLog:
     """Return the log of `settings`, as `EventLog.open`."""
     return EventLog.open(settings)
-
-
-def _ack(outcome: Outcome, state: bytes | None) -> Ack:
-    number = state[_HASH_BYTES:] if state else b""
-    if state is None or not number.isdigit() or len(number) > _MOST_DIGITS:
-        return Ack(outcome, -1, GENESIS, None)  # what is no work of ours the script takes so, too
-    return Ack(outcome, int(number), state[:_HASH_BYTES], None)
 
 
 def recorded_batch(job_id: str, entry: RawEntry) -> RecordedBatch:

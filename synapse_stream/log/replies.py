@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream.batch import RawEntry
+from synapse_stream.batch import GENESIS, RawEntry
 from synapse_stream.keys import is_job_id
 from synapse_stream.limits import cut_fields
+from synapse_stream.log.answers import Ack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from synapse_stream.keys import Keys
+    from synapse_stream.log.answers import Outcome
 
 EntryId = tuple[int, int]
 
 _MOST_DIGITS = 15
 _SHOWN, _MOST_SHOWN = 300, 8
+_HASH_BYTES = len(GENESIS)
+_MOST_NUMBER_DIGITS = 16
 
 
 class FeedPointer(NamedTuple):
@@ -72,3 +76,11 @@ def _count(text: bytes) -> int:
 def _refused(entry: EntryId, fields: Mapping[bytes, bytes], reason: str) -> FeedPointer:
     some = {name[:_SHOWN]: value[:_SHOWN] for name, value in list(fields.items())[:_MOST_SHOWN]}
     return FeedPointer(entry, "", 0, reason, repr(some).encode())
+
+
+def ack_of(outcome: Outcome, state: bytes | None) -> Ack:
+    """Read what the server has of a producer, as the append script keeps it."""
+    number = state[_HASH_BYTES:] if state else b""
+    if state is None or not number.isdigit() or len(number) > _MOST_NUMBER_DIGITS:
+        return Ack(outcome, -1, GENESIS, None)  # what is no work of ours the script takes so, too
+    return Ack(outcome, int(number), state[:_HASH_BYTES], None)
