@@ -173,7 +173,7 @@ def _id(event: ParkedEvent) -> str:
 def _row(event: ParkedEvent) -> Sequence[str]:
     return (
         _id(event),
-        event.job_id,
+        event.job_id or "(its partition)",
         str(event.position),
         _attempts(event),
         clock(event.parked_ms * 1000),

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.errors import LogUnavailable
 from synapse_stream.operations import PROJECTIONS
-from tests.chains import Chain
 from tests.consumers.odd_things import ODD_THINGS, Place
-from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,23 +42,6 @@ def jobs_of(stage: Stage, partition: int, count: int) -> list[str]:
     return [job for job in found if stage.log.keys.partition(job) == partition][:count]
 
 
-def report_patiently(stage: Stage, job: str, count: int) -> None:
-    """Report as a shipper does: what the server refuses it gets again."""
-
-    def is_taken() -> bool:
-        try:
-            stage.log.append(batch)
-        except LogUnavailable:
-            return False
-        return True
-
-    chain = stage.jobs.setdefault(job, Chain(job, f"producer of {job}"))
-    for number in range(count):
-        values = {"loss": number}
-        batch = chain.add({"type": "metrics", "v": 1, "time": 1, "values": values})
-        wait_until(is_taken)
-
-
 def each_parked(stage: Stage, projection: str, job: str) -> list[ParkedEvent]:
     return stage.store.list_parked(projection, job_id=job, limit=MOST_PARKED)
 
@@ -81,7 +61,7 @@ def test_every_other_job_is_projected_on(
     with server.client() as client:
         ODD_THINGS[name](Place(client, stage.log.keys, honest, odd))
     for job in (after, elsewhere, honest):
-        report_patiently(stage, job, 5)
+        stage.insist(job, 5)
     stage.wait_until_caught_up(by=consumer)
     tally = stage.settle([elsewhere, after])
 

@@ -6,6 +6,7 @@ from tests.resilience.plan import Scenario
 from tests.resilience_consumers import (
     fuzz,
     kills,
+    neighbours,
     outages,
     pooled,
     readers,
@@ -29,6 +30,8 @@ CONSUMER_PLAN = (
     Scenario(outages.fill_the_database_disk, 5, 1),
     Scenario(fuzz.fuzz_streams, 100_000, 2_000),
     Scenario(fuzz.fuzz_streams_on_postgres, 100_000, 1_000),
+    Scenario(neighbours.write_anything, 50_000, 600),
+    Scenario(neighbours.write_anything_on_postgres, 50_000, 300),
     Scenario(stories.project_random_runs, 1_000, 40),
     Scenario(trims.race_trimming, 100, 3),
     Scenario(readers.read_during_writes, 60, 2),

@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
 from consumers.store import open_store
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import PREFIX
@@ -149,6 +150,22 @@ class Stage:
             size = min(count, self._random.randint(1, _LARGEST_BATCH))
             self.append(job, self._events(job, size))
             count -= size
+
+    def insist(self, job: str, count: int) -> None:
+        """Report events one by one, as a shipper does: what the server refuses it gets again."""
+
+        def is_taken() -> bool:
+            try:
+                self.log.append(batch)
+            except LogUnavailable:
+                return False
+            return True
+
+        chain = self.jobs.setdefault(job, Chain(job, f"producer of {job}"))
+        for number in range(count):
+            event = {"type": "metrics", "v": 1, "time": 1, "values": {"loss": number}}
+            batch = chain.add(event)
+            wait_until(is_taken)
 
     def end(self, job: str) -> None:
         """Append the end of a run."""
