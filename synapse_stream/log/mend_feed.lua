@@ -3,7 +3,7 @@
 -- have what is below the limit. What was above it is added again with ids of now; pointers without an
 -- entry go.
 -- KEYS: feed, its copy; then streams of jobs that have ids above the limit, each with its copy.
--- ARGV: the limit; id of the last pointer to be mended; the ids of those jobs.
+-- ARGV: the limit; id of the newest pointer above it, '' for none; the ids of those jobs.
 -- Reply: the ids of pointers that went; nothing is done, and the reply is 0, if a copy lacks something.
 
 local limit, until_id = ARGV[1], ARGV[2]
@@ -18,8 +18,9 @@ for i = 1, #KEYS, 2 do
     return 0
   end
 end
-local last = redis.call('XREVRANGE', KEYS[1], '+', until_id, 'COUNT', 1)[1]
-if last and last[1] ~= until_id then
+-- When another has mended it meanwhile, what came since has sane ids, and must keep them.
+local newest = redis.call('XREVRANGE', KEYS[1], '+', limit, 'COUNT', 1)[1]
+if (newest and newest[1] or '') ~= until_id then
   return 0
 end
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog
-from synapse_stream.log.failures import is_wrong_type
+from synapse_stream.log.failures import is_wrong_type, suppress_wrong_type
 from synapse_stream.log.replies import entry_id
 
 if TYPE_CHECKING:
@@ -77,11 +77,13 @@ class MendingLog(EventLog):
         limit = min(limit, ahead) if limit else ahead
         for _ in range(_TRIALS):
             self._command(doing, "EVAL", _ASIDE, 2, feed, f"{feed}:odd:{now_ms}")
-            if self._last(feed) < limit:
+            last = self._last(feed)
+            if last < limit or (last < ahead and not self._is_odd(feed, limit, last)):
                 return []
-            gone = self._try_to_mend(doing, partition, limit)
-            if gone is not None:
-                return gone
+            with suppress_wrong_type():  # what somebody else writes just now
+                gone = self._try_to_mend(doing, partition, limit)
+                if gone is not None:
+                    return gone
         return []
 
     def _try_to_mend(self, doing: str, partition: int, first: EntryId) -> list[EntryId] | None:
@@ -99,9 +101,15 @@ class MendingLog(EventLog):
             while self._command(doing, "EVAL", _COPY, 2, key, _copy_of(key), limit, count):
                 pass
         keys = [name for key in (feed, *streams) for name in (key, _copy_of(key))]
-        until = "{}-{}".format(*after)
+        until = "{}-{}".format(*after) if after >= first else ""
         gone: Any = self._command(doing, "EVAL", _MEND, len(keys), *keys, limit, until, *jobs)
         return None if gone == 0 else [entry_id(one) for one in gone]
+
+    def _is_odd(self, feed: str, limit: EntryId, last: EntryId) -> bool:
+        """Tell whether what has an odd number is there still: another may have mended it."""
+        at = "{}-{}".format(*limit)
+        there = self._command("looking for a pointer", "XRANGE", feed, at, at)
+        return bool(there) or last[1] > LARGEST_NUMBER
 
     def _reaches(self, key: str, limit: EntryId) -> bool:
         try:
