@@ -23,6 +23,8 @@ class Completeness(Shape):
     """Producers that have not ended, or of which nothing has come: the first 100."""
     waiting_count: Count
     """How many these are; of child processes only the number may be known."""
+    missing_count: Count
+    """How many events are missing."""
 
 
 class Step(Shape):

@@ -61,7 +61,7 @@ _ATTEMPT = _fields(
     lost=_fields("rank", "host", "pid", "time", "reason", "producer"),
     resumed=_fields("rank", "host", "pid", "time", "reason", "producer", "last", "heir"),
     completeness=_fields(
-        *("status", "missing", "shed", "is_uncounted", "waiting", "waiting_count")
+        *("status", "missing", "shed", "is_uncounted", "waiting", "waiting_count", "missing_count")
     ),
 )
 _JOB = _fields(

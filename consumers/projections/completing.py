@@ -51,7 +51,8 @@ class Marked:
             status = CompletenessStatus.SHED
         else:
             status = CompletenessStatus.OPEN if count else CompletenessStatus.COMPLETE
-        return Completeness(status, missing, shed, is_uncounted, waiting[:_MOST_NAMED], count)
+        lost = sum(b - a + 1 for ranges in missing.values() for a, b in ranges)
+        return Completeness(status, missing, shed, is_uncounted, waiting[:_MOST_NAMED], count, lost)
 
     def _waiting(self, mine: list[str]) -> tuple[list[str], int]:
         """Return who has not ended, and how many that are with those who are only counted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
         position=_position(content),
         attempts=[attempts[n] for n in sorted(attempts, key=int, reverse=True)],
         latest=attempts[number],
+        attempt_count=len(attempts),
         parked=parked,
     )
 
@@ -94,20 +96,19 @@ def _position(content: Mapping[str, Any]) -> Position:
     return Position(*content["position"]) if content["position"] else BEGINNING
 
 
-def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
-    ranks = [(int(rank), part) for rank, part in run["ranks"].items()]
-    ranks.sort(key=lambda rank: rank[0])
-    steps = _steps([part["bars"] for _, part in ranks])
+def attempt_in_short(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
+    """Return an attempt without what only its own page shows: ranks, actions, losses and data."""
     ending = _ending(run["ranks"].get("0"))
+    steps = _steps([run["ranks"][rank]["bars"] for rank in sorted(run["ranks"], key=int)])
     return Attempt(
         number=int(number),
         status=RunStatus(run["status"]),
         error=run["error"],
-        result=restore(ending.get("result")),
+        result=None,
         action=run["action"],
         plugin=run["plugin"],
-        params=restore(run["params"]),
-        labels=restore(run["labels"]),
+        params=None,
+        labels={},
         started=run["first"] if run["started"] is None else run["started"],
         ended=run["ended"],
         first_time=run["first"],
@@ -117,9 +118,9 @@ def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
         overall_percent=_overall(run, steps),
         steps=steps,
         steps_left_out=run["overall"]["left_out"],
-        actions=_actions([part["actions"] for _, part in ranks]),
-        ranks=[_rank(rank, part) for rank, part in ranks],
-        lost=[_lost(one) for one in run["lost"]],
+        actions=[],
+        ranks=[],
+        lost=[],
         resumed=[_resumed(one) for one in run["resumed"]],
         rejected=run["rejected"],
         is_ending=ending.get("how") == endings.ASKED,
@@ -127,6 +128,19 @@ def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
         counts=run["counts"],
         levels=run["levels"],
         completeness=marked.completeness(int(number)),
+    )
+
+
+def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
+    ranks = [(int(rank), run["ranks"][rank]) for rank in sorted(run["ranks"], key=int)]
+    return replace(
+        attempt_in_short(number, run, marked),
+        result=restore(_ending(run["ranks"].get("0")).get("result")),
+        params=restore(run["params"]),
+        labels=restore(run["labels"]),
+        actions=_actions([part["actions"] for _, part in ranks]),
+        ranks=[_rank(rank, part) for rank, part in ranks],
+        lost=[_lost(one) for one in run["lost"]],
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import func, literal_column, or_, select, tuple_
+from sqlalchemy import case, func, literal_column, or_, select, tuple_
 
+from consumers.projections import brief
 from consumers.projections.reading import latest_attempt
-from consumers.store import folds, marks
-from consumers.store.documents import whole
+from consumers.store import marks
+from consumers.store.documents import LARGE, whole
 from consumers.store.engine import driver_of
-from consumers.store.schema import job, run
+from consumers.store.schema import change, job, run
 from consumers.store.search import contains, matches
 from consumers.store.slices import slices
 from synapse_stream.position import Position
@@ -19,7 +20,7 @@ from synapse_stream.position import Position
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from consumers.store.store import JobWrite
     from synapse_stream.models import RunStatus
@@ -27,20 +28,32 @@ if TYPE_CHECKING:
 PROJECTION = "run-state"
 
 _SAVE_ON_SQLITE = """
-INSERT INTO run (job_no, job_id, ms, seq, status, action, shed) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO run (job_no, job_id, ms, seq, status, action, shed, brief)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (job_no)
-DO UPDATE SET status = excluded.status, action = excluded.action, shed = excluded.shed
+DO UPDATE SET status = excluded.status, action = excluded.action, shed = excluded.shed,
+    brief = excluded.brief
 WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')
-    OR run.shed <> excluded.shed"""
+    OR run.shed <> excluded.shed OR excluded.brief IS NOT NULL OR run.brief IS NOT NULL"""
 
 _SAVE_ON_POSTGRES = """
-INSERT INTO run (job_no, job_id, ms, seq, status, action, shed)
+INSERT INTO run (job_no, job_id, ms, seq, status, action, shed, brief)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
-    %s::bigint[])
+    %s::bigint[], %s::bytea[])
 ON CONFLICT (job_no)
-DO UPDATE SET status = excluded.status, action = excluded.action, shed = excluded.shed
+DO UPDATE SET status = excluded.status, action = excluded.action, shed = excluded.shed,
+    brief = excluded.brief
 WHERE run.status <> excluded.status OR coalesce(run.action, '') <> coalesce(excluded.action, '')
-    OR run.shed <> excluded.shed"""
+    OR run.shed <> excluded.shed OR excluded.brief IS NOT NULL OR run.brief IS NOT NULL"""
+
+
+class Listed(NamedTuple):
+    """A job as lists have it: its document, or of a large one what is shown of it."""
+
+    job_id: str
+    document: bytes | None
+    brief: bytes | None
+
 
 _age = (run.c.ms, run.c.seq, run.c.job_no)
 
@@ -70,8 +83,8 @@ def read_page(
     pattern: str | None,
     after: str | None,
     limit: int,
-) -> list[tuple[str, bytes]]:
-    """Return job ids and documents, newest first, behind the job `after`.
+) -> list[Listed]:
+    """Return jobs, newest first, behind the job `after`.
 
     A job's place never changes, so paging skips and repeats none, whatever is written meanwhile.
 
@@ -96,12 +109,38 @@ def read_page(
     newest_first = [column.desc() for column in _age]
     listed = select(run).where(*filters).order_by(*newest_first).limit(limit).subquery()
     query = (
-        folds.read(job.c.job_id)
+        _listed(listed)
         .join(listed, listed.c.job_no == job.c.no)
         .order_by(listed.c.ms.desc(), listed.c.seq.desc(), listed.c.job_no.desc())
     )
-    rows = connection.execute(query).all()
-    return [(row.job_id, whole(row.document, row.body)) for row in rows]
+    return [_read(row) for row in connection.execute(query)]
+
+
+def read_listed(connection: Connection, job_ids: Sequence[str]) -> list[Listed]:
+    """Return some jobs as lists have them."""
+    found: list[Listed] = []
+    for some in slices(job_ids):
+        of_jobs = (job.c.projection == PROJECTION) & job.c.job_id.in_(some)
+        query = _listed(run).outerjoin(run, run.c.job_no == job.c.no).where(of_jobs)
+        found += [_read(row) for row in connection.execute(query)]
+    return found
+
+
+def _listed(table: Any) -> Select[Any]:
+    """Return a SELECT of jobs; documents come only of those that are not large."""
+    is_whole = table.c.brief.is_(None)
+    return select(
+        job.c.job_id,
+        table.c.brief,
+        case((is_whole, job.c.document)).label("document"),
+        case((is_whole, change.c.body)).label("body"),
+    ).outerjoin_from(job, change, change.c.job_no == job.c.no)
+
+
+def _read(row: Any) -> Listed:
+    if row.brief is not None:
+        return Listed(row.job_id, None, bytes(row.brief))
+    return Listed(row.job_id, whole(row.document, row.body), None)
 
 
 def arrivals(connection: Connection, job_ids: Sequence[str]) -> dict[str, Position]:
@@ -143,6 +182,8 @@ def _record(job_no: int, written: JobWrite) -> tuple[Any, ...] | None:
     if number is None:
         return None
     latest = view["attempts"][number]
+    shown = brief.write(content) if len(written.document) > LARGE else None
     marks = content["ledger"]["producers"].values()
     shed = sum(sum(mark["shed"].values()) for mark in marks if "shed" in mark)
-    return (job_no, written.job_id, *written.entry, latest["status"], latest["action"], shed)
+    told = (latest["status"], latest["action"], shed, shown)
+    return (job_no, written.job_id, *written.entry, *told)

@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; what this program knows."""
 
 metadata = MetaData(
@@ -120,15 +120,15 @@ run = Table(
     metadata,
     _of_job(),
     _required("job_id", Text),
-    _required("ms", BigInteger),
-    _required("seq", BigInteger),
+    *(_required(name, BigInteger) for name in ("ms", "seq")),
     _required("status", Text),
     Column("action", Text),
     _required("shed", BigInteger),
+    Column("brief", LargeBinary),
     Index("run_age", "ms", "seq", "job_no"),
     Index("run_status", "status", "ms", "seq", "job_no"),
 )
-"""What jobs are listed by; their documents are in `job`. `shed`: how many events were given up."""
+"""What jobs are listed by. `shed`: events given up; `brief`: what is shown of a large document."""
 
 Index("run_shed", run.c.shed, sqlite_where=run.c.shed > 0, postgresql_where=run.c.shed > 0)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from consumers.overview import Bucketing
-from consumers.projections import reading
+from consumers.projections import brief, reading
 from consumers.projections.base import begin_points
 from consumers.projections.run_state import RunStateView
 from consumers.store import folds, histories, messages, metrics, parked, runs
@@ -49,7 +49,8 @@ class StoredViews:
     ) -> list[RunState]:
         """Return jobs, the newest first; `after` is the last job id of the page before.
 
-        `pattern` is one of `fnmatchcase` for ids.
+        Of a large one only what a list shows; `state` has all of it. `pattern` is one of
+        `fnmatchcase` for ids.
 
         Raises:
             ValueError: there is no job `after`.
@@ -64,7 +65,13 @@ class StoredViews:
                 after=after,
                 limit=limit,
             )
-        return list(self._states(page).values())
+        return list(self._shown(page).values())
+
+    def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
+        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
+        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+            found = runs.read_listed(connection, job_ids)
+        return self._shown(found)
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
@@ -206,6 +213,16 @@ class StoredViews:
         states = (_state(job, text, parked.get(job, 0)) for job, text in found.items())
         return {state.job_id: state for state in states if state is not None}
 
+    def _shown(self, found: Sequence[runs.Listed]) -> dict[str, RunState]:
+        parked = self._parked([one.job_id for one in found])
+        states = (
+            _state(job_id, document, parked.get(job_id, 0))
+            if shown is None
+            else brief.read(job_id, shown, parked.get(job_id, 0))
+            for job_id, document, shown in found
+        )
+        return {state.job_id: state for state in states if state is not None}
+
     def _parked(self, job_ids: Sequence[str]) -> dict[str, int]:
         counts: dict[str, int] = {}
         for database in self._databases.all_of(PROJECTIONS):
@@ -215,8 +232,9 @@ class StoredViews:
         return counts
 
 
-def _state(job_id: str, document: bytes, parked: int) -> RunState | None:
+def _state(job_id: str, document: bytes | None, parked: int) -> RunState | None:
     """Read a document; None for one of another version that has another form: it is rebuilt."""
+    document = document or b""
     try:
         return reading.run_state(job_id, document, parked)
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -36,11 +36,15 @@ class Views(Protocol):
     ) -> Sequence[RunState]:
         """Return jobs, the newest first; `after` is the last job id of the page before.
 
+        Of a large one only what a list shows; `state` has all of it.
         `pattern` is one of `fnmatchcase` for ids, as in `team-a-*`.
         """
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
+
+    def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
 
     def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
         """Return the run states of jobs by id, in that order; unknown jobs are left out."""

@@ -76,11 +76,8 @@ class Completeness:
     """Producers that have not ended, or of which nothing has come: the first 100."""
     waiting_count: int = 0
     """How many these are; of child processes only the number may be known."""
-
-    @property
-    def missing_count(self) -> int:
-        """How many events are missing."""
-        return sum(b - a + 1 for ranges in self.missing.values() for a, b in ranges)
+    missing_count: int = 0
+    """How many events are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +250,8 @@ class RunState:
     """Latest first."""
     latest: Attempt
     """The latest that rank 0 has begun."""
+    attempt_count: int
+    """How many attempts there are; a list of jobs may have fewer of them."""
     parked: int = 0
     """Events that could not be applied, in any projection."""
 

@@ -157,6 +157,7 @@ def test_a_job_says_what_must_be_known_of_its_processes(api: httpx.Client) -> No
         "is_uncounted": True,
         "waiting": ["child-2"],
         "waiting_count": 1,
+        "missing_count": 0,
     }
     assert len(run["notes"]) == 3
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from consumers.api.shapes import summary
 from consumers.store import documents, generations
 from consumers.store.documents import Bases, framed, whole
 from consumers.store.schema import change, job
@@ -112,8 +113,11 @@ def test_a_list_a_state_and_an_audit_read_all_of_it(
     large.commit({"job": [progress(0, 1, 50)]})
 
     (listed,) = views.jobs()
-    assert listed == views.state("job")
-    assert listed.latest.steps[1].current == 50
+    state = views.state("job")
+    assert views.listed(["job", "unknown"]) == {"job": listed}
+    assert summary(listed, 0, None) == summary(state, 0, None)
+    assert (len(listed.latest.ranks), len(state.latest.ranks)) == (0, 1)
+    assert state.latest.steps[1].current == 50
     assert store.dump_view("run-state", "job") == orjson.dumps(
         orjson.loads(large.folds["job"].document()),
         option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,

@@ -131,7 +131,7 @@ class JobList:
         ][:_JOBS_A_TURN]
         found: dict[str, bytes | None] = dict.fromkeys(ready)
         now_ms = self._clock.now_ms()
-        states = self._views.states(ready) if ready else {}
+        states = self._views.listed(ready) if ready else {}
         arrivals = self._views.arrivals(list(states)) if states else {}
         for job_id, state in states.items():
             summary = shapes.summary(state, now_ms, arrivals.get(job_id))
