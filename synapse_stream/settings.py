@@ -254,6 +254,12 @@ def _known_store(url: str | None) -> str | None:
 
 
 def _with_scheme(url: str | None, schemes: tuple[str, ...]) -> str | None:
+    if url is not None and url.startswith("@"):  # a file of secrets, as containers have them
+        try:
+            url = Path(url[1:]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            msg = f"the file that holds it cannot be read: {error.strerror}"
+            raise ValueError(msg) from error
     if url is not None and url.partition("://")[0].lower() not in schemes:
         msg = f"the scheme must be one of {', '.join(schemes)}"
         raise ValueError(msg)
