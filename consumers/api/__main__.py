@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from consumers.api.access import Access
 from consumers.api.app import create_app
+from consumers.api.connections import spare_memory
 from consumers.api.server import server_of
 from consumers.logs import write_logs
 from synapse_stream.errors import ConfigError
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"python -m consumers.api: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
+    spare_memory()
     server = server_of(app, options.host, options.port)
     server.run()
     return 0 if server.started else 1

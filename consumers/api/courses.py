@@ -10,6 +10,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+import zstandard
 
 from consumers.api import shapes
 from synapse_stream.tags import wire_number
@@ -78,12 +79,23 @@ def answer(
 
 
 def _encoded(found: dict[str, Any]) -> Iterator[bytes]:
-    """Yield an object whose `buckets` are large, a column at a time."""
-    buckets = found.pop("buckets")
+    """Yield an object whose `buckets` are large, a column at a time.
+
+    While a slow client takes them, those that are to come are packed: a fifth of the text, and a
+    fiftieth of the numbers as Python has them.
+    """
+    buckets: dict[str, Any] = found.pop("buckets")
+    packed = [
+        zstandard.compress(orjson.dumps(name) + b":" + orjson.dumps(buckets.pop(name)), 1)
+        for name in list(buckets)
+    ]
     yield orjson.dumps(found)[:-1] + b',"buckets":{'
-    for number, (name, column) in enumerate(buckets.items()):
-        yield (b"," if number else b"") + orjson.dumps(name) + b":" + orjson.dumps(column)
-    yield b"}}"
+    packed.reverse()
+    while packed:
+        column = zstandard.decompress(packed.pop())
+        for begin in range(0, len(column), _PART_BYTES):
+            yield column[begin : begin + _PART_BYTES]
+        yield b"," if packed else b"}}"
 
 
 def _whole(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEAVY_PLACES, _LIGHT_PLACES = 3, 8
-_MOST_WAITING = 250
+_MOST_WAITING = 1_000
 _WAIT_SECONDS = 60.0
 _RETRY = {"Retry-After": "2"}
 _HEAVY = ("/metrics", "/events", "/messages", "/series")

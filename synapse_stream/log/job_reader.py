@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from synapse_stream.archive import Archive
     from synapse_stream.log.event_log import EventLog, RecordedBatch
 
-_PAGE = 20  # entries; one may hold some megabytes
+_FIRST_PAGE, _PAGE = 4, 20  # entries; one may hold some megabytes
+_PAGE_BYTES = 1024 * 1024
 
 
 class JobReader:
@@ -67,10 +68,16 @@ class JobReader:
     ) -> Iterator[RecordedBatch]:
         """Yield entries from that of `position` on to the end, in memory page by page."""
         reading = self.reading(job_id, position, until=until)
-        page = reading.read(_PAGE)
-        while page:
-            yield from page
-            page = reading.read(_PAGE) if len(page) == _PAGE else []
+        limit = _FIRST_PAGE
+        while page := reading.read(limit):
+            size = sum(len(entry.batch.data) for entry in page if entry.batch)
+            is_last = len(page) < limit
+            limit = max(1, min(_PAGE, 2 * limit, _PAGE_BYTES * len(page) // max(1, size)))
+            page.reverse()
+            while page:  # what has been yielded need not be kept for what is yielded slowly
+                yield page.pop()
+            if is_last:
+                return
 
     def reading(
         self, job_id: str, position: Position = BEGINNING, *, until: Position | None = None

@@ -34,6 +34,13 @@ class ApiProcess:
         self._process: BaseProcess | None = None
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What it wrote to its standard error."""
         return self._log.read_text()

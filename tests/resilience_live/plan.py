@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.resilience.plan import Scenario
-from tests.resilience_live import clients, outages
+from tests.resilience_live import clients, outages, throng
 
 LIVE_PLAN = (
     Scenario(clients.disconnect_clients, 100, 12),
@@ -11,4 +11,5 @@ LIVE_PLAN = (
     Scenario(outages.restart_the_api, 10, 2),
     Scenario(outages.restart_server_under_clients, 10, 2),
     Scenario(outages.put_back_under_clients, 10, 2),
+    Scenario(throng.throng, throng.WHOLE, 40),
 )

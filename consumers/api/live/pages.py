@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.job_reader import JobReader
 
 _PAGE_BYTES = 256 * 1024
-_FIRST_PAGE, _LARGEST_PAGE = 8, 64
+_FIRST_PAGE, _LARGEST_PAGE = 2, 64
 """Entries; one may hold some megabytes."""
 
 
