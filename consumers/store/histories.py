@@ -134,7 +134,7 @@ def read_behind(
     taken: int,
     last: Place | None,
     until: Position | None,
-    limit: int = 8,
+    limit: int = 4,
 ) -> list[Piece]:
     """Return the next chunks of a series of which `taken` points were read, in `last` the last."""
     wanted = _wanted(connection, series_no, taken, last, until, limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ _NAMES = 5
 _MOST_MS = 100
 _MOST_BYTES = 1024**3
 _ENOUGH_SAMPLES = 100
-_MEASURED_SECONDS = 10.0
+_MEASURED_SECONDS = 60.0
 _PATIENCE_SECONDS = 180.0
 _JOB = "large"
 _LARGE = (
@@ -69,8 +69,8 @@ def throng(home: Path, count: int, random: Random) -> Result:
         readers = [stack.enter_context(_Reader(api.port, *one)) for one in asked]
         stack.enter_context(_all_read(readers[::2]))
         measured = stack.enter_context(_health(api.port))
-        answers = _ask(api.port, [random.choice(_LARGE) for _ in range(questions)])
-        time.sleep(0 if count < WHOLE else _MEASURED_SECONDS)
+        seconds = _MEASURED_SECONDS if count >= WHOLE else _PATIENCE_SECONDS
+        answers = _ask(api.port, [random.choice(_LARGE) for _ in range(questions)], seconds)
         took = measured()
         result.happened = count
         result.tally.events = chain.last + 1
@@ -94,7 +94,7 @@ def _judge(
         result.require(p99 < _MOST_MS, f"/healthz took {p99:.0f} ms (p99)")
     result.notes.append(
         f"/healthz p99 {p99:.0f} ms of {len(took)}, API {most >> 20} MiB, "
-        f"{answers.count(200)} of {len(answers)} large questions answered"
+        f"{answers.count(200)} large questions answered in time"
     )
 
 
@@ -204,25 +204,29 @@ def _memory(pid: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def _ask(port: int, questions: list[tuple[str, str]]) -> list[int]:
-    """Ask all at once; return how they were answered, once each answer is read."""
+def _ask(port: int, questions: list[tuple[str, str]], seconds: float) -> list[int]:
+    """Ask all at once; return how they were answered whose answers were read in time."""
     answers: list[int] = []
+    deadline = time.monotonic() + seconds
 
     def ask(path: str, accept: str) -> None:
         url = f"http://127.0.0.1:{port}{path}"
-        with httpx.stream(
-            "GET", url, headers={"Accept": accept}, timeout=_PATIENCE_SECONDS
-        ) as answer:
+        headers = {"Accept": accept}
+        with (
+            suppress(httpx.TransportError),
+            httpx.stream("GET", url, headers=headers, timeout=_PATIENCE_SECONDS) as answer,
+        ):
             for _ in answer.iter_raw():
-                pass
+                if time.monotonic() > deadline:
+                    return
             answers.append(answer.status_code)
 
-    threads = [Thread(target=ask, args=question) for question in questions]
+    threads = [Thread(target=ask, args=question, daemon=True) for question in questions]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    return answers
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return list(answers)
 
 
 @contextmanager
