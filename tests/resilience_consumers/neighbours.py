@@ -127,6 +127,7 @@ def _write(
         here = [name for name in names if stage.log.keys.partition(name) == 1]
         elsewhere = next(name for name in names if name not in here)
         place = Place(client, stage.log.keys, here[0], here[1])
+        stage.insist(place.honest, 2)
         neighbour = Neighbour(place, here[3 : 3 + _ODD_JOBS], random)
         while result.happened < result.planned:
             for _ in range(min(_A_CHUNK, result.planned - result.happened)):
