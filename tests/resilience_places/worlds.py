@@ -31,6 +31,7 @@ _ROOT = Path(__file__).parents[2]
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MACHINE_ID = Path("/etc/machine-id")
 _SPACES = ("--fork", "--kill-child", "--pid", "--mount-proc", "--mount", "--uts", "--ipc")
+_WITH_US = ("setpriv", "--pdeathsig", "KILL")  # no world outlives who made it
 _SET_UP = r"""
 set -e
 if [ -n "$KEPT" ]; then mount --bind "$KEPT" /dev/shm
@@ -86,7 +87,7 @@ class World:
         given = {"NAME": self.name, "IDS": ids, "MEMORY": self.memory, "KEPT": self.kept or ""}
         with (ids / "errors").open("wb") as errors:
             self._process = subprocess.Popen(
-                ["unshare", *_SPACES, *self.spaces, "bash", "-c", _SET_UP],
+                [*_WITH_US, "unshare", *_SPACES, *self.spaces, "bash", "-c", _SET_UP],
                 env={**os.environ, **{k: str(v) for k, v in given.items()}, "MORE": self.more},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
