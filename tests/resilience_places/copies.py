@@ -63,20 +63,10 @@ def _play(
     see_alive(result, scene.settings, "job")
     actor.stop()
     _drain(scene, copied, result)
-    _adopt_all(scene, result, is_put_back=copy is _put_back)
+    if copy is not _put_back:  # what went on there is no longer in its place
+        scene.adopt()
     result.tally.add(scene.audit())
     see_completed(result, scene.settings, "job")
-
-
-def _adopt_all(scene: Scene, result: Result, *, is_put_back: bool) -> None:
-    """Let the next one on this host adopt; what went on in the copy is no longer in place."""
-    if not is_put_back:
-        scene.adopt()
-        return
-    data = scene.settings.data_dir
-    data.rename(scene.home / "copy")
-    (scene.home / "original").rename(data)
-    _drain(scene, data, result)
 
 
 def _drain(scene: Scene, data: Path, result: Result) -> None:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.resilience.audit import Audit
 from tests.resilience.report import Result
 from tests.resilience.scene import Scene
-from tests.resilience_places.judge import see_alive, see_completed
+from tests.resilience_places.judge import see_alive, see_completed, shown
 from tests.resilience_places.troubled import TroubledRole
-from tests.resilience_places.worlds import NO_WORLDS, SHARED_MEMORY, World, is_possible, kill_within
+from tests.resilience_places.worlds import (
+    NO_WORLDS,
+    SHARED_MEMORY,
+    World,
+    is_possible,
+    kill_within,
+    standing_still,
+)
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from random import Random
 
     from tests.resilience.scene import Actor
 
+_BLIND = Path(__file__).parent / "blind"
 _NET = ("--net",)
 
 
@@ -36,9 +44,37 @@ def three_hosts(home: Path, count: int, random: Random) -> Result:
 
 
 def hosts_without_locks(home: Path, count: int, random: Random) -> Result:
-    """Locks that nobody else sees, as of nolock mounts: the owner has closed its own."""
+    """Neither locks nor leases show to others that a process lives, as on nolock mounts."""
     result = Result("2 hosts, no working locks", count)
-    return _crash(result, home, 2, random, trouble="close-locks")
+    return _crash(result, home, 2, random, is_blind=True)
+
+
+def hosts_taken_for_dead(home: Path, count: int, random: Random) -> Result:
+    """A host stands still, somebody says that it is dead, and it goes on: all is there once."""
+    result = Result("host that stood still, taken for dead", count)
+    if not is_possible():
+        result.skipped = NO_WORLDS
+        return result
+    with _stage(home, 2, is_blind=True) as stage:
+        first, second = stage.hosts
+        for number in range(count):
+            actor = stage.enter(first, f"job-{number}", pause=0.002)
+            actor.wait_for(random.randint(1, 100))
+            stage.server.freeze()
+            actor.wait_for_more(random.randint(1, 300))
+            with standing_still(actor):
+                stage.server.thaw()
+                taken = second.drain(stage.scene.environ, "--from-dead-host", first.name)
+                result.require(taken.returncode == 0, f"not taken: {taken.stdout}{taken.stderr}")
+                attempt = shown(stage.scene.settings, actor.role.job)
+                result.happened += attempt is not None and attempt.status.is_terminal
+            actor.wait_for_more(random.randint(10, 300))
+            actor.stop()
+            for host in (second, first):
+                host.drain(stage.scene.environ)
+            stage.audit(actor, result, may_lose=True)
+            see_completed(result, stage.scene.settings, actor.role.job)
+    return result
 
 
 @dataclass
@@ -48,29 +84,35 @@ class _Stage:
     scene: Scene
     server: TestServer
     hosts: list[World]
-    trouble: str
 
     def enter(self, host: World, job: str, **given: Any) -> Actor:
         role = TroubledRole(
             job=job,
             home=str(self.scene.home),
             worker=str(len(self.scene.actors)),
-            trouble=self.trouble,
-            trouble_at=(0,) if self.trouble else (),
+            trouble_at=(),
             **given,
         )
         return self.scene.enter_as(role, within=host.within)
 
-    def audit(self, actor: Actor, result: Result) -> None:
+    def audit(self, actor: Actor, result: Result, *, may_lose: bool = False) -> None:
+        """Compare; a loss that was said may have been withdrawn, but nothing may be missing."""
         plugins = [(actor.role, actor.witness)]
-        result.tally.add(Audit(self.scene.open_log(), actor.role.job, plugins).run())
+        log, job = self.scene.open_log(), actor.role.job
+        tally = Audit(log, job, plugins, may_lose=may_lose).run()
+        if may_lose and tally.missing:
+            which = f"{job}: {sorted(tally.missing)[:3]}"
+            tally.blame("lost", which, len(tally.missing))
+        result.tally.add(tally)
 
 
-def _crash(result: Result, home: Path, hosts: int, random: Random, trouble: str = "") -> Result:
+def _crash(
+    result: Result, home: Path, hosts: int, random: Random, *, is_blind: bool = False
+) -> Result:
     if not is_possible():
         result.skipped = NO_WORLDS
         return result
-    with _stage(home, hosts, trouble) as stage:
+    with _stage(home, hosts, is_blind=is_blind) as stage:
         living = [stage.enter(host, f"living-{host.name}", pause=0.02) for host in stage.hosts]
         for actor in living:
             actor.wait_for(5)
@@ -109,7 +151,7 @@ def _crash_once(stage: _Stage, host: World, job: str, random: Random, result: Re
 
 
 @contextmanager
-def _stage(home: Path, count: int, trouble: str) -> Iterator[_Stage]:
+def _stage(home: Path, count: int, *, is_blind: bool) -> Iterator[_Stage]:
     memory = SHARED_MEMORY / f"faults-{home.name}"
     memory.mkdir()
     home.mkdir(exist_ok=True)
@@ -121,6 +163,8 @@ def _stage(home: Path, count: int, trouble: str) -> Iterator[_Stage]:
             TestServer(home / "server", config=config) as server,
             Scene(home / "shared", f"unix://{socket}", memory_dir=SHARED_MEMORY) as scene,
         ):
+            if is_blind:
+                scene.more_environ["PYTHONPATH"] = str(_BLIND)
             hosts = []
             for number in range(count):
                 kept = memory / str(number)
@@ -128,7 +172,7 @@ def _stage(home: Path, count: int, trouble: str) -> Iterator[_Stage]:
                 host = World(home, f"host-{number}", kept=kept, spaces=_NET)
                 hosts.append(exits.enter_context(host))
             exits.callback(_end, scene)
-            yield _Stage(scene, server, hosts, trouble)
+            yield _Stage(scene, server, hosts)
     finally:
         shutil.rmtree(memory, ignore_errors=True)
 

@@ -24,6 +24,7 @@ PLACES_PLAN = (
     Scenario(hosts.two_hosts, 40, 2),
     Scenario(hosts.three_hosts, 30, 1),
     Scenario(hosts.hosts_without_locks, 30, 2),
+    Scenario(hosts.hosts_taken_for_dead, 20, 1),
     Scenario(pools.pools, 200, 6),
     Scenario(endings.all_endings, 0, 6),
     Scenario(copies.data_copied, 20, 4),

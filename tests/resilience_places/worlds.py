@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.resilience.scene import Actor
 
@@ -138,6 +139,19 @@ def kill_within(actor: Actor) -> bool:
     if inner is not True:
         os.kill(inner[0], signal.SIGKILL)
     return actor.process.wait() == -signal.SIGKILL
+
+
+@contextmanager
+def standing_still(actor: Actor) -> Iterator[None]:
+    """Stop a plugin in a world, as a frozen machine is, and let it run on behind."""
+    outer = actor.process.pid
+    (inner,) = children(outer)
+    os.kill(inner, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in (inner, outer):  # the command that entered the world stops with it
+            os.kill(pid, signal.SIGCONT)
 
 
 def children(pid: int) -> list[int]:
