@@ -19,6 +19,14 @@ _NOT_IN_JOB_ID = re.compile(
 )
 
 
+_NOT_KEPT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def is_kept(text: str) -> bool:
+    """Tell whether a job of this id is projected, though no run of ours may open it."""
+    return 0 < len(text) <= LONGEST_JOB_ID and _NOT_KEPT.search(text) is None
+
+
 def is_job_id(text: str) -> bool:
     """Tell whether `text` can stand in a key, a path and a terminal, as the id of a job."""
     is_short = 0 < len(text) <= LONGEST_JOB_ID

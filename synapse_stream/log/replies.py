@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synapse_stream.batch import GENESIS, RawEntry
-from synapse_stream.keys import is_job_id
+from synapse_stream.keys import is_kept
 from synapse_stream.limits import cut_fields
 from synapse_stream.log.answers import Ack
 
@@ -60,7 +60,7 @@ def _feed_pointer(
         job_id = fields[b"j"].decode()
     except (KeyError, ValueError):
         return _refused(entry, fields, "an entry of the feed that is no pointer")
-    if not is_job_id(job_id):
+    if not is_kept(job_id):
         return _refused(entry, fields, "a pointer to a job whose id is not allowed")
     if keys.partition(job_id) != partition:
         reason = f"a pointer to job {job_id!r}, which is of partition {keys.partition(job_id)}"
