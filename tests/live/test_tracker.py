@@ -44,11 +44,17 @@ class Reading:
 
     def numbers(self) -> list[int] | None:
         """Read on; return the numbers of the events that came, None for another stream."""
-        found = self.tracker.read(self._reader)
-        text = b"".join(frame.data for frame in found.frames)
+        text = b""
+        has_more = True
+        while has_more:
+            found = self.tracker.read(self._reader)
+            if found.is_lost:
+                return None
+            text += b"".join(frame.data for frame in found.frames)
+            has_more = found.has_more
         contents = [part.partition(b"\n")[0] for part in text.split(b"data: ")[1:]]
         assert len(contents) == len(places(text))
-        return None if found.is_lost else [orjson.loads(d)["event"]["seq"] for d in contents]
+        return [orjson.loads(d)["event"]["seq"] for d in contents]
 
     def find_place(self) -> None:
         self.tracker.find_place(self._reader, REWIND_MS)
