@@ -13,7 +13,7 @@ from tests.resilience.report import Result
 from tests.resilience.scene import Scene
 from tests.resilience_places.judge import hammered, see_completed
 from tests.resilience_places.troubled import BEFORE, TroubledRole
-from tests.servers import TestServer, free_port
+from tests.servers import TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +61,14 @@ def short_children(home: Path, count: int, random: Random) -> Result:
 
 
 def _start_up(scene: Scene) -> subprocess.Popen[bytes]:
-    with (scene.home / "up").open("wb") as said:
-        words = ("-m", "synapse_stream.cli", "up", "--port", str(free_port()))
-        return subprocess.Popen([sys.executable, *words], env=scene.environ, stderr=said)
+    words = ("-m", "synapse_stream.cli", "up", "--port", str(free_port()))
+    said = scene.home / "up"
+    with said.open("wb") as file:
+        up = subprocess.Popen(
+            [sys.executable, *words], env=scene.environ, stdout=file, stderr=subprocess.STDOUT
+        )
+    wait_until(lambda: b"is ready" in said.read_bytes() or up.poll() is not None)
+    return up
 
 
 def opened_at_once(home: Path, count: int, random: Random) -> Result:
