@@ -98,6 +98,13 @@ class Access:
         return cls([token], ended=ended, is_local=True)
 
     @property
+    def whence(self) -> str:
+        """Say to somebody without a token where there is one."""
+        if self.is_local:
+            return "the token is in the file api.token, which `synapse-stream up` names"
+        return "ask your operator for one"
+
+    @property
     def demands_token(self) -> bool:
         """True when callers must prove who they are."""
         return bool(self._tokens)

@@ -74,7 +74,7 @@ class Guard:
             if caller is None and path.startswith(_PRIVATE) and path != _FOR_ALL:
                 if headers.get("authorization"):
                     await self._strangers.slow(address_of(scope))
-                raise _unknown()
+                raise self._unknown(headers)
         except Problem as problem:
             await problem.response(path[:LONGEST_URL])(scope, receive, send)
             return
@@ -111,6 +111,15 @@ class Guard:
         session = _session(headers)
         return (None, None) if session is None else (self._access.by_session(session), session)
 
+    def _unknown(self, headers: Headers) -> Problem:
+        """Say whether a token is missing or wrong, and where there is one."""
+        detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
+        if headers.get("authorization"):
+            detail = "this is nobody's token, or it is over"
+        challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
+        detail = f"{detail}; {self._access.whence}"
+        return Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+
 
 def is_same_origin(headers: Headers) -> bool:
     """Tell whether no foreign page sent the request, as far as browsers tell."""
@@ -128,12 +137,6 @@ def _routed_method(method: str, path: str) -> str:
 def address_of(scope: Scope) -> str:
     """Return where a request comes from."""
     return str((scope.get("client") or ("",))[0])
-
-
-def _unknown() -> Problem:
-    detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
-    challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
 
 
 def _session(headers: Headers) -> str | None:

@@ -148,6 +148,8 @@ class SessionAnswer(Shape):
     name: str | None
     role: Literal["viewer", "developer", "operator"] | None
     demands_token: bool
+    whence: str
+    """Where somebody without a token gets one."""
 
 
 class Wellness(Shape):

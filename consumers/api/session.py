@@ -40,7 +40,7 @@ async def sign_in(request: Request, given: SignIn) -> Response:
     _refuse_foreign(request)
     session = await opened(request, given.token.get_secret_value())
     if session is None:
-        raise Problem(HTTPStatus.FORBIDDEN, "this is nobody's token; ask your operator for one")
+        raise Problem(HTTPStatus.FORBIDDEN, f"this is nobody's token; {access.whence}")
     response = _answer(access, access.by_session(session))
     hand_over(request, response, session)
     return response
@@ -93,6 +93,7 @@ def _answer(access: Access, caller: Caller | None) -> Response:
         "name": caller and caller.name,
         "role": caller and caller.role,
         "demands_token": access.demands_token,
+        "whence": access.whence,
     }
     headers = {"Cache-Control": "no-store"}
     return Response(orjson.dumps(content), 200, headers, "application/json")

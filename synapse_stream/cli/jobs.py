@@ -10,7 +10,7 @@ import typer
 from synapse_stream.cli import wording
 from synapse_stream.cli.completion import Job
 from synapse_stream.cli.output import print_json
-from synapse_stream.cli.reading import health_of, say_no, server_now_ms
+from synapse_stream.cli.reading import health_of, place_of, say_no, server_now_ms
 from synapse_stream.cli.tables import (
     Cell,
     amount,
@@ -66,7 +66,8 @@ def jobs(
         except ValueError as error:
             raise WrongUse(str(error)) from None
     if not found:
-        say_no("there are no such jobs" if status or action or search else "there are no jobs")
+        is_chosen = status or action or search
+        say_no(f"there are no {'such ' if is_chosen else ''}jobs{place_of(settings)}")
     now_ms = server_now_ms(settings, found)
     if as_json:
         for state in found:
@@ -95,7 +96,8 @@ def show(
     settings = Settings.load()
     state = JobStream(job, settings).state(_moment(at))
     if state is None and at is None:
-        say_no(f"job {job!r} is not known; `synapse-stream lag` shows how far projections are")
+        lag = "`synapse-stream lag` shows how far projections are"
+        say_no(f"job {job!r} is not known{place_of(settings)}; {lag}")
     if state is None:
         say_no(f"job {job!r} had no events at {at}")
     now_ms = state.position.ms if at else server_now_ms(settings, [state])
@@ -144,7 +146,8 @@ def summary(state: RunState) -> dict[str, Any]:
 
 def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:
     run = state.latest
-    trouble = [wording.lacking(run), *run.notes, *_beside(state, now_ms), _parked(state.parked)]
+    beside = [*run.notes, *_beside(state, now_ms), _parked(state.parked)]
+    trouble = [wording.reason(run), wording.lacking(run), *beside]
     return [
         state.job_id,
         _status(state),

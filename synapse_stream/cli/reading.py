@@ -40,6 +40,23 @@ def health_of(state: RunState, now_ms: int | None) -> str | None:
     return state.health(now_ms or 0).value
 
 
+def place_of(settings: Settings) -> str:
+    """Say whose views were read, and what to do when nothing runs there."""
+    from synapse_stream.errors import LogUnavailable
+    from synapse_stream.log.address import running_url
+    from synapse_stream.masking import mask_url
+
+    if settings.store_url is not None:
+        return f" in {mask_url(settings.store_url)}"
+    try:
+        if settings.redis_url is None:
+            running_url(settings.data_dir)
+    except LogUnavailable:
+        hint = "no `up` runs there; if one runs elsewhere, set SYNAPSE_STREAM_DATA_DIR as it says"
+        return f" in {settings.data_dir}; {hint}"
+    return f" in {settings.data_dir}"
+
+
 def say_no(answer: str) -> NoReturn:
     """Answer no, and exit with 1."""
     print(f"synapse-stream: {one_line(answer)}", file=sys.stderr)

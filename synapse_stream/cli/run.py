@@ -75,6 +75,9 @@ def _load_action(target: str) -> type[BaseAction[Any]]:
         sys.path.insert(0, str(Path.cwd()))
     if not _exists(module_name):
         msg = f"there is no module {module_name!r} in this directory or installed"
+        if "/" in module_name or module_name.endswith(".py"):
+            dotted = module_name.removeprefix("./").removesuffix(".py").replace("/", ".")
+            msg += f"; a module is named as `import` does: {dotted}:{name or 'ACTION'}"
         raise WrongUse(msg)
     module = import_module(module_name)
     actions = {

@@ -73,12 +73,19 @@ def up(
     settings = Settings.load(data_dir=data_dir, redis_url=redis_url, store_url=store_url)
     site = Site(host, port)
     try:
-        with single(settings.data_dir / "up.lock", {"pid": os.getpid(), "page": site.url}):
+        about = {"pid": os.getpid(), "page": site.url, **_token(settings, is_open=no_token)}
+        with single(settings.data_dir / "up.lock", about):
             site.check_free()
             _supervise(settings, site, host, began, is_open=no_token)
     except RunsAlready as error:
         at = ", ".join(f"{name} {value}" for name, value in error.about.items())
         say_no(f"up runs already in {settings.data_dir}: {at or 'it is just starting'}")
+
+
+def _token(settings: Settings, *, is_open: bool) -> dict[str, str]:
+    """Name the file of the token that the API makes for this machine; none where it makes none."""
+    given = settings.api_tokens and settings.api_tokens.get_secret_value().strip() != "[]"
+    return {} if given or is_open else {"token": str(settings.token_file)}
 
 
 def _supervise(settings: Settings, site: Site, host: str, began: float, *, is_open: bool) -> None:
@@ -90,7 +97,7 @@ def _supervise(settings: Settings, site: Site, host: str, began: float, *, is_op
         supervisor.start()
         _wait_until_ready(supervisor, site, stop, began)
         if not stop.is_set():
-            page = _address(settings, site, is_open=is_open)
+            page = _page(settings, site, is_open=is_open)
             _show_addresses(settings, page, time.monotonic() - began)
             with AdoptionThread(settings, lambda adoption: _say(adoption_line(adoption))):
                 supervisor.run(stop)
@@ -155,13 +162,13 @@ def _take_signals() -> tuple[threading.Event, threading.Event]:
     return stop, hurry
 
 
-def _show_addresses(settings: Settings, page: str, seconds: float) -> None:
+def _show_addresses(settings: Settings, page: dict[str, str], seconds: float) -> None:
     from synapse_stream.log.address import running_url
     from synapse_stream.masking import mask_url
 
     server = settings.redis_url or running_url(settings.data_dir)
     shown = {
-        "page": coloured(page, "cyan"),
+        **page,
         "server": mask_url(server) + ("" if settings.redis_url else "  (its own)"),
         "data": settings.data_dir,
         "spool": settings.spool_root,
@@ -177,14 +184,15 @@ def _show_addresses(settings: Settings, page: str, seconds: float) -> None:
     sys.stdout.flush()
 
 
-def _address(settings: Settings, site: Site, *, is_open: bool) -> str:
-    """Return the page's address; with the token that the API has made for this machine."""
-    if settings.api_tokens and settings.api_tokens.get_secret_value().strip() != "[]":
-        return site.url
+def _page(settings: Settings, site: Site, *, is_open: bool) -> dict[str, str]:
+    """Return the page's address, with the token that the API has made, and where that stands."""
+    token = _token(settings, is_open=is_open)
+    if token:
+        address = f"{site.url}/?token={settings.token_file.read_text('utf-8').strip()}"
+        return {"page": coloured(address, "cyan"), **token}
     if is_open:
         _say("--no-token: every user and program of this machine may do everything, as operator")
-        return site.url
-    return f"{site.url}/?token={settings.token_file.read_text('utf-8').strip()}"
+    return {"page": coloured(site.url, "cyan")}
 
 
 def _exports(settings: Settings) -> list[str]:

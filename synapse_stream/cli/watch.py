@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synapse_stream.cli.completion import Job
+from synapse_stream.cli.reading import place_of
 from synapse_stream.errors import ConfigError, SynapseStreamError
 from synapse_stream.models import RunStatus
 from synapse_stream.text import one_line
@@ -15,6 +16,7 @@ from synapse_stream.text import one_line
 if TYPE_CHECKING:
     from synapse_stream.cli.screens import Screen
     from synapse_stream.cli.watching import Watcher
+    from synapse_stream.settings import Settings
 
 _PATIENCE_SECONDS = 1.0
 
@@ -39,7 +41,7 @@ def watch(
     with opened(settings) as views:
         watcher, screen = Watcher(settings, views, job), open_screen(as_json=as_json)
         try:
-            status = _follow(watcher, screen, job)
+            status = _follow(settings, watcher, screen, job)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         finally:
@@ -49,11 +51,12 @@ def watch(
         raise typer.Exit(1)
 
 
-def _follow(watcher: Watcher, screen: Screen, job: str) -> RunStatus:
+def _follow(settings: Settings, watcher: Watcher, screen: Screen, job: str) -> RunStatus:
     """Show look after look until the run is over; return how it ended."""
     look = watcher.look()
     if look is None:
-        screen.note(f"job {one_line(job)!r} is not known yet; waiting for it, Ctrl-C stops")
+        unknown = f"job {one_line(job)!r} is not known yet{place_of(settings)}"
+        screen.note(f"{unknown}; waiting for it, Ctrl-C stops")
     trouble = ""
     while True:
         if look is not None:

@@ -23,10 +23,16 @@ def title(state: RunState) -> str:
 def outcome(state: RunState) -> str:
     """Return how the run stands, for how long, and the first line of its error."""
     run = state.latest
-    reason = f": {one_line(run.error.strip().partition(chr(10))[0])}" if run.error else ""
+    because = reason(run)
+    said = f": {because}" if because else ""
     joined = "after" if state.status.is_terminal else "for"
     ending = " (so far)" if run.is_ending else ""
-    return f"{state.status.value}{ending} {joined} {span(run.duration_seconds)}{reason}"
+    return f"{state.status.value}{ending} {joined} {span(run.duration_seconds)}{said}"
+
+
+def reason(run: Attempt) -> str:
+    """Return the first line of an attempt's error; empty without one."""
+    return one_line((run.error or "").strip().partition("\n")[0])
 
 
 def lacking(run: Attempt) -> str:

@@ -27,8 +27,8 @@ def running_url(data_dir: Path, role: Role = "plugin") -> str:
         LogUnavailable: none was started there, or it has stopped, or it is another user's.
     """
     advice = (
-        "set SYNAPSE_STREAM_REDIS_URL to one, such as redis://127.0.0.1:6379 of "
-        "`docker compose up -d`"
+        "`synapse-stream up` starts one; if one runs elsewhere, set SYNAPSE_STREAM_DATA_DIR "
+        "as its `up` says; for another server set SYNAPSE_STREAM_REDIS_URL"
     )
     try:
         told = orjson.loads((data_dir / "server.json").read_bytes())

@@ -21,7 +21,7 @@ def of_attempt(run: Attempt) -> list[str]:
         said.append(f"{run.signal} asked it to end; it went on, and ended by itself")
     if run.rejected:
         values = "1 value was" if run.rejected == 1 else f"{run.rejected} values were"
-        said.append(f"{values} no numbers where numbers belong: kept as dev events")
+        said.append(f"{values} not as the report call takes them: kept as dev events")
     said += [_resumed(one) for one in run.resumed[:_SHOWN]]
     if len(run.resumed) > _SHOWN:
         said.append(f"{len(run.resumed) - _SHOWN} more processes go on under other names")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def test_jobs_are_listed_newest_first_with_where_they_stand(command: Callable[..
     assert rows[0][:4] == ["JOB", "STATUS", "HEALTH", "DONE"]
     assert rows[1][:6] == ["job-3", "running", "alive", "25", "%", "train"]
     assert rows[2][:4] == ["job-2", "failed", "ended", "-"]
+    assert rows[2][-3:] == ["out", "of", "memory"]
     assert rows[3][:6] == ["job-1", "completed", "ended", "100", "%", "[bold]train[/bold]"]
     assert rows[3][6] == "count"
     assert "\x1b" not in said.out
@@ -92,9 +94,23 @@ def test_as_json_a_job_says_what_the_list_shows(command: Callable[..., Said]) ->
 
 
 def test_no_job_is_a_no(command: Callable[..., Said]) -> None:
-    assert command("jobs") == (1, "", "synapse-stream: there are no jobs\n")
+    code, out, err = command("jobs")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(r"synapse-stream: there are no jobs in /\S+\n", err)
     said = command("jobs", "--status", "failed")
-    assert said == (1, "", "synapse-stream: there are no such jobs\n")
+    assert said.err == err.replace("no jobs", "no such jobs")
+
+
+def test_where_nothing_runs_it_is_said_how_to_find_what_runs(
+    command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SYNAPSE_STREAM_REDIS_URL")
+    monkeypatch.setenv("SYNAPSE_STREAM_DATA_DIR", str(tmp_path))
+
+    for arguments in (["jobs"], ["show", "job-1"]):
+        said = command(*arguments)
+        assert said.code == 1
+        assert f"in {tmp_path}; no `up` runs there; if one runs elsewhere, set" in said.err
 
 
 def test_paging_behind_an_unknown_job_is_wrong_use(command: Callable[..., Said]) -> None:
@@ -174,7 +190,7 @@ def test_a_job_that_is_not_known_is_a_no_that_says_where_to_look(
     said = command("show", "job-9\x1b[31m")
 
     assert (said.code, said.out) == (1, "")
-    assert "job 'job-9\\x1b[31m' is not known; `synapse-stream lag`" in said.err
+    assert "job 'job-9\\x1b[31m' is not known in " in said.err
 
 
 @pytest.mark.usefixtures("three")

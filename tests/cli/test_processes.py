@@ -41,7 +41,7 @@ def test_show_says_what_must_be_known_of_a_run(
     notes = [value for name, value in (pair for pair in fields if len(pair) > 1) if name == "note"]
     assert notes[:2] == [
         "SIGTERM asked it to end; it went on, and ended by itself",
-        "2 values were no numbers where numbers belong: kept as dev events",
+        "2 values were not as the report call takes them: kept as dev events",
     ]
     assert notes[2].startswith("the record was interfered with: somebody else reported as rank 0")
     assert notes[3] == "attempt 1 is alive, too"

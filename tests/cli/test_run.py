@@ -98,6 +98,7 @@ def test_a_run_that_is_stopped_is_recorded_as_cancelled(
     [
         (["no_such_module:Count"], "there is no module 'no_such_module'"),
         (["tests.cli.no_such:Count"], "there is no module 'tests.cli.no_such'"),
+        (["./tests/cli/none.py:Count"], "named as `import` does: tests.cli.none:Count"),
         (["tests.cli.plugin"], "tests.cli.plugin:Count, tests.cli.plugin:Fail"),
         (["tests.cli.plugin:BaseAction"], "has no action 'BaseAction'"),
         (["tests.cli.plugin:CountParams"], "has no action 'CountParams'"),

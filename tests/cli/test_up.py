@@ -152,6 +152,7 @@ def test_it_tells_the_addresses_one_a_line_with_the_password_hidden(up: Up) -> N
     assert shown.pop("server").startswith("redis://127.0.0.1:")
     assert shown == {
         "page": f"http://127.0.0.1:{up.port}/?token={up.token}",
+        "token": str(up.home / "api.token"),
         "data": str(up.home),
         "spool": str(up.home / "spool"),
         "logs": str(up.home / "logs"),
@@ -174,8 +175,11 @@ def test_its_page_opens_by_the_address_that_it_tells_and_by_no_other(up: Up) -> 
         assert page.url == f"http://127.0.0.1:{up.port}/"
     with opener.open(f"http://127.0.0.1:{up.port}/api/jobs") as listed:
         assert listed.status == 200
-    with pytest.raises(HTTPError, match="401"):
+    with pytest.raises(HTTPError, match="401") as refused:
         urlopen(f"http://127.0.0.1:{up.port}/api/jobs")
+    assert b"the token is in the file api.token, which `synapse-stream up` names" in (
+        refused.value.read()
+    )
 
 
 def test_a_second_one_in_the_directory_says_that_it_runs_already(up: Up) -> None:
@@ -183,7 +187,7 @@ def test_a_second_one_in_the_directory_says_that_it_runs_already(up: Up) -> None
         assert second.process.wait(PATIENCE_SECONDS) == 1
     assert second.said == [
         f"synapse-stream: up runs already in {up.home}: "
-        f"pid {up.process.pid}, page http://127.0.0.1:{up.port}\n"
+        f"pid {up.process.pid}, page http://127.0.0.1:{up.port}, token {up.home / 'api.token'}\n"
     ]
 
 

@@ -124,7 +124,9 @@ def test_a_run_is_followed_from_before_it_is_known_to_its_end(
         watching = process("watch", "job-1")
         assert watching.stderr is not None
         assert watching.stdout is not None
-        assert b"job 'job-1' is not known yet; waiting for it" in watching.stderr.readline()
+        told = watching.stderr.readline()
+        assert told.startswith(b"job 'job-1' is not known yet in /")
+        assert b"; waiting for it" in told
         log.append(chain.add(STARTED, progress(1)))
         assert watching.stdout.readline() == b"job-1, attempt 1: train\n"
         assert b"fit 1/10 (10 %)" in watching.stdout.readline()
@@ -347,7 +349,7 @@ def test_a_store_that_goes_away_is_waited_for_and_said_once(
     (last,) = looks(settings, job, [STARTED, end("cancelled")])
     watcher: Any = Unsteady(last)
 
-    status = _follow(watcher, Lines(), "job-1")
+    status = _follow(settings, watcher, Lines(), "job-1")
 
     assert status is RunStatus.CANCELLED
     assert capsys.readouterr().err.count("reading is interrupted: the database is away") == 1

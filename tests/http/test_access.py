@@ -84,6 +84,16 @@ def test_nothing_is_given_without_a_token_or_with_a_wrong_one(
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_who_is_not_let_in_hears_why_and_where_a_token_is(guarded: httpx.Client) -> None:
+    missing = guarded.get("/api/jobs").json()["detail"]
+    wrong = guarded.get("/api/jobs", headers={"Authorization": "Bearer wrong"}).json()["detail"]
+
+    assert missing.startswith("a token is needed")
+    assert wrong.startswith("this is nobody's token, or it is over")
+    assert {each.rpartition("; ")[2] for each in (missing, wrong)} == {"ask your operator for one"}
+    assert guarded.get("/api/session").json()["whence"] == "ask your operator for one"
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/api/session"])
 def test_what_everybody_may_have_needs_no_token(guarded: httpx.Client, path: str) -> None:
     assert guarded.get(path).status_code == 200
@@ -168,8 +178,9 @@ def test_a_browser_signs_in_and_out(guarded: httpx.Client) -> None:
     cookie = SimpleCookie(answer.headers["set-cookie"])[COOKIE]
     signed_in = {"Cookie": f"{COOKIE}={cookie.value}"}
 
-    assert before == {"name": None, "role": None, "demands_token": True}
-    assert answer.json() == {"name": "developer", "role": "developer", "demands_token": True}
+    always = {"demands_token": True, "whence": "ask your operator for one"}
+    assert before == {"name": None, "role": None, **always}
+    assert answer.json() == {"name": "developer", "role": "developer", **always}
     assert cookie["httponly"]
     assert cookie["samesite"] == "strict"
     assert TOKENS["developer"] not in answer.headers["set-cookie"]

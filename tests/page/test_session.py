@@ -39,6 +39,7 @@ def test_a_token_is_asked_for_once_and_viewers_see_no_dev_events(visitor: Visito
     page = visitor.open(job_path("guarded"))
     dialog = page.get_by_role("dialog", name="This deployment asks for a token")
     expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("ask your operator for one")
     assert violations(page) == []
     page.get_by_label("Token", exact=True).fill("wrong")
     page.keyboard.press("Enter")

@@ -263,7 +263,7 @@ class TestWhatElseIsSaid:
 
         assert told.attempt.rejected == 3
         assert told.attempt.notes == [
-            "3 values were no numbers where numbers belong: kept as dev events"
+            "3 values were not as the report call takes them: kept as dev events"
         ]
 
     def test_two_attempts_that_are_alive_at_once_are_named(self) -> None:

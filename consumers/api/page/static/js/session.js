@@ -6,6 +6,7 @@ import { getJson, onSignInNeeded, request } from "./api.js";
 const PATH = "api/session";
 let dialog = null;
 let problem = null;
+let whence = "";
 
 export let role = "viewer";
 
@@ -42,6 +43,10 @@ function ask() {
     dialog.oncancel = (event) => event.preventDefault();
     draw(enter);
     dialog.showModal();
+    getJson(PATH).then((session) => {
+      whence = session.whence;
+      draw(enter);
+    }, reportError);
   });
 }
 
@@ -59,6 +64,7 @@ async function enterToken(token) {
 function draw(enter) {
   render(html`<form @submit=${enter}>
     <h2 id="session-title">This deployment asks for a token</h2>
+    <p>${whence}</p>
     <label>Token <input name="token" type="password" required autocomplete="current-password" spellcheck="false"></label>
     ${problem ? html`<p class="alert" role="alert">${problem.message}</p>` : nothing}
     <div class="row-end"><button class="primary">Sign in</button></div>
