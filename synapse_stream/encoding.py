@@ -49,6 +49,8 @@ VERSIONS = dict.fromkeys(
 )  # fmt: skip
 """Wire name → schema version that is written."""
 
+_REPORTS = frozenset({"progress", "metrics", "message", "dev_event", "log", "action"})
+
 _OPTIONS = (
     orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 )
@@ -156,7 +158,11 @@ def _fit(event: dict[str, Any], body: bytes) -> tuple[bytes, ...]:
 
 
 def _give_up(kind: str, error: Exception) -> tuple[bytes, ...]:
-    return (dumps({"type": kind, "v": VERSIONS[kind], "unencodable": describe(error)})[1:],)
+    event: dict[str, Any] = {"type": kind, "v": VERSIONS[kind], "unencodable": describe(error)}
+    if kind in _REPORTS:  # views cannot fold one without its fields
+        event |= {"type": "dev_event", "message": f"a {kind} event that cannot be encoded"}
+        event |= {"v": VERSIONS["dev_event"], "rejected": 1}
+    return (dumps(event)[1:],)
 
 
 def _split(event: dict[str, Any], values: list[tuple[str, Any]]) -> Iterator[bytes]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from synapse_stream import voice
+from synapse_stream.producer.opening import IMPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -53,18 +53,9 @@ class Looking:
     def _adopt(self) -> None:
         try:
             if self._adopter is None:
-                with _IMPORTS:
+                with IMPORTS:
                     from synapse_stream.producer.adopt import Adopter  # noqa: PLC0415 - seldom needed
                 self._adopter = Adopter(self._settings, self._open_log)
             self._adopter.adopt()
         except Exception:  # noqa: BLE001 - it is not our own
             voice.fault("looking after other spools failed")
-
-
-# A fork in the middle of an import leaves half a module to the child, and its lock for ever held.
-_IMPORTS = threading.RLock()
-os.register_at_fork(
-    before=_IMPORTS.acquire,
-    after_in_parent=_IMPORTS.release,
-    after_in_child=_IMPORTS.release,
-)

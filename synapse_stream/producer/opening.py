@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from typing import TYPE_CHECKING
 
 from synapse_stream import voice
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.producer.homes import make_homes
 from synapse_stream.producer.roots import hot_root
 from synapse_stream.producer.shelf import Shelf
@@ -20,12 +24,36 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 
-def opener(settings: Settings) -> Callable[[], EventLog]:
-    """Return what makes a connection as the settings say."""
-    # Here and not in the lane's thread: a fork amid an import leaves half a module to the child.
-    from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - brings redis
+# A fork in the middle of an import leaves half a module to the child, and its lock for ever held.
+IMPORTS = threading.RLock()
+"""Held by a thread of ours that imports, so that nobody forks meanwhile."""
+os.register_at_fork(
+    before=IMPORTS.acquire,
+    after_in_parent=IMPORTS.release,
+    after_in_child=IMPORTS.release,
+)
 
-    return lambda: open_log(settings)
+
+def opener(settings: Settings) -> Callable[[], EventLog]:
+    """Return what makes a connection as the settings say.
+
+    When redis cannot be imported, as while the interpreter shuts down or no file is left to open,
+    the spool takes events all the same, and each connection tries again.
+    """
+    # Here and not in the lane's thread, where it would hold up who forks.
+    with contextlib.suppress(Exception):  # whatever a package raises; `open_now` will say it
+        from synapse_stream.log import event_log  # noqa: F401, PLC0415 - brings redis
+
+    def open_now() -> EventLog:
+        try:
+            with IMPORTS:
+                from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - as above
+        except Exception as error:
+            reason = f"no connection can be made: {type(error).__name__}: {error}"
+            raise LogUnavailable(reason) from error
+        return open_log(settings)
+
+    return open_now
 
 
 def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell) -> Spool:

@@ -16,11 +16,15 @@ import orjson
 
 from synapse_stream.redaction.names import MASK, is_token, looks_secret
 
+# Now and not at the first text: then no file may be left to open, or another thread may be forking.
+from synapse_stream.redaction.text import redact_text
+
 # A byte that a key may hold becomes an `a`, so that a run of them is found by one search.
 _RUNS = bytes(
     97 if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "_+=~-") else 32
     for byte in range(256)
 )
+_REPORTS = frozenset({b"progress", b"metrics", b"message", b"dev_event", b"log", b"action"})
 _SHORTEST_KEY = b"a" * 16
 _OWN_FIELDS = frozenset({"type", "v", "seq", "time", "count", "level", "status", "truncated"})
 
@@ -139,8 +143,6 @@ def _redact_list(values: list[Any], rules: Rules) -> list[Any]:
 
 
 def _redact_text(text: str, rules: Rules) -> str:
-    from synapse_stream.redaction.text import redact_text  # noqa: PLC0415 - 10 ms that few runs need
-
     text = redact_text(text)
     for rule in rules:
         text = rule.sub(MASK, text)
@@ -158,5 +160,7 @@ def _holds_text(values: list[Any]) -> bool:
 
 def _hide_all(body: bytes) -> bytes:
     kind = re.search(rb'"type":"(\w{1,40})","v":(\d{1,3})', body)
-    head = b'"type":"%b","v":%b' % kind.groups() if kind else b'"type":"log","v":1'
-    return head + b',"unencodable":"***"}'
+    name, version = kind.groups() if kind else (b"log", b"1")
+    if name in _REPORTS:  # views cannot fold one without its fields
+        return b'"type":"dev_event","v":1,"message":"%b: ***","rejected":1}' % name
+    return b'"type":"%b","v":%b,"unencodable":"***"}' % (name, version)

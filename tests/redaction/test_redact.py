@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from synapse_stream.redaction import looks_secret, redact
+from synapse_stream.events import DevEvent, parse
+from synapse_stream.redaction import looks_secret, redact, redact_body
 
 SECRET = "hunter2"
 
@@ -203,3 +204,11 @@ def test_no_value_under_a_secret_name_is_ever_shown(value: Any, name: str) -> No
 @given(st.text(alphabet="ab:/@.-=&token ", max_size=2_000))
 def test_no_text_makes_the_search_raise(text: str) -> None:
     assert isinstance(redact(text), str)
+
+
+@pytest.mark.parametrize("kind", ["log", "message", "metrics"])
+def test_a_report_that_cannot_be_looked_through_is_an_event_that_views_take(kind: str) -> None:
+    body = redact_body(b'"type":"%b","v":1,"password":broken}' % kind.encode())
+    event = parse(b'{"seq":0,"time":0,' + body)
+    assert isinstance(event, DevEvent)
+    assert (event.message, event.rejected) == (f"{kind}: ***", 1)

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from synapse_stream.encoding import MAX_EVENT_BYTES, VERSIONS, encode
-from synapse_stream.events import EVENT_TYPES, Event, parse
+from synapse_stream.events import EVENT_TYPES, DevEvent, Event, parse
 
 
 class Mood(StrEnum):
@@ -159,3 +159,12 @@ def test_walking_endless_data_stops_and_says_so() -> None:
 def test_more_fields_than_fit_leave_a_body_that_says_so() -> None:
     (body,) = encode("dev_event", None, {f"field {n}": "x" * 1000 for n in range(20_000)})
     assert line(body)["unencodable"].startswith("ValueError('20002 fields are more than")
+
+
+@pytest.mark.parametrize("kind", ["progress", "metrics", "message", "dev_event", "log", "action"])
+def test_a_report_that_cannot_be_encoded_is_an_event_that_views_take(kind: str) -> None:
+    (body,) = encode(kind, "s", {f"field {n}": "x" * 1000 for n in range(20_000)})
+    event = parse(b'{"seq":0,"time":0,' + body)
+    assert isinstance(event, DevEvent)
+    assert event.rejected == 1
+    assert event.message == f"a {kind} event that cannot be encoded"
