@@ -201,7 +201,7 @@ class Adopter:
         host = case.info.owner.host if case.info else ""
         hours = self._settings.adopt_unproved_seconds / 3600
         return (
-            f"{case.verdict.reason}; if {host} does not come back, "
+            f"{case.verdict.reason}; if that does not come back, "
             f"`synapse-stream drain --from-dead-host {host}` sends what is here, and {hours:g} h "
             "after its last sign any run does"
         )

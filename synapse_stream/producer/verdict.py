@@ -81,7 +81,7 @@ def judge(evidence: Evidence) -> Verdict:
 
 def _doubt_of_death(evidence: Evidence) -> Verdict | None:
     if evidence.kernel is Kernel.OTHER:
-        reason = f"its process ran on {evidence.host} and may live there"
+        reason = f"its process ran on another machine, {evidence.host}, and may live there"
         return Verdict(Kind.UNPROVED, reason)
     if evidence.kernel is Kernel.EARLIER or evidence.is_kept is False:
         return None

@@ -152,6 +152,7 @@ def test_what_may_be_in_use_elsewhere_is_sent_when_its_host_is_gone(
 
     assert left.code == 1
     assert f"a part of it is not here: its shared memory on {host}" in left.out
+    assert f"if that does not come back, `synapse-stream drain --from-dead-host {host}`" in left.out
     assert f"`synapse-stream drain --from-dead-host {host}` sends what is here" in left.out
     assert (told["job_id"], told["host"], told["sent"]) == ("job-1", host, 0)
     assert told["trouble"].startswith("a part of it is not here")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from typer.main import get_command
 
-from synapse_stream import BaseAction, run_action
+from synapse_stream import BaseAction
 from synapse_stream.cli.app import app
 from tests.projecting import Consumers
 
@@ -37,12 +39,12 @@ def test_the_readme_reports_reads_and_shows_a_run(
     monkeypatch.setenv("SYNAPSE_STREAM_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("SYNAPSE_STREAM_EXIT_WAIT_SECONDS", "30")
 
-    names = run(REPORT)
-    run(READ, **names)
+    run(REPORT)
+    run(READ)
     events = capsys.readouterr().out.splitlines()
     with Consumers(settings) as consumers:
         consumers.catch_up()
-        names = run(VIEWS, **run("from synapse_stream import JobStream"))
+        names = run(VIEWS)
     shown = capsys.readouterr().out.splitlines()
 
     assert " run_started " in events[0]
@@ -65,8 +67,11 @@ class TrainAction(BaseAction[TrainParams]):
             self.ctx.set_metrics({"loss": 0.5**epoch}, x=epoch)
 
 
-def test_the_readme_s_test_of_a_plugin_passes(recorded_run: RecordedRun) -> None:
-    names = run(TEST, run_action=run_action, TrainAction=TrainAction)
+def test_the_readme_s_test_of_a_plugin_passes(
+    recorded_run: RecordedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "my_plugin", sys.modules[__name__])
+    names = run(TEST)
 
     names["test_training_reports_its_loss"](recorded_run)
     assert len(recorded_run.events("metrics")) == 2
@@ -80,6 +85,27 @@ def test_every_command_and_target_that_the_readme_names_is_there() -> None:
     assert {"up", "watch", "run", "drain"} <= commands <= set(group.commands)
     for target in targets:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_command_that_shows_views_takes_json_but_export() -> None:
+    group: Any = get_command(app)
+    shown = README.partition("## Views")[2].partition("Each but `export` takes `--json`")[0]
+    found = {}
+    for name, rest in re.findall(r"^    synapse-stream (\w+) (\w*)", shown, re.MULTILINE):
+        command = group.commands[name]
+        command = getattr(command, "commands", {}).get(rest, command)
+        found[name] = any("--json" in parameter.opts for parameter in command.params)
+
+    assert found.pop("export") is False
+    assert len(found) >= 6
+    assert set(found.values()) == {True}
+
+
+def test_the_action_that_the_readme_runs_is_there() -> None:
+    (module, action), *others = re.findall(r"synapse-stream run ([\w.]+):(\w+)", README)
+
+    assert issubclass(getattr(import_module(module), action), BaseAction)
+    assert others == []
 
 
 def test_every_page_that_the_readme_leads_to_is_there() -> None:
