@@ -26,19 +26,26 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("missing", "arguments"),
-    [("typer", ["--help"]), ("rich", ["run", "tests.cli.plugin:Count"])],
-)
-def test_without_its_packages_the_command_names_what_to_install(
-    missing: str, arguments: list[str]
-) -> None:
-    said = python(
-        f"import sys; sys.modules[{missing!r}] = None\n"
+def without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python(
+        f"import sys; sys.modules[{package!r}] = None\n"
         f"sys.argv = ['synapse-stream', *{arguments}]\n"
         "from synapse_stream.cli import main\n"
         "main()"
     )
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_rich_an_action_runs_in_plain_lines() -> None:
+    said = without("rich", "run", "tests.cli.plugin:Count")
+
+    assert said.returncode == 0
+    assert "completed" in said.stderr
+    assert "pip" not in said.stderr
+
+
+def test_without_its_packages_the_command_names_what_to_install() -> None:
+    said = without("typer", "--help")
 
     assert said.returncode == 2
     assert "pip install 'synapse-stream[cli]'" in said.stderr
