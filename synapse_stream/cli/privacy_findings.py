@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 _MOST = 1_000  # files looked at
-_OURS = ("server.json", "server", "views", "spool", "logs", "token", "up.lock")
+_OURS = (
+    "server.json", "server", "views", "spool", "logs", "up.lock",
+    "api.token", "api.key", "api.ended",
+)  # fmt: skip
 
 
 def examine_privacy(settings: Settings) -> Iterator[Finding]:

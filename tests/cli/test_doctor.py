@@ -185,11 +185,12 @@ def test_it_says_how_fast_memory_fills_and_who_holds_trimming_back(
     assert verdicts(said)["projections"] == "problem"
 
 
+@pytest.mark.parametrize("name", ["views/run-state.db", "api.token", "api.key", "api.ended"])
 def test_files_that_others_may_read_are_named_with_the_command_that_closes_them(
-    command: Callable[..., Said], settings: Settings
+    command: Callable[..., Said], settings: Settings, name: str
 ) -> None:
-    make_folder(settings.data_dir / "views")
-    file = settings.data_dir / "views" / "run-state.db"
+    file = settings.data_dir / name
+    make_folder(file.parent)
     make_file(file)
     assert verdicts(command("doctor"))["files"] == "ok"
 
