@@ -66,11 +66,6 @@ class Rebuilder:
         self._is_swept = False
         self._work: Iterator[None] | None = None
 
-    @property
-    def is_busy(self) -> bool:
-        """True when something is begun."""
-        return self._work is not None
-
     def forget(self) -> None:
         """Drop what is begun: it is begun anew."""
         self._work = None

@@ -12,7 +12,6 @@ LONGEST_TEXT = 300_000
 
 _LEAST_TOKEN = 8  # characters of a token; what is shorter is a word or a count
 _RANDOM_TOKEN = 20  # from here on it needs no digit
-_LONGEST_WORD = 40
 
 # Every repetition is bounded, so that no text makes a search quadratic.
 _PEM = re.compile(

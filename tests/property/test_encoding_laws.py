@@ -149,11 +149,7 @@ def test_progress_comes_back(current: float, total: float) -> None:
 ENVELOPE = {"seq": st.integers(0, 2**53), "time": st.integers(0, 2**53), "v": st.integers(0, 9)}
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 WIRE = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXT,
+    st.none() | st.booleans() | st.integers() | FINITE | TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=10,
 )

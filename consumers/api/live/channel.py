@@ -79,11 +79,6 @@ class Channel:
         """The last event that was published."""
         return self._frames[-1].last if self._frames else self._start
 
-    @property
-    def first_frame(self) -> bytes:
-        """What a developer gets that has nothing yet."""
-        return self.first(for_developers=True)
-
     def first(self, *, for_developers: bool) -> bytes:
         """Return what a client gets that has nothing yet; `joined_at` goes on behind it."""
         if for_developers not in self._first_frames:
