@@ -29,6 +29,30 @@ def make_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, FILE))
 
 
+def open_own(path: Path, access: int = os.O_RDWR) -> int:
+    """Open a file that is made if it is not there, and never one that a link leads to.
+
+    Args:
+        path: where it is.
+        access: for what, as `os.open` takes it.
+
+    Raises:
+        OSError: it cannot be made or opened, or is a link.
+    """
+    return os.open(path, access | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a whole file in the place of another, which is read as it was or as it will be.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    write_file(draft, content)
+    draft.replace(path)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write a file, new or in the place of what it held.
 

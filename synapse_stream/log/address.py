@@ -6,18 +6,18 @@ what reports in the copy must not reach the server of the original.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from synapse_stream.boot import boot_id
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.private import write_file
 
 if TYPE_CHECKING:
-    from synapse_stream.log.users import Role
+    from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+    from synapse_stream.log.users import Role
 
 
 def running_url(data_dir: Path, role: Role = "plugin") -> str:
@@ -60,11 +60,7 @@ def write_address(data_dir: Path, url: str, consumers_url: str, pid: int) -> Non
 def place_of(folder: Path) -> dict[str, Any]:
     """Return what tells a folder from a copy of it."""
     found = folder.stat()
-    try:
-        boot = _BOOT_ID.read_text().strip()
-    except OSError:
-        boot = ""
-    return {"ino": found.st_ino, "dev": found.st_dev, "boot": boot}
+    return {"ino": found.st_ino, "dev": found.st_dev, "boot": boot_id() or ""}
 
 
 def is_copied(folder: Path, place: Any) -> bool:

@@ -6,11 +6,12 @@ may then be that of a file of the plugin, which must be neither written to nor c
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError  # noqa: A004
+
+from synapse_stream.descriptors import place_of
 
 if TYPE_CHECKING:
     import socket
@@ -36,7 +37,7 @@ class _Guard:
 
     def _connect(self) -> socket.socket:
         made: socket.socket = super()._connect()  # type: ignore[misc]
-        self._place = _place_of(made)
+        self._place = place_of(made.fileno())
         return made
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> Any:
@@ -52,16 +53,8 @@ class _Guard:
 
     def _let_go_of_foreign(self) -> bool:
         sock = self._sock
-        if sock is None or _place_of(sock) == self._place:
+        if sock is None or place_of(sock.fileno()) == self._place:
             return False
         self._sock = None
         sock.detach()
         return True
-
-
-def _place_of(sock: socket.socket) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(sock.fileno())
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

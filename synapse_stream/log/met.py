@@ -7,13 +7,12 @@ the spools does for those that come later.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from typing import TYPE_CHECKING
 
 import orjson
 
-from synapse_stream.private import write_file
+from synapse_stream.private import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +46,8 @@ def keep(spool_root: Path) -> None:
     new = {f"{namespace} {server}": found for (server, namespace), found in _met.items()}
     if known == known | new or not spool_root.is_dir():
         return
-    draft = spool_root / f"{_FILE}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        write_file(draft, orjson.dumps(known | new))
-        draft.replace(spool_root / _FILE)
+        replace_file(spool_root / _FILE, orjson.dumps(known | new))
 
 
 def _read(spool_root: Path) -> dict[str, str]:

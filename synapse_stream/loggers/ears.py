@@ -16,6 +16,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from synapse_stream.descriptors import place_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,7 +51,7 @@ class Ears:
                 self._pipes[number] = reading, writing = os.pipe()
                 os.set_blocking(reading, False)
                 os.set_blocking(writing, False)  # else a full pipe would hold up the handler
-                self._places |= {end: _place_of(end) for end in (reading, writing)}
+                self._places |= {end: place_of(end) for end in (reading, writing)}
             threading.Thread(
                 target=self._listen, name="synapse-stream-signals", daemon=True
             ).start()
@@ -118,12 +120,4 @@ class Ears:
 
         Daemons close all descriptors of a process, and their numbers are used again.
         """
-        return self._places.get(end) == _place_of(end)
-
-
-def _place_of(descriptor: int) -> object:
-    try:
-        found = os.fstat(descriptor)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+        return self._places.get(end) == place_of(end)

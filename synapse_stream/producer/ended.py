@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from synapse_stream.private import write_file
+from synapse_stream.private import open_own, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -39,9 +39,8 @@ class Ended(NamedTuple):
 
 def note_ended(root: Path, ended: Ended) -> None:
     """Add a spool; where it cannot be written nothing is lost."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     with contextlib.suppress(OSError):
-        descriptor = os.open(root / _FILE, flags, 0o600)
+        descriptor = open_own(root / _FILE, os.O_WRONLY | os.O_APPEND)
         try:
             os.write(descriptor, orjson.dumps([*ended], option=orjson.OPT_APPEND_NEWLINE))
         finally:
@@ -67,7 +66,5 @@ def forget_ended(root: Path, noted: Mapping[str, Ended], there: Collection[str])
     kept = [ended for name, ended in noted.items() if name in there]
     if len(noted) - len(kept) < max(_KEPT_FOR_NOTHING, len(kept)):
         return
-    draft = root / f"{_FILE}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        write_file(draft, b"".join(orjson.dumps([*ended]) + b"\n" for ended in kept))
-        draft.replace(root / _FILE)
+        replace_file(root / _FILE, b"".join(orjson.dumps([*ended]) + b"\n" for ended in kept))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synapse_stream.boot import boot_id
 from synapse_stream.producer.identity import (
-    boot_id,
     host_name,
     is_running,
     machine_id,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from synapse_stream.encoding import encode
+from synapse_stream.producer.mending import NUMBER
 from synapse_stream.producer.segment import Chunk
 
 if TYPE_CHECKING:
     from synapse_stream.producer.notes import Name
     from synapse_stream.producer.shipper import Source
 
-_NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
 # Lines that name numbers; what a plugin reports cannot begin so, as the type stands in front of it.
 _NAMES_NUMBERS = re.compile(
     rb'^\{"seq":\d+,"time":\d+,(?:"count":\d+,)?"type":"(?:end|loss|producer_lost)".*\n',
@@ -70,7 +70,7 @@ class Renumbered:
 def renumber(lines: bytes, shift: int) -> bytes:
     """Return event lines whose numbers, and those that they name, are smaller by `shift`."""
     lines = _NAMES_NUMBERS.sub(lambda found: _renamed(found[0], shift), lines)
-    return _NUMBER.sub(lambda found: b'{"seq":%d,' % (int(found[1]) - shift), lines)
+    return NUMBER.sub(lambda found: b'{"seq":%d,' % (int(found[1]) - shift), lines)
 
 
 def _renamed(line: bytes, shift: int) -> bytes:

@@ -21,10 +21,10 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from synapse_stream.descriptors import lifted, place_of
 from synapse_stream.private import make_folder, write_file
 from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
 from synapse_stream.producer.life import keep_alive
-from synapse_stream.producer.numbers import lifted
 from synapse_stream.producer.roots import REMOVED, forget_root
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Home:
         self.place = place
         self._life: mmap.mmap | None = life
         self._lock = lock
-        self._lock_place = _place_of(lock)
+        self._lock_place = place_of(lock)
         _held.add(self)
 
     def segment_path(self, index: int) -> Path:
@@ -63,14 +63,14 @@ class Home:
 
     def hold(self) -> None:
         """Lock it again, if somebody closed the descriptor of the lock, as daemons do."""
-        if self._lock < 0 or _is_at(self._lock, self._lock_place):
+        if self._lock < 0 or place_of(self._lock) == self._lock_place:
             return
         self._lock = -1  # another file's by now, or nobody's
         with contextlib.suppress(OSError):
             flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
             lock = os.open(self.path / DESCRIPTION, flags)
             try:
-                if _place_of(lock) == self._lock_place:
+                if place_of(lock) == self._lock_place:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     self._lock, lock = lock, -1
             finally:
@@ -92,7 +92,7 @@ class Home:
             life.close()
         lock, self._lock = self._lock, -1
         with contextlib.suppress(OSError):
-            if lock >= 0 and _place_of(lock) == self._lock_place:  # else another file's by now
+            if lock >= 0 and place_of(lock) == self._lock_place:  # else another file's by now
                 os.close(lock)
 
     def remove(self) -> None:
@@ -191,7 +191,8 @@ class _Draft:
     def _prepare(self) -> None:
         directory = os.open(self._hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            self.place = _place_of(directory)
+            found = os.fstat(directory)
+            self.place: Place = (found.st_dev, found.st_ino)
             write_file(self._hidden / DESCRIPTION, b" " * _BLOCK_BYTES)
             self._life, self.shows_life = keep_alive(DESCRIPTION, directory)
             self._lock = lifted(os.open(self._hidden / DESCRIPTION, os.O_RDWR | os.O_CLOEXEC))
@@ -238,18 +239,6 @@ def _make_directory(path: Path) -> None:
 
 def _place(draft: _Draft | None) -> Place | None:
     return draft.place if draft else None
-
-
-def _is_at(descriptor: int, place: Place) -> bool:
-    try:
-        return _place_of(descriptor) == place
-    except OSError:
-        return False
-
-
-def _place_of(descriptor: int) -> Place:
-    found = os.fstat(descriptor)
-    return found.st_dev, found.st_ino
 
 
 _held: weakref.WeakSet[Home] = weakref.WeakSet()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from synapse_stream.boot import boot_id
+
 _PROC = Path("/proc")
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _STATE, _STARTED = 0, 19  # of /proc/PID/stat, counted from behind the name
@@ -47,12 +49,6 @@ def myself() -> Identity:
 def host_name() -> str:
     """Return the name that the host, or the container, has now."""
     return socket.gethostname()
-
-
-@cache
-def boot_id() -> str | None:
-    """Return the id of the running kernel."""
-    return _text(_PROC / "sys/kernel/random/boot_id")
 
 
 def pid_namespace() -> str | None:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import DecodeError
+from synapse_stream.private import make_folder, open_own
 from synapse_stream.producer.case import Case
 from synapse_stream.producer.identity import myself
 from synapse_stream.producer.left import describe
@@ -36,9 +37,8 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
     descriptor = -1
     try:
         with contextlib.suppress(OSError):
-            settings.spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(settings.spool_root / ".opening", flags, 0o600)
+            make_folder(settings.spool_root)
+            descriptor = open_own(settings.spool_root / ".opening")
             _lock(descriptor)
         yield
     finally:

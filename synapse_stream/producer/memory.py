@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from synapse_stream.boot import boot_id
 from synapse_stream.producer.ended import Ended, forget_ended, read_ended
-from synapse_stream.producer.identity import boot_id, pid_namespace
+from synapse_stream.producer.identity import pid_namespace
 from synapse_stream.producer.search import bury, names_in
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from synapse_stream.batch import decode_events
 from synapse_stream.encoding import encode
 from synapse_stream.errors import DecodeError
 
-_NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
+NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
+"""The number that an event line begins with."""
+
 _LAST_WORD = re.compile(
     rb'\{"seq":(\d+),"time":\d+,(?:"count":\d+,)?"type":"(?:end|producer_lost)"'
 )
@@ -46,7 +48,7 @@ def mend(lines: bytes, following: int, time: int) -> bytes:
 
 def numbered_from(lines: bytes, otherwise: int) -> int:
     """Return the number of the first of some mended lines."""
-    found = _NUMBER.match(lines)
+    found = NUMBER.match(lines)
     return int(found[1]) if found else otherwise
 
 
@@ -65,11 +67,11 @@ def _are_whole(lines: bytes) -> bool:
     except (DecodeError, KeyError, TypeError):
         return False
     following = list(range(numbers[0], numbers[0] + lines.count(b"\n"))) if numbers else []
-    return numbers == following == [int(number) for number in _NUMBER.findall(lines)]
+    return numbers == following == [int(number) for number in NUMBER.findall(lines)]
 
 
 def _is_event(text: bytes, number: int) -> bool:
-    found = _NUMBER.match(text)
+    found = NUMBER.match(text)
     if found is None or int(found[1]) != number:
         return False
     try:
@@ -92,6 +94,6 @@ def _unreadable(number: int) -> bytes:
 def _number_of_first(lines: bytes) -> int:
     """Return the number that the first line must have, by the first line that can be read."""
     for index, text in enumerate(lines.split(b"\n")):
-        if found := _NUMBER.match(text):
+        if found := NUMBER.match(text):
             return int(found[1]) - index
     return -1

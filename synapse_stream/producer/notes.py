@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from synapse_stream.private import open_own
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -98,8 +100,7 @@ def _name(line: bytes) -> Name | None:
 
 
 def _add(path: Path, line: bytes) -> None:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = open_own(path, os.O_WRONLY | os.O_APPEND)
     try:
         os.write(descriptor, line + b"\n")  # one call: lines of several processes do not mix
     finally:

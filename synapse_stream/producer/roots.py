@@ -11,6 +11,7 @@ import stat
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from synapse_stream.private import make_folder, open_own
 from synapse_stream.settings import SHARED_MEMORY
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def read_name(spool_root: Path) -> str | None:
 
 def _name_of(spool_root: Path) -> str:
     try:
-        spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(spool_root / _NAME, flags, 0o600)
+        make_folder(spool_root)
+        descriptor = open_own(spool_root / _NAME)
     except OSError:  # nothing can be kept there, so nothing there can be mixed up
         return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
     try:

@@ -10,9 +10,10 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
+from synapse_stream.boot import boot_id
+from synapse_stream.descriptors import lifted, place_of
 from synapse_stream.log.url import server_key
-from synapse_stream.producer.identity import boot_id
-from synapse_stream.producer.numbers import lifted
+from synapse_stream.private import open_own
 from synapse_stream.producer.roots import forget_root, roots
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class Seat:
         self.forget()
 
     def _sit(self, path: Path) -> bool:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        lock = lifted(os.open(path, flags, 0o600))
+        lock = lifted(open_own(path))
         found = os.fstat(lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,13 +87,7 @@ class Seat:
 
     def _is_held(self) -> bool:
         """Tell whether the descriptor still is ours: somebody may have closed it under us."""
-        if self._lock < 0:
-            return False
-        try:
-            found = os.fstat(self._lock)
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._place
+        return self._lock >= 0 and place_of(self._lock) == self._place
 
 
 _taken = weakref.WeakSet()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from zlib import crc32
 
 from synapse_stream.batch import GENESIS
+from synapse_stream.private import open_own
 from synapse_stream.producer.mapping import map_file
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class Sent:
         Raises:
             OSError: there is none, or the directory cannot be written.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(home / SENT, flags, 0o600)
+        descriptor = open_own(home / SENT)
         try:
             os.posix_fallocate(descriptor, 0, _PAGE_BYTES)
             return cls(map_file(descriptor, _PAGE_BYTES))

@@ -4,7 +4,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from synapse_stream.private import make_file, make_folder, write_file
+import pytest
+
+from synapse_stream.private import make_file, make_folder, open_own, replace_file, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,12 +22,24 @@ def test_all_that_is_made_is_its_users_alone_whatever_the_umask(tmp_path: Path) 
         make_folder(tmp_path / "a" / "b" / "c")
         make_file(tmp_path / "a" / "made")
         write_file(tmp_path / "a" / "written", b"x")
+        replace_file(tmp_path / "a" / "replaced", b"x")
+        os.close(open_own(tmp_path / "a" / "opened"))
     finally:
         os.umask(before)
 
     assert {mode(path) for path in tmp_path.glob("a/**/*") if path.is_dir()} == {0o700}
     assert mode(tmp_path / "a") == 0o700
-    assert mode(tmp_path / "a" / "made") == mode(tmp_path / "a" / "written") == 0o600
+    files = {path.name: mode(path) for path in tmp_path.glob("a/*") if path.is_file()}
+    assert files == dict.fromkeys(("made", "written", "replaced", "opened"), 0o600)
+
+
+def test_a_link_in_the_place_of_a_file_of_ours_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        open_own(tmp_path / "link")
+
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_what_is_there_stays_as_it_is(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Numbers of descriptors."""
+"""Descriptors that may be closed under us, as daemons do, and their numbers used again."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def lifted(descriptor: int) -> int:
         return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST)
     finally:
         os.close(descriptor)
+
+
+def place_of(descriptor: int) -> tuple[int, int] | None:
+    """Return device and inode of what the number stands for now; None: for nothing."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,17 @@
+"""The id of the running kernel: all containers on it have the same, every start another."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@cache
+def boot_id() -> str | None:
+    """Return the id; None where the system has none."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
