@@ -60,6 +60,18 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 
 
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_every_room_stands_in_the_table_of_rooms(package: Path) -> None:
+    document = (ROOT / "docs" / "architecture.md").read_text()
+    start = document.index("\n## Rooms")
+    tables = document[start : document.index("\n## ", start + 1)].split("`consumers/` imports")
+    table = tables[PACKAGES.index(package)].replace("`consumers/", "`")
+    rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    rooms |= {path.name for path in package.glob("*.py") if path.name != "__init__.py"}
+
+    assert {room for room in rooms if f"`{room}`" not in table} == set()
+
+
 def test_only_the_log_speaks_redis() -> None:
     speakers = {
         path.relative_to(PACKAGE).parts[0]
