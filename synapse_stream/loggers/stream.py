@@ -147,13 +147,15 @@ class StreamLogger(BaseLogger):
         """Send what dead children left; return what the end says of all that reported here."""
         if self._is_child:
             return {}
-        homes = homes_of(self._settings, producer.id)
-        if children(homes):
-            try:
+        found: list[ChildNote] = []
+        try:
+            homes = homes_of(self._settings, producer.id)
+            found = children(homes)
+            if found:
                 producer.adopt_children(_SHARE_OF_CHILDREN * self._settings.exit_wait_seconds)
-            except Exception:  # noqa: BLE001 - what is left is still a spool
-                voice.fault("job %s: looking after its children failed", self._job_id)
-        found = children(homes)
+                found = children(homes)
+        except Exception:  # noqa: BLE001 - what is left is still a spool
+            voice.fault("job %s: looking after its children failed", self._job_id)
         named = [child._asdict() for child in found[:_MOST_NAMED]]
         return {"children": named, "child_count": len(found)} if found else {}
 

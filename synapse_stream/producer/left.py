@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 from synapse_stream.producer.homes import ALONE
 from synapse_stream.producer.info import DESCRIPTION, ProducerInfo
 from synapse_stream.producer.life import is_kept
-from synapse_stream.producer.roots import REMOVED, forget_root, is_in_memory
+from synapse_stream.producer.roots import REMOVED, forget_root, is_folder, is_in_memory
 
 if TYPE_CHECKING:
     from synapse_stream.producer.info import Place
@@ -70,7 +70,7 @@ class LeftHome:
     def anchor(self) -> Path:
         """The directory by a path that leads nowhere else, whatever is done to its name."""
         path = _DESCRIPTORS / str(self._directory)
-        return path if path.is_dir() else self.path
+        return path if is_folder(path) else self.path
 
     @property
     def is_in_memory(self) -> bool:

@@ -3,7 +3,8 @@
 When neither shared memory nor disk takes a segment any more, events go to the memory of the process
 and end with it. Then the reserve becomes a segment in their place: it says that an unknown number
 is missing, and how the run ended. Whoever adopts the spool sends that; in the process itself the
-events are still there, and it is never read.
+events are still there, and it is never read. Where not even the process gets memory, the reserve
+is the segment for the last loss and the end.
 """
 
 from __future__ import annotations
@@ -58,6 +59,20 @@ class Reserve:
             self._path.rename(place)
             self._path, self.is_used = place, True
 
+    def take(self, index: int) -> Segment | None:
+        """Give the file away as segment `index`, as no other can be made; None: it is in use."""
+        place = self._home.segment_path(index)
+        if self.is_used or self._path is None:
+            return None
+        try:
+            self._path.rename(place)
+        except OSError:
+            return None
+        segment, self._path = self._segment, None
+        segment.index, segment.path = index, place
+        segment.mapping[:_BYTES] = bytes(_BYTES)
+        return segment
+
     def stand_back(self) -> None:
         """Be a reserve again: nothing is missing any more, or is about to be moved to a disk."""
         if not self.is_used or self._path is None:
@@ -74,7 +89,7 @@ class Reserve:
         (body,) = encode("loss", None, {"first": None, "last": None, **fields})
         lines = _line(number, body)
         if self._end is not None:
-            lines += _line(number + 1, b'"count":%d,%b' % (number + 2, _shortened(self._end)))
+            lines += _line(number + 1, b'"count":%d,%b' % (number + 2, shortened(self._end)))
         self._segment.mapping[:_BYTES] = lines.ljust(_BYTES, b"\0")
 
     def withdraw(self) -> None:
@@ -90,8 +105,8 @@ def _line(number: int, body: bytes) -> bytes:
     return b'{"seq":%d,"time":%d,%b\n' % (number, representable(time.time_ns() // 1000), body)
 
 
-def _shortened(body: bytes) -> bytes:
-    """Return the body of an `end` event without what may be long."""
+def shortened(body: bytes) -> bytes:
+    """Return the body of an `end` event without what may be long: a reserve has room for it."""
     if len(body) < _BYTES // 2:
         return body
     event: dict[str, Any] = orjson.loads(b"{" + body)

@@ -52,12 +52,20 @@ def hot_root(spool_root: Path, memory: Path = SHARED_MEMORY) -> Path | None:
 def roots(settings: Settings) -> list[Path]:
     """Return the roots of `settings` that are there, hot before cold."""
     both = (hot_root(settings.spool_root, settings.memory_dir), settings.spool_root)
-    return [root for root in both if root is not None and root.is_dir()]
+    return [root for root in both if root is not None and is_folder(root)]
 
 
 def homes_of(settings: Settings, producer: str) -> list[Path]:
     """Return the homes of one producer that are there, hot before cold."""
-    return [root / producer for root in roots(settings) if (root / producer).is_dir()]
+    return [root / producer for root in roots(settings) if is_folder(root / producer)]
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether it is a directory, as far as we may know."""
+    try:
+        return path.is_dir()
+    except OSError:  # another user's, or ours until we have become another user
+        return False
 
 
 def is_in_memory(root: Path) -> bool:

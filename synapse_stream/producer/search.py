@@ -14,7 +14,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.producer.evidence import COLD, HOT
 from synapse_stream.producer.info import DESCRIPTION
 from synapse_stream.producer.left import LeftHome
-from synapse_stream.producer.roots import MEMORY_NAMES, REMOVED, hot_root, read_name
+from synapse_stream.producer.roots import MEMORY_NAMES, REMOVED, hot_root, is_folder, read_name
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 def own_pair(settings: Settings) -> Pair:
     """Return the roots of `settings`."""
     hot, cold = hot_root(settings.spool_root, settings.memory_dir), settings.spool_root
-    return Pair(hot if hot and hot.is_dir() else None, cold if cold.is_dir() else None)
+    return Pair(hot if hot and is_folder(hot) else None, cold if is_folder(cold) else None)
 
 
 def all_pairs(settings: Settings) -> list[Pair]:
@@ -50,7 +50,7 @@ def all_pairs(settings: Settings) -> list[Pair]:
     own = own_pair(settings)
     pairs = [own]
     memory = settings.memory_dir
-    pairs += [Pair(_memory_of(cold, memory), cold) for cold in _usual_roots() if cold.is_dir()]
+    pairs += [Pair(_memory_of(cold, memory), cold) for cold in _usual_roots() if is_folder(cold)]
     for hot in _directories(memory, MEMORY_NAMES):
         pairs += [Pair(root, _disk_of(root)) for root in _directories(hot, "*")]
     seen: set[Path] = set()
@@ -121,7 +121,7 @@ def _memory_of(cold: Path, memory: Path) -> Path | None:
     if name is None:
         return None
     path = memory / MEMORY_NAMES.replace("*", str(owner)) / name
-    return path if path.is_dir() else None
+    return path if is_folder(path) else None
 
 
 def _disk_of(hot: Path) -> Path | None:
@@ -129,7 +129,7 @@ def _disk_of(hot: Path) -> Path | None:
     for name in names_in(hot):
         with contextlib.suppress(OSError, DecodeError), LeftHome(hot / name) as home:
             cold = Path(home.describe().spool_root)
-            if cold.is_absolute() and cold.is_dir() and cold.stat().st_uid == home.uid:
+            if cold.is_absolute() and is_folder(cold) and cold.stat().st_uid == home.uid:
                 return cold
     return None
 

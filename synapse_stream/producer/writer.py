@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.encoding import TIME_BITS, encode, representable
 from synapse_stream.errors import RunEnded
-from synapse_stream.producer.reserve import Reserve
+from synapse_stream.producer.reserve import Reserve, shortened
 from synapse_stream.producer.shedding import Pressure, Shedding
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ class Writer:
             self._is_pressed = False
             self._is_sealing = True
             try:
-                self.append(kind, b'"count":%d,%b' % (self.next + 1, body))
+                for last in (body, shortened(body)):
+                    if self.append(kind, b'"count":%d,%b' % (self.next + 1, last)):
+                        break
             finally:
                 self._is_sealing = False  # an interrupted end is no end
 
@@ -139,8 +141,7 @@ class Writer:
         fresh = self._spare
         if fresh is None or fresh.size <= size:
             try:
-                index = self._shelf.reserve(self.acknowledged, is_last=self._is_ending)
-                fresh = self._shelf.create(index, size + 1)
+                fresh = self._make(size + 1)
             except OSError as error:
                 self._shelf.trouble = error
                 if kind != "loss":  # what it says is counted further
@@ -155,6 +156,16 @@ class Writer:
         if self._shelf.movable():
             self.crowding.ring()
         return True
+
+    def _make(self, at_least: int) -> Segment:
+        index = self._shelf.reserve(self.acknowledged, is_last=self._is_ending)
+        try:
+            return self._shelf.create(index, at_least)
+        except OSError:
+            reserve = self._reserve.take(index) if self._reserve and self._is_ending else None
+            if reserve is None:
+                raise
+            return reserve
 
     def _switch(self, fresh: Segment, full: mmap.mmap | None) -> bool:
         """Go on in `fresh` if `full` is still what is written to."""

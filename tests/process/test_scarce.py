@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,4 +74,23 @@ def wait_and_work():
     Adopter(run.settings, lambda: open_log(run.settings)).adopt()
     left = left._replace(recorded=run.recorded())
     assert reports(left) == list(range(50))
+    assert left.end.status == "completed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_who_becomes_another_user_goes_on_and_ends_the_run(run: Leaving) -> None:
+    left = run(
+        """
+        ctx = open_run("job-1")
+        ctx.log("before", {"number": 0})
+        os.setgid(12347)
+        os.setuid(12347)
+        for number in range(1, 5000):
+            ctx.log("after", {"number": number, "text": "y " * 40})
+        ctx.end_log()
+        """
+    )
+    assert left.code == 0
+    assert "Traceback" not in left.stderr
+    assert reports(left) == list(range(5000))
     assert left.end.status == "completed"

@@ -117,6 +117,7 @@ def test_a_zombie_is_dead(placed: Settings) -> None:
     process = live(placed)
     process.kill()
     wait_until(lambda: ") Z " in Path(f"/proc/{process.pid}/stat").read_text())
+    wait_until(lambda: len(list(Path(f"/proc/{process.pid}/task").iterdir())) == 1)
 
     assert only(adopter(placed).adopt()).is_lost
     process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 from synapse_stream.encoding import encode
 from synapse_stream.loggers.stream import StreamLogger
+from synapse_stream.producer.segment import Segment
 from synapse_stream.settings import Settings
 from tests.homes import segments
 from tests.producer.test_spool import Desk
@@ -124,3 +126,25 @@ def test_where_events_are_is_said_as_it_is(
 
     assert "4 events are in the memory of this process only" in caplog.text
     assert "the next run on this host sends them" not in caplog.text
+
+
+@pytest.mark.parametrize("error", ["why", "why" * 100_000])
+def test_where_no_memory_is_left_the_reserve_takes_the_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    def refuse(*_: Any) -> Segment:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    desk = Desk(tmp_path)
+    desk.report("x" * 65_300)
+    monkeypatch.setattr(Segment, "create", refuse)
+    for _ in range(3):
+        desk.report("y" * 30_000)
+    end(desk, error=error, result={"x": "z"})
+    desk.spool.park()
+    kept, loss, last = left(desk)
+
+    assert [event["seq"] for event in (kept, loss, last)] == [0, 1, 2]
+    assert (loss["type"], sum(loss["counts"].values())) == ("loss", 3)
+    assert (last["type"], last["status"], last["count"]) == ("end", "failed", 3)
+    assert last["error"].startswith("why")
