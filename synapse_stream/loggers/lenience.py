@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from synapse_stream.plain import describe
 if TYPE_CHECKING:
     from synapse_stream.rules import Wrong
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _MOST_SAID = 1_000
 _CALLS = {
     "metrics": "set_metrics",

@@ -4,11 +4,13 @@ import logging
 import os
 from collections import UserDict
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
 
+import synapse_stream
 from synapse_stream.context import RuntimeContext
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.models import RunStatus
@@ -209,6 +211,15 @@ def test_each_key_is_warned_of_once_with_its_value_and_place(
     line = test_each_key_is_warned_of_once_with_its_value_and_place.__code__.co_firstlineno + 4
     assert f"{__file__}:{line}:" in warnings[0]
     assert "value['lr']" in warnings[1]
+
+
+def test_a_plugin_whose_folder_begins_as_ours_is_named_as_the_place(
+    ctx: RuntimeContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = f"{Path(synapse_stream.__file__).parent}_plugin/train.py"
+    exec(compile("ctx.set_metrics({'loss': None})", place, "exec"), {"ctx": ctx})
+
+    assert f"set_metrics at {place}:1:" in caplog.text
 
 
 def test_names_that_are_stored_alike_are_kept_apart(
