@@ -33,6 +33,15 @@ def decode(batch: Batch) -> Content:
     return events, faults
 
 
+def event_of(line: bytes) -> dict[str, Any]:
+    """Return the event of a line; an empty one where it holds none."""
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
 def _read(batch: Batch) -> Content:
     try:
         events = decode_events(batch.data)

@@ -13,8 +13,7 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
+from consumers.decoding import event_of
 from consumers.errors import OutdatedFold
 from consumers.fold import JobFold
 from consumers.marks import START, Mark, hash_of
@@ -209,16 +208,9 @@ def _times(entry: RecordedBatch) -> list[int]:
         events = []
     lines = entry.batch.lines()
     if len(events) != len(lines):  # some cannot be read, or only together
-        events = [_load(line) for line in lines]
+        events = [event_of(line) for line in lines]
     times = [event.get("time") if isinstance(event, dict) else None for event in events]
     return [t if isinstance(t, int) and t < LATEST_TIME else 0 for t in times] or [0]
-
-
-def _load(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _count(entry: RecordedBatch, times: Sequence[int], at: Position | int) -> int:

@@ -13,11 +13,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-
 from consumers.audit.differing import shown
 from consumers.audit.heads import Heads
 from consumers.audit.said import Said
+from consumers.decoding import event_of
 from consumers.ledger import stands_for_range
 from synapse_stream.audit import Finding
 from synapse_stream.batch import Batch, parse_fields, seal, sealed_count
@@ -253,14 +252,13 @@ def is_loss(batch: Batch) -> bool:
     """Tell whether a batch is one `loss` event in the place of several numbers."""
     if batch.first == batch.last or batch.data.find(b"\n") != len(batch.data) - 1:
         return False
-    event = _load(batch.data)
-    return isinstance(event, dict) and stands_for_range(batch, [event])
+    return stands_for_range(batch, [event_of(batch.data)])
 
 
 def is_abandoned(batch: Batch) -> bool:
     """Tell whether a batch ends with what is written for a producer that died."""
-    event = _load(batch.data.rstrip(b"\n").rpartition(b"\n")[2])
-    return isinstance(event, dict) and event.get("type") == "producer_lost"
+    last = batch.data.rstrip(b"\n").rpartition(b"\n")[2]
+    return event_of(last).get("type") == "producer_lost"
 
 
 def numbered(batch: Batch) -> Iterable[tuple[int, bytes]]:
@@ -281,13 +279,6 @@ def lines_of(
                     if first <= number <= last:
                         found.setdefault((batch.producer, number), line)
     return found
-
-
-def _load(line: bytes) -> object:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _hash(batch: Batch) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from consumers.decoding import event_of
 from consumers.lineage import is_name
 
 if TYPE_CHECKING:
@@ -31,11 +30,11 @@ class Said:
         """Note what a batch says."""
         lines = batch.data.rstrip(b"\n").split(b"\n")
         if batch.first == 0 and (b'"resumed"' in lines[0] or b'"joined"' in lines[0]):
-            self._begin(batch.producer, _load(lines[0]))
+            self._begin(batch.producer, event_of(lines[0]))
         if b'"children"' in lines[-1] or b'"child_count"' in lines[-1]:
-            self._end(batch.producer, _load(lines[-1]))
+            self._end(batch.producer, event_of(lines[-1]))
         if b'"uncounted":true' in batch.data:
-            found = [_load(line) for line in lines if b'"uncounted":true' in line]
+            found = [event_of(line) for line in lines if b'"uncounted":true' in line]
             if any(event.get("type") == "loss" for event in found):
                 self._uncounted.append(batch.producer)
 
@@ -97,11 +96,3 @@ class Said:
         while (name := before.get(names[-1], producer)) not in names:
             names.append(name)
         return names
-
-
-def _load(line: bytes) -> dict[str, Any]:
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
-    return event if isinstance(event, dict) else {}
