@@ -199,7 +199,7 @@ def decode_events(data: bytes) -> list[dict[str, Any]]:
     """Parse JSON Lines in one call; several times as fast as a call a line.
 
     Raises:
-        DecodeError: a line is no JSON object; `decode_line` tells which.
+        DecodeError: a line is no JSON.
     """
     try:
         events = orjson.loads(b"[" + data.rstrip(b"\n").replace(b"\n", b",") + b"]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from synapse_stream.cli.findings import Finding
@@ -54,13 +55,14 @@ def _advice(name: str, fault: Fault) -> str | None:
     """Return what mends a damaged file; the archive's is all that there is of most runs."""
     if fault.file is None:
         return None
+    file = shlex.quote(fault.file)
     if name == _ARCHIVE:
         return (
             "keep the file: trimmed runs are nowhere else. Stop the consumers, and put a copy of "
-            f"it back, or what is readable: sqlite3 '{fault.file}' .recover | sqlite3 recovered.db"
+            f"it back, or what is readable: sqlite3 {file} .recover | sqlite3 recovered.db"
         )
     return (
-        f"stop the consumers, move it away: mv '{fault.file}' '{fault.file}.damaged', start them, "
+        f"stop the consumers, move it away: mv {file} {file}.damaged, start them, "
         f"and fill the view from the archive: synapse-stream rebuild {name}"
     )
 

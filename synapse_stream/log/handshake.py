@@ -9,6 +9,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log import met
+from synapse_stream.log.failures import is_wrong_type
 from synapse_stream.log.url import server_key
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def agree(
                 f"the namespace {keys.namespace!r} is founded by the first consumer, not by plugins"
             )
             raise LogUnavailable(msg, "start `synapse-stream up` or a consumer") from error
-        if not str(error.__cause__).startswith("WRONGTYPE"):
+        if not is_wrong_type(error):
             raise
         raise foreign from error
     if found or there != [None, None]:

@@ -131,10 +131,9 @@ class Adopter:
             if kind is Kind.LIVING:
                 self._memory.note_living(name, info)
                 return None
-            if info is None or kind is Kind.UNREADABLE:
-                self._memory.put_off(name)
-                return _unreadable(case)
             self._memory.put_off(name)
+            if info is None or kind is Kind.UNREADABLE:
+                return _unreadable(case)
             rescue = Rescue(case, info, self._settings)
             is_sure = kind is not Kind.UNPROVED or info.owner.host in self._mandate.dead_hosts
             longest = self._settings.adopt_unproved_seconds
