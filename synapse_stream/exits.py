@@ -17,6 +17,7 @@ import threading
 from types import ModuleType
 from typing import Any, NoReturn
 
+_NAMES_OF_MODULE: Any = vars(ModuleType)["__dict__"]
 _CHILD_MAIN = "_bootstrap"  # of multiprocessing and its like: the last in a child to see it
 _TELLS_EVERY_EXIT = sys.version_info >= (3, 12)
 
@@ -120,7 +121,7 @@ def _raise_exit(status: Any = None, /) -> NoReturn:
 def _rename_exit(old: Any, new: Any) -> None:
     """Replace `sys.exit`, and where a module has imported it under its name."""
     for module in list(sys.modules.values()):
-        if isinstance(module, ModuleType):
-            names = object.__getattribute__(module, "__dict__")  # never loads a lazy module
-            if names.get("exit") is old:
+        if issubclass(type(module), ModuleType):  # cffi's libraries only say that they are modules
+            names = _NAMES_OF_MODULE.__get__(module)  # runs no code of a lazy module
+            if names is not None and names.get("exit") is old:
                 names["exit"] = new

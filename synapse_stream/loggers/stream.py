@@ -179,11 +179,6 @@ class StreamLogger(BaseLogger):
         """Number of this process among those of the run; None: it is a child of it."""
         return self._rank
 
-    @property
-    def spool_path(self) -> str:
-        """Where events wait until the server has them."""
-        return self._producer.place if self._producer else str(self._settings.spool_root)
-
     def leave_to_parent(self) -> None:
         """Start anew in a forked child at the next report: spool and threads are the parent's."""
         super().leave_to_parent()

@@ -28,7 +28,7 @@ class Mandate(NamedTuple):
     deployments: Collection[str] = ()
     """Deployments in whose place the operator names this one."""
     only_looks: bool = False
-    """Nothing is sent and nothing changed; what would be sent comes back without `trouble`."""
+    """No spool is sent or changed; what would be sent comes back without `trouble`."""
 
 
 def why_not(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,32 @@ def test_what_else_an_exit_can_do_it_can_while_somebody_watches() -> None:
         assert error.code is None
     finally:
         exits.leave("a run")
+
+
+class _Odd:
+    """As a library of cffi: says that it is a module, and has no names."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return ModuleType
+
+
+class _Lazy(ModuleType):
+    """Loads when it is looked into."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise ImportError(self.__name__)
+
+
+@pytest.mark.parametrize("odd", [_Odd(), _Lazy("lazy"), None])
+def test_no_odd_module_stands_in_the_way(monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    exits = Exits()
+
+    exits.watch("a run")
+    exits.leave("a run")
+
+    assert is_untouched()
