@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import threading
 import time
 import weakref
@@ -17,6 +16,7 @@ from synapse_stream.forks import CHILD_EXIT
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.copies import packed, unpacked
 from synapse_stream.producer.forerunner import Forerunner
+from synapse_stream.producer.identity import host_name
 from synapse_stream.producer.notes import ChildNote, children, note_child
 from synapse_stream.producer.producer import Producer
 from synapse_stream.producer.roots import homes_of
@@ -246,7 +246,7 @@ class StreamLogger(BaseLogger):
     def _join(self, producer: Producer) -> None:
         """Say whose child this is, in the stream and where the parent finds it at its end."""
         pid = os.getpid()
-        first: dict[str, Any] = {"host": socket.gethostname(), "pid": pid}
+        first: dict[str, Any] = {"host": host_name(), "pid": pid}
         if self._is_child:
             self._say_first(producer, "joined", first | {"parent": self._parent})
         elif self._resumed:
