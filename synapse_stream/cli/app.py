@@ -71,19 +71,28 @@ def _as_utf_8(argument: str) -> str:
         return argument
 
 
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def run_command() -> int:
     """Run the command line; return its exit code."""
     sys.argv[1:] = [_as_utf_8(argument) for argument in sys.argv[1:]]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a job may say what the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
+    odd = next((word for word in sys.argv[1:] if not _is_text(word)), None)
+    if odd is not None:
+        print(f"synapse-stream: {odd!a:.200} is no UTF-8", file=sys.stderr)
+        return 2
     try:
         app(prog_name="synapse-stream")
     except (ConfigError, WrongUse) as error:
         print(f"synapse-stream: {error}", file=sys.stderr)
-        return 2
-    except UnicodeEncodeError as error:
-        print(f"synapse-stream: {error.object!a:.200} is no UTF-8", file=sys.stderr)
         return 2
     except SynapseStreamError as error:  # the server or the store is away
         print(f"synapse-stream: {error}", file=sys.stderr)

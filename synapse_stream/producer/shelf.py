@@ -193,7 +193,7 @@ class Shelf:
     def _budget(self, held: int) -> int:
         """Return how much may be mapped: of shared memory a share, of other memory the setting."""
         most = self._settings.spool_memory_bytes
-        share = self._room.share(held)
+        share = self._room.share(held) if self.hot is not None else 0
         return min(most, share) if share >= _LEAST_SHARE_BYTES else max(most, 4 * self._largest)
 
     def _is_disk_behind(self) -> bool:

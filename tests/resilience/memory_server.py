@@ -54,6 +54,9 @@ class MemoryServer:
                 founded = dict(zip(names, map(_bytes, founding), strict=True))
                 found = self._state.hashes.setdefault(key, founded)
                 return [found[name] for name in names]
+            case ("HMGET", key, *names):
+                there = self._state.hashes.get(key, {})
+                return [there.get(_bytes(name)) for name in names]
             case ("EVALSHA" | "EVAL", _, 3, job, producers, feed, *rest):
                 return self._append(job, producers, feed, *map(_bytes, rest))
             case ("HGET", key, name):
