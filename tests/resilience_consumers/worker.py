@@ -138,8 +138,8 @@ class StruckLog(FeedLog):
         return found
 
     @override
-    def feed_last(self, *arguments: Any) -> Any:
-        found = super().feed_last(*arguments)
+    def check_feed(self, *arguments: Any) -> Any:
+        found = super().check_feed(*arguments)
         self.blow.at(Point.BEGINNING)
         return found
 
