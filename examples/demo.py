@@ -53,7 +53,9 @@ def main() -> int:
     up, address = _start_up(page)
     try:
         if up.poll() is not None:
-            return up.returncode or 130
+            return (
+                up.returncode if up.returncode > 0 else 130
+            )  # else Ctrl-C came before it listened
         return _show(given, address)
     finally:
         up.send_signal(signal.SIGINT)

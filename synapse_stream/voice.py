@@ -58,7 +58,8 @@ class _Voice:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # reentrant: a signal handler may have something to say
         self._waiting: deque[tuple[logging.LogRecord, Context, threading.Event]] = deque()
-        self._is_speaking = self._is_stuck = False
+        self._speaker: threading.Thread | None = None
+        self._is_stuck = False
 
     def say(self, record: logging.LogRecord) -> None:
         """Have it said, and wait until it was, within the bound."""
@@ -67,31 +68,40 @@ class _Voice:
             if len(self._waiting) >= _MOST_WAITING:
                 return
             self._waiting.append((record, copy_context(), was_said))
-            is_silent, self._is_speaking = not self._is_speaking, True
-        if is_silent:
-            self._begin()
+            is_silent = self._speaker is None or not self._speaker.is_alive()
+            must_speak = is_silent and not self._begin()
+        if must_speak:
+            self._speak()
         if not self._is_stuck:
             self._is_stuck = not was_said.wait(_LONGEST_WAIT_SECONDS)
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Start the thread that speaks; False when none can start."""
         if sys.is_finalizing():  # a thread that starts now never runs, and its `start` hangs
-            self._speak()
-            return
-        thread = threading.Thread(target=self._speak, name="synapse-stream-voice", daemon=True)
+            return False
+        self._speaker = threading.Thread(
+            target=self._speak, name="synapse-stream-voice", daemon=True
+        )
         try:
-            thread.start()
+            self._speaker.start()
         except BaseException as failure:  # too many of them, or the interpreter shuts down
-            if not is_plugins_own(failure):
-                self._speak()
-                return
-            self._is_speaking = thread.ident is not None
-            raise
+            if is_plugins_own(failure):
+                raise  # whether it speaks or not: who comes next looks whether it lives
+            return False
+        return True
 
     def _speak(self) -> None:
+        try:
+            self._speak_all()
+        except BaseException as failure:  # put into the thread from outside
+            if is_plugins_own(failure):
+                raise
+
+    def _speak_all(self) -> None:
         while True:
             with self._lock:
                 if not self._waiting:
-                    self._is_speaking = self._is_stuck = False
+                    self._speaker, self._is_stuck = None, False
                     return
                 record, context, was_said = self._waiting.popleft()
             try:

@@ -95,6 +95,8 @@ class Ears:
                 ready, _, _ = select.select(list(numbers), [], [], _LOOK_SECONDS)
             except OSError:
                 break
+            except BaseException:  # noqa: BLE001, S112 - put into the thread from outside
+                continue
             for reading in filter(self._is_own, ready):
                 if numbers[reading] == _END:
                     self._close_pipes()

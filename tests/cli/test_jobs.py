@@ -219,7 +219,7 @@ def test_a_store_that_cannot_be_read_is_one_line(
 
     assert (said.code, said.out) == (1, "")
     assert said.err.count("\n") == 1
-    assert "is no SQLite database" in said.err
+    assert "run-state.db is damaged" in said.err
 
 
 def test_a_job_is_shown_as_it_was_at_a_position_or_a_time(

@@ -60,7 +60,7 @@ def test_the_demo_shows_three_jobs_checks_them_and_leaves_nothing_running(tmp_pa
     out, err = running.communicate()
 
     assert running.returncode == 0, err
-    assert re.search(r"^Open http://127.0.0.1:\d+ now", out, re.MULTILINE)
+    assert re.search(r"^Open http://127.0.0.1:\d+/\?token=\S+ now", out, re.MULTILINE)
     assert "digits are read right" in err
     checks = [line.rpartition("; ")[::2] for line in out.splitlines() if "Check: " in line]
     assert [found.endswith("each once and in order") for found, _ in checks] == [True] * 3

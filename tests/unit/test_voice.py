@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_stream import voice
+from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,3 +222,18 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up() -> None:
     )
 
     assert ran.stdout == "alive\n"
+
+
+def test_words_go_on_when_something_is_raised_in_the_thread_that_says_them(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a library that stops threads from outside."""
+    said = voice._hand_to_logging
+    monkeypatch.setattr(voice, "_hand_to_logging", raising(SystemExit()))
+    voice.warn("first")
+    monkeypatch.setattr(voice, "_hand_to_logging", said)
+    wait_until(lambda: "synapse-stream-voice" not in {each.name for each in threading.enumerate()})
+
+    voice.warn("second")
+
+    assert caplog.messages == ["second"]
