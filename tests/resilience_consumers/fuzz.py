@@ -14,11 +14,10 @@ from consumers.projections.run_state import RunStateView
 from synapse_stream.batch import GENESIS, encode_fields
 from synapse_stream.settings import Settings
 from tests.chains import Chain
-from tests.postgres import NO_POSTGRES
 from tests.resilience import calls
 from tests.resilience.audit import read_all
 from tests.resilience.report import Result
-from tests.resilience_consumers.stage import Stage, own_postgres
+from tests.resilience_consumers.stage import Stage, play_on_postgres
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
@@ -183,13 +182,9 @@ def fuzz_streams(home: Path, count: int, random: Random) -> Result:
 def fuzz_streams_on_postgres(home: Path, count: int, random: Random) -> Result:
     """The same, PostgreSQL."""
     result = Result("fuzzed entries, PostgreSQL", count)
-    with own_postgres() as postgres:
-        if postgres is None:
-            result.skipped = NO_POSTGRES
-            return result
-        with postgres.database() as url, TestServer(home / "server") as server:
-            _fuzz(result, home, server, url, random)
-    return result
+    return play_on_postgres(
+        result, home, lambda server, url: _fuzz(result, home, server, url, random)
+    )
 
 
 def _fuzz(

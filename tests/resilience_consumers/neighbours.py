@@ -11,9 +11,8 @@ from redis.exceptions import ResponseError
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.consumers.odd_things import ODD_THINGS, Place
-from tests.postgres import NO_POSTGRES
 from tests.resilience.report import Result
-from tests.resilience_consumers.stage import Stage, own_postgres
+from tests.resilience_consumers.stage import Stage, play_on_postgres
 from tests.servers import TestServer
 
 if TYPE_CHECKING:
@@ -101,13 +100,9 @@ def write_anything(home: Path, count: int, random: Random) -> Result:
 def write_anything_on_postgres(home: Path, count: int, random: Random) -> Result:
     """The same, PostgreSQL."""
     result = Result("anything in any key, PostgreSQL", count)
-    with own_postgres() as postgres:
-        if postgres is None:
-            result.skipped = NO_POSTGRES
-            return result
-        with postgres.database() as url, TestServer(home / "server") as server:
-            _write(result, home, server, url, random)
-    return result
+    return play_on_postgres(
+        result, home, lambda server, url: _write(result, home, server, url, random)
+    )
 
 
 def _write(

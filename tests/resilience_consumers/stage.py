@@ -17,17 +17,18 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.operations import PROJECTIONS
 from synapse_stream.settings import PREFIX
 from tests.chains import Chain
-from tests.postgres import PostgresServer, find_programs
+from tests.postgres import NO_POSTGRES, PostgresServer, find_programs
 from tests.resilience import calls
 from tests.resilience_consumers.compare import Comparison
 from tests.resilience_consumers.worker import Role, work
-from tests.servers import wait_until
+from tests.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.settings import Settings
     from tests.resilience.audit import Tally
+    from tests.resilience.report import Result
     from tests.resilience_consumers.worker import Point
 
 GOES_ON = "goes on"
@@ -253,3 +254,14 @@ def own_postgres() -> Iterator[PostgresServer | None]:
         return
     with PostgresServer(programs) as server:
         yield server
+
+
+def play_on_postgres(result: Result, home: Path, play: Callable[[TestServer, str], None]) -> Result:
+    """Play it with a server and a PostgreSQL database of its own; skip where there is none."""
+    with own_postgres() as postgres:
+        if postgres is None:
+            result.skipped = NO_POSTGRES
+            return result
+        with postgres.database() as url, TestServer(home / "server") as server:
+            play(server, url)
+    return result
