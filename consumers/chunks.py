@@ -20,6 +20,7 @@ from consumers import packing, stats
 from consumers.bodies import COLUMNS, TIMES, decode, join
 from consumers.packing import INTEGER, REAL
 from consumers.stats import Stats
+from synapse_stream.limits import compress
 from synapse_stream.position import Position
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _encode_places(pieces: Sequence[_Piece]) -> list[_Places]:
     ):
         layout = 1 if piece.points.xs is None else 2
         frame = packed[: COLUMNS[layout], :, begin : begin + piece.size].tobytes()
-        made.append(_Places(first, last, layout, packing.compress(frame), whole, of_piece))
+        made.append(_Places(first, last, layout, compress(frame), whole, of_piece))
     return made
 
 
@@ -187,5 +188,5 @@ def _encode_values(pieces: Sequence[_Piece], places: Sequence[_Places]) -> Itera
             stats.sum_of_finite(piece.part("values")),
             one,
             stats.outline(one, of_piece | place.blocks),
-            join(place.layout, piece.size, place.frame, packing.compress(frame)),
+            join(place.layout, piece.size, place.frame, compress(frame)),
         )

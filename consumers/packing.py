@@ -79,17 +79,8 @@ def sums(column: NDArray[np.int64]) -> NDArray[np.int64]:
     return items
 
 
-def compress(data: bytes) -> bytes:
-    """Return a zstd frame."""
-    try:
-        compressor = _local.compressor
-    except AttributeError:
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=1)
-    return compressor.compress(data)  # type: ignore[no-any-return]
-
-
 def decompress(frame: bytes) -> bytes:
-    """Undo `compress`.
+    """Unpack one zstd frame of a column or a body.
 
     Raises:
         DecodeError: this is no frame of ours.

@@ -18,6 +18,7 @@ from consumers import bodies, chunks, packing, stats
 from consumers.chunks import MOST_POINTS, Chunk, encode
 from consumers.projections.base import Points, begin_points
 from synapse_stream.errors import DecodeError
+from synapse_stream.limits import compress
 from synapse_stream.position import Position
 from synapse_stream.views import Axis
 from tests.projections.series import points, same, some_points, values
@@ -190,7 +191,7 @@ def test_bytes_that_are_no_outline_are_a_decode_error(data: bytes) -> None:
 
 
 def test_a_frame_that_would_fill_the_memory_is_refused() -> None:
-    bomb = packing.compress(bytes(65 * 1024 * 1024))
+    bomb = compress(bytes(65 * 1024 * 1024))
 
     with pytest.raises(DecodeError, match="at most"):
         packing.decompress(bomb)
