@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import (
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ResponseError,
+)
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -34,7 +39,8 @@ if TYPE_CHECKING:
 LONGEST_BLOCK_MS = 5_000
 """Longest wait of one blocking read: a half-open connection is noticed soon after."""
 
-_REFUSALS = (ResponseError, NoScriptError)  # other replies have classes of their own: READONLY, …
+# By their very classes: others mean that another server is to be asked, as READONLY does.
+_REFUSALS = (ResponseError, NoScriptError, NoPermissionError, OutOfMemoryError)
 
 
 class Client(Protocol):
@@ -62,12 +68,12 @@ class LazyClient:
         try:
             return client.execute_command(*args, **options)
         except FAILURES as error:
-            if type(error) not in _REFUSALS:
+            if not is_refusal(error):
                 self._give_up(client)
             raise
 
     def pipeline(self, *, transaction: bool) -> Any:
-        """Return a pipeline of redis-py's; call `close` when it fails."""
+        """Return a pipeline of redis-py's; call `close` when it fails, unless it was refused."""
         client: Any  # only redis-py's own clients are made here
         with self._lock:
             client = self._client = self._client or self._connect()
@@ -83,6 +89,19 @@ class LazyClient:
                 return
             self._client = None
         client.close()
+
+
+def bounded(block_ms: int) -> int:
+    """Return for how long a blocking read may wait: never for ever, as 0 would mean."""
+    return min(max(block_ms, 1), LONGEST_BLOCK_MS)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether the server only refuses a command: then its connections are as good as before.
+
+    Other threads may be waiting for replies over them.
+    """
+    return type(error) in _REFUSALS
 
 
 def connect(endpoint: Endpoint, *, connect_seconds: float, answer_seconds: float) -> Client:

@@ -14,7 +14,13 @@ from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.keys import Keys
 from synapse_stream.log.address import running_url
 from synapse_stream.log.answers import Ack, Outcome
-from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
+from synapse_stream.log.connection import (
+    LONGEST_BLOCK_MS,
+    LazyClient,
+    bounded,
+    connect,
+    is_refusal,
+)
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
 from synapse_stream.log.replies import FeedPointer, ack_of, entry_id, feed_pointers, raw_entries
@@ -246,8 +252,7 @@ class EventLog:
         return feed_pointers(self.keys, partition, entries)
 
     def _wait(self, doing: str, key: str, after: str, block_ms: int, limit: int) -> list[Any]:
-        block_ms = min(max(block_ms, 1), LONGEST_BLOCK_MS)  # 0 would be for ever
-        command = ("XREAD", "COUNT", limit, "BLOCK", block_ms, "STREAMS", key, after)
+        command = ("XREAD", "COUNT", limit, "BLOCK", bounded(block_ms), "STREAMS", key, after)
         with self._translated(doing):
             reply = self._blocking.execute_command(*command)
         return reply[0][1] if reply else []
@@ -263,8 +268,9 @@ class EventLog:
             pipeline.execute_command(*command)
         try:
             return pipeline.execute()  # type: ignore[no-any-return]
-        except FAILURES:
-            self.close()
+        except FAILURES as error:
+            if not is_refusal(error):
+                self._client.close()
             raise
 
     @contextmanager

@@ -60,6 +60,7 @@ _BY_CLASS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 _DENIED = re.compile(r"User (\S+) has no permissions to run the '([\w|-]+)' command")
+_IN_PIPELINE = re.compile(r"Command # \d+ \(.*?\) of pipeline caused error: ", re.DOTALL)
 _WRONG_TYPE = "WRONGTYPE "
 _BY_WORDS = {  # replies that redis-py has no class for, by their beginning
     "BUSY ": "is busy with a slow script of another client",
@@ -102,7 +103,7 @@ def suppress_wrong_type() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    words = str(error)
+    words = _IN_PIPELINE.sub("", str(error), 1)
     if (denied := _DENIED.search(words)) is not None:
         user, command = denied.groups()
         return f"does not permit {command!r}; permit it: ACL SETUSER {user} +{command}"

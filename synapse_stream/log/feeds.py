@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from synapse_stream.batch import RawEntry
 from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.limits import CUTTING
+from synapse_stream.log.connection import bounded
 from synapse_stream.log.event_log import RecordedBatch, recorded_batch
 from synapse_stream.log.failures import is_wrong_type, suppress_wrong_type
 from synapse_stream.log.mending import AHEAD_MS, LARGEST_NUMBER, MendingLog
@@ -76,13 +77,14 @@ class FeedLog(MendingLog):
     ) -> dict[int, list[FeedPointer]]:
         """Read the feeds of several partitions, each behind its own position, oldest first.
 
-        Waits up to `block_ms` for the first pointer. Partitions without news are left out.
+        Waits up to `block_ms`, or 5 s, for the first pointer. Partitions without news are left out.
 
         Args:
             after: partition → id of the last entry seen.
             limit: most pointers of one partition.
             block_ms: longest wait, in milliseconds.
         """
+        block_ms = bounded(block_ms)
         try:
             if self.is_cluster:
                 return self._poll_feeds(after, limit, block_ms)

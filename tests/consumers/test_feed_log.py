@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.cluster import TestCluster
 from tests.consumers.groups import groups
-from tests.servers import TestServer
+from tests.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,8 +65,25 @@ def test_no_more_pointers_than_wanted_are_read_the_oldest_first(feeds: FeedLog) 
     assert feeds.wait_feeds({1: BEGINNING}, limit=2, block_ms=1) == {1: all_of_them[:2]}
 
 
-def test_waiting_for_quiet_feeds_comes_back_empty(feeds: FeedLog) -> None:
-    assert feeds.wait_feeds({1: BEGINNING, 2: BEGINNING}, limit=10, block_ms=5) == {}
+@pytest.mark.parametrize("block_ms", [5, 0, -1])  # 0 would be for ever
+def test_waiting_for_quiet_feeds_comes_back_empty(feeds: FeedLog, block_ms: int) -> None:
+    assert feeds.wait_feeds({1: BEGINNING, 2: BEGINNING}, limit=10, block_ms=block_ms) == {}
+
+
+def test_commands_that_are_refused_end_no_wait_of_another_thread(
+    server: TestServer, feeds: FeedLog
+) -> None:
+    with server.client() as client:
+        client.set(feeds.keys.producers("job-1"), "no hash")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(feeds.wait_feeds, {1: BEGINNING}, limit=10, block_ms=5_000)
+        wait_until(lambda: server.command("INFO", "clients")["blocked_clients"] == 1)
+        for ask in (lambda: feeds.heads([("job-1", "me")]), lambda: feeds.head("job-1", "me")):
+            with pytest.raises(LogUnavailable, match="another type"):
+                ask()
+        fill(feeds, jobs_in_partition(feeds, 1, 1), 1)
+
+        assert len(waiting.result()[1]) == 1
 
 
 def test_entries_of_several_jobs_come_in_the_order_of_the_feed(feeds: FeedLog) -> None:

@@ -13,7 +13,7 @@ from redis.utils import HIREDIS_AVAILABLE
 
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.keys import Keys
-from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, connect
+from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, bounded, connect
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.url import parse_url
@@ -169,6 +169,12 @@ def test_blocking_reads_wait_longer_for_an_answer_than_they_block(tmp_path: Path
     client.close()
 
 
+def test_no_blocking_read_waits_for_ever() -> None:
+    waits = [bounded(block_ms) for block_ms in (-1, 0, 1, 300, 10**9)]
+
+    assert waits == [1, 1, 1, 300, LONGEST_BLOCK_MS]
+
+
 def test_redis_py_has_failures_to_map() -> None:
     assert len(REDIS_FAILURES) > 20
 
@@ -232,7 +238,12 @@ def test_after_a_failure_the_next_command_connects_anew() -> None:
 
 @pytest.mark.parametrize(
     "refusal",
-    [exceptions.NoScriptError("No matching script"), exceptions.ResponseError("no such key")],
+    [
+        exceptions.NoScriptError("No matching script"),
+        exceptions.NoPermissionError("no permissions"),
+        exceptions.OutOfMemoryError("OOM command not allowed"),
+        exceptions.ResponseError("no such key"),
+    ],
 )
 def test_a_refused_command_keeps_the_connection_that_other_threads_use(
     refusal: exceptions.ResponseError,
