@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from bench.figures import Bound, Row, percentile
 from bench.stage import STEP, Stage, as_text, file_logger, metric_texts, metric_values, time_calls
-from synapse_stream import rules
+from synapse_stream.events import rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,8 +13,8 @@ from bench.fresh import in_fresh_process
 from bench.streams import mixed, streams
 from consumers.projections.run_state import RunStateView
 from synapse_stream import JobStream, Settings
+from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import open_log
-from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from synapse_stream import Settings, open_run
-from synapse_stream.producer.roots import hot_root
+from synapse_stream.producer.spool.roots import hot_root
 
 SETTLE_SECONDS = 3.0  # until what comes once, as the first look for other spools, is over
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from redis import Redis
 
-from synapse_stream import Settings, open_run, rules
-from synapse_stream.encoding import encode
-from synapse_stream.keys import Keys
+from synapse_stream import Settings, open_run
+from synapse_stream.entries.keys import Keys
+from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.events import rules
+from synapse_stream.events.encoding import encode
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.server import EmbeddedServer
-from synapse_stream.position import BEGINNING, Position
-from synapse_stream.producer.roots import hot_root
+from synapse_stream.producer.spool.roots import hot_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from bench.stage import STEP
-from synapse_stream.batch import GENESIS, decode_events, seal
+from synapse_stream.entries.batch import GENESIS, decode_events, seal
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bench.stage import Stage
     from synapse_stream import Settings
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.replies import FeedPointer
 
     Line = Callable[[int, int], str]

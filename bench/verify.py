@@ -14,10 +14,10 @@ from consumers.archive.fold import ArchiveFold
 from consumers.fold import fold_job
 from consumers.projections import PROJECTIONS
 from consumers.store import AuditedStore, Databases
-from synapse_stream.audit import Verdict, open_auditor
-from synapse_stream.batch import decode_events, unpack
+from synapse_stream.entries.batch import decode_events, unpack
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.ports.audit import Verdict, open_auditor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ from consumers.projections import PROJECTIONS
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.store import JobWrite, open_store, open_views
 from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import PREFIX
-from synapse_stream.views import SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

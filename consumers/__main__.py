@@ -26,7 +26,7 @@ from synapse_stream.errors import ConfigError
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.trimming import TrimLog
 from synapse_stream.settings import Settings
-from synapse_stream.signals import on_signals
+from synapse_stream.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from consumers.audit.anchors import Keys, Signer
 from consumers.store import AnchorDatabase
 from synapse_stream.errors import ConfigError
-from synapse_stream.private import make_file, make_folder
+from synapse_stream.system.private import make_file, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,14 +12,14 @@ from consumers.held import Held
 from consumers.marks import MarkingFold
 from consumers.notary import open_notary
 from consumers.projections.run_state import RunStateView
-from synapse_stream.limits import size_of
+from synapse_stream.entries.limits import size_of
 
 if TYPE_CHECKING:
     from consumers.portions import Portion
     from consumers.projections.base import JobView
     from consumers.store import Lease, Store
-    from synapse_stream.batch import RawEntry
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""Verify runs: the port `synapse_stream.audit.Auditor` over store, streams and anchors."""
+"""Verify runs: the port `synapse_stream.ports.audit.Auditor` over store, streams and anchors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.record import Record, lines_of
 from consumers.projections import PROJECTIONS
 from consumers.refolding import Refolding, Sources
-from synapse_stream.audit import Finding, ProducerReport, Report, Verdict
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING
+from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,14 +19,14 @@ from consumers import packing
 from consumers.packing import REAL
 from consumers.projections.base import Points, begin_points
 from synapse_stream.errors import DecodeError
-from synapse_stream.views import Axis
+from synapse_stream.ports.views import Axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
 COLUMNS = {1: 4, 2: 5}
 """By layout the columns of the first frame: ms, seq, index, times and maybe xs."""

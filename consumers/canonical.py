@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from consumers.fold import JobFold
     from consumers.projections.base import MessageRow, Points
-    from synapse_stream.batch import RawEntry
-    from synapse_stream.views import SeriesKey
+    from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.ports.views import SeriesKey
 
 _OF_ENTRIES = frozenset({"number", "ms", "seq", "line"})
 _OF_ORDER = frozenset({"position", "born", "sign", "shown"})

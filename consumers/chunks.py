@@ -20,8 +20,8 @@ from consumers import packing, stats
 from consumers.bodies import COLUMNS, TIMES, decode, join
 from consumers.packing import INTEGER, REAL
 from consumers.stats import Stats
-from synapse_stream.limits import compress
-from synapse_stream.position import Position
+from synapse_stream.entries.limits import compress
+from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from consumers.ledger import stands_for_range
-from synapse_stream.batch import decode_events
+from synapse_stream.entries.batch import decode_events
 from synapse_stream.errors import DecodeError
-from synapse_stream.upcasts import STEPS, upcast
+from synapse_stream.events.upcasts import STEPS, upcast
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 Content = tuple[list[dict[str, Any]], dict[int, str]]
 """Events, and by their index why they cannot be read."""

@@ -15,8 +15,8 @@ from consumers.errors import OutdatedFold
 from consumers.ledger import Ledger, stands_for_range
 from consumers.lineage import LARGEST_NUMBER, LONGEST_PRODUCER
 from consumers.projections.base import CannotApply, refusal
-from synapse_stream.batch import GENESIS, Batch
-from synapse_stream.position import Position
+from synapse_stream.entries.batch import GENESIS, Batch
+from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -11,19 +11,19 @@ from consumers.fold import JobFold, Parked
 from consumers.portions import halves, read_portions
 from consumers.rebuilding import Rebuilder
 from consumers.store import JobWrite, Retried
-from synapse_stream.limits import size_of
+from synapse_stream.entries.limits import size_of
+from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import recorded_batch
-from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from consumers.portions import Fold, Portion
     from consumers.store import Lease, ParkedEvent, Store
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.log.job_reader import JobReader
     from synapse_stream.log.replies import EntryId, FeedPointer
+    from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings
 
 _logger = logging.getLogger("synapse_stream.consumers")

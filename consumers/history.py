@@ -21,20 +21,20 @@ from consumers.projections import reading
 from consumers.projections.checks import LATEST_TIME
 from consumers.projections.run_state import RunStateView
 from consumers.store import open_archive, open_marks
-from synapse_stream.batch import decode_events
+from synapse_stream.entries.batch import decode_events
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError, Trimmed
 from synapse_stream.log.event_log import RecordedBatch, open_log
-from synapse_stream.log.job_reader import JobReader
-from synapse_stream.position import Position
+from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumers.store import StoredMarks
-    from synapse_stream.archive import Archive
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.ports.archive import Archive
+    from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from synapse_stream.views import RunState
 
 _EVENTS_BETWEEN = 1_000
 _MARKS_OF_A_JOB = 256

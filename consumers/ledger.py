@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.lineage import Mark
-    from synapse_stream.batch import Batch
-    from synapse_stream.position import Position
+    from synapse_stream.entries.batch import Batch
+    from synapse_stream.entries.position import Position
 
 _MOST_SHED_TYPES = 100
 _MOST_CHILDREN = 1_000

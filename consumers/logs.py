@@ -9,9 +9,9 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from synapse_stream.masking import is_readable, without_secrets
+from synapse_stream.redaction.urls import is_readable, without_secrets
+from synapse_stream.saying.text import printable
 from synapse_stream.settings import PREFIX
-from synapse_stream.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

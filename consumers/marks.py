@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from consumers.decoding import Content
     from consumers.fold import Parked
     from consumers.projections.base import JobView
+    from synapse_stream.entries.position import Position
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.position import Position
 
 EVENTS = 10_000
 """About how many lie between two marks: what is folded in a fraction of a second."""

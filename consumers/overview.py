@@ -15,7 +15,7 @@ import numpy as np
 
 from consumers import bodies, stats
 from consumers.stats import Stats
-from synapse_stream.views import Axis, Bucket
+from synapse_stream.ports.views import Axis, Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from consumers.fold import Parked
+from synapse_stream.entries.position import Position
 from synapse_stream.log.feeds import MOST_BYTES
 from synapse_stream.log.mending import LARGEST_NUMBER
-from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.feeds import FeedLog, Pointed
     from synapse_stream.log.replies import EntryId, FeedPointer
 

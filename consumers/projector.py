@@ -24,7 +24,7 @@ from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.outages import Outage, agree
 from consumers.partitions import balance
 from synapse_stream.errors import LogUnavailable, Trimmed
-from synapse_stream.log.job_reader import JobReader
+from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
     import threading

@@ -18,8 +18,8 @@ import orjson
 from consumers.audit import differing
 from consumers.errors import CannotStore, LeaseLost, StoreUnavailable
 from consumers.store import JobWrite
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable, SynapseStreamError
-from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from consumers.fold import JobFold, Parked
     from consumers.projections.base import JobView
     from consumers.store import Lease, Rebuild, Store
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.reading.job_reader import JobReader
 
 _logger = logging.getLogger("synapse_stream.consumers")
 

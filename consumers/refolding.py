@@ -20,8 +20,8 @@ from consumers.audit.views import Compared, ViewCheck
 from consumers.projections import PROJECTIONS
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.store import AuditedStore, Databases
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
-from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -14,7 +14,7 @@ from consumers.errors import StoreUnavailable
 from consumers.notary import NotAnchored, voucher_of
 from consumers.outages import Outage, agree
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.retention import ARCHIVE, Trimmer
+from synapse_stream.operating.retention import ARCHIVE, Trimmer
 
 if TYPE_CHECKING:
     import threading

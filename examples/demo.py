@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_stream import JobStream, RunStatus
-from synapse_stream.leash import leashed
 from synapse_stream.settings import PREFIX
-from synapse_stream.signals import on_signals
+from synapse_stream.system.leash import leashed
+from synapse_stream.system.signals import on_signals
 
 if TYPE_CHECKING:
-    from synapse_stream.views import RunState
+    from synapse_stream.ports.views import RunState
 
 _PROJECT = Path(__file__).parents[1]
 _COMMAND = (sys.executable, "-m", "synapse_stream.cli")

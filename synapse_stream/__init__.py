@@ -10,9 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synapse_stream.action import BaseAction, run_action
-    from synapse_stream.context import RuntimeContext
-    from synapse_stream.environment import PluginEnvironment
+    from synapse_stream.entries.position import Position
     from synapse_stream.errors import (
         ConfigError,
         DecodeError,
@@ -20,17 +18,19 @@ if TYPE_CHECKING:
         RunEnded,
         SynapseStreamError,
     )
-    from synapse_stream.events import RecordedEvent
+    from synapse_stream.events.types import RecordedEvent
     from synapse_stream.loggers.base import BaseLogger
     from synapse_stream.loggers.console import ConsoleLogger
     from synapse_stream.loggers.null import NullLogger
     from synapse_stream.loggers.stream import StreamLogger
     from synapse_stream.models import ActionStatus, LogLevel, ProgressData, RunStatus
-    from synapse_stream.pipeline import Pipeline
-    from synapse_stream.position import Position
-    from synapse_stream.run import open_run
+    from synapse_stream.reading.stream import JobStream
+    from synapse_stream.reporting.action import BaseAction, run_action
+    from synapse_stream.reporting.context import RuntimeContext
+    from synapse_stream.reporting.environment import PluginEnvironment
+    from synapse_stream.reporting.pipeline import Pipeline
+    from synapse_stream.reporting.run import open_run
     from synapse_stream.settings import Settings
-    from synapse_stream.stream import JobStream
 
 __version__ = "0.1.0"
 
@@ -62,21 +62,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "action": ("BaseAction", "run_action"),
-    "context": ("RuntimeContext",),
-    "environment": ("PluginEnvironment",),
+    "reporting.action": ("BaseAction", "run_action"),
+    "reporting.context": ("RuntimeContext",),
+    "reporting.environment": ("PluginEnvironment",),
     "errors": ("ConfigError", "DecodeError", "LogUnavailable", "RunEnded", "SynapseStreamError"),
-    "events": ("RecordedEvent",),
+    "events.types": ("RecordedEvent",),
     "loggers.base": ("BaseLogger",),
     "loggers.console": ("ConsoleLogger",),
     "loggers.null": ("NullLogger",),
     "loggers.stream": ("StreamLogger",),
     "models": ("ActionStatus", "LogLevel", "ProgressData", "RunStatus"),
-    "pipeline": ("Pipeline",),
-    "position": ("Position",),
-    "run": ("open_run",),
+    "reporting.pipeline": ("Pipeline",),
+    "entries.position": ("Position",),
+    "reporting.run": ("open_run",),
     "settings": ("Settings",),
-    "stream": ("JobStream",),
+    "reading.stream": ("JobStream",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

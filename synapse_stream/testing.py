@@ -27,9 +27,9 @@ from synapse_stream.models import LogLevel, ProgressData, RunStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from synapse_stream.context import RuntimeContext
-    from synapse_stream.environment import PluginEnvironment
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.reporting.context import RuntimeContext
+    from synapse_stream.reporting.environment import PluginEnvironment
 
 __all__ = ["RecordedRun", "record_run"]
 
@@ -49,12 +49,12 @@ class RecordedRun:
     def events(self, type: str | None = None) -> list[Any]:  # noqa: A002 - the events' own word
         """Return the events in order, all or of one type ("metrics", "message", …).
 
-        They are models of `synapse_stream.events`, as Any: each type has fields of its own.
+        They are models of `synapse_stream.events.types`, as Any: each type has fields of its own.
 
         Raises:
             TimeoutError: events are not in the stream after ten seconds.
         """
-        from synapse_stream.stream import JobStream
+        from synapse_stream.reading.stream import JobStream
 
         if not self.ctx.flush(_FLUSH_SECONDS):
             msg = f"events of {self.ctx!r} were not in the stream after {_FLUSH_SECONDS:g} s"
@@ -120,8 +120,8 @@ def record_run(
     block. Nothing is read from the environment, so a test never reports to a real server.
     """
     with TemporaryDirectory(prefix="synapse-stream-") as directory:
-        from synapse_stream.context import RuntimeContext
         from synapse_stream.loggers.stream import StreamLogger
+        from synapse_stream.reporting.context import RuntimeContext
         from synapse_stream.settings import Settings
 
         settings = Settings(
@@ -142,7 +142,7 @@ def record_run(
 def _fake_server(settings: Any) -> Callable[[], EventLog]:
     from fakeredis import FakeRedis, FakeServer
 
-    from synapse_stream.keys import Keys
+    from synapse_stream.entries.keys import Keys
     from synapse_stream.log.event_log import EventLog
 
     server = FakeServer(server_type="redis", version=(7,))

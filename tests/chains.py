@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from synapse_stream.batch import GENESIS, Batch, seal
+from synapse_stream.entries.batch import GENESIS, Batch, seal
 
 
 class Chain:

@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from synapse_stream.producer.homes import Home, Homes, make_homes
-from synapse_stream.producer.info import ProducerInfo
+from synapse_stream.producer.spool.homes import Home, Homes, make_homes
+from synapse_stream.producer.spool.info import ProducerInfo
 from synapse_stream.settings import SHARED_MEMORY, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.producer.left import LeftHome
+    from synapse_stream.producer.adoption.left import LeftHome
 
 
 @contextmanager

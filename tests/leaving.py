@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from synapse_stream import JobStream
-from synapse_stream.events import End, Event, RecordedEvent
+from synapse_stream.events.types import End, Event, RecordedEvent
 
 if TYPE_CHECKING:
     import signal

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consumers.api.shares import Lane
     from consumers.api.sources import ServerClock
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -13,13 +13,13 @@ import orjson
 import zstandard
 
 from consumers.api import shapes
-from synapse_stream.tags import wire_number
+from synapse_stream.events.tags import wire_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from synapse_stream.position import Position
-    from synapse_stream.views import Axis, Series, SeriesSummary, Views
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.views import Axis, Series, SeriesSummary, Views
 
 _PART_BYTES = 64 * 1024
 

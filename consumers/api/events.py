@@ -14,13 +14,13 @@ from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
-from synapse_stream.position import BEGINNING, Position, is_between
+from synapse_stream.entries.position import BEGINNING, Position, is_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.api.shapes import Line
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.reading.job_reader import JobReader
 
 router = APIRouter(prefix="/api/jobs/{job}/events", tags=["events"])
 

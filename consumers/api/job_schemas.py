@@ -6,7 +6,7 @@ from typing import Any
 
 from consumers.api.schemas import Answer, Count, Free, Micros, Millis, Place, Shape
 from synapse_stream.models import ActionStatus, RunStatus
-from synapse_stream.views import CompletenessStatus, Health
+from synapse_stream.ports.views import CompletenessStatus, Health
 
 
 class Completeness(Shape):

@@ -15,13 +15,13 @@ from consumers.api.description import answer
 from consumers.api.problems import Problem, not_found, unprocessable
 from consumers.api.sources import Opened
 from consumers.api.tokens import Caller
+from synapse_stream.events.plain import describe
 from synapse_stream.models import RunStatus
-from synapse_stream.plain import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.views import RunState, Views
+    from synapse_stream.ports.views import RunState, Views
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 

@@ -16,13 +16,13 @@ from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
 from consumers.api.problems import Problem, not_found
 from consumers.api.sources import Opened
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.models import LogLevel
-from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.views import Views
+    from synapse_stream.ports.views import Views
 
 router = APIRouter(prefix="/api/jobs/{job}/messages", tags=["messages"])
 

@@ -16,13 +16,13 @@ from consumers.api.courses import answer as answer_of
 from consumers.api.description import answer
 from consumers.api.problems import not_found, unprocessable
 from consumers.api.sources import Opened, Sources
-from synapse_stream.views import Axis, SeriesKey
+from synapse_stream.ports.views import Axis, SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from synapse_stream.position import Position
-    from synapse_stream.views import SeriesSummary, Views
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.views import SeriesSummary, Views
 
 router = APIRouter(prefix="/api/jobs/{job}", tags=["metrics"])
 

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 from fastapi import Depends, Path, Query
 
 from consumers.api.problems import not_found, unprocessable
-from synapse_stream.position import Position
-from synapse_stream.views.history import parse_moment
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.history import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from consumers.errors import StoreUnavailable
 from synapse_stream.errors import ConfigError, LogUnavailable, Trimmed
-from synapse_stream.plain import describe
+from synapse_stream.events.plain import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

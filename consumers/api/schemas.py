@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from synapse_stream.models import LogLevel
-from synapse_stream.views import Axis
+from synapse_stream.ports.views import Axis
 
 Count = Annotated[int, Field(ge=0)]
 Micros = Annotated[int, Field(description="Microseconds since the epoch, by the producer's clock.")]

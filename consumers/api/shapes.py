@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from consumers.api import viewers
-from synapse_stream.position import BEGINNING, Position
-from synapse_stream.tags import wire_number
-from synapse_stream.views.jsonable import jsonable
+from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.events.tags import wire_number
+from synapse_stream.ports.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import EllipsisType
 
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.views import (
+    from synapse_stream.ports.views import (
         Attempt,
         Message,
         Overview,

@@ -14,15 +14,15 @@ from consumers.outages import Outage
 from consumers.store import open_archive
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.log.job_reader import JobReader
-from synapse_stream.operations import open_operations
-from synapse_stream.views import open_views
+from synapse_stream.ports.operations import open_operations
+from synapse_stream.ports.views import open_views
+from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
-    from synapse_stream.operations import Operations
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.operations import Operations
+    from synapse_stream.ports.views import RunState, Views
     from synapse_stream.settings import Settings
-    from synapse_stream.views import RunState, Views
 
 _CLOCK_SECONDS = 10.0
 _logger = logging.getLogger(__name__)

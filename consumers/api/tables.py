@@ -8,15 +8,15 @@ from itertools import islice
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.views import table
+from synapse_stream.ports.views import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
-    from synapse_stream.position import Position
-    from synapse_stream.views import Series, SeriesKey, Views
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.views import Series, SeriesKey, Views
 
 HAS_PARQUET = find_spec("pyarrow") is not None
 """The extra `parquet` brings it."""

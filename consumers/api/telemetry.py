@@ -33,9 +33,9 @@ from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
 from consumers.outages import Outage
 from synapse_stream.errors import SynapseStreamError
-from synapse_stream.lag import late, measure, unowned
-from synapse_stream.operations import PROJECTIONS
-from synapse_stream.producer.search import spools
+from synapse_stream.operating.lag import late, measure, unowned
+from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.producer.adoption.search import spools
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from consumers.api.sources import Sources
-    from synapse_stream.lag import Lag
+    from synapse_stream.operating.lag import Lag
 
 router = APIRouter(tags=["operations"])
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from synapse_stream.errors import ConfigError
-from synapse_stream.private import make_folder
+from synapse_stream.system.private import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

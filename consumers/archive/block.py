@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import zstandard
 
-from synapse_stream.batch import (
+from synapse_stream.entries.batch import (
     Parts,
     RawEntry,
     chain,

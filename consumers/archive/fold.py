@@ -21,13 +21,13 @@ import orjson
 
 from consumers.errors import OutdatedFold
 from consumers.fold import Parked, show_fields
-from synapse_stream.batch import parse_fields
-from synapse_stream.position import Position
+from synapse_stream.entries.batch import parse_fields
+from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from synapse_stream.batch import Parts, RawEntry
+    from synapse_stream.entries.batch import Parts, RawEntry
 
 
 _EMPTY: dict[str, Any] = {}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from synapse_stream.audit import Finding
 from synapse_stream.errors import ConfigError, DecodeError
+from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

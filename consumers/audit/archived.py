@@ -8,15 +8,15 @@ import orjson
 
 from consumers.archive.fold import ArchiveFold
 from consumers.audit.differing import Difference, first_difference
-from synapse_stream.audit import Finding
+from synapse_stream.entries.position import Position
 from synapse_stream.exports.chains import parse_joins
 from synapse_stream.log.event_log import recorded_batch
-from synapse_stream.position import Position
+from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
     from synapse_stream.exports.chains import Joins
     from synapse_stream.log.event_log import RecordedBatch
 

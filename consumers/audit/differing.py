@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumers.projections.base import MessageRow, Points
-    from synapse_stream.views import SeriesKey
+    from synapse_stream.ports.views import SeriesKey
 
 _SHOWN = 200
 _NOTHING = object()

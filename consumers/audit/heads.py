@@ -6,12 +6,12 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from synapse_stream.batch import GENESIS, chain
+from synapse_stream.entries.batch import GENESIS, chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 _BYTES = len(GENESIS)
 

@@ -18,9 +18,9 @@ from consumers.audit.heads import Heads
 from consumers.audit.said import Said
 from consumers.decoding import event_of
 from consumers.ledger import stands_for_range
-from synapse_stream.audit import Finding
-from synapse_stream.batch import Batch, parse_fields, seal, sealed_count
-from synapse_stream.position import Position
+from synapse_stream.entries.batch import Batch, parse_fields, seal, sealed_count
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

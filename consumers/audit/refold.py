@@ -18,15 +18,15 @@ import orjson
 from consumers import canonical
 from consumers.audit import differing
 from consumers.fold import JobFold, Parked
-from synapse_stream.audit import Finding
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consumers.decoding import Content
     from consumers.projections.base import JobView
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
 
 _UNREADABLE = "what cannot be read"

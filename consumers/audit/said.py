@@ -10,7 +10,7 @@ from consumers.lineage import is_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 _SHOWN = 5
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from consumers.audit.refold import Refold, StoredView
 from consumers.decoding import decode
 from consumers.projections import PROJECTIONS
-from synapse_stream.audit import Finding
+from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from synapse_stream.entries.position import Position
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.position import Position
 
 
 class Compared(NamedTuple):

@@ -14,10 +14,10 @@ import orjson
 from consumers.projections import endings, reading
 from consumers.projections.completing import Marked
 from consumers.projections.run_state import RunStateView
+from synapse_stream.entries.position import Position
+from synapse_stream.events.tags import restore
 from synapse_stream.models import RunStatus
-from synapse_stream.position import Position
-from synapse_stream.tags import restore
-from synapse_stream.views import (
+from synapse_stream.ports.views import (
     Attempt,
     Completeness,
     CompletenessStatus,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.tags import NON_FINITE
+from synapse_stream.events.tags import NON_FINITE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.views import Completeness, CompletenessStatus
+from synapse_stream.ports.views import Completeness, CompletenessStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

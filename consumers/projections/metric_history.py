@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from consumers.projections import checks
 from consumers.projections.base import CannotApply, JobView, Points, begin_points, joined, refusal
-from synapse_stream.tags import NON_FINITE
-from synapse_stream.views import SeriesKey
+from synapse_stream.events.tags import NON_FINITE
+from synapse_stream.ports.views import SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,10 +11,10 @@ import orjson
 from consumers.projections import endings
 from consumers.projections.completing import Marked
 from consumers.projections.progress import WHOLE
+from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.events.tags import restore
 from synapse_stream.models import ActionStatus, RunStatus
-from synapse_stream.position import BEGINNING, Position
-from synapse_stream.tags import restore
-from synapse_stream.views import (
+from synapse_stream.ports.views import (
     ActionState,
     Attempt,
     LostProcess,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from consumers.store.databases import Databases
     from consumers.store.engine import Database
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
 
 _STAGED = "archive-import"
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from consumers.archive.fold import NewEntries
     from consumers.store.checkpoints import Lease
     from consumers.store.engine import Database
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
 
 PROJECTION = ArchiveFold.name
 

@@ -1,4 +1,4 @@
-"""The archive as readers get it: the port `synapse_stream.archive.Archive` on SQL."""
+"""The archive as readers get it: the port `synapse_stream.ports.archive.Archive` on SQL."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from consumers.store.audited import AuditedStore
 from consumers.store.databases import Databases
 from consumers.store.documents import whole
 from consumers.store.schema import block, job
-from synapse_stream.archive import Manifest, ProducerMark
-from synapse_stream.batch import sealed_count, unpack
+from synapse_stream.entries.batch import sealed_count, unpack
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
 from synapse_stream.log.event_log import recorded_batch
-from synapse_stream.position import Position
+from synapse_stream.ports.archive import Manifest, ProducerMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.settings import Settings
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from consumers.audit import differing
 from consumers.store import folds, histories, messages, metrics
 from consumers.store.schema import lane, series
-from synapse_stream.views import SeriesKey
+from synapse_stream.ports.views import SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from consumers.audit.differing import Difference
     from consumers.store.engine import Database
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
 
 def compare(

@@ -14,10 +14,10 @@ from consumers.store.engine import (
     sqlite_path,
 )
 from consumers.store.migrate import prepare
+from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError
-from synapse_stream.keys import Keys
-from synapse_stream.masking import mask_url
-from synapse_stream.retention import ARCHIVE
+from synapse_stream.operating.retention import ARCHIVE
+from synapse_stream.redaction.urls import mask_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

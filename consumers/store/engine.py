@@ -26,8 +26,8 @@ from consumers.store.failures import VALUE_ERRORS, translate
 from consumers.store.search import teach_sqlite
 from consumers.store.sqlite_file import connect, is_writable
 from synapse_stream.errors import ConfigError
-from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, without_secrets
-from synapse_stream.private import make_folder
+from synapse_stream.redaction.urls import HOW_TO_WRITE, is_readable, mask_url, without_secrets
+from synapse_stream.system.private import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ import sqlite3
 from sqlalchemy import exc
 
 from consumers.errors import CannotStore, StoreUnavailable
-from synapse_stream.masking import without_secrets
+from synapse_stream.redaction.urls import without_secrets
 
 DAMAGED = "is damaged; `synapse-stream doctor` says what to do"
 _BY_SQLITE_NAME = (

@@ -16,7 +16,7 @@ from consumers.store import folds
 from consumers.store.metrics import PROJECTION
 from consumers.store.schema import chunk, series
 from consumers.store.slices import slices
-from synapse_stream.views import SeriesKey, SeriesSummary
+from synapse_stream.ports.views import SeriesKey, SeriesSummary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from consumers.projections.base import Points
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
 _STATS = [chunk.c[name] for name in Stats._fields]
 _KEY = [series.c[name] for name in SeriesKey._fields]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
 
 _PROJECTION = RunStateView.name

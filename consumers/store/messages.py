@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
 PROJECTION = "message-feed"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumers.chunks import Chunk
     from consumers.projections.base import Points
     from consumers.store.series import SeriesBook
-    from synapse_stream.views import SeriesKey
+    from synapse_stream.ports.views import SeriesKey
 
 PROJECTION = "metric-history"
 

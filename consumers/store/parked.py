@@ -10,8 +10,8 @@ from consumers.projections.checks import visible
 from consumers.store.clock import now_ms
 from consumers.store.schema import parked
 from consumers.store.slices import slices
-from synapse_stream.operations import PROJECTIONS
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.operations import PROJECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

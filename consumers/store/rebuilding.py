@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consumers.store.memory import Memory
     from consumers.store.rebuilds import Rebuild
     from consumers.store.store import JobWrite
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
     ViewWriter = Callable[
         [Lease, Sequence[JobWrite]], Callable[[Connection, Mapping[str, int]], None]

@@ -15,7 +15,7 @@ from consumers.store.engine import driver_of
 from consumers.store.schema import change, job, run
 from consumers.store.search import contains, matches
 from consumers.store.slices import slices
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from consumers.store.directory import Directory
 from consumers.store.schema import series
 from consumers.store.slices import slices
-from synapse_stream.views import SeriesKey
+from synapse_stream.ports.views import SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from synapse_stream import private
+from synapse_stream.system import private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from consumers.store.databases import Databases
     from consumers.store.parked import ParkedEvent, Retried
     from consumers.store.rebuilds import Rebuild
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
 
 
 class JobWrite(NamedTuple):

@@ -1,4 +1,4 @@
-"""The views as readers get them: the port `synapse_stream.views.Views` on SQL."""
+"""The views as readers get them: the port `synapse_stream.ports.views.Views` on SQL."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from consumers.projections.run_state import RunStateView
 from consumers.store import folds, histories, messages, metrics, parked, runs
 from consumers.store.databases import Databases
 from consumers.store.schema import series
-from synapse_stream.position import Position
-from synapse_stream.views import Axis, MessagePage, Overview, Series
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.views import Axis, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from consumers.projections.base import Points
     from synapse_stream.models import RunStatus
+    from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary
     from synapse_stream.settings import Settings
-    from synapse_stream.views import RunState, SeriesKey, SeriesSummary
 
 PROJECTIONS = (runs.PROJECTION, metrics.PROJECTION, messages.PROJECTION)
 

@@ -10,23 +10,23 @@ from typing import Annotated
 import typer
 
 from synapse_stream import __version__
-from synapse_stream.cli import parked
-from synapse_stream.cli.doctor import doctor
-from synapse_stream.cli.drain import drain
-from synapse_stream.cli.events import events
-from synapse_stream.cli.export import export, import_
-from synapse_stream.cli.jobs import jobs, show
-from synapse_stream.cli.lag import lag
-from synapse_stream.cli.messages import messages
-from synapse_stream.cli.metrics import metrics
-from synapse_stream.cli.output import WrongUse
-from synapse_stream.cli.rebuild import rebuild
-from synapse_stream.cli.replay import replay
+from synapse_stream.cli.operate import parked
+from synapse_stream.cli.operate.doctor import doctor
+from synapse_stream.cli.operate.drain import drain
+from synapse_stream.cli.operate.lag import lag
+from synapse_stream.cli.operate.rebuild import rebuild
+from synapse_stream.cli.operate.trim import trim
+from synapse_stream.cli.operate.up import up
+from synapse_stream.cli.read.events import events
+from synapse_stream.cli.read.export import export, import_
+from synapse_stream.cli.read.jobs import jobs, show
+from synapse_stream.cli.read.messages import messages
+from synapse_stream.cli.read.metrics import metrics
+from synapse_stream.cli.read.replay import replay
+from synapse_stream.cli.read.verify import verify
+from synapse_stream.cli.read.watch import watch
 from synapse_stream.cli.run import run
-from synapse_stream.cli.trim import trim
-from synapse_stream.cli.up import up
-from synapse_stream.cli.verify import verify
-from synapse_stream.cli.watch import watch
+from synapse_stream.cli.shared.output import WrongUse
 from synapse_stream.errors import ConfigError, SynapseStreamError
 
 app = typer.Typer(

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from synapse_stream.cli.output import WrongUse
+from synapse_stream.cli.shared.output import WrongUse
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from synapse_stream.action import BaseAction
-    from synapse_stream.context import RuntimeContext
+    from synapse_stream.reporting.action import BaseAction
+    from synapse_stream.reporting.context import RuntimeContext
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
 
     Exit code 0 when it completed, 1 when it failed, 130 when it was cancelled by Ctrl-C.
     """
-    from synapse_stream.action import run_action
+    from synapse_stream.reporting.action import run_action
 
     action = _load_action(target)
     checked = _check_params(action, _read_params(params))
@@ -56,7 +56,7 @@ def run(
 
 
 def _open(action: type[BaseAction[Any]], params: Any, job_id: str | None) -> RuntimeContext:
-    from synapse_stream.run import open_run
+    from synapse_stream.reporting.run import open_run
 
     try:
         return open_run(job_id, action=action, params=params, console=True)
@@ -68,7 +68,7 @@ def _open(action: type[BaseAction[Any]], params: Any, job_id: str | None) -> Run
 
 def _load_action(target: str) -> type[BaseAction[Any]]:
     """Import the action that `target` names; the working directory is searched first."""
-    from synapse_stream.action import BaseAction
+    from synapse_stream.reporting.action import BaseAction
 
     module_name, _, name = target.partition(":")
     with suppress(OSError):  # the directory was removed: nothing can be found in it

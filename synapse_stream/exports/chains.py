@@ -9,11 +9,11 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.batch import GENESIS, chain_head, parse_fields, sealed_count
+from synapse_stream.entries.batch import GENESIS, chain_head, parse_fields, sealed_count
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
 
 Joins = Mapping[str, Sequence[Sequence[int]]]

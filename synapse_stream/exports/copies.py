@@ -9,17 +9,17 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from synapse_stream.batch import RawEntry, unpack
+from synapse_stream.entries.batch import RawEntry, unpack
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import JobExists
-from synapse_stream.position import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.archive import Archive
     from synapse_stream.exports.exact import ExactFile
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.ports.archive import Archive
+    from synapse_stream.reading.job_reader import JobReader
 
 
 def import_run(source: ExactFile, reader: JobReader, archive: Archive) -> bool:

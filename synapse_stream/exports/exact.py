@@ -21,11 +21,11 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 import orjson
 import zstandard
 
-from synapse_stream.batch import RawEntry, decode_events, parse_fields, unpack
+from synapse_stream.entries.batch import RawEntry, decode_events, parse_fields, unpack
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.chains import Joins, Summary, parse_joins
 from synapse_stream.log.event_log import recorded_batch
-from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import orjson
 
-from synapse_stream.events import Undecodable, dump
-from synapse_stream.views.table import csv_text, defused, utc
+from synapse_stream.events.types import Undecodable, dump
+from synapse_stream.ports.views.table import csv_text, defused, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from synapse_stream.events import RecordedEvent
+    from synapse_stream.events.types import RecordedEvent
 
 _COLUMNS = ("position", "producer", "seq", "time", "type", "v", "step", "fields")
 _ENVELOPE = frozenset({"seq", "time", "type", "v", "step"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any
 
 from synapse_stream.errors import ConfigError
-from synapse_stream.events import Metrics, RunStarted
+from synapse_stream.events.types import Metrics, RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from synapse_stream.events import RecordedEvent
+    from synapse_stream.events.types import RecordedEvent
 
 _ROWS_A_GROUP = 100_000
 

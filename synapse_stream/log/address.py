@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.boot import boot_id
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.private import write_file
+from synapse_stream.system.boot import boot_id
+from synapse_stream.system.private import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path

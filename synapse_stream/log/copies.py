@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from synapse_stream.log.address import is_copied, place_of
-from synapse_stream.private import write_file
+from synapse_stream.system.private import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError  # noqa: A004
 
-from synapse_stream.descriptors import place_of
+from synapse_stream.system.descriptors import place_of
 
 if TYPE_CHECKING:
     import socket

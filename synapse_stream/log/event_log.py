@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from synapse_stream.batch import Batch, decode_fields, encode_fields
+from synapse_stream.entries.answers import Ack, Outcome
+from synapse_stream.entries.batch import Batch, decode_fields, encode_fields
+from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import DecodeError, LogUnavailable
-from synapse_stream.keys import Keys
 from synapse_stream.log.address import running_url
-from synapse_stream.log.answers import Ack, Outcome
 from synapse_stream.log.connection import (
     LONGEST_BLOCK_MS,
     LazyClient,
@@ -25,17 +25,17 @@ from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
 from synapse_stream.log.replies import FeedPointer, ack_of, entry_id, feed_pointers, raw_entries
 from synapse_stream.log.url import parse_url
-from synapse_stream.masking import mask_url, without_secrets
+from synapse_stream.redaction.urls import mask_url, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.position import Position
     from synapse_stream.log.connection import Client
     from synapse_stream.log.handshake import ServerReport
     from synapse_stream.log.users import Role
-    from synapse_stream.position import Position
     from synapse_stream.settings import Settings
 
 _APPEND = files(__package__).joinpath("append.lua").read_bytes()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from synapse_stream.batch import RawEntry
+from synapse_stream.entries.batch import RawEntry
+from synapse_stream.entries.limits import CUTTING
 from synapse_stream.errors import LogUnavailable, Trimmed
-from synapse_stream.limits import CUTTING
 from synapse_stream.log.connection import bounded
 from synapse_stream.log.event_log import RecordedBatch, recorded_batch
 from synapse_stream.log.failures import is_wrong_type, suppress_wrong_type

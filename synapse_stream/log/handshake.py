@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from synapse_stream.keys import Keys
+    from synapse_stream.entries.keys import Keys
 
 FORMAT = 1
 """Version of the key layout and of the entries' fields."""

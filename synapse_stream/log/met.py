@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from synapse_stream.private import replace_file
+from synapse_stream.system.private import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

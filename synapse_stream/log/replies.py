@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream.batch import GENESIS, RawEntry
-from synapse_stream.keys import is_kept
-from synapse_stream.limits import cut_fields
-from synapse_stream.log.answers import Ack
+from synapse_stream.entries.answers import Ack
+from synapse_stream.entries.batch import GENESIS, RawEntry
+from synapse_stream.entries.keys import is_kept
+from synapse_stream.entries.limits import cut_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from synapse_stream.keys import Keys
-    from synapse_stream.log.answers import Outcome
+    from synapse_stream.entries.answers import Outcome
+    from synapse_stream.entries.keys import Keys
 
 EntryId = tuple[int, int]
 

@@ -20,11 +20,11 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.leash import leashed
 from synapse_stream.log.address import running_url, write_address
 from synapse_stream.log.copies import settle
 from synapse_stream.log.users import rights
-from synapse_stream.private import make_file, make_folder
+from synapse_stream.system.leash import leashed
+from synapse_stream.system.private import make_file, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

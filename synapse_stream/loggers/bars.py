@@ -15,7 +15,7 @@ from synapse_stream.loggers.terminal import Display, LineDisplay, count
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from synapse_stream.outlet import Outlet
+    from synapse_stream.saying.outlet import Outlet
 
 _MOST_BARS = 12
 _SHOW_CURSOR = "\x1b[?25h"

@@ -9,15 +9,16 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from synapse_stream import rules, templates, voice
 from synapse_stream.errors import RunEnded
+from synapse_stream.events import rules, templates
+from synapse_stream.events.numeric import usable_total
 from synapse_stream.loggers.copies import Copied, packed, unpacked
 from synapse_stream.loggers.ending_once import EndsOnce
 from synapse_stream.loggers.endings import ending
 from synapse_stream.loggers.lenience import Lenience
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
-from synapse_stream.numeric import usable_total
-from synapse_stream.signals import is_plugins_own
+from synapse_stream.saying import voice
+from synapse_stream.system.signals import is_plugins_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

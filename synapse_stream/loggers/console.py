@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
+from synapse_stream.events.plain import describe, plain
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.terminal import LineDisplay, open_display
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
-from synapse_stream.plain import describe, plain
-from synapse_stream.text import one_line, printable
+from synapse_stream.saying.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import weakref
 from collections import OrderedDict
 from typing import Any, Self
 
-from synapse_stream import voice
+from synapse_stream.saying import voice
 
 _MOST_KEPT = 16  # of a worker that serves one run after the other
 _CLOUDS = ("cloudpickle", "joblib.externals.cloudpickle", "ray.cloudpickle")

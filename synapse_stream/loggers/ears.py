@@ -16,7 +16,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from synapse_stream.descriptors import place_of
+from synapse_stream.system.descriptors import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

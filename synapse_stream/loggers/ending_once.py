@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream import rules
 from synapse_stream.errors import RunEnded
+from synapse_stream.events import rules
 from synapse_stream.loggers.endings import ending
 from synapse_stream.models import RunStatus
-from synapse_stream.signals import is_plugins_own
+from synapse_stream.system.signals import is_plugins_own
 
 if TYPE_CHECKING:
     from synapse_stream.loggers.endings import Ending

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream import voice
-from synapse_stream.plain import describe
+from synapse_stream.events.plain import describe
+from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
-    from synapse_stream.rules import Wrong
+    from synapse_stream.events.rules import Wrong
 
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 _MOST_SAID = 1_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.foreign import adapt
-from synapse_stream.signals import is_plugins_own
+from synapse_stream.system.signals import is_plugins_own
 
 
 class ManyLogger(BaseLogger):

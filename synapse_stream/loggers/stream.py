@@ -9,20 +9,20 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream import voice
-from synapse_stream.encoding import encode, encode_plainest_metrics
 from synapse_stream.errors import RunEnded
-from synapse_stream.forks import CHILD_EXIT
+from synapse_stream.events.encoding import encode, encode_plainest_metrics
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.copies import packed, unpacked
-from synapse_stream.producer.forerunner import Forerunner
-from synapse_stream.producer.identity import host_name
-from synapse_stream.producer.notes import ChildNote, children, note_child
 from synapse_stream.producer.producer import Producer
-from synapse_stream.producer.roots import homes_of
+from synapse_stream.producer.spool.notes import ChildNote, children, note_child
+from synapse_stream.producer.spool.roots import homes_of
 from synapse_stream.redaction.body import compiled, redact_body
+from synapse_stream.saying import voice
 from synapse_stream.settings import Settings
-from synapse_stream.signals import is_plugins_own
+from synapse_stream.system.forerunner import Forerunner
+from synapse_stream.system.forks import CHILD_EXIT
+from synapse_stream.system.identity import host_name
+from synapse_stream.system.signals import is_plugins_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TextIO
 
-from synapse_stream.outlet import Outlet
+from synapse_stream.saying.outlet import Outlet
 
 _TENTHS = 10
 

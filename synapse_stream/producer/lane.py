@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.producer.line import Line
+from synapse_stream.producer.shipping.line import Line
 from synapse_stream.producer.worker import Worker
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from synapse_stream import voice
-from synapse_stream.producer.opening import IMPORTS
+from synapse_stream.producer.spool.opening import IMPORTS
+from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.producer.adopt import Adopter
+    from synapse_stream.producer.adoption.adopt import Adopter
     from synapse_stream.producer.lane import Lane
     from synapse_stream.settings import Settings
 
@@ -54,7 +54,7 @@ class Looking:
         try:
             if self._adopter is None:
                 with IMPORTS:
-                    from synapse_stream.producer.adopt import Adopter  # noqa: PLC0415 - seldom needed
+                    from synapse_stream.producer.adoption.adopt import Adopter  # noqa: PLC0415 - seldom needed
                 self._adopter = Adopter(self._settings, self._open_log)
             self._adopter.adopt()
         except Exception:  # noqa: BLE001 - it is not our own

@@ -12,18 +12,18 @@ from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING
 
-from synapse_stream import voice
-from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError, LogUnavailable, RunEnded
-from synapse_stream.producer.adopt import Adopter
+from synapse_stream.events.encoding import encode
+from synapse_stream.producer.adoption.adopt import Adopter
 from synapse_stream.producer.beats import Beats
 from synapse_stream.producer.crew import CREW
-from synapse_stream.producer.ended import Ended, note_ended
-from synapse_stream.producer.heir import Origin
-from synapse_stream.producer.info import ProducerInfo
-from synapse_stream.producer.journal import Journal
-from synapse_stream.producer.opening import open_spool, opener, say_what_waits
-from synapse_stream.producer.shipper import Shipper
+from synapse_stream.producer.shipping.heir import Origin
+from synapse_stream.producer.shipping.journal import Journal
+from synapse_stream.producer.shipping.shipper import Shipper
+from synapse_stream.producer.spool.ended import Ended, note_ended
+from synapse_stream.producer.spool.info import ProducerInfo
+from synapse_stream.producer.spool.opening import open_spool, opener, say_what_waits
+from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from math import inf
 from typing import Generic, TypeVar
 
-from synapse_stream import voice
-from synapse_stream.producer.doorbell import Doorbell
+from synapse_stream.producer.spool.doorbell import Doorbell
+from synapse_stream.saying import voice
 
 M = TypeVar("M")
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from synapse_stream import voice
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import Adopter
+from synapse_stream.producer.adoption.adopt import Adopter
+from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synapse_stream.producer.adopt import Adoption
+    from synapse_stream.producer.adoption.adopt import Adoption
     from synapse_stream.settings import Settings
 
 _LOOK_SECONDS = 1.0

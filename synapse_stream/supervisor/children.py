@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
-from synapse_stream.leash import leashed
-from synapse_stream.private import make_file, make_folder
-from synapse_stream.text import one_line
+from synapse_stream.saying.text import one_line
+from synapse_stream.system.leash import leashed
+from synapse_stream.system.private import make_file, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

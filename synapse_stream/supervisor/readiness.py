@@ -9,7 +9,7 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 
 from synapse_stream.errors import ConfigError
-from synapse_stream.text import one_line
+from synapse_stream.saying.text import one_line
 
 _ANSWER_SECONDS = 2.0
 _FREE_SECONDS = 2.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_stream.errors import ConfigError
-from synapse_stream.private import make_folder
+from synapse_stream.system.private import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

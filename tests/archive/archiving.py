@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from consumers.archive.fold import ArchiveFold
 from consumers.archiver import hold
 from consumers.store import open_store
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING
 
 if TYPE_CHECKING:
     from consumers.held import Held
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings

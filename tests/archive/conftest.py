@@ -8,7 +8,7 @@ import pytest
 
 from consumers.store import open_archive
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.log.job_reader import JobReader
+from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
 from tests.archive.archiving import Archiver
 from tests.consumers.conftest import store_url

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.batch import RawEntry, encode_fields, unpack
+from synapse_stream.entries.batch import RawEntry, encode_fields, unpack
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 FIRST_MS = 1_763_880_000_000
 

@@ -15,7 +15,7 @@ from tests.archive.entries import FIRST_MS, entry, stray
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
 
 JOB = "job-1"
 

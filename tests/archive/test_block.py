@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.archive.block import loose_blocks, packed_blocks, read_block
-from synapse_stream.batch import Batch, RawEntry, parse_fields
+from synapse_stream.entries.batch import Batch, RawEntry, parse_fields
 from synapse_stream.errors import DecodeError
 from tests.archive.entries import FIRST_MS, as_received, entry, stray, unpacked
 from tests.chains import Chain

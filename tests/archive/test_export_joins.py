@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consumers.archive.fold import ArchiveFold
 from consumers.audit.record import Record, lines_of
-from synapse_stream.batch import RawEntry
+from synapse_stream.entries.batch import RawEntry
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
 from synapse_stream.log.event_log import recorded_batch
@@ -23,7 +23,7 @@ from tests.chains import Chain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.exports.chains import Joins
     from synapse_stream.log.event_log import RecordedBatch
 

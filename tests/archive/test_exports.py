@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.batch import RawEntry
+from synapse_stream.entries.batch import RawEntry
 from synapse_stream.errors import DecodeError, JobExists
 from synapse_stream.exports.copies import import_run
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_stream.exports.chains import Joins
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.reading.job_reader import JobReader
     from tests.archive.archiving import Archiver
 
 JOB = "job-1"

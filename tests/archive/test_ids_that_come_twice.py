@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.position import BEGINNING, Position
-from synapse_stream.stream import JobStream
+from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.reading.stream import JobStream
 from tests.archive.archiving import keys
 from tests.archive.entries import entry
 from tests.chains import Chain
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store import StoredArchive
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings
     from tests.archive.archiving import Archiver
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import ConfigError, Trimmed
-from synapse_stream.log.job_reader import JobReader
-from synapse_stream.position import BEGINNING, Position
-from synapse_stream.stream import JobStream
+from synapse_stream.reading.job_reader import JobReader
+from synapse_stream.reading.stream import JobStream
 from tests.archive.archiving import keys
 from tests.chains import Chain
 

@@ -12,9 +12,9 @@ from consumers.history import History
 from consumers.marks import START, Mark
 from consumers.projections.run_state import RunStateView
 from consumers.store import open_archive, open_marks
-from synapse_stream.batch import encode_fields
+from synapse_stream.entries.batch import encode_fields
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import RecordedBatch, open_log
-from synapse_stream.position import BEGINNING, Position
 from tests.chains import Chain
 from tests.projecting import project
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from consumers.store import StoredMarks
     from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from synapse_stream.views import RunState
     from tests.archive.archiving import Archiver
 
 JOB = "job-1"

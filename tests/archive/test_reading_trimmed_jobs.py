@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from consumers.api.app import create_app
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING
 from tests.archive.archiving import keys
 from tests.chains import Chain
 from tests.http.serving import DEADLINE_SECONDS, served

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 
 from consumers.store import open_archive
 from consumers.store.schema import block
-from synapse_stream.batch import GENESIS
+from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError
-from synapse_stream.position import BEGINNING, Position
 from tests.archive.archiving import keys
 from tests.chains import Chain
 

@@ -7,23 +7,23 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from consumers.store.databases import Databases
-from synapse_stream.archive import open_archive
-from synapse_stream.audit import open_auditor
-from synapse_stream.batch import encode_fields, seal
+from synapse_stream.entries.answers import Outcome
+from synapse_stream.entries.batch import encode_fields, seal
 from synapse_stream.exports.copies import import_run
 from synapse_stream.exports.exact import ExactFile, write_exact
-from synapse_stream.log.answers import Outcome
-from synapse_stream.log.job_reader import JobReader
-from synapse_stream.stream import JobStream
+from synapse_stream.ports.archive import open_archive
+from synapse_stream.ports.audit import open_auditor
+from synapse_stream.reading.job_reader import JobReader
+from synapse_stream.reading.stream import JobStream
 from tests.chains import Chain
 from tests.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from synapse_stream.audit import Report
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.ports.audit import Report
     from synapse_stream.settings import Settings
 
 START = {"type": "run_started", "action": "train", "rank": 0, "attempt": 1, "host": "h", "pid": 1}

@@ -20,8 +20,8 @@ from consumers.archive.fold import ArchiveFold
 from consumers.errors import StoreUnavailable
 from consumers.notary import NotAnchored, Notary, voucher_of
 from consumers.store import open_store
-from synapse_stream.audit import Verdict, open_auditor
 from synapse_stream.errors import ConfigError
+from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.settings import Settings
 from tests.audit.tampering import Deployment, rechained
 from tests.postgres import postgres

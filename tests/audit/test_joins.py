@@ -11,7 +11,7 @@ from tests.archive.entries import entry
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import RawEntry
+    from synapse_stream.entries.batch import RawEntry
 
 JOB = "job-1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.audit import Verdict
+from synapse_stream.ports.audit import Verdict
 from tests.audit.tampering import END, START
 from tests.chains import Chain
 

@@ -22,7 +22,7 @@ from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.run_state import RunStateView
 from consumers.store import open_store
 from consumers.store.schema import mark
-from synapse_stream.audit import Verdict
+from synapse_stream.ports.audit import Verdict
 from tests.archive.archiving import Archiver
 from tests.audit.tampering import END, START, Deployment, rechained
 from tests.chains import Chain
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumers.store import ParkedEvent, Store
-    from synapse_stream.audit import Finding, Report
     from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.ports.audit import Finding, Report
 
 
 @pytest.fixture(autouse=True)

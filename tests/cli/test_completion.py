@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from synapse_stream.cli.app import app
-from synapse_stream.cli.completion import job_ids
+from synapse_stream.cli.shared.completion import job_ids
 from tests.chains import Chain
 from tests.projecting import project
 from tests.servers import wait_until

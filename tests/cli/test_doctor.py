@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.log.handshake import read_report
-from synapse_stream.operations import PROJECTIONS
-from synapse_stream.private import make_file, make_folder
+from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.system.private import make_file, make_folder
 from tests.chains import Chain
 from tests.projecting import project
 from tests.servers import TestServer, free_port

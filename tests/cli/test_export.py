@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import zstandard
 
-from synapse_stream.stream import JobStream
+from synapse_stream.reading.stream import JobStream
 from tests.chains import Chain
 from tests.projecting import Consumers, project
 from tests.servers import wait_until

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from synapse_stream.log.event_log import open_log
-from synapse_stream.stream import JobStream
+from synapse_stream.reading.stream import JobStream
 from tests.chains import Chain
 from tests.projecting import project
 from tests.servers import free_port, wait_until

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from tests.chains import Chain
 from tests.projecting import Consumers, project
 from tests.servers import free_port

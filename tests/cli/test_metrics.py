@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_stream.cli.sparkline import extremes, plot, sparkline
-from synapse_stream.views import Bucket
+from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
+from synapse_stream.ports.views import Bucket
 from tests.chains import Chain
 from tests.projecting import project
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.cli.watching import Watcher
-from synapse_stream.job_views import opened
-from synapse_stream.stream import JobStream
+from synapse_stream.cli.read.watching import Watcher
+from synapse_stream.reading.job_views import opened
+from synapse_stream.reading.stream import JobStream
 from tests.projecting import project
 from tests.stories import ENDED, SAID, asked, taken
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from synapse_stream.views import RunState
     from tests.cli.conftest import Said
 
 

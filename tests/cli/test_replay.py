@@ -10,11 +10,11 @@ import pytest
 from consumers.fold import JobFold
 from consumers.projections import reading
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import GENESIS
-from synapse_stream.cli.replay import _before, _Pace
+from synapse_stream.cli.read.replay import _before, _Pace
+from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
-from synapse_stream.position import BEGINNING, Position
-from synapse_stream.stream import JobStream
+from synapse_stream.reading.stream import JobStream
 from tests.chains import Chain
 from tests.servers import TestServer, wait_until
 from tests.stories import taken
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from synapse_stream.views import RunState
     from tests.cli.conftest import Said
 
 BELL = "\x1b]0;title\x07"
@@ -123,7 +123,7 @@ def test_a_part_begins_and_ends_with_the_positions_named(
 def test_it_waits_as_long_as_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: 100.0)
-    monkeypatch.setattr("synapse_stream.cli.replay.time", clock)
+    monkeypatch.setattr("synapse_stream.cli.read.replay.time", clock)
     pace = _Pace(2.0)
     ms = TIME // 1000
 

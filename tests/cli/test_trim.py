@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.store import open_store
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from tests.chains import Chain
 from tests.projecting import project
 

@@ -21,20 +21,20 @@ import pytest
 import typer
 
 from synapse_stream import JobStream
-from synapse_stream.cli.up import _wait_until_ready
+from synapse_stream.cli.operate.up import _wait_until_ready
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.models import RunStatus
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.ports.views import CompletenessStatus
 from synapse_stream.settings import Settings
 from synapse_stream.supervisor.readiness import Site
 from synapse_stream.supervisor.supervisor import Supervisor
-from synapse_stream.views import CompletenessStatus
 from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from synapse_stream.views import RunState
+    from synapse_stream.ports.views import RunState
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "synapse_stream.cli"]
@@ -313,7 +313,7 @@ def test_settings_that_a_child_refuses_end_it_with_the_reason(tmp_path: Path) ->
 def test_without_its_packages_it_names_what_to_install(
     command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr("synapse_stream.cli.up._NEEDED", ("consumers", f"no_{missing}"))
+    monkeypatch.setattr("synapse_stream.cli.operate.up._NEEDED", ("consumers", f"no_{missing}"))
 
     said = command("up")
 

@@ -19,12 +19,12 @@ from consumers.errors import StoreUnavailable
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.projections.run_state import RunStateView
-from synapse_stream.cli.board import Board
-from synapse_stream.cli.screens import Lines
-from synapse_stream.cli.watch import _follow
-from synapse_stream.cli.watching import Look, Watcher
-from synapse_stream.job_views import opened
+from synapse_stream.cli.read.board import Board
+from synapse_stream.cli.read.screens import Lines
+from synapse_stream.cli.read.watch import _follow
+from synapse_stream.cli.read.watching import Look, Watcher
 from synapse_stream.models import RunStatus
+from synapse_stream.reading.job_views import opened
 from tests.chains import Chain
 from tests.projecting import Consumers, project
 from tests.servers import wait_until
@@ -345,7 +345,7 @@ def test_a_store_that_goes_away_is_waited_for_and_said_once(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("synapse_stream.cli.watch._PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("synapse_stream.cli.read.watch._PATIENCE_SECONDS", 0.01)
     (last,) = looks(settings, job, [STARTED, end("cancelled")])
     watcher: Any = Unsteady(last)
 

@@ -10,7 +10,7 @@ import zstandard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synapse_stream.keys import Keys
+    from synapse_stream.entries.keys import Keys
 
 BOMB = zstandard.compress(b"\n" * (60 << 20))
 LARGEST_ID = 2**64 - 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.odd_things import ODD_THINGS, Place
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.groups import groups
 from tests.resilience_consumers.worker import Point
 from tests.servers import wait_until

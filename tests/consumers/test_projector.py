@@ -19,7 +19,7 @@ from consumers.projector import Projector
 from consumers.store import Store
 from consumers.store.databases import Databases
 from consumers.store.schema import chunk
-from synapse_stream.batch import encode_fields
+from synapse_stream.entries.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
 from tests.chains import Chain
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from consumers.projections.base import JobView
     from consumers.store import Lease
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 PATIENCE_SECONDS = 60.0
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]

@@ -15,7 +15,7 @@ from consumers.projections.run_state import RunStateView
 from consumers.store import open_views
 from consumers.store.generations import new, old
 from consumers.store.schema import chunk, job, lane, message, parked, run, series
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING
 from tests.projecting import Consumers, OlderMessageFeed
 from tests.resilience import calls
 from tests.servers import wait_until

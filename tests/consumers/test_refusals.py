@@ -15,7 +15,7 @@ from consumers.projections.run_state import RunStateView
 from consumers.projector import Projector
 from consumers.store import Databases, JobWrite, Store
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.test_bad_neighbours import jobs_of
 from tests.resilience_consumers.stage import GOES_ON
 from tests.servers import wait_until

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream.entries.answers import Outcome
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.log.answers import Outcome
 from synapse_stream.log.event_log import EventLog, open_log
-from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.cluster import TestCluster
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import LogUnavailable
+from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import PREFIX
-from synapse_stream.stream import JobStream
 from tests.chains import Chain
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import fakeredis
 import pytest
 
-from synapse_stream.batch import GENESIS
+from synapse_stream.entries.answers import Outcome
+from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.keys import Keys
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.keys import Keys
-from synapse_stream.log.answers import Outcome
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.replies import FeedPointer
-from synapse_stream.position import BEGINNING, Position
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.servers import TestServer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import pytest
 
+from synapse_stream.entries.keys import Keys
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.keys import Keys
 from synapse_stream.log import met
 from synapse_stream.log.event_log import EventLog, open_log
-from synapse_stream.position import BEGINNING
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.servers import TestServer

@@ -11,8 +11,8 @@ import pytest
 
 from synapse_stream.errors import ConfigError
 from synapse_stream.models import RunStatus
-from synapse_stream.stream import JobStream
-from synapse_stream.views import Health
+from synapse_stream.ports.views import Health
+from synapse_stream.reading.stream import JobStream
 from tests.chains import Chain
 from tests.projecting import project
 

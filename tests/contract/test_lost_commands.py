@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog, open_log
-from synapse_stream.position import BEGINNING
 from tests.chains import Chain
 from tests.servers import Fault, FaultProxy, TestServer, wait_until
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.settings import Settings
 
 LOSSES = [

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.events import Metrics, Undecodable, UnknownEvent
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.events.types import Metrics, Undecodable, UnknownEvent
+from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from synapse_stream.stream import JobStream
 from tests.chains import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from synapse_stream.events import RecordedEvent
+    from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
     from tests.servers import TestServer
 

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from synapse_stream.entries.answers import Outcome
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log import server as server_module
-from synapse_stream.log.answers import Outcome
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.server import EmbeddedServer, find_binary
-from synapse_stream.position import BEGINNING
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.servers import WRITES_FIRST, TestServer, free_port, wait_until

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_stream.log.event_log import open_log
+from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from synapse_stream.stream import JobStream
 from tests.chains import Chain
 from tests.servers import WRITES_FIRST, TestServer, wait_until
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from synapse_stream.events import RecordedEvent
+    from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
 
 STARTED = {"type": "run_started", "host": "h", "pid": 1, "rank": 0}

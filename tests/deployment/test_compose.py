@@ -19,7 +19,7 @@ from consumers.api.tokens import Role
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.users import rights
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.servers import TestServer
 

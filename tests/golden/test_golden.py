@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synapse_stream.events import EVENT_TYPES, dump, parse
+from synapse_stream.events.types import EVENT_TYPES, dump, parse
 
 FIXTURES = sorted(Path(__file__).parent.glob("*.jsonl"))
 

@@ -11,9 +11,9 @@ import pytest
 from consumers.fold import JobFold
 from consumers.projections.message_feed import MessageFeedView
 from synapse_stream.errors import DecodeError
-from synapse_stream.events import EVENT_TYPES, Message, UnknownEvent, dump, parse
+from synapse_stream.events.types import EVENT_TYPES, Message, UnknownEvent, dump, parse
+from synapse_stream.events.upcasts import STEPS, upcast
 from synapse_stream.log.event_log import RecordedBatch
-from synapse_stream.upcasts import STEPS, upcast
 from tests.chains import Chain
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import orjson
 
 from consumers.api import events, shapes
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.log.event_log import open_log
-from synapse_stream.position import BEGINNING
 from tests.chains import Chain
 from tests.http.scene import EPOCHS, HOSTILE
 

@@ -12,13 +12,13 @@ from consumers.marks import START, Mark
 from consumers.projections import reading
 from consumers.projections.run_state import RunStateView
 from consumers.store import open_marks
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import RecordedBatch, open_log
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.position import Position
+from synapse_stream.ports.history import parse_moment
+from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from synapse_stream.stream import JobStream
-from synapse_stream.views.history import parse_moment
 from tests.chains import Chain
 from tests.http.scene import EPOCHS, STARTED, TIME, progress
 from tests.servers import TestServer
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.views import RunState
+    from synapse_stream.ports.views import RunState
 
 SECOND = 1_000_000
 

@@ -17,8 +17,8 @@ from consumers.api.app import create_app
 from consumers.store import open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import open_log
+from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
-from synapse_stream.views import SeriesKey
 from tests.chains import Chain
 from tests.http.scene import STARTED, message
 from tests.http.serving import DEADLINE_SECONDS, asked, served

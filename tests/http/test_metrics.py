@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from pyarrow import parquet
 
-from synapse_stream.views.table import utc
+from synapse_stream.ports.views.table import utc
 from tests.http.scene import EPOCHS, HOSTILE
 
 if TYPE_CHECKING:

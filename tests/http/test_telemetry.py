@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.api.app import create_app
 from synapse_stream.log.event_log import open_log
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.http.serving import DEADLINE_SECONDS, asked

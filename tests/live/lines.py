@@ -8,7 +8,7 @@ import orjson
 
 from consumers.api.live.frames import Frame, frame
 from consumers.api.shapes import Line
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 
 
 def line(position: Position, event: dict[str, Any]) -> Line:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from consumers.api.live import channel as module
 from consumers.api.live.channel import Channel
 from consumers.api.live.tracker import Snapshot, Tracker
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.entries.position import BEGINNING, Position
 from tests.live.lines import one_frame, places
 
 if TYPE_CHECKING:

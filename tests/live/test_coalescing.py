@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from consumers.api.live.coalescing import Coalescer
 from consumers.api.shapes import Line
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 from tests.live.lines import line
 
 STEPS = st.sampled_from([None, "", "fit", "eval"])

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from synapse_stream import JobStream
-from synapse_stream.position import BEGINNING
-from synapse_stream.views import SILENT_AFTER_MS
+from synapse_stream.entries.position import BEGINNING
+from synapse_stream.ports.views import SILENT_AFTER_MS
 from tests.live.conftest import Deployment, message, metrics, progress
 from tests.projecting import project
 from tests.resilience_live.reader import Told

@@ -5,7 +5,7 @@ import pytest
 
 from consumers.api.live import frames
 from consumers.api.shapes import Line
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 from tests.live.lines import line, one_frame, places
 
 AT = Position(5, 1, 2)

@@ -12,8 +12,8 @@ from consumers.api.live.tracker import Tracker
 from consumers.fold import JobFold
 from consumers.projections.run_state import RunStateView
 from consumers.store import open_archive
-from synapse_stream.batch import encode_fields
-from synapse_stream.log.job_reader import JobReader
+from synapse_stream.entries.batch import encode_fields
+from synapse_stream.reading.job_reader import JobReader
 from tests.chains import Chain
 from tests.live.conftest import STARTED, Deployment, message
 from tests.live.lines import places
@@ -21,7 +21,7 @@ from tests.live.lines import places
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
 REWIND_MS = 1_000
 

@@ -13,7 +13,7 @@ import httpx
 from consumers.projections import PROJECTIONS
 from consumers.store import open_store
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.run import open_run
+from synapse_stream.reporting.run import open_run
 from synapse_stream.settings import Settings
 from tests.http.serving import DEADLINE_SECONDS
 from tests.projecting import wait_for_views
@@ -22,7 +22,7 @@ from tests.servers import TestServer, free_port, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from synapse_stream.context import RuntimeContext
+    from synapse_stream.reporting.context import RuntimeContext
 
 
 class Deployment:

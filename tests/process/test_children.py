@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream import JobStream
-from synapse_stream.lives import End, Joined, RunStarted
+from synapse_stream.events.lives import End, Joined, RunStarted
 from tests.leaving import need
 from tests.servers import free_port
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream import JobStream
-from synapse_stream.lives import Joined, Resumed, RunStarted
+from synapse_stream.events.lives import Joined, Resumed, RunStarted
 
 if TYPE_CHECKING:
     from tests.leaving import Leaving, Left

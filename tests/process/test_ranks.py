@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.lives import Joined, RunStarted
+from synapse_stream.events.lives import Joined, RunStarted
 
 if TYPE_CHECKING:
     from tests.leaving import Leaving, Left

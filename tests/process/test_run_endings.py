@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.events import ProducerLost
+from synapse_stream.events.types import ProducerLost
 from synapse_stream.log.event_log import open_log
 from tests.servers import free_port
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.events import Log
+from synapse_stream.events.types import Log
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import Adopter
+from synapse_stream.producer.adoption.adopt import Adopter
 
 if TYPE_CHECKING:
     from tests.leaving import Leaving, Left

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.lives import Terminating
+from synapse_stream.events.lives import Terminating
 from tests.leaving import HEAD
 
 if TYPE_CHECKING:

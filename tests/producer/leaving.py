@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synapse_stream.producer.search import spools
+from synapse_stream.producer.adoption.search import spools
 from synapse_stream.settings import PREFIX
 
 if TYPE_CHECKING:

@@ -17,18 +17,18 @@ import pytest
 
 from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.producer.adopt import Adopter, Mandate, adopt_all
-from synapse_stream.producer.left import LeftHome
-from synapse_stream.producer.notes import ChildNote, claims, note_child
-from synapse_stream.producer.search import bury, own_pair, spools
-from synapse_stream.producer.seat import Seat
-from synapse_stream.stream import JobStream
+from synapse_stream.producer.adoption.adopt import Adopter, Mandate, adopt_all
+from synapse_stream.producer.adoption.left import LeftHome
+from synapse_stream.producer.adoption.search import bury, own_pair, spools
+from synapse_stream.producer.adoption.seat import Seat
+from synapse_stream.producer.spool.notes import ChildNote, claims, note_child
+from synapse_stream.reading.stream import JobStream
 from tests.producer.leaving import KILL, WAIT, die, live, named
 from tests.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.producer.rescue import Adoption
+    from synapse_stream.producer.adoption.rescue import Adoption
     from synapse_stream.settings import Settings
 
 MESSAGES = ["message", "message"]

@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.batch import GENESIS
+from synapse_stream.entries.answers import Ack, Outcome
+from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.log.answers import Ack, Outcome
 from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.position import BEGINNING
-from synapse_stream.producer.adopt import adopt_all
+from synapse_stream.producer.adoption.adopt import adopt_all
 from synapse_stream.producer.lane import Lane
-from synapse_stream.producer.segment import Chunk
-from synapse_stream.producer.shipper import Shipper
+from synapse_stream.producer.shipping.shipper import Shipper
+from synapse_stream.producer.spool.segment import Chunk
 from synapse_stream.settings import PREFIX, Settings
 from tests.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.errors import ConfigError
     from synapse_stream.log.event_log import EventLog
 

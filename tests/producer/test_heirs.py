@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from synapse_stream.batch import GENESIS, seal
+from synapse_stream.entries.batch import GENESIS, seal
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.position import BEGINNING
-from synapse_stream.producer.heads import Heads
-from synapse_stream.producer.heir import renumber
+from synapse_stream.producer.shipping.heads import Heads
+from synapse_stream.producer.shipping.heir import renumber
 from tests.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
 

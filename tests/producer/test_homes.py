@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from synapse_stream.errors import DecodeError
-from synapse_stream.producer.homes import Homes, make_homes
-from synapse_stream.producer.info import DESCRIPTION, ProducerInfo, UnknownFormat
-from synapse_stream.producer.life import is_kept
-from synapse_stream.producer.roots import hot_root
+from synapse_stream.producer.spool.homes import Homes, make_homes
+from synapse_stream.producer.spool.info import DESCRIPTION, ProducerInfo, UnknownFormat
+from synapse_stream.producer.spool.life import is_kept
+from synapse_stream.producer.spool.roots import hot_root
 from synapse_stream.settings import Settings
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="leases are a thing of Linux")
@@ -92,7 +92,7 @@ def test_a_living_process_shows_life_when_its_descriptors_were_closed(tmp_path: 
     program = """
 import os, signal, sys
 from pathlib import Path
-from synapse_stream.producer.homes import make_homes
+from synapse_stream.producer.spool.homes import make_homes
 from tests.producer.test_homes import described, refuse
 root = Path(sys.argv[1])
 homes = make_homes(described(root), None, root / "cold", refuse)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_stream.batch import GENESIS
-from synapse_stream.producer.journal import Journal
-from synapse_stream.producer.notes import ChildNote, Name, children, claim, claims, note_child
-from synapse_stream.producer.sent import NOTHING, SENT, Mark, Progress, Sent, load
+from synapse_stream.entries.batch import GENESIS
+from synapse_stream.producer.shipping.journal import Journal
+from synapse_stream.producer.spool.notes import ChildNote, Name, children, claim, claims, note_child
+from synapse_stream.producer.spool.sent import NOTHING, SENT, Mark, Progress, Sent, load
 
 if TYPE_CHECKING:
     from pathlib import Path

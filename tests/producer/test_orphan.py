@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.producer.left import LeftHome
-from synapse_stream.producer.mending import mend
-from synapse_stream.producer.orphan import Orphan
+from synapse_stream.producer.adoption.left import LeftHome
+from synapse_stream.producer.adoption.orphan import Orphan
+from synapse_stream.producer.spool.mending import mend
 from tests.homes import make
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from synapse_stream.encoding import encode
+from synapse_stream.events.encoding import encode
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.producer.segment import Segment
+from synapse_stream.producer.spool.segment import Segment
 from synapse_stream.settings import Settings
 from tests.homes import segments
 from tests.producer.test_spool import Desk

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.producer.segment import Cursor, Segment, used_bytes
+from synapse_stream.producer.spool.segment import Cursor, Segment, used_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from synapse_stream.producer.shedding import Pressure, Shedding
+from synapse_stream.producer.spool.shedding import Pressure, Shedding
 
 NEVER_SHED = ("message", "log", "run_started", "action", "end", "loss", "producer_lost")
 

@@ -12,20 +12,20 @@ import orjson
 import pytest
 
 from consumers.projections.checks import LATEST_TIME
-from synapse_stream.encoding import encode
 from synapse_stream.errors import RunEnded
-from synapse_stream.producer.case import Case
-from synapse_stream.producer.doorbell import Doorbell
-from synapse_stream.producer.room import Room
-from synapse_stream.producer.search import Pair
-from synapse_stream.producer.shelf import Shelf
-from synapse_stream.producer.spool import Spool
-from synapse_stream.producer.verdict import Kind
+from synapse_stream.events.encoding import encode
+from synapse_stream.producer.adoption.case import Case
+from synapse_stream.producer.adoption.search import Pair
+from synapse_stream.producer.adoption.verdict import Kind
+from synapse_stream.producer.spool.doorbell import Doorbell
+from synapse_stream.producer.spool.room import Room
+from synapse_stream.producer.spool.shelf import Shelf
+from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.settings import MIB, Settings
 from tests.homes import make, segments
 
 if TYPE_CHECKING:
-    from synapse_stream.producer.segment import Segment
+    from synapse_stream.producer.spool.segment import Segment
 
 READ_BYTES = 512 * 1024
 

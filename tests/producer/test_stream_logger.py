@@ -8,8 +8,8 @@ import pytest
 
 from synapse_stream.errors import LogUnavailable, RunEnded
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.producer.search import spools
-from synapse_stream.stream import JobStream
+from synapse_stream.producer.adoption.search import spools
+from synapse_stream.reading.stream import JobStream
 from tests.servers import wait_until
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from synapse_stream.producer.belonging import Mandate, why_not
-from synapse_stream.producer.info import ProducerInfo
-from synapse_stream.producer.verdict import Evidence, Kernel, Kind, Process, judge
+from synapse_stream.producer.adoption.belonging import Mandate, why_not
+from synapse_stream.producer.adoption.verdict import Evidence, Kernel, Kind, Process, judge
+from synapse_stream.producer.spool.info import ProducerInfo
 from synapse_stream.settings import Settings
 
 DEAD = Evidence(

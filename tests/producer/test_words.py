@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_stream import voice
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
-from synapse_stream.stream import JobStream
+from synapse_stream.reading.stream import JobStream
+from synapse_stream.saying import voice
 from tests.servers import wait_until
 
 if TYPE_CHECKING:

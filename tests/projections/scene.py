@@ -9,13 +9,13 @@ from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.projections.reading import run_state
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 from tests.chains import Chain
 
 if TYPE_CHECKING:
     from consumers.projections.base import JobView, MessageRow, Points
-    from synapse_stream.views import Attempt, RunState, SeriesKey
+    from synapse_stream.ports.views import Attempt, RunState, SeriesKey
 
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
 START = 1_763_880_000_000_000

@@ -16,7 +16,7 @@ from tests.projections.events import placed_events
 from tests.projections.scene import Scene, ended, event, progress, scene, started
 
 if TYPE_CHECKING:
-    from synapse_stream.views import RunState
+    from synapse_stream.ports.views import RunState
 
 
 def both(told: Scene) -> tuple[RunState | None, RunState | None, int]:

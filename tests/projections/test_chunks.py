@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from consumers import bodies, chunks, packing, stats
 from consumers.chunks import MOST_POINTS, Chunk, encode
 from consumers.projections.base import Points, begin_points
+from synapse_stream.entries.limits import compress
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
-from synapse_stream.limits import compress
-from synapse_stream.position import Position
-from synapse_stream.views import Axis
+from synapse_stream.ports.views import Axis
 from tests.projections.series import points, same, some_points, values
 
 

@@ -11,9 +11,9 @@ from consumers.fold import JobFold, Parked, fold_job
 from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.reading import position, run_state
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.entries.batch import GENESIS, Batch
+from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import RecordedBatch
-from synapse_stream.position import Position
 from tests.projections.scene import VIEWS, Scene, message, progress, scene, started
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from synapse_stream.models import RunStatus
-from synapse_stream.views import Health, health
+from synapse_stream.ports.views import Health, health
 from tests.projections.scene import Scene, event, started
 
 

@@ -18,14 +18,14 @@ from consumers import canonical
 from consumers.fold import UNFORESEEN, JobFold, Parked
 from consumers.projections.base import joined
 from consumers.projections.reading import message, run_state
-from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 from tests.projections.events import any_events, event_lists, fuzzed_lines
 from tests.projections.scene import VIEWS
 
 if TYPE_CHECKING:
     from consumers.projections.base import JobView, MessageRow, Points
-    from synapse_stream.views import SeriesKey
+    from synapse_stream.ports.views import SeriesKey
 
 Lines = list[bytes]
 each_view = pytest.mark.parametrize("view", VIEWS)

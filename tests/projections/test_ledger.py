@@ -7,8 +7,8 @@ import pytest
 from consumers.fold import JobFold
 from consumers.ledger import Ledger
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import GENESIS, Batch, decode_events
-from synapse_stream.views import CompletenessStatus
+from synapse_stream.entries.batch import GENESIS, Batch, decode_events
+from synapse_stream.ports.views import CompletenessStatus
 from tests.projections.scene import (
     ended,
     event,

@@ -8,8 +8,8 @@ import pytest
 
 from consumers.projections import reading
 from consumers.projections.message_feed import MessageFeedView
-from synapse_stream.position import Position
-from synapse_stream.views import Message, render
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.views import Message, render
 from tests.projections.scene import START, Scene, event, message, metrics, scene, started
 
 FULL_WIDTH = (

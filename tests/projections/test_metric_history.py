@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from consumers.projections.metric_history import MetricHistoryView
-from synapse_stream.position import Position
-from synapse_stream.views import SeriesKey
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.views import SeriesKey
 from tests.projections.scene import SECOND, START, Scene, event, metrics, progress, scene, started
 
 if TYPE_CHECKING:

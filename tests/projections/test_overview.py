@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumers import chunks
 from consumers.overview import Bucketing, Sketch
-from synapse_stream.views import Axis, Bucket
+from synapse_stream.ports.views import Axis, Bucket
 from tests.projections.series import points, some_points
 
 if TYPE_CHECKING:

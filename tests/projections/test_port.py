@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import ConfigError
-from synapse_stream.position import Position
+from synapse_stream.ports.views import Series, SeriesKey, open_views
 from synapse_stream.settings import Settings
-from synapse_stream.views import Series, SeriesKey, open_views
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from synapse_stream.models import RunStatus
-from synapse_stream.views import CompletenessStatus, Health
+from synapse_stream.ports.views import CompletenessStatus, Health
 from tests.projections.scene import (
     asked,
     child,

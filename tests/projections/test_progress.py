@@ -9,7 +9,7 @@ import pytest
 from tests.projections.scene import SECOND, START, Scene, ended, event, progress, scene, started
 
 if TYPE_CHECKING:
-    from synapse_stream.views import StepState
+    from synapse_stream.ports.views import StepState
 
 
 def step(told: Scene) -> StepState:

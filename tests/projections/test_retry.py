@@ -11,9 +11,9 @@ from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.projections.reading import run_state
 from consumers.projections.run_state import RunStateView
+from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.models import ActionStatus, RunStatus
-from synapse_stream.position import Position
 from tests.projecting import OlderMessageFeed, OlderMetricHistory, OlderRunState
 from tests.projections.scene import (
     START,
@@ -30,7 +30,7 @@ from tests.projections.scene import (
 if TYPE_CHECKING:
     from consumers.fold import Parked
     from consumers.projections.base import JobView
-    from synapse_stream.views import Attempt, RunState
+    from synapse_stream.ports.views import Attempt, RunState
 
 NEW: dict[str, Any] = {"is_new": True}
 """What only the views of today can apply."""

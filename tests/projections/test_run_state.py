@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from consumers.projections.run_state import RunStateView
+from synapse_stream.entries.position import Position
 from synapse_stream.models import ActionStatus, RunStatus
-from synapse_stream.position import Position
 from tests.projections.scene import (
     SECOND,
     START,

@@ -10,9 +10,12 @@ import orjson
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from synapse_stream import rules
-from synapse_stream.encoding import MAX_EVENT_BYTES, encode, restore
-from synapse_stream.events import (
+from synapse_stream.events import rules
+from synapse_stream.events.encoding import MAX_EVENT_BYTES, encode, restore
+from synapse_stream.events.names import storable
+from synapse_stream.events.plain import plain
+from synapse_stream.events.tags import nearest_float, tag
+from synapse_stream.events.types import (
     DevEvent,
     End,
     Log,
@@ -24,9 +27,6 @@ from synapse_stream.events import (
     dump,
     parse,
 )
-from synapse_stream.names import storable
-from synapse_stream.plain import plain
-from synapse_stream.tags import nearest_float, tag
 from tests.property.weird import HASHABLE, JSON, KEYS, TEXT, WEIRD
 
 MAPPINGS = st.dictionaries(KEYS, JSON, max_size=4)

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from consumers.archive.fold import ArchiveFold
 from consumers.projections.reading import message, run_state
 from consumers.projections.run_state import RunStateView
-from synapse_stream import rules
-from synapse_stream.context import RuntimeContext
-from synapse_stream.encoding import encode, encode_plainest_metrics
-from synapse_stream.events import UnknownEvent, parse
+from synapse_stream.events import rules
+from synapse_stream.events.encoding import encode, encode_plainest_metrics
+from synapse_stream.events.types import UnknownEvent, parse
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.null import NullLogger
 from synapse_stream.redaction.body import redact_body
+from synapse_stream.reporting.context import RuntimeContext
 from tests.projections.scene import START, VIEWS, Scene
 from tests.property.weird import WEIRD
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from synapse_stream.encoding import encode
 from synapse_stream.errors import ConfigError
+from synapse_stream.events.encoding import encode
 from synapse_stream.redaction import redact, redact_body, redact_text
 from synapse_stream.redaction.body import compiled
 from synapse_stream.settings import Settings

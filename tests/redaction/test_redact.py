@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from synapse_stream.events import DevEvent, parse
+from synapse_stream.events.types import DevEvent, parse
 from synapse_stream.redaction import looks_secret, redact, redact_body
 
 SECRET = "hunter2"

@@ -12,12 +12,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import adopt_all
+from synapse_stream.producer.adoption.adopt import adopt_all
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
-    from synapse_stream.log.answers import Ack
+    from synapse_stream.entries.answers import Ack
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import EventLog
 
 

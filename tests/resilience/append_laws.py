@@ -20,24 +20,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from typing_extensions import override
 
-from synapse_stream.encoding import encode
+from synapse_stream.entries.keys import Keys
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.keys import Keys
+from synapse_stream.events.encoding import encode
 from synapse_stream.log.event_log import EventLog
-from synapse_stream.position import BEGINNING
-from synapse_stream.producer.adopt import adopt_all
-from synapse_stream.producer.doorbell import Doorbell
-from synapse_stream.producer.roots import hot_root
-from synapse_stream.producer.shelf import Shelf
-from synapse_stream.producer.shipper import Shipper
-from synapse_stream.producer.spool import Spool
+from synapse_stream.producer.adoption.adopt import adopt_all
+from synapse_stream.producer.shipping.shipper import Shipper
+from synapse_stream.producer.spool.doorbell import Doorbell
+from synapse_stream.producer.spool.roots import hot_root
+from synapse_stream.producer.spool.shelf import Shelf
+from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.settings import MIB, Settings
 from tests.homes import described, make
 from tests.resilience.memory_plugin import TORN, Plugin, body_of, linked_lines, tear
 from tests.resilience.memory_server import Killed, Link, LinkFault, MemoryServer
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from tests.resilience.memory_server import State
 
 JOB = "job-1"

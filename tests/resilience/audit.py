@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.batch import GENESIS
+from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.replies import FeedPointer
-from synapse_stream.position import BEGINNING, Position
 from tests.resilience import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import EventLog, RecordedBatch
     from tests.resilience.plugin import Role
     from tests.resilience.witness import Witness

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from synapse_stream.context import RuntimeContext
+    from synapse_stream.reporting.context import RuntimeContext
 
 KINDS = ("message", "metrics", "progress", "dev_event", "log")
 _PADDING = (0, 1, 0, 3, 0, 10, 0)

@@ -6,7 +6,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.producer.segment import used_bytes
+from synapse_stream.producer.spool.segment import used_bytes
 from synapse_stream.settings import MIB
 from tests.resilience.audit import read_all
 from tests.resilience.report import Result

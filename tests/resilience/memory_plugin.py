@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from synapse_stream.batch import GENESIS
+from synapse_stream.entries.batch import GENESIS
 
 if TYPE_CHECKING:
-    from synapse_stream.batch import Batch
-    from synapse_stream.producer.shelf import Shelf
-    from synapse_stream.producer.shipper import Shipper
-    from synapse_stream.producer.spool import Spool
+    from synapse_stream.entries.batch import Batch
+    from synapse_stream.producer.shipping.shipper import Shipper
+    from synapse_stream.producer.spool.shelf import Shelf
+    from synapse_stream.producer.spool.spool import Spool
 
 TORN: dict[str, bytes] = {
     "nothing": b"",

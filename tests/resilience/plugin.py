@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 
-from synapse_stream.run import open_run
+from synapse_stream.reporting.run import open_run
 from tests.resilience import calls
 from tests.resilience.witness import Witness
 
 if TYPE_CHECKING:
-    from synapse_stream.context import RuntimeContext
+    from synapse_stream.reporting.context import RuntimeContext
 
 EXCEPTION = 70
 """Exit status of a plugin that saw an exception of a report call."""

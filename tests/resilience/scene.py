@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import adopt_all
-from synapse_stream.producer.roots import hot_root
+from synapse_stream.producer.adoption.adopt import adopt_all
+from synapse_stream.producer.spool.roots import hot_root
 from synapse_stream.settings import PREFIX, Settings
 from tests.homes import own_memory
 from tests.resilience.audit import Audit, Tally
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.producer.adopt import Adoption
+    from synapse_stream.producer.adoption.adopt import Adoption
 
 AGAIN = "takes events again"
 """What the library logs when an outage is over."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from synapse_stream.batch import Batch
-from synapse_stream.keys import Keys
+from synapse_stream.entries.batch import Batch
+from synapse_stream.entries.keys import Keys
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.log.event_log import EventLog
-from synapse_stream.position import BEGINNING
 from tests.resilience.memory_server import MemoryServer
 
 if TYPE_CHECKING:

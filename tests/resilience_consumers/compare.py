@@ -13,7 +13,7 @@ from consumers.projections import PROJECTIONS
 from consumers.store import StoredArchive, folds, histories, messages, metrics, parked
 from consumers.store.databases import Databases
 from synapse_stream.log.event_log import open_log
-from synapse_stream.log.job_reader import JobReader
+from synapse_stream.reading.job_reader import JobReader
 from tests.resilience.audit import Tally, read_all
 from tests.resilience_consumers.compare_archive import compare_archive
 from tests.resilience_consumers.counting import count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumers.archive.fold import ArchiveFold
-from synapse_stream.batch import RawEntry, parse_fields, unpack
+from synapse_stream.entries.batch import RawEntry, parse_fields, unpack
 from tests.resilience_consumers.counting import count
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from consumers.archive.block import packed_blocks
 from consumers.archive.fold import ArchiveFold
 from consumers.projections import PROJECTIONS
 from consumers.store.databases import Databases
-from synapse_stream.batch import Batch, RawEntry, encode_fields, seal
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.batch import Batch, RawEntry, encode_fields, seal
+from synapse_stream.entries.position import BEGINNING
 from tests.archive.entries import as_received
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import zstandard
 from consumers.fold import JobFold
 from consumers.ledger import Ledger, stands_for_range
 from consumers.projections.run_state import RunStateView
-from synapse_stream.batch import GENESIS, encode_fields
+from synapse_stream.entries.batch import GENESIS, encode_fields
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.resilience import calls

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.postgres import NO_POSTGRES
 from tests.resilience.report import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.consumers.odd_things import ODD_THINGS, Place
 from tests.resilience.report import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumers.projections import PROJECTIONS
 from consumers.store import open_views
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.settings import Settings
 from tests.resilience.report import Result
 from tests.resilience_consumers.stage import Stage

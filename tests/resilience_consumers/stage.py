@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from consumers.store import open_store
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import PREFIX
 from tests.chains import Chain
 from tests.postgres import NO_POSTGRES, PostgresServer, find_programs

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
 
     Run = list[list[bytes]]  # the lines of each of its producers
 

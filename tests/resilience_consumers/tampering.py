@@ -13,8 +13,8 @@ from consumers.anchoring import anchors_of, signer_of
 from consumers.notary import Notary
 from consumers.store import open_store
 from synapse_stream import open_run
-from synapse_stream.audit import Report, Verdict, open_auditor
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.ports.audit import Report, Verdict, open_auditor
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.projecting import project

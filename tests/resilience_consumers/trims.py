@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
 from synapse_stream.log.replies import entry_id
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from synapse_stream.stream import JobStream
 from tests.resilience.report import Result
 from tests.resilience_consumers.compare import Comparison
 from tests.resilience_consumers.counting import count as count_differences

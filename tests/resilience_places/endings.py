@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synapse_stream.stream import JobStream
+from synapse_stream.reading.stream import JobStream
 from tests.resilience.report import Result
 from tests.resilience.scene import Scene
 from tests.resilience_places import interpreters
@@ -17,7 +17,7 @@ from tests.servers import TestServer, wait_until
 if TYPE_CHECKING:
     from random import Random
 
-    from synapse_stream.views.run_state import Attempt
+    from synapse_stream.ports.views.run_state import Attempt
 
 _AS_USUAL = ("env", "--default-signal=INT,HUP,TERM")  # whoever starts this may ignore some
 _ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.run import open_run
+from synapse_stream.reporting.run import open_run
 from tests.resilience_places.pooled import PoolRole, Task
 
 if TYPE_CHECKING:

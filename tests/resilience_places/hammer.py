@@ -9,7 +9,7 @@ import select
 import sys
 
 from synapse_stream.log.event_log import open_log
-from synapse_stream.producer.adopt import adopt_all
+from synapse_stream.producer.adoption.adopt import adopt_all
 from synapse_stream.settings import Settings
 
 

@@ -7,16 +7,16 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from synapse_stream.entries.position import Position
 from synapse_stream.models import RunStatus
-from synapse_stream.position import Position
-from synapse_stream.stream import JobStream
-from synapse_stream.views import CompletenessStatus
+from synapse_stream.ports.views import CompletenessStatus
+from synapse_stream.reading.stream import JobStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from synapse_stream.ports.views.run_state import Attempt, RunState
     from synapse_stream.settings import Settings
-    from synapse_stream.views.run_state import Attempt, RunState
     from tests.resilience.audit import Tally
     from tests.resilience.report import Result
     from tests.resilience.scene import Scene

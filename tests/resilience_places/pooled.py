@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 
-from synapse_stream.run import open_run
+from synapse_stream.reporting.run import open_run
 from tests.resilience.plugin import EXCEPTION, Plugin, Role
 from tests.resilience_places import pool_ways
 from tests.resilience_places.troubled import SturdyHandler
 
 if TYPE_CHECKING:
-    from synapse_stream.context import RuntimeContext
+    from synapse_stream.reporting.context import RuntimeContext
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from synapse_stream.views import CompletenessStatus
+from synapse_stream.ports.views import CompletenessStatus
 from tests.resilience.report import Result
 from tests.resilience.scene import Scene
 from tests.resilience_places import pool_ways

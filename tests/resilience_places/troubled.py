@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 import orjson
 from typing_extensions import override
 
-from synapse_stream.run import open_run
+from synapse_stream.reporting.run import open_run
 from tests.resilience.plugin import EXCEPTION, Plugin, Role
 from tests.resilience.witness import Witness
 from tests.resilience_places.troubles import SILENT, TROUBLES, are_own_files_well
 
 if TYPE_CHECKING:
-    from synapse_stream.context import RuntimeContext
+    from synapse_stream.reporting.context import RuntimeContext
 
 BEFORE = -1
 MEDDLED = 71

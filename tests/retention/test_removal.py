@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.store import open_archive
-from synapse_stream.audit import Verdict, open_auditor
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import Trimmed
-from synapse_stream.log.job_reader import JobReader
-from synapse_stream.position import BEGINNING
-from synapse_stream.retention import Trimmer
+from synapse_stream.operating.retention import Trimmer
+from synapse_stream.ports.audit import Verdict, open_auditor
+from synapse_stream.reading.job_reader import JobReader
 from tests.chains import Chain
 from tests.projecting import project
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.log.handshake import ServerReport
-from synapse_stream.operations import PROJECTIONS
-from synapse_stream.retention import Cut, EntryId, Room, find_cut, room_of
+from synapse_stream.operating.retention import Cut, EntryId, Room, find_cut, room_of
+from synapse_stream.ports.operations import PROJECTIONS
 
 NOW = 1_000_000
 OVERLAP, HOT = 10_000, 60_000

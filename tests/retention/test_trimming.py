@@ -16,13 +16,13 @@ from consumers.archive.fold import ArchiveFold
 from consumers.archiver import hold
 from consumers.projections.message_feed import MessageFeedView
 from consumers.store import open_archive, open_store
+from synapse_stream.entries.answers import Outcome
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable, Trimmed
-from synapse_stream.log.answers import Outcome
-from synapse_stream.log.job_reader import JobReader
 from synapse_stream.log.trimming import TrimLog
-from synapse_stream.operations import PROJECTIONS
-from synapse_stream.position import BEGINNING
-from synapse_stream.retention import Trimmer
+from synapse_stream.operating.retention import Trimmer
+from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.projecting import project
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store import Store
-    from synapse_stream.batch import Batch
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.log.trimming import TrimCount
 

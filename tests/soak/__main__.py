@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import PREFIX, Settings
-from synapse_stream.stream import JobStream
 from tests.servers import TestServer
 from tests.soak.gauges import Gauges
 

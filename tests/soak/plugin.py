@@ -8,7 +8,7 @@ import threading
 import time
 
 from synapse_stream import open_run
-from synapse_stream.signals import on_signals
+from synapse_stream.system.signals import on_signals
 
 
 def main(name: str, rate: float, seconds_a_run: float) -> None:

@@ -11,7 +11,7 @@ from consumers.projections.message_feed import MessageFeedView
 from consumers.projections.metric_history import MetricHistoryView
 from consumers.projections.run_state import RunStateView
 from consumers.store import JobWrite
-from synapse_stream.batch import GENESIS, Batch
+from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from consumers.projections.base import Points
 from consumers.store import JobWrite
 from consumers.store.schema import chunk, series
-from synapse_stream.views import SeriesKey
+from synapse_stream.ports.views import SeriesKey
 from tests.store.jobs import SECONDS
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from consumers.errors import StoreUnavailable
 from consumers.fold import Parked
 from consumers.store import JobWrite
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 from tests.store.jobs import (
     FIRST_MS,
     MESSAGES,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consumers.store import open_store
-from synapse_stream.operations import PROJECTIONS
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.machine import end_lacking
 from tests.store.jobs import RUN_STATE, Committer, started

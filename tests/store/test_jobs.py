@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.fold import Parked
+from synapse_stream.entries.position import Position
 from synapse_stream.models import RunStatus
-from synapse_stream.position import Position
 from tests.store.jobs import (
     FIRST_MS,
     MESSAGES,

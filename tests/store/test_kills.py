@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from consumers.store.schema import checkpoint
-from synapse_stream.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING
 from tests.store.jobs import MESSAGES, METRICS, RUN_STATE, Committer, message, metrics, started
 from tests.store.writer import JOB, KEY
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.models import LogLevel
-from synapse_stream.position import BEGINNING
 from tests.store.jobs import FIRST_MS, MESSAGES, Committer, message, project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumers.store import Store, StoredViews
-    from synapse_stream.views import Message
+    from synapse_stream.ports.views import Message
 
 LEVELS = ("info", "warning", "danger", "debug")
 STEPS = (None, "training", "eval")

@@ -10,9 +10,9 @@ import pytest
 
 from consumers.chunks import MOST_POINTS
 from consumers.store.schema import chunk
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
-from synapse_stream.position import Position
-from synapse_stream.views import Axis, SeriesKey
+from synapse_stream.ports.views import Axis, SeriesKey
 from tests.store.jobs import METRICS, Committer, metrics
 from tests.store.points import LOSS, Writer, same
 

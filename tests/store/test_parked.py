@@ -8,7 +8,7 @@ import pytest
 
 from consumers.fold import Parked
 from consumers.store import Retried
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
 from tests.store.jobs import SECONDS
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from consumers.projections.base import Points
 from consumers.store import JobWrite, open_store
+from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
-from synapse_stream.views import SeriesKey
 
 JOB = "job"
 KEY = SeriesKey(1, 0, None, "loss")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.own import find_consumers, program
+from synapse_stream.ports.own import find_consumers, program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_program_of_ours_is_not_that_of_the_current_directory(shadow: Path) ->
 def test_views_are_read_by_our_package(shadow: Path) -> None:
     (shadow / "synapse_stream.py").unlink()
     code = (
-        "from synapse_stream.own import find_consumers\nfind_consumers()\n"
+        "from synapse_stream.ports.own import find_consumers\nfind_consumers()\n"
         "import consumers, consumers.errors\nprint(consumers.__file__)"
     )
     done = run([sys.executable, "-c", code], shadow)
@@ -62,7 +62,7 @@ def test_a_module_that_was_imported_before_is_named(tmp_path: Path) -> None:
     (tmp_path / "consumers.py").write_text("theirs = True\n")
     code = (
         "import consumers\nassert consumers.theirs\n"
-        "from synapse_stream.own import find_consumers\nfind_consumers()"
+        "from synapse_stream.ports.own import find_consumers\nfind_consumers()"
     )
     done = run([sys.executable, "-c", code], tmp_path)
 

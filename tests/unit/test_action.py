@@ -5,9 +5,9 @@ from typing import Any, Generic, TypeVar
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from synapse_stream.action import BaseAction, run_action
-from synapse_stream.context import RuntimeContext
 from synapse_stream.models import RunStatus
+from synapse_stream.reporting.action import BaseAction, run_action
+from synapse_stream.reporting.context import RuntimeContext
 from tests.recording import RecordingLogger
 
 M = TypeVar("M", bound=BaseModel)

@@ -13,7 +13,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.batch import (
+from synapse_stream.entries.batch import (
     GENESIS,
     Batch,
     decode_events,
@@ -22,10 +22,10 @@ from synapse_stream.batch import (
     parse_fields,
     seal,
 )
-from synapse_stream.encoding import MAX_EVENT_BYTES
+from synapse_stream.entries.limits import LARGEST_DATA_BYTES, cut_fields, size_of
 from synapse_stream.errors import DecodeError
-from synapse_stream.limits import LARGEST_DATA_BYTES, cut_fields, size_of
-from synapse_stream.producer.shipper import MAX_BATCH_BYTES
+from synapse_stream.events.encoding import MAX_EVENT_BYTES
+from synapse_stream.producer.shipping.shipper import MAX_BATCH_BYTES
 
 names = st.text(st.characters(codec="utf-8"), min_size=1)
 contents = st.one_of(st.binary(), st.binary(min_size=1, max_size=50).map(lambda part: part * 100))

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from synapse_stream.context import RuntimeContext
-from synapse_stream.encoding import encode, encode_plainest_metrics
+from synapse_stream.events.encoding import encode, encode_plainest_metrics
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.console import ConsoleLogger
 from synapse_stream.redaction import redact
+from synapse_stream.reporting.context import RuntimeContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,8 @@ from redis.cluster import RedisCluster
 from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 from redis.utils import HIREDIS_AVAILABLE
 
+from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.keys import Keys
 from synapse_stream.log.connection import LONGEST_BLOCK_MS, LazyClient, bounded, connect
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.failures import FAILURES, translate

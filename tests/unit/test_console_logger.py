@@ -10,9 +10,9 @@ from typing import IO, Any
 
 import pytest
 
-from synapse_stream.context import RuntimeContext
 from synapse_stream.loggers import terminal
 from synapse_stream.loggers.console import ConsoleLogger
+from synapse_stream.reporting.context import RuntimeContext
 
 ESCAPE = "\x1b"
 CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")

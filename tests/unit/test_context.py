@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from synapse_stream.context import RuntimeContext
-from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.endings import Terminated, ending
 from synapse_stream.loggers.null import NullLogger
 from synapse_stream.models import RunStatus
+from synapse_stream.reporting.context import RuntimeContext
+from synapse_stream.reporting.environment import PluginEnvironment
 from tests.recording import BrokenLogger, RecordingLogger
 
 

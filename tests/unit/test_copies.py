@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 import pytest
 
-from synapse_stream.context import RuntimeContext
-from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers import copies
 from synapse_stream.loggers.console import ConsoleLogger
@@ -19,6 +17,8 @@ from synapse_stream.loggers.foreign import ForeignLogger, adapt
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.loggers.null import NullLogger
 from synapse_stream.loggers.stream import StreamLogger
+from synapse_stream.reporting.context import RuntimeContext
+from synapse_stream.reporting.environment import PluginEnvironment
 from tests.recording import RecordingLogger
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from uuid import UUID
 import orjson
 import pytest
 
-from synapse_stream.encoding import MAX_EVENT_BYTES, VERSIONS, encode
-from synapse_stream.events import EVENT_TYPES, DevEvent, Event, parse
+from synapse_stream.events.encoding import MAX_EVENT_BYTES, VERSIONS, encode
+from synapse_stream.events.types import EVENT_TYPES, DevEvent, Event, parse
 
 
 class Mood(StrEnum):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from synapse_stream.action import BaseAction, run_action
-from synapse_stream.context import RuntimeContext
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import Terminated, ending
+from synapse_stream.reporting.action import BaseAction, run_action
+from synapse_stream.reporting.context import RuntimeContext
 from tests.recording import RecordingLogger
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_stream.environment import PluginEnvironment
 from synapse_stream.errors import ConfigError
+from synapse_stream.reporting.environment import PluginEnvironment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from synapse_stream.encoding import encode
 from synapse_stream.errors import DecodeError
-from synapse_stream.events import (
+from synapse_stream.events.encoding import encode
+from synapse_stream.events.types import (
     EVENT_TYPES,
     DevEvent,
     End,
@@ -218,7 +218,10 @@ def test_an_undecodable_line_is_written_as_it_came() -> None:
 
 def test_the_committed_schema_is_that_of_the_models() -> None:
     printed = subprocess.run(
-        [sys.executable, "-m", "synapse_stream.events"], cwd=ROOT, capture_output=True, check=True
+        [sys.executable, "-m", "synapse_stream.events.types"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     assert printed.stdout.decode() == SCHEMA_FILE.read_text(encoding="utf-8")
     assert json.loads(printed.stdout) == json_schema()

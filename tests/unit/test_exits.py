@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from synapse_stream.exits import SYSTEM_EXIT_CODE, Exits
+from synapse_stream.system.exits import SYSTEM_EXIT_CODE, Exits
 
 
 def is_untouched() -> bool:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from synapse_stream.keys import Keys
+from synapse_stream.entries.keys import Keys
 
 job_ids = st.text(st.characters(codec="utf-8"), min_size=1)
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import synapse_stream
-from synapse_stream.context import RuntimeContext
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.models import RunStatus
+from synapse_stream.reporting.context import RuntimeContext
 from tests.recording import RecordingLogger
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from synapse_stream.context import RuntimeContext
 from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import Terminated
 from synapse_stream.loggers.many import ManyLogger
+from synapse_stream.reporting.context import RuntimeContext
 from tests.recording import BrokenLogger, RecordingLogger
 
 

@@ -10,11 +10,17 @@ from sqlalchemy.exc import OperationalError
 from consumers.logs import JsonLines, _hide
 from consumers.store.engine import open_postgres
 from consumers.store.failures import translate
+from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError, LogUnavailable
-from synapse_stream.keys import Keys
 from synapse_stream.log.event_log import EventLog
 from synapse_stream.log.url import parse_url
-from synapse_stream.masking import HOW_TO_WRITE, is_readable, mask_url, secrets_of, without_secrets
+from synapse_stream.redaction.urls import (
+    HOW_TO_WRITE,
+    is_readable,
+    mask_url,
+    secrets_of,
+    without_secrets,
+)
 from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:

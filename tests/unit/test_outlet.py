@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_stream.context import RuntimeContext
 from synapse_stream.loggers.console import ConsoleLogger
-from synapse_stream.outlet import Outlet
+from synapse_stream.reporting.context import RuntimeContext
+from synapse_stream.saying.outlet import Outlet
 from tests.unit.terminals import on_a_terminal, plain_text
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def test_a_context_is_imported_without_server_client_terminal_and_readers() -> N
     loaded = loaded_by("from synapse_stream import RuntimeContext, Settings, open_run")
 
     assert (
-        loaded & {"redis", "pydantic", "orjson", "rich", "asyncio", "synapse_stream.events"}
+        loaded & {"redis", "pydantic", "orjson", "rich", "asyncio", "synapse_stream.events.types"}
         == set()
     )
 
@@ -47,7 +47,11 @@ def test_a_run_loads_neither_pydantic_nor_what_only_readers_need(settings: Setti
     loaded = loaded_by(program)
 
     assert "redis" in loaded
-    assert loaded & {"pydantic", "rich", "synapse_stream.events", "synapse_stream.stream"} == set()
+    assert (
+        loaded
+        & {"pydantic", "rich", "synapse_stream.events.types", "synapse_stream.reading.stream"}
+        == set()
+    )
 
 
 @pytest.mark.parametrize("name", synapse_stream.__all__)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from synapse_stream.action import BaseAction
-from synapse_stream.context import RuntimeContext
 from synapse_stream.models import RunStatus
-from synapse_stream.pipeline import Pipeline
+from synapse_stream.reporting.action import BaseAction
+from synapse_stream.reporting.context import RuntimeContext
+from synapse_stream.reporting.pipeline import Pipeline
 from tests.recording import RecordingLogger
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_stream import places
 from synapse_stream.errors import ConfigError
-from synapse_stream.settings import Settings
+from synapse_stream.settings import Settings, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,7 +140,7 @@ def test_a_home_that_cannot_be_written_is_none(
 def test_a_user_whom_nobody_knows_opens_a_run(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from synapse_stream.run import open_run
+    from synapse_stream.reporting.run import open_run
 
     def report() -> str:
         with open_run("job", settings=Settings(exit_wait_seconds=0, connect_seconds=0.1)) as ctx:

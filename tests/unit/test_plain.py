@@ -21,7 +21,7 @@ import orjson
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from synapse_stream.encoding import MAX_EVENT_BYTES, encode, restore
+from synapse_stream.events.encoding import MAX_EVENT_BYTES, encode, restore
 
 
 class Colour(Enum):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.position import BEGINNING, Position
+from synapse_stream.entries.position import BEGINNING, Position
 
 numbers = st.integers(0, 2**64 - 1)
 positions = st.builds(Position, numbers, numbers, st.integers(0, 10**10 - 1))

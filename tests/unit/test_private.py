@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.private import make_file, make_folder, open_own, replace_file, write_file
+from synapse_stream.system.private import make_file, make_folder, open_own, replace_file, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path

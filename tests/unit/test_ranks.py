@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synapse_stream.ranks import launched_rank, whole
+from synapse_stream.reporting.ranks import launched_rank, whole
 
 
 @pytest.mark.parametrize("value", [3, True + 2, np.int64(3), np.uint8(3)])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synapse_stream import rules
+from synapse_stream.events import rules
 from synapse_stream.models import LogLevel, RunStatus
 
 

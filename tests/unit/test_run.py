@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from synapse_stream.action import BaseAction
 from synapse_stream.errors import ConfigError
 from synapse_stream.loggers.endings import Terminated
-from synapse_stream.opened import OpenRun
-from synapse_stream.run import check_job_id, make_job_id, open_run
+from synapse_stream.reporting.action import BaseAction
+from synapse_stream.reporting.opened import OpenRun
+from synapse_stream.reporting.run import check_job_id, make_job_id, open_run
 from synapse_stream.settings import Settings
 from tests.recording import RecordingLogger
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.signals import on_signals
+from synapse_stream.system.signals import on_signals
 from tests.servers import wait_until
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from synapse_stream.context import RuntimeContext
+from synapse_stream.reporting.context import RuntimeContext
 from tests.recording import Recorded, RecordingLogger
 
 if TYPE_CHECKING:

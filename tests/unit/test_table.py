@@ -7,10 +7,10 @@ from math import inf, nan
 
 import pytest
 
-from synapse_stream.job_views import Metrics
-from synapse_stream.position import Position
-from synapse_stream.views import Axis, Bucket, Overview, Series, SeriesKey
-from synapse_stream.views.table import COLUMNS, csv_text, defused, points, utc
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.views import Axis, Bucket, Overview, Series, SeriesKey
+from synapse_stream.ports.views.table import COLUMNS, csv_text, defused, points, utc
+from synapse_stream.reading.job_views import Metrics
 
 
 def series(key: SeriesKey, *values: float, xs: list[float] | None = None) -> Series:

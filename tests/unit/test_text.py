@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.text import one_line, printable
+from synapse_stream.saying.text import one_line, printable
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from consumers.api import viewers
 from consumers.api.live import frames
 from consumers.api.shapes import Line
-from synapse_stream.events import EVENT_TYPES
-from synapse_stream.position import Position
+from synapse_stream.entries.position import Position
+from synapse_stream.events.types import EVENT_TYPES
 
 HIDDEN = {"dev_event", "log"}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synapse_stream import voice
+from synapse_stream.saying import voice
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test_a_signals_exception_passes(attach: Callable[..., Any]) -> None:
 
 ENDS = """
 import os, sys, logging
-from synapse_stream import voice
+from synapse_stream.saying import voice
 {before}
 voice.warn("one")
 voice.error("two")
@@ -205,7 +205,7 @@ def test_it_is_said_or_not_but_the_process_goes_on(before: str) -> None:
 def test_a_pipe_that_nobody_reads_holds_nobody_up() -> None:
     program = (
         "import os, sys, fcntl\n"
-        "from synapse_stream import voice\n"
+        "from synapse_stream.saying import voice\n"
         "reader, writer = os.pipe()\n"
         "os.set_blocking(writer, False)\n"
         "try:\n    while True: os.write(writer, b'x' * 4096)\n"

@@ -8,16 +8,16 @@ from consumers.api import shapes
 from consumers.api.live import frames
 from consumers.api.live.coalescing import Coalescer
 from consumers.api.live.pages import Pages, last_position
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import Trimmed
-from synapse_stream.position import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.api.shapes import Line
+    from synapse_stream.entries.position import Position
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.log.job_reader import JobReader
-    from synapse_stream.position import Position
+    from synapse_stream.reading.job_reader import JobReader
 
 _CHUNK_BYTES = 256 * 1024
 _EVENTS_AT_ONCE = 50_000

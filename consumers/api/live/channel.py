@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from consumers.api.live.frames import Frame
     from consumers.api.live.tracker import Snapshot, Tracker
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
 
 _KEPT_BYTES = 2 * 1024 * 1024
 _CHUNK_BYTES = 128 * 1024

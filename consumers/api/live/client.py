@@ -12,15 +12,15 @@ from consumers.api.live import frames
 from consumers.api.live.catch_up import CatchUp
 from consumers.api.live.channel import LOST_TAIL
 from consumers.errors import StoreUnavailable
+from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.position import BEGINNING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from consumers.api.live.channel import Channel
-    from synapse_stream.log.job_reader import JobReader
-    from synapse_stream.position import Position
+    from synapse_stream.entries.position import Position
+    from synapse_stream.reading.job_reader import JobReader
 
     InThread = Callable[[Callable[[], bytes | None]], Awaitable[bytes | None]]
 

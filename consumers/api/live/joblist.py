@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from consumers.api.sources import ServerClock
     from consumers.store import Store
     from synapse_stream.log.replies import EntryId, FeedPointer
-    from synapse_stream.views import Views
+    from synapse_stream.ports.views import Views
 
 _JOBS_A_TURN = 500
 _CHUNK_BYTES = 128 * 1024

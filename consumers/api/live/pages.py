@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import Trimmed
-from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.log.job_reader import JobReader
+    from synapse_stream.reading.job_reader import JobReader
 
 _PAGE_BYTES = 256 * 1024
 _FIRST_PAGE, _LARGEST_PAGE = 2, 64

@@ -18,8 +18,8 @@ from consumers.errors import StoreUnavailable
 from consumers.store import open_archive
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.log.job_reader import JobReader
 from synapse_stream.log.mending import AHEAD_MS
+from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,8 +18,8 @@ from consumers.api.live.hub import Hub
 from consumers.api.live.several import merged
 from consumers.api.problems import not_found, unprocessable
 from consumers.errors import StoreUnavailable
+from synapse_stream.entries.position import Position
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.position import Position
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

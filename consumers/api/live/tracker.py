@@ -16,15 +16,15 @@ from consumers.errors import OutdatedFold
 from consumers.fold import JobFold
 from consumers.projections import reading
 from consumers.projections.run_state import RunStateView
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import Trimmed
-from synapse_stream.position import BEGINNING, Position
 
 if TYPE_CHECKING:
     from consumers.api.live.frames import Frame
     from consumers.store import Store
     from synapse_stream.log.event_log import RecordedBatch
-    from synapse_stream.log.job_reader import JobReader
-    from synapse_stream.views import Health, RunState
+    from synapse_stream.ports.views import Health, RunState
+    from synapse_stream.reading.job_reader import JobReader
 
 _FRAME_BYTES = 128 * 1024
 _STATE_SECONDS = 0.25

@@ -14,7 +14,7 @@ export const isEnded = (status) => ENDED.has(status);
 /** Tell whether a run or a rank has ended for good: one that was asked to end may go on. */
 export const isOver = ({ status, is_ending: isEnding }) => isEnded(status) && !isEnding;
 
-/** Judge by the age of the last sign, as `synapse_stream.views.health` does: silence is no event that would arrive. */
+/** Judge by the age of the last sign, as `synapse_stream.ports.views.health` does: silence is no event that would arrive. */
 export function healthOf({ last_sign_ms: lastSignMs, status, is_ending: isEnding }) {
   const age = serverNow() - lastSignMs;
   if (isEnding) return age >= SILENT_AFTER_MS ? "ended" : "alive";

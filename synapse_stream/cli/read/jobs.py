@@ -1,0 +1,265 @@
+"""`synapse-stream jobs` and `show`: which jobs there are, and where one stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from synapse_stream.cli.shared import wording
+from synapse_stream.cli.shared.completion import Job
+from synapse_stream.cli.shared.output import print_json
+from synapse_stream.cli.shared.reading import health_of, place_of, say_no, server_now_ms
+from synapse_stream.cli.shared.tables import (
+    Cell,
+    amount,
+    clock,
+    percent,
+    print_fields,
+    print_table,
+    span,
+)
+from synapse_stream.models import RunStatus
+from synapse_stream.ports.views.jsonable import jsonable
+from synapse_stream.ports.views.notes import beside
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.views import Attempt, RunState, StepState
+
+_COLOURS = {
+    "completed": "green",
+    "running": "cyan",
+    "failed": "red",
+    "cancelled": "yellow",
+    "skipped": "bright_black",
+    "silent": "yellow",
+    "lost": "red",
+}
+_BAR_COLUMNS = 20
+
+
+def jobs(
+    *,
+    status: Annotated[RunStatus | None, typer.Option(help="Only jobs that stand so.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only jobs that run this action.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only jobs whose id contains it.")] = None,
+    after: Annotated[str | None, typer.Option(help="Go on behind this job.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
+) -> None:
+    """List jobs, the newest first.
+
+    Exit code 1 when there is none.
+    """
+    from synapse_stream.cli.shared.output import WrongUse
+    from synapse_stream.reading.job_views import opened
+    from synapse_stream.settings import Settings
+
+    settings = Settings.load()
+    with opened(settings) as views:
+        try:
+            found = views.jobs(status=status, action=action, text=search, after=after, limit=limit)
+        except ValueError as error:
+            raise WrongUse(str(error)) from None
+    if not found:
+        is_chosen = status or action or search
+        say_no(f"there are no {'such ' if is_chosen else ''}jobs{place_of(settings)}")
+    now_ms = server_now_ms(settings, found)
+    if as_json:
+        for state in found:
+            print_json({**jsonable(summary(state)), "health": health_of(state, now_ms)})
+        return
+    header = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
+    print_table(header, [_job_row(state, now_ms) for state in found])
+
+
+def show(
+    job: Job,
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(help="As it was at this position, or time such as 2026-11-25T12:00:00Z."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show where a job stands: steps, actions, processes, and what is missing.
+
+    Exit code 1 when the job is not known. With --at its health is that of then.
+    """
+    from synapse_stream.reading.stream import JobStream
+    from synapse_stream.settings import Settings
+
+    settings = Settings.load()
+    state = JobStream(job, settings).state(_moment(at))
+    if state is None and at is None:
+        lag = "`synapse-stream lag` shows how far projections are"
+        say_no(f"job {job!r} is not known{place_of(settings)}; {lag}")
+    if state is None:
+        say_no(f"job {job!r} had no events at {at}")
+    now_ms = state.position.ms if at else server_now_ms(settings, [state])
+    health = health_of(state, now_ms)
+    if as_json:
+        fields = {**jsonable(state), "latest": state.latest.number}
+        said = {"notes": state.latest.notes, "alive_beside": _alive(state, now_ms)}
+        print_json({**fields, "status": state.status, "health": health, **said})
+        return
+    _show_run(state, health, now_ms)
+    _show_tables(state.latest)
+
+
+def _moment(text: str | None) -> Position | int | None:
+    from synapse_stream.cli.shared.output import WrongUse
+    from synapse_stream.ports.history import parse_moment
+
+    try:
+        return None if text is None else parse_moment(text)
+    except ValueError as error:
+        msg = f"--at {text!r} is neither a position nor a time with its zone: {error}"
+        raise WrongUse(msg) from None
+
+
+def summary(state: RunState) -> dict[str, Any]:
+    """Return what tells one job from another in a list."""
+    run = state.latest
+    return {
+        "job_id": state.job_id,
+        "status": state.status,
+        "percent": run.overall_percent,
+        "action": run.action,
+        "attempt": run.number,
+        "started": run.started,
+        "ended": run.ended,
+        "duration_seconds": run.duration_seconds,
+        "events": run.events,
+        "completeness": run.completeness.status,
+        "waiting": run.completeness.waiting_count,
+        "notes": run.notes,
+        "parked": state.parked,
+        "error": run.error,
+        "position": state.position,
+    }
+
+
+def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:
+    run = state.latest
+    beside = [*run.notes, *_beside(state, now_ms), _parked(state.parked)]
+    trouble = [wording.reason(run), wording.lacking(run), *beside]
+    return [
+        state.job_id,
+        _status(state),
+        _named(health_of(state, now_ms)),
+        percent(run.overall_percent),
+        run.action or "-",
+        clock(run.started),
+        span(run.duration_seconds),
+        str(run.events),
+        Cell("; ".join(filter(None, trouble)), "red"),
+    ]
+
+
+def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
+    run = state.latest
+    others = f" of {len(state.attempts)}" if len(state.attempts) > 1 else ""
+    print_fields(
+        [
+            ("job", state.job_id),
+            ("status", _status(state)),
+            ("health", _named(health)),
+            ("error", None if run.error is None else Cell(run.error, "red")),
+            ("done", percent(run.overall_percent)),
+            ("action", run.action),
+            ("plugin", run.plugin),
+            ("attempt", f"{run.number}{others}"),
+            ("started", clock(run.started)),
+            ("ended", clock(run.ended) if run.ended is not None else None),
+            ("took", span(run.duration_seconds)),
+            ("params", _data(run.params)),
+            ("labels", _data(run.labels)),
+            ("result", _data(run.result)),
+            ("events", _counts(run.counts)),
+            ("messages", _counts(run.levels)),
+            ("complete", Cell(wording.lacking(run) or run.completeness.status.value)),
+            *(("note", Cell(note, "yellow")) for note in (*run.notes, *_beside(state, now_ms))),
+            ("parked", None if not state.parked else Cell(_parked(state.parked) or "", "red")),
+            ("position", str(state.position)),
+        ]
+    )
+
+
+def _show_tables(run: Attempt) -> None:
+    if run.steps:
+        print()
+        header = ("STEP", "DONE", "", "COUNT", "A SECOND", "LEFT", "ERROR")
+        print_table(header, [_step_row(step) for step in run.steps])
+        if run.steps_left_out:
+            print(f"… and {run.steps_left_out} reports of steps beyond the first 1,000")
+    if run.actions:
+        print()
+        rows = [
+            (a.name, _named(a.status), clock(a.started), clock(a.ended), a.error or "")
+            for a in run.actions
+        ]
+        print_table(("ACTION", "STATUS", "STARTED", "ENDED", "ERROR"), rows)
+    if len(run.ranks) > 1 or run.lost:
+        print()
+        ranks = [
+            (
+                str(r.rank),
+                Cell("lost", "red") if r.is_lost else _named(r.status),
+                f"{r.host or '-'}/{r.pid or '-'}",
+                clock(r.started),
+                clock(r.ended),
+                r.error or "",
+            )
+            for r in run.ranks
+        ]
+        print_table(("RANK", "STATUS", "HOST/PID", "STARTED", "ENDED", "ERROR"), ranks)
+    for lost in run.lost:
+        who = "a child process" if lost.rank is None else f"rank {lost.rank}"
+        where = f"{lost.host or '-'}/{lost.pid or '-'}"
+        print_fields(
+            [("lost", Cell(f"{who} on {where} at {clock(lost.time)}: {lost.reason}", "red"))]
+        )
+
+
+def _step_row(step: StepState) -> Sequence[Cell | str]:
+    filled = int(step.percent / 100 * _BAR_COLUMNS)
+    count = "-" if step.current is None else f"{step.current:.10g}/{step.total:.10g}"
+    bar = Cell("█" * filled + "░" * (_BAR_COLUMNS - filled), "red" if step.is_failed else "green")
+    left = Cell("failed", "red") if step.is_failed else span(step.eta_seconds)
+    done = percent(step.percent)
+    return [step.name or "(run)", done, bar, count, amount(step.rate), left, step.error or ""]
+
+
+def _status(state: RunState) -> Cell:
+    ending = " (so far)" if state.latest.is_ending else ""
+    return Cell(f"{state.status.value}{ending}", _COLOURS.get(state.status.value))
+
+
+def _named(value: str | None) -> Cell:
+    return Cell(value or "unknown", _COLOURS.get(value or ""))
+
+
+def _counts(counts: Mapping[str, int]) -> str | None:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or None
+
+
+def _data(value: Any) -> str | None:
+    return orjson.dumps(jsonable(value)).decode() if value else None
+
+
+def _alive(state: RunState, now_ms: int | None) -> list[int]:
+    return [] if now_ms is None else state.alive_beside(now_ms)
+
+
+def _beside(state: RunState, now_ms: int | None) -> list[str]:
+    said = beside(_alive(state, now_ms))
+    return [said] if said else []
+
+
+def _parked(count: int) -> str | None:
+    return f"{count} parked" if count else None

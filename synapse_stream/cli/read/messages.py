@@ -1,0 +1,145 @@
+"""`synapse-stream messages`: what a job says, once or live."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+
+from synapse_stream.cli.shared.completion import Job
+from synapse_stream.cli.shared.output import coloured, print_json
+from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.tables import clock
+from synapse_stream.entries.position import BEGINNING
+from synapse_stream.models import LogLevel
+from synapse_stream.ports.views.jsonable import jsonable
+from synapse_stream.saying.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.operations import Operations
+    from synapse_stream.ports.views import Message, MessagePage, Views
+    from synapse_stream.settings import Settings
+
+_COLOURS = {
+    "debug": "bright_black",
+    "success": "green",
+    "warning": "yellow",
+    "danger": "red",
+    "error": "red",
+    "critical": "red",
+}
+_PAGE = 500
+_PAUSE_SECONDS = 0.2
+
+
+def messages(
+    job: Job,
+    *,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the run ends.")
+    ] = False,
+    dev: Annotated[bool, typer.Option("--dev", help="Dev events and log entries as well.")] = False,
+    level: Annotated[
+        list[LogLevel] | None, typer.Option(help="Only of this level; may be given repeatedly.")
+    ] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="Language, such as ko, where a message has it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a message.")] = False,
+) -> None:
+    """Print what a job said to its users, in order.
+
+    Exit code 1 when there is nothing to print.
+    """
+    from synapse_stream.reading.job_views import opened
+    from synapse_stream.settings import Settings
+
+    settings = Settings.load()
+    kinds = ("message", "dev_event", "log") if dev else ("message",)
+    count = 0
+    with opened(settings) as views:
+
+        def read(after: Position) -> MessagePage:
+            return views.messages(
+                job, kinds=kinds, levels=level, after=after, limit=_PAGE, language=lang
+            )
+
+        found = _followed(settings, views, job, read) if follow else _recorded(read)
+        try:
+            for count, message in enumerate(found, 1):  # noqa: B007 - counts them
+                _show(message, as_json=as_json)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+    if not count:
+        say_no(f"job {job!r} has no {'such ' if level else ''}messages")
+
+
+def _recorded(
+    read: Callable[[Position], MessagePage], after: Position = BEGINNING
+) -> Iterator[Message]:
+    while True:
+        page = read(after)
+        yield from page.messages
+        if not page.has_more:
+            return
+        after = page.messages[-1].position
+
+
+def _followed(
+    settings: Settings, views: Views, job: str, read: Callable[[Position], MessagePage]
+) -> Iterator[Message]:
+    """Yield messages until the run has ended and the feed holds all that it said."""
+    from synapse_stream.ports.operations import open_operations
+
+    store = open_operations(settings)
+    after = BEGINNING
+    try:
+        while True:
+            is_over = _is_over(settings, views, job, store)  # asked before the last look
+            for message in _recorded(read, after):
+                after = message.position
+                yield message
+            if is_over:
+                return
+            time.sleep(_PAUSE_SECONDS)
+    finally:
+        store.close()
+
+
+def _is_over(settings: Settings, views: Views, job: str, store: Operations) -> bool:
+    """Tell whether the run has ended, and the feed holds what the run state holds."""
+    from synapse_stream.entries.keys import Keys
+
+    state = views.state(job)
+    if state is None or not state.is_over:
+        return False
+    partition = Keys(settings.namespace, settings.partitions).partition(job)
+    return any(
+        found.partition == partition and found.position >= state.position[:2]
+        for found in store.checkpoints("message-feed")
+    )
+
+
+def _show(message: Message, *, as_json: bool) -> None:
+    if as_json:
+        print_json(jsonable(message))
+        return
+    line, colour = message_line(message)
+    print(f"{clock(message.time)}  {coloured(line, colour)}", flush=True)
+
+
+def message_line(message: Message) -> tuple[str, str | None]:
+    """Return a message as one line that is safe to print, and its colour."""
+    text = message.content if message.kind == "message" else f"{message.kind} {message.content}"
+    if message.data is not None:
+        text += f" {orjson.dumps(jsonable(message.data)).decode()}"
+    if message.file is not None:
+        text += f" ({message.file})"
+    rank = f"rank {message.rank}: " if message.rank else ""
+    step = f"{message.step}: " if message.step else ""
+    return f"{message.level:<8}  {one_line(rank + step + text)}", _COLOURS.get(message.level)

@@ -1,0 +1,127 @@
+"""`synapse-stream metrics`: a job's metric histories, drawn or as numbers."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synapse_stream.cli.shared.completion import Job
+from synapse_stream.cli.shared.output import WrongUse, print_json
+from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
+from synapse_stream.cli.shared.tables import amount, print_table
+from synapse_stream.events.tags import wire_number
+from synapse_stream.ports.views import SeriesKey, table
+from synapse_stream.ports.views.jsonable import jsonable
+from synapse_stream.saying.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from synapse_stream.ports.views import SeriesSummary, Views
+
+METRIC_HEADER = ("METRIC", "STEP", "RANK", "ATTEMPT", "POINTS", "MIN", "MAX", "LAST", "COURSE")
+
+_SPARKLINE_COLUMNS = 40
+_PLOT_ROWS = 8
+_LABEL_COLUMNS = 12
+
+
+def metrics(
+    job: Job,
+    *,
+    name: Annotated[str | None, typer.Option(help="Only the metric of this name.")] = None,
+    as_plot: Annotated[bool, typer.Option("--plot", help="Draw each series large.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every point, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series.")] = False,
+) -> None:
+    """Show a job's metrics, each with its course: extremes always stand out, gaps are NaN.
+
+    Exit code 1 when there is none.
+    """
+    from synapse_stream.reading.job_views import opened
+    from synapse_stream.settings import Settings
+
+    if as_plot + as_csv + as_json > 1:
+        msg = "only one of --plot, --csv and --json can be given"
+        raise WrongUse(msg)
+    with opened(Settings.load()) as views:
+        found = views.series(job, name=name)
+        if not found:
+            _say_none(views, job, name)
+        if as_csv:
+            _print_csv(views, job, found)
+        elif as_json:
+            for summary in found:
+                print_json(_object(summary))
+        elif as_plot:
+            for summary in found:
+                _print_plot(views, job, summary)
+        else:
+            columns = _SPARKLINE_COLUMNS
+            rows = [metric_row(each, course(views, job, each.key, columns)) for each in found]
+            print_table(METRIC_HEADER, rows)
+
+
+def _say_none(views: Views, job: str, name: str | None) -> None:
+    names = sorted({summary.key.name for summary in views.series(job)})
+    if name is None or not names:
+        say_no(f"job {job!r} has no metrics")
+    say_no(f"job {job!r} has no metric {name!r}; it has {', '.join(names)}")
+
+
+def _object(summary: SeriesSummary) -> dict[str, Any]:
+    fields: dict[str, Any] = jsonable(summary)
+    return {**fields.pop("key"), **fields, "last": wire_number(summary.last)}
+
+
+def metric_row(summary: SeriesSummary, values: Sequence[float | None]) -> Sequence[str]:
+    """Return a series as `METRIC_HEADER` has it, `values` being its course."""
+    key = summary.key
+    return (
+        key.name,
+        key.step or "-",
+        str(key.rank),
+        str(key.attempt),
+        str(summary.count),
+        amount(summary.minimum),
+        amount(summary.maximum),
+        amount(summary.last),
+        sparkline(values) + _non_finite(summary),
+    )
+
+
+def _print_plot(views: Views, job: str, summary: SeriesSummary) -> None:
+    key = summary.key
+    columns = max(_LABEL_COLUMNS, shutil.get_terminal_size().columns - _LABEL_COLUMNS - 1)
+    lines = plot(course(views, job, key, columns), _PLOT_ROWS)
+    labels = {0: amount(summary.maximum), len(lines) - 1: amount(summary.minimum)}
+    step = f" of {key.step}" if key.step else ""
+    place = f"rank {key.rank}, attempt {key.attempt}"
+    said = f"{summary.count} points, last {amount(summary.last)}{_non_finite(summary)}"
+    print(one_line(f"{key.name}{step} ({place}): {said}"))
+    for number, line in enumerate(lines):
+        print(f"{labels.get(number, ''):>{_LABEL_COLUMNS}} {line}".rstrip())
+    print()
+
+
+def course(views: Views, job: str, key: SeriesKey, columns: int) -> list[float | None]:
+    """Return a value a column: of the points there the one that stands out."""
+    return extremes(views.overview(job, key, buckets=columns).buckets)
+
+
+def _non_finite(summary: SeriesSummary) -> str:
+    return f" ({summary.non_finite} not finite)" if summary.non_finite else ""
+
+
+def _print_csv(views: Views, job: str, found: Sequence[SeriesSummary]) -> None:
+    """Print the CSV of the API; names as a terminal can take them."""
+    print(table.csv_text([table.COLUMNS]), end="")
+    for summary in found:
+        for piece in views.pieces(job, summary.key):
+            attempt, rank, step, name = piece.key
+            shown = SeriesKey(attempt, rank, one_line(step or ""), one_line(name))
+            print(table.csv_text(table.points(replace(piece, key=shown))), end="")

@@ -1,0 +1,155 @@
+"""`synapse-stream verify`: is what is recorded of a run complete and untouched?"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synapse_stream.cli.shared.output import WrongUse, coloured, print_json
+from synapse_stream.ports.audit import Verdict
+from synapse_stream.ports.views.jsonable import jsonable
+from synapse_stream.saying.text import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from synapse_stream.ports.audit import Auditor, Finding, ProducerReport, Report
+
+_COLOURS = {
+    "intact": "green",
+    "open": "cyan",
+    "removed": "yellow",
+    "broken": "red",
+    "unknown": "red",
+}
+_MOST_SHOWN = 10
+
+
+def verify(
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="The job's id.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All jobs that are known.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
+) -> None:
+    """Verify runs: hash chains, numbers, seals, archive, stream, views and signed checkpoints.
+
+    Exit code 1 when something differs from what was written, or there is no such job.
+    """
+    from synapse_stream.ports.audit import open_auditor
+    from synapse_stream.settings import Settings
+
+    if every == (job is not None):
+        msg = "name one job, or give --all"
+        raise WrongUse(msg)
+    count, broken = 0, 0
+    with closing(open_auditor(Settings.load())) as auditor:
+        for report in _reports(auditor, job):
+            count += 1
+            broken += report.verdict in {Verdict.BROKEN, Verdict.UNKNOWN}
+            if as_json:
+                print_json(jsonable(_object(report)))
+            else:
+                _print(report)
+    if every and not as_json:
+        print(f"{count} jobs verified, {broken} of them broken")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _reports(auditor: Auditor, job: str | None) -> Iterator[Report]:
+    for one in auditor.jobs() if job is None else [job]:
+        yield auditor.verify(one)
+
+
+def _object(report: Report) -> dict[str, Any]:
+    return {
+        "job_id": report.job_id,
+        "verdict": report.verdict.value,
+        "entries": report.entries,
+        "events": report.events,
+        "archived": report.archived,
+        "producers": [
+            {
+                "producer": one.producer,
+                "last": one.last,
+                "sealed": one.sealed,
+                "lost": one.lost,
+                "anchored": one.anchored,
+                "unanchored": _unanchored(one),
+            }
+            for one in report.producers
+        ],
+        "views": report.views,
+        "anchors": report.anchors,
+        "findings": [finding._asdict() for finding in report.findings],
+        "notes": report.notes,
+    }
+
+
+def _print(report: Report) -> None:
+    verdict = coloured(report.verdict.value, _COLOURS[report.verdict])
+    if report.verdict is Verdict.UNKNOWN:
+        message = one_line(f"there is no job {report.job_id!r}")
+        print(f"synapse-stream: {message}", file=sys.stderr)
+        return
+    print(printable(f"{report.job_id}: {verdict}, {_contents(report)}"))
+    for one in report.producers:
+        if one.lost:
+            print(printable(f"  {one.producer} lost {_ranges(one.lost)}, as it says itself"))
+    if report.producers:
+        print(printable(f"  {_anchored(report)}"))
+    for note in report.notes:
+        print(printable(f"  note: {note}"))
+    for finding in report.findings[:_MOST_SHOWN]:
+        print(printable(one_line(f"  {_place(finding)}")))
+        print(printable(one_line(f"    expected {finding.expected}")))
+        print(printable(one_line(f"    found    {finding.found}")))
+    if len(report.findings) > _MOST_SHOWN:
+        print(f"  and {len(report.findings) - _MOST_SHOWN} more differences")
+
+
+def _contents(report: Report) -> str:
+    views = sum(position is not None for position in report.views.values())
+    return (
+        f"{_counted(report.events, 'event')} in {_counted(report.entries, 'batch', 'batches')}, "
+        f"{report.archived:,} of them archived; {_counted(len(report.producers), 'producer')}, "
+        f"{_counted(views, 'view')}"
+    )
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {many or one + 's'}"
+
+
+def _anchored(report: Report) -> str:
+    sure = sum(one.anchored + 1 for one in report.producers)
+    open_ends = [
+        f"{one.producer} {_ranges(ranges)}"
+        for one in report.producers
+        if (ranges := _unanchored(one))
+    ]
+    events, anchors = _counted(report.events, "event"), _counted(report.anchors, "anchor")
+    said = f"anchored: {sure:,} of {events}, by {anchors}"
+    return f"{said}; unanchored: {', '.join(open_ends)}" if open_ends else said
+
+
+def _unanchored(one: ProducerReport) -> Sequence[tuple[int, int]]:
+    return [(one.anchored + 1, one.last)] if one.anchored < one.last else []
+
+
+def _place(finding: Finding) -> str:
+    words = [finding.what]
+    if finding.position is not None:
+        words.append(f"at {finding.position}")
+    if finding.producer is not None:
+        words.append(f"of {finding.producer}")
+    if finding.numbers is not None:
+        words.append(f"numbers {_ranges([finding.numbers])}")
+    return " ".join(words)
+
+
+def _ranges(ranges: Iterable[tuple[int, int]]) -> str:
+    return ", ".join(f"{first} to {last}" if first < last else f"{first}" for first, last in ranges)

@@ -1,0 +1,1 @@
+"""What the commands share: printing, and asking."""

@@ -1,0 +1,103 @@
+"""How a run and its steps are put into words, safe to print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_stream.cli.shared.tables import amount, percent, span
+from synapse_stream.saying.text import one_line
+
+if TYPE_CHECKING:
+    from synapse_stream.ports.views import Attempt, RunState, StepState
+
+_WHOLE = 100
+_MOST_SHOWN = 5
+
+
+def title(state: RunState) -> str:
+    """Return the job, its attempt and its action."""
+    action = f": {one_line(state.latest.action)}" if state.latest.action else ""
+    return f"{one_line(state.job_id)}, attempt {state.latest.number}{action}"
+
+
+def outcome(state: RunState) -> str:
+    """Return how the run stands, for how long, and the first line of its error."""
+    run = state.latest
+    because = reason(run)
+    said = f": {because}" if because else ""
+    joined = "after" if state.status.is_terminal else "for"
+    ending = " (so far)" if run.is_ending else ""
+    return f"{state.status.value}{ending} {joined} {span(run.duration_seconds)}{said}"
+
+
+def reason(run: Attempt) -> str:
+    """Return the first line of an attempt's error; empty without one."""
+    return one_line((run.error or "").strip().partition("\n")[0])
+
+
+def lacking(run: Attempt) -> str:
+    """Return what of an attempt is not there; empty when nothing is missing so far."""
+    found, said = run.completeness, []
+    if found.missing:
+        ranges = [
+            f"{one_line(producer)} {first}-{last}"
+            for producer, pairs in found.missing.items()
+            for first, last in pairs
+        ]
+        said.append(f"{found.missing_count} events missing ({_some(ranges)})")
+    if found.shed:
+        kinds = [f"{one_line(kind)} {count}" for kind, count in sorted(found.shed.items())]
+        said.append(f"{sum(found.shed.values())} events shed ({', '.join(kinds)})")
+    if found.is_uncounted:
+        said.append("an unknown number of events is missing")
+    if run.is_over and found.waiting_count:
+        who = (
+            "1 process has" if found.waiting_count == 1 else f"{found.waiting_count} processes have"
+        )
+        named = f" ({_some(list(map(one_line, found.waiting)))})" if found.waiting else ""
+        said.append(f"{who} not ended, or not sent all{named}")
+    return "; ".join(said)
+
+
+def _some(texts: list[str]) -> str:
+    more = ", …" if len(texts) > _MOST_SHOWN else ""
+    return ", ".join(texts[:_MOST_SHOWN]) + more
+
+
+def progress(step: StepState) -> str:
+    """Return where a step stands, in one line."""
+    done = f"{name(step)} {count(step)} ({percent(step.percent)})"
+    return ", ".join(filter(None, (done, rate(step), left(step))))
+
+
+def name(step: StepState) -> str:
+    """Return what the step is called."""
+    return one_line(step.name or "(run)")
+
+
+def count(step: StepState) -> str:
+    """Return how much is done of how much; empty before the first number."""
+    return "" if step.current is None else f"{step.current:.10g}/{step.total:.10g}"
+
+
+def rate(step: StepState) -> str:
+    """Return the pace, to three digits; empty when it is not known."""
+    return "" if step.rate is None else f"{amount(float(f'{step.rate:.3g}'))}/s"
+
+
+def is_done(step: StepState) -> bool:
+    """Return whether nothing of the step is left."""
+    return step.percent >= _WHOLE
+
+
+def left(step: StepState) -> str:
+    """Return the time left; empty when that is not known or there is none."""
+    if step.is_failed:
+        return "failed"
+    is_under_way = step.eta_seconds is not None and not is_done(step)
+    return f"{span(step.eta_seconds)} left" if is_under_way else ""
+
+
+def earlier(job_id: str) -> str:
+    """Return where the messages are that are not shown."""
+    return f"… earlier messages: synapse-stream messages {one_line(job_id)}"

@@ -1,0 +1,1 @@
+"""What stands in the streams: entries, batches, positions and keys. Pure, and without redis."""

@@ -1,0 +1,1 @@
+"""Looking after a deployment: how far projections are, and what may be trimmed."""

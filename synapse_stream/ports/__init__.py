@@ -1,0 +1,1 @@
+"""What readers and operators ask of the consumers, and how who answers is found."""

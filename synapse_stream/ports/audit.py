@@ -1,0 +1,109 @@
+"""The port through which runs are verified, and what verifying one finds.
+
+Who has the store is found through an entry point, as with `synapse_stream.views`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from synapse_stream.ports.finding import load_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from synapse_stream.entries.position import Position
+    from synapse_stream.settings import Settings
+
+
+class Verdict(StrEnum):
+    """What verifying a run comes to."""
+
+    INTACT = "intact"
+    """Every producer, child processes too, has sealed its count; all is as it was written."""
+    OPEN = "open"
+    """So far everything is as it was written; the run goes on, or its end is not known."""
+    REMOVED = "removed"
+    """It was removed from the archive, as the settings have it; there is nothing to verify."""
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    """Neither stream, archive, a view nor an anchor knows such a job."""
+
+
+class Finding(NamedTuple):
+    """One difference between what is there and what must be there."""
+
+    what: str
+    """`entry`, `chain`, `numbers`, `seal`, `block`, `manifest`, `stream`, `anchor`, or a view."""
+    expected: str
+    found: str
+    position: Position | None = None
+    producer: str | None = None
+    numbers: tuple[int, int] | None = None
+    """First and last of the producer's events that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerReport:
+    """What is recorded of one producer."""
+
+    producer: str
+    last: int
+    """Its highest number."""
+    sealed: int | None
+    """How many events it made; None while neither it nor who went on for it has said."""
+    lost: Sequence[tuple[int, int]]
+    """Numbers in whose place a `loss` event stands: their events were never recorded."""
+    anchored: int
+    """Up to which number a signed checkpoint vouches for it; -1 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What verifying one run found."""
+
+    job_id: str
+    verdict: Verdict
+    entries: int
+    events: int
+    archived: int
+    """How many of the entries the archive has."""
+    producers: Sequence[ProducerReport]
+    views: Mapping[str, Position | None]
+    """Up to where each view was compared with a fresh fold; None where it has nothing yet."""
+    anchors: int
+    """How many signed checkpoints of the run there are."""
+    findings: Sequence[Finding]
+    """The first difference first."""
+    notes: Sequence[str]
+    """What is no difference, but must be known."""
+
+
+class Auditor(Protocol):
+    """Verifies runs; nothing is written."""
+
+    def verify(self, job_id: str) -> Report:
+        """Verify one run: chains, numbers, seals, archive, stream, views and anchors.
+
+        Raises:
+            LogUnavailable: the server did not answer.
+            SynapseStreamError: the store could not be read.
+        """
+
+    def jobs(self) -> Iterator[str]:
+        """Yield the ids of all jobs that archive, views or anchors know, each once."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+def open_auditor(settings: Settings) -> Auditor:
+    """Open the auditor of a deployment.
+
+    Raises:
+        ConfigError: what serves it is not installed, or a setting is wrong.
+    """
+    auditor: Auditor = load_entry("synapse_stream.audit")(settings)
+    return auditor

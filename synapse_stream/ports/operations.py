@@ -1,0 +1,192 @@
+"""The port through which operators look after projections: how far they are, what is parked.
+
+Who has the store is found through an entry point, as with `synapse_stream.views`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from synapse_stream.ports.finding import load_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from synapse_stream.entries.position import Position
+    from synapse_stream.settings import Settings
+
+PROJECTIONS = ("run-state", "metric-history", "message-feed", "archive")
+"""Names of the projections: the three views, then the archive."""
+
+
+class Checkpoint(Protocol):
+    """Where one partition of one projection stands."""
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Id of the last feed entry that was committed."""
+
+    @property
+    def owner(self) -> str | None:
+        """The consumer that holds its lease."""
+
+    @property
+    def commits(self) -> int:
+        """How many there were."""
+
+
+class ParkedEvent(Protocol):
+    """One event, or whole stream entry, that could not be folded."""
+
+    @property
+    def projection(self) -> str:
+        """That could not fold it."""
+
+    @property
+    def no(self) -> int:
+        """Its number within the projection."""
+
+    @property
+    def job_id(self) -> str:
+        """The job it belongs to."""
+
+    @property
+    def position(self) -> Position:
+        """Where it stands."""
+
+    @property
+    def producer(self) -> str | None:
+        """Who wrote it; None for an entry that is no batch."""
+
+    @property
+    def number(self) -> int | None:
+        """Its number among the producer's events; None for an entry that is no batch."""
+
+    @property
+    def reason(self) -> str:
+        """Why the last attempt failed."""
+
+    @property
+    def raw(self) -> bytes:
+        """Its line as it came."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried."""
+
+    @property
+    def is_marked(self) -> bool:
+        """True when it shall be tried again."""
+
+    @property
+    def parked_ms(self) -> int:
+        """When it was parked, by the store's clock."""
+
+
+class Rebuild(Protocol):
+    """One job of one projection that was to be folded anew."""
+
+    @property
+    def no(self) -> int:
+        """Its place among those of the projection."""
+
+    @property
+    def job_id(self) -> str:
+        """The job."""
+
+    @property
+    def outcome(self) -> str | None:
+        """None until it is done; begins with `not done` when it could not be."""
+
+    @property
+    def difference(self) -> str | None:
+        """The first difference from what was there before; None if there is none."""
+
+
+class Fault(Protocol):
+    """What is wrong with the database of a projection."""
+
+    @property
+    def text(self) -> str:
+        """What was found."""
+
+    @property
+    def file(self) -> str | None:
+        """The file that is damaged; None when it is something else."""
+
+
+class Operations(Protocol):
+    """What operators ask of the store; each call is one transaction."""
+
+    def checkpoints(self, projection: str) -> Sequence[Checkpoint]:
+        """Return where the partitions of a projection stand, by number."""
+
+    def durable_positions(
+        self, projections: Sequence[str]
+    ) -> Mapping[str, Mapping[int, tuple[int, int]]]:
+        """Return the checkpoints by projection and partition, after they outlive a power cut.
+
+        What was committed before they were is as safe. A projection that never ran has none.
+        """
+
+    def count_shed(self) -> int:
+        """Return how many events producers have given up, of all jobs."""
+
+    def list_parked(
+        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
+    ) -> Sequence[ParkedEvent]:
+        """Return parked events of a projection, by number; `after` is the last one seen."""
+
+    def count_parked(self, projection: str) -> int:
+        """Return how many events of a projection are parked."""
+
+    def find_parked(self, projection: str, no: int) -> ParkedEvent | None:
+        """Return one parked event, None if there is none of that number."""
+
+    def retry_parked(self, projection: str, numbers: Collection[int]) -> int:
+        """Have events tried again by the projector; return how many there were."""
+
+    def drop_parked(self, projection: str, numbers: Collection[int]) -> int:
+        """Forget events for good; return how many there were."""
+
+    def ask_rebuild(
+        self, projection: str, job_id: str | None = None, *, is_rollback: bool = False
+    ) -> int:
+        """Have a job, or all, folded anew by who projects it; return how many there were.
+
+        With `is_rollback` what was live before the last rebuild comes back.
+        """
+
+    def skip_trimmed(self, projection: str, trimmed: Mapping[int, tuple[int, int]]) -> None:
+        """Have a projection read on behind what was trimmed, after its jobs were asked for anew.
+
+        `trimmed` has by partition up to where its feed was.
+        """
+
+    def rebuilds(
+        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
+    ) -> Sequence[Rebuild]:
+        """Return what was asked to be folded anew; `after` is the number of the last one seen."""
+
+    def examine(self, projection: str) -> Fault | None:
+        """Read the database of a projection through; return what is wrong with it."""
+
+    def count_rebuilds_due(self, projection: str) -> int:
+        """Return how many jobs are still to be folded anew."""
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+def open_operations(settings: Settings) -> Operations:
+    """Open the store of a deployment for its operators.
+
+    Raises:
+        ConfigError: what serves it is not installed, or the store's URL is wrong.
+    """
+    store: Operations = load_entry("synapse_stream.operations")(settings)
+    return store

@@ -1,0 +1,58 @@
+"""The views of a job that user interfaces read: their shapes, and the port they come through."""
+
+from __future__ import annotations
+
+from synapse_stream.ports.history import Moment
+from synapse_stream.ports.views.messages import Message, MessagePage, render
+from synapse_stream.ports.views.metrics import (
+    Axis,
+    Bucket,
+    Overview,
+    Series,
+    SeriesKey,
+    SeriesSummary,
+)
+from synapse_stream.ports.views.port import Views, open_views
+from synapse_stream.ports.views.run_state import (
+    LOST_AFTER_MS,
+    SILENT_AFTER_MS,
+    ActionState,
+    Attempt,
+    Completeness,
+    CompletenessStatus,
+    Health,
+    LostProcess,
+    RankState,
+    ResumedProcess,
+    RunState,
+    StepState,
+    health,
+)
+
+__all__ = [
+    "LOST_AFTER_MS",
+    "SILENT_AFTER_MS",
+    "ActionState",
+    "Attempt",
+    "Axis",
+    "Bucket",
+    "Completeness",
+    "CompletenessStatus",
+    "Health",
+    "LostProcess",
+    "Message",
+    "MessagePage",
+    "Moment",
+    "Overview",
+    "RankState",
+    "ResumedProcess",
+    "RunState",
+    "Series",
+    "SeriesKey",
+    "SeriesSummary",
+    "StepState",
+    "Views",
+    "health",
+    "open_views",
+    "render",
+]

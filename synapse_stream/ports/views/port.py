@@ -1,0 +1,134 @@
+"""The port through which views are read.
+
+`synapse_stream` knows no database: who does is found through an entry point.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from synapse_stream.ports.finding import load_entry
+from synapse_stream.ports.views.metrics import Axis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from synapse_stream.entries.position import Position
+    from synapse_stream.models import RunStatus
+    from synapse_stream.ports.views.messages import MessagePage
+    from synapse_stream.ports.views.metrics import Overview, Series, SeriesKey, SeriesSummary
+    from synapse_stream.ports.views.run_state import RunState
+    from synapse_stream.settings import Settings
+
+
+class Views(Protocol):
+    """Where views are read. Every answer is what was last committed; nothing is locked."""
+
+    def jobs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        action: str | None = None,
+        text: str | None = None,
+        pattern: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[RunState]:
+        """Return jobs, the newest first; `after` is the last job id of the page before.
+
+        Of a large one only what a list shows; `state` has all of it.
+        `pattern` is one of `fnmatchcase` for ids, as in `team-a-*`.
+        """
+
+    def state(self, job_id: str) -> RunState | None:
+        """Return a job's run state; None for a job that is not known."""
+
+    def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
+
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
+
+    def arrivals(self, job_ids: Sequence[str]) -> Mapping[str, Position]:
+        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
+
+    def position(self, projection: str, job_id: str) -> Position | None:
+        """Return where the last event stands that a view has taken in; None for an unknown job.
+
+        What is read of that view afterwards has at least as much.
+        """
+
+    def series(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+        after: SeriesKey | None = None,
+        limit: int | None = None,
+    ) -> Sequence[SeriesSummary]:
+        """Return the job's series that match, by key; None means all.
+
+        `after` is the last key of the page before.
+        """
+
+    def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
+        """Return every point of a series up to and with `until`; an unknown series is empty."""
+
+    def pieces(
+        self, job_id: str, key: SeriesKey, *, until: Position | None = None
+    ) -> Iterator[Series]:
+        """Yield the points of a series as `points` has them, some at a time.
+
+        They come from one state of the database.
+        """
+
+    def overview(
+        self,
+        job_id: str,
+        key: SeriesKey,
+        *,
+        buckets: int = 1000,
+        axis: Axis = Axis.INDEX,
+        start: float | None = None,
+        stop: float | None = None,
+        until: Position | None = None,
+    ) -> Overview:
+        """Return a series from `start` to `stop` of the axis, in at most so many buckets.
+
+        With `until` it is as it was when that position was the newest.
+        """
+
+    def messages(
+        self,
+        job_id: str,
+        *,
+        kinds: Sequence[str] = ("message",),
+        levels: Sequence[str] | None = None,
+        step: str | None = None,
+        text: str | None = None,
+        after: Position | None = None,
+        before: Position | None = None,
+        until: Position | None = None,
+        limit: int = 100,
+        language: str | None = None,
+    ) -> MessagePage:
+        """Return the first messages behind `after`; without it the last ones.
+
+        Either way only those before `before` and up to `until`: `until` alone is inclusive.
+        """
+
+    def close(self) -> None:
+        """Disconnect."""
+
+
+def open_views(settings: Settings) -> Views:
+    """Open the views of a deployment.
+
+    Raises:
+        ConfigError: what serves them is not installed, or the store's URL is wrong.
+    """
+    views: Views = load_entry("synapse_stream.views")(settings)
+    return views

@@ -1,0 +1,94 @@
+"""Opening the spool of a new producer, wherever there is room, and what is said at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.producer.spool.homes import make_homes
+from synapse_stream.producer.spool.roots import hot_root
+from synapse_stream.producer.spool.shelf import Shelf
+from synapse_stream.producer.spool.spool import Spool
+from synapse_stream.saying import voice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.spool.doorbell import Doorbell
+    from synapse_stream.producer.spool.info import ProducerInfo
+    from synapse_stream.settings import Settings
+
+
+# A fork in the middle of an import leaves half a module to the child, and its lock for ever held.
+IMPORTS = threading.RLock()
+"""Held by a thread of ours that imports, so that nobody forks meanwhile."""
+os.register_at_fork(
+    before=IMPORTS.acquire,
+    after_in_parent=IMPORTS.release,
+    after_in_child=IMPORTS.release,
+)
+
+
+def opener(settings: Settings) -> Callable[[], EventLog]:
+    """Return what makes a connection as the settings say.
+
+    When redis cannot be imported, as while the interpreter shuts down or no file is left to open,
+    the spool takes events all the same, and each connection tries again.
+    """
+    # Here and not in the lane's thread, where it would hold up who forks.
+    with contextlib.suppress(Exception):  # whatever a package raises; `open_now` will say it
+        from synapse_stream.log import event_log  # noqa: F401, PLC0415 - brings redis
+
+    def open_now() -> EventLog:
+        try:
+            with IMPORTS:
+                from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - as above
+        except Exception as error:
+            reason = f"no connection can be made: {type(error).__name__}: {error}"
+            raise LogUnavailable(reason) from error
+        return open_log(settings)
+
+    return open_now
+
+
+def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell) -> Spool:
+    """Open the spool where there is room; without any, events wait in memory and that is said."""
+    hot = (
+        hot_root(settings.spool_root, settings.memory_dir) if settings.spool_memory_bytes else None
+    )
+
+    def say(root: Path, error: OSError) -> None:
+        voice.warn(
+            "job %s: no spool in %s: %s; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
+            info.job_id, root, error,
+        )  # fmt: skip
+
+    homes = make_homes(info, hot, settings.spool_root, say)
+    try:
+        return Spool(info.job_id, Shelf(settings, hot=homes.hot, cold=homes.cold), news, crowding)
+    except BaseException:  # Ctrl-C, or no memory is left
+        homes.remove()
+        raise
+
+
+def say_what_waits(spool: Spool) -> None:
+    """Say of a spool that is closed where its unsent events are, and what becomes of them."""
+    mortal = spool.mortal
+    waiting = spool.next - 1 - spool.acknowledged - mortal
+    if waiting > 0:
+        voice.warn(
+            "job %s: %d events wait in %s; the next run on this host sends them, "
+            "or `synapse-stream drain`",
+            spool.job_id, waiting, spool.home,
+        )  # fmt: skip
+    if mortal > 0:
+        voice.warn(
+            "job %s: %d events are in the memory of this process only, as there was no other "
+            "room, and end with it; set SYNAPSE_STREAM_SPOOL_DIR to a directory with room",
+            spool.job_id, mortal,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Reading jobs: what is recorded, what is recorded now, and the views of it."""

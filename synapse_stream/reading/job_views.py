@@ -1,0 +1,131 @@
+"""What `JobStream` reads from the views of a job."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from synapse_stream.entries.position import BEGINNING
+from synapse_stream.ports.views import open_views
+from synapse_stream.ports.views.optional import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from synapse_stream.entries.position import Position
+    from synapse_stream.ports.views import Message, Series, SeriesKey, Views
+    from synapse_stream.settings import Settings
+
+_PAGE = 500
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Views]:
+    """Open the views of a deployment, and close them."""
+    views = open_views(settings)
+    try:
+        yield views
+    finally:
+        views.close()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Metrics:
+    """Series of a job, whole, ordered by attempt, rank, step and name."""
+
+    series: Sequence[Series]
+
+    def __iter__(self) -> Iterator[Series]:
+        """Return the series one by one."""
+        return iter(self.series)
+
+    def __len__(self) -> int:
+        """Return the number of series."""
+        return len(self.series)
+
+    def __repr__(self) -> str:
+        """Tell how much there is."""
+        points = sum(map(len, self.series))
+        return f"<Metrics: {len(self)} series, {points} points>"
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame with a row a point, the points of a series in the order of arrival.
+
+        Columns: `attempt`, `rank`, `step`, `name`, `x`, `time` (UTC) and `value`.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        pandas, numpy = require("pandas"), require("numpy")
+        sizes = [len(series) for series in self.series]
+        keys = [series.key for series in self.series]
+        points = [series.to_numpy() for series in self.series]
+
+        def column(name: str, kind: str) -> Any:
+            return numpy.concatenate([numpy.empty(0, kind), *(part[name] for part in points)])
+
+        def category(values: list[str | None]) -> Any:
+            codes, names = pandas.factorize(numpy.array(values, object))
+            return pandas.Categorical.from_codes(numpy.repeat(codes, sizes), names)
+
+        return pandas.DataFrame(
+            {
+                "attempt": numpy.repeat(numpy.array([key.attempt for key in keys], int), sizes),
+                "rank": numpy.repeat(numpy.array([key.rank for key in keys], int), sizes),
+                "step": category([key.step for key in keys]),
+                "name": category([key.name for key in keys]),
+                "x": column("x", "f8"),
+                "time": pandas.DatetimeIndex(column("time", "M8[us]")).tz_localize("UTC"),
+                "value": column("value", "f8"),
+            }
+        )
+
+
+def find_series(
+    views: Views,
+    job_id: str,
+    name: str,
+    *,
+    step: str | None,
+    rank: int | None,
+    attempt: int | None,
+) -> SeriesKey:
+    """Return the key of the one series that matches, of the latest attempt that has any.
+
+    Raises:
+        LookupError: none matches.
+        ValueError: several do.
+    """
+    found = views.series(job_id, name=name, step=step, rank=rank, attempt=attempt)
+    if not found:
+        has = ", ".join(sorted({repr(summary.key.name) for summary in views.series(job_id)}))
+        asked = {"step": step, "rank": rank, "attempt": attempt}
+        given = "".join(
+            f" of {what} {value!r}" for what, value in asked.items() if value is not None
+        )
+        msg = f"job {job_id!r} has no metric {name!r}{given}; it has {has or 'none'}"
+        raise LookupError(msg)
+    latest = max(summary.key.attempt for summary in found)
+    keys = [summary.key for summary in found if summary.key.attempt == latest]
+    if len(keys) > 1:
+        several = ", ".join(f"step {key.step!r} of rank {key.rank}" for key in keys)
+        msg = (
+            f"metric {name!r} of job {job_id!r} has several series: {several}; "
+            "name step and rank, or take all from metrics()"
+        )
+        raise ValueError(msg)
+    return keys[0]
+
+
+def all_messages(
+    views: Views, job_id: str, *, after: Position | None, **wanted: Any
+) -> Iterator[Message]:
+    """Yield messages page by page, in the order of the feed."""
+    after = after or BEGINNING
+    while True:
+        page = views.messages(job_id, after=after, limit=_PAGE, **wanted)
+        yield from page.messages
+        if not page.has_more:
+            return
+        after = page.messages[-1].position

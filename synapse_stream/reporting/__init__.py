@@ -1,0 +1,1 @@
+"""What plugin authors touch: a run is opened, reported to, and ended."""
