@@ -84,7 +84,7 @@ def test_only_the_log_speaks_redis() -> None:
 
 def test_only_commands_and_the_console_know_the_terminal() -> None:
     painters = {
-        str(path.relative_to(PACKAGE).parent)
+        path.relative_to(PACKAGE).parts[0]
         for path in MODULES
         if imported_packages(path) & {"rich", "typer"}
     }

@@ -1,8 +1,8 @@
 """Message feed: what a job said, in the order in which it was folded.
 
 Messages for users, and beside them dev events and `log` entries, told apart by `kind`. The document
-counts the rows. A message keeps template and parameters: `synapse_stream.ports.views.render` makes the
-text in the language a reader asks for.
+counts the rows. A message keeps template and parameters: `synapse_stream.ports.views.render` makes
+the text in the language a reader asks for.
 """
 
 from __future__ import annotations

@@ -22,9 +22,12 @@ def load_entry(group: str) -> Any:
             return entry_point.load()
         except ModuleNotFoundError as error:
             msg = (
-                f"reading views needs {error.name}: "
+                f"what serves {group} needs {error.name}: "
                 "pip install 'synapse-stream[consumers]' brings it"
             )
             raise ConfigError(msg) from error
-    msg = f"there are no views to read: nothing installed serves the entry point group {group}"
+    msg = (
+        f"nothing installed serves the entry point group {group}: "
+        "pip install 'synapse-stream[consumers]' brings what does"
+    )
     raise ConfigError(msg)

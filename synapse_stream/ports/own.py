@@ -12,7 +12,7 @@ from pathlib import Path
 
 from synapse_stream.errors import ConfigError
 
-_ROOT = Path(__file__).absolute().parents[1]
+_ROOT = Path(__file__).absolute().parents[2]
 _NAMES = ("consumers", "synapse_stream")
 # Said to an interpreter of its own, before anything is imported.
 _START = """
