@@ -13,11 +13,11 @@ import orjson
 from bench.figures import Bound, Row, percentile
 from bench.stage import Stage, time_calls
 from bench.streams import metrics, mixed, run
-from consumers.fold import JobFold
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
-from consumers.store import JobWrite, open_store
+from consumers.folding.fold import JobFold
+from consumers.store.store import JobWrite, open_store
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.settings import PREFIX
 from tests.servers import free_port, wait_until
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.streams import Line
-    from consumers.projections.base import JobView
-    from consumers.store import Lease, Store
+    from consumers.folding.port import JobView
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
     from synapse_stream import Settings
 
 JOB = "run"

@@ -10,8 +10,9 @@ from bench.figures import Bound, Row
 from bench.fresh import in_fresh_process
 from bench.stage import STEP, Stage, metric_values
 from bench.streams import metrics, read_through, streams
-from consumers.archive.fold import ArchiveFold
-from consumers.store import open_archive, open_store
+from consumers.store.store import open_store
+from consumers.views.archive.fold import ArchiveFold
+from consumers.views.archive.reader import open_archive
 from examples.train_digits.plugin import TrainDigits
 from synapse_stream import Settings, open_run, run_action
 from synapse_stream.log.feeds import FeedLog

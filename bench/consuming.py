@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from consumers.__main__ import PROJECTIONS, spare_collector
-from consumers.projector import Projector
-from consumers.store import Store, open_store
+from consumers.projector.loop import Projector
 from consumers.store.databases import Databases
+from consumers.store.store import Store, open_store
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from bench.streams import Ends
-    from consumers.store import JobWrite, Lease
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import JobWrite
     from synapse_stream import Settings
 
 PATIENCE_SECONDS = 600.0

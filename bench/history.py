@@ -11,7 +11,7 @@ from bench.consuming import catch_up
 from bench.figures import Bound, Row
 from bench.fresh import in_fresh_process
 from bench.streams import mixed, streams
-from consumers.projections.run_state import RunStateView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream import JobStream, Settings
 from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import open_log

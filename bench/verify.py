@@ -10,10 +10,11 @@ from bench.consuming import catch_up
 from bench.figures import Bound, Row
 from bench.fresh import in_fresh_process
 from bench.streams import metrics, streams
-from consumers.archive.fold import ArchiveFold
-from consumers.fold import fold_job
-from consumers.projections import PROJECTIONS
-from consumers.store import AuditedStore, Databases
+from consumers.folding.fold import fold_job
+from consumers.store.audited import AuditedStore
+from consumers.store.databases import Databases
+from consumers.views import PROJECTIONS
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import decode_events, unpack
 from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.log.feeds import FeedLog

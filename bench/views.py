@@ -16,10 +16,11 @@ import psutil
 from bench.figures import Bound, Row
 from bench.stage import STEP, Stage, time_calls
 from bench.streams import metrics, mixed, run
-from consumers.fold import JobFold
-from consumers.projections import PROJECTIONS
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.store import JobWrite, open_store, open_views
+from consumers.folding.fold import JobFold
+from consumers.store.store import JobWrite, open_store
+from consumers.views import PROJECTIONS
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.reader import open_views
 from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import PREFIX
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from consumers.projections.base import JobView
-    from consumers.store import Lease, Store
+    from consumers.folding.port import JobView
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
     from synapse_stream import Settings
 
     Write = tuple[JobFold, RecordedBatch]

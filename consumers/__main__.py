@@ -16,12 +16,12 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from consumers.archive.fold import ArchiveFold
 from consumers.logs import write_logs
-from consumers.projections import PROJECTIONS as VIEWS
-from consumers.projector import Projector
-from consumers.store import open_store
-from consumers.trimming import TrimLoop
+from consumers.projector.loop import Projector
+from consumers.projector.trimmer import TrimLoop
+from consumers.store.store import open_store
+from consumers.views import PROJECTIONS as VIEWS
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.trimming import TrimLog
@@ -31,7 +31,7 @@ from synapse_stream.system.signals import on_signals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumers.projections.base import JobView
+    from consumers.folding.port import JobView
 
     Projection = type[JobView | ArchiveFold]
 

@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from consumers.__main__ import PROJECTIONS
-from consumers.archiver import hold
-from consumers.projections.base import CannotApply, JobView
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
-from consumers.projector import Projector
-from consumers.store import open_store
+from consumers.folding.port import CannotApply, JobView
+from consumers.projector.archiver import hold
+from consumers.projector.loop import Projector
+from consumers.store.store import open_store
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.feeds import FeedLog
 from tests.servers import wait_until
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consumers.__main__ import Projection
-    from consumers.projections.base import Delivery
-    from consumers.store import Store
+    from consumers.folding.port import Delivery
+    from consumers.store.store import Store
     from synapse_stream.settings import Settings
 
 

@@ -10,26 +10,16 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
-from consumers.api import (
-    description,
-    events,
-    files,
-    jobs,
-    live,
-    messages,
-    metrics,
-    problems,
-    session,
-    telemetry,
-)
+from consumers.api import description, live, problems
 from consumers.api.access import Access
 from consumers.api.guard import Guard
 from consumers.api.live import Hub
 from consumers.api.outlet import Outlet
+from consumers.api.routes import events, files, jobs, messages, metrics, session, telemetry
+from consumers.api.routes.telemetry import Telemetry, Timed
 from consumers.api.shares import Shared, Shares
 from consumers.api.sources import Sources
 from consumers.api.strangers import Strangers
-from consumers.api.telemetry import Telemetry, Timed
 from synapse_stream import __version__
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from fastapi import Depends, Request
 
-from consumers.history import open_history
 from consumers.outages import Outage
-from consumers.store import open_archive
+from consumers.views.archive.reader import open_archive
+from consumers.views.history import open_history
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.operations import open_operations

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from consumers.archive.fold import ArchiveFold
-from consumers.audit.differing import Difference, first_difference
+from consumers.folding.differing import Difference, first_difference
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.position import Position
 from synapse_stream.exports.chains import parse_joins
 from synapse_stream.log.event_log import recorded_batch

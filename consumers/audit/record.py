@@ -13,11 +13,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumers.audit.differing import shown
 from consumers.audit.heads import Heads
 from consumers.audit.said import Said
-from consumers.decoding import event_of
-from consumers.ledger import stands_for_range
+from consumers.folding.decoding import event_of
+from consumers.folding.differing import shown
+from consumers.folding.ledger import stands_for_range
 from synapse_stream.entries.batch import Batch, parse_fields, seal, sealed_count
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from consumers import canonical
-from consumers.audit import differing
-from consumers.fold import JobFold, Parked
+from consumers.folding import differing
+from consumers.folding.fold import JobFold, Parked
+from consumers.views import canonical
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from consumers.decoding import Content
-    from consumers.projections.base import JobView
+    from consumers.folding.decoding import Content
+    from consumers.folding.port import JobView
     from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import RecordedBatch
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.decoding import event_of
-from consumers.lineage import is_name
+from consumers.folding.decoding import event_of
+from consumers.folding.lineage import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

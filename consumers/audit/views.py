@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.audit.refold import Refold, StoredView
-from consumers.decoding import decode
-from consumers.projections import PROJECTIONS
+from consumers.folding.decoding import decode
+from consumers.views import PROJECTIONS
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:

@@ -51,7 +51,7 @@ _anchor = Table(
 
 
 class AnchorDatabase:
-    """The port `consumers.anchoring.Anchors` on SQL. May be used from several threads.
+    """The port `consumers.audit.anchoring.Anchors` on SQL. May be used from several threads.
 
     Every method raises StoreUnavailable, an OSError, when the database does not answer.
     """

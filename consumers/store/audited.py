@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 from sqlalchemy import select
 
-from consumers.archive.block import read_block
 from consumers.audit.archived import StoredBlock
 from consumers.audit.refold import StoredView
-from consumers.store import folds, histories, messages, metrics, removal
-from consumers.store.archive import PROJECTION
+from consumers.store import folds
 from consumers.store.documents import whole
 from consumers.store.schema import block, job, mark, parked
+from consumers.views.archive import removal
+from consumers.views.archive.block import read_block
+from consumers.views.archive.table import PROJECTION
+from consumers.views.message_feed import table as messages
+from consumers.views.metric_history import query as histories
+from consumers.views.metric_history import table as metrics
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from consumers.store.databases import Databases
-    from consumers.store.removal import Removed
+    from consumers.views.archive.removal import Removed
 
 _PAGE = 1_000
 

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from consumers.audit import differing
-from consumers.store import folds, histories, messages, metrics
+from consumers.folding import differing
+from consumers.store import folds
 from consumers.store.schema import lane, series
+from consumers.views.message_feed import table as messages
+from consumers.views.metric_history import query as histories
+from consumers.views.metric_history import table as metrics
 from synapse_stream.ports.views import SeriesKey
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from consumers.audit.differing import Difference
+    from consumers.folding.differing import Difference
     from consumers.store.engine import Database
     from synapse_stream.entries.position import Position
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, update
 
-from consumers.projections.checks import visible
+from consumers.folding.checks import visible
 from consumers.store.clock import now_ms
 from consumers.store.schema import parked
 from consumers.store.slices import slices
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from consumers.fold import Parked
+    from consumers.folding.fold import Parked
     from consumers.store.checkpoints import Lease
     from consumers.store.engine import Database
 

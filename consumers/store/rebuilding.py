@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.store import (
-    archive,
-    checkpoints,
-    comparing,
-    folds,
-    generations,
-    marks,
-    parked,
-    rebuilds,
-    runs,
-)
+from consumers.store import checkpoints, comparing, folds, generations, parked, rebuilds
+from consumers.views.archive import table as archive
+from consumers.views.run_state import mark_table as marks
+from consumers.views.run_state import table as runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from consumers.audit.differing import Difference
-    from consumers.fold import Parked
+    from consumers.folding.differing import Difference
+    from consumers.folding.fold import Parked
     from consumers.store.checkpoints import Lease
     from consumers.store.databases import Databases
     from consumers.store.memory import Memory

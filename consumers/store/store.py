@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers import canonical
-from consumers.store import (
-    archive,
-    checkpoints,
-    compaction,
-    folds,
-    health,
-    histories,
-    messages,
-    metrics,
-    parked,
-    removal,
-    runs,
-)
-from consumers.store.archived import StoredArchive
+from consumers.store import checkpoints, folds, health, parked
+from consumers.store.databases import Databases
 from consumers.store.memory import Memory
 from consumers.store.rebuilding import RebuildingStore
-from consumers.store.series import SeriesBook
+from consumers.views import canonical
+from consumers.views.archive import removal
+from consumers.views.archive import table as archive
+from consumers.views.archive.reader import StoredArchive
+from consumers.views.message_feed import table as messages
+from consumers.views.metric_history import compaction
+from consumers.views.metric_history import query as histories
+from consumers.views.metric_history import table as metrics
+from consumers.views.metric_history.series import SeriesBook
+from consumers.views.run_state import table as runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from consumers.fold import Parked
+    from consumers.folding.fold import Parked
     from consumers.store.checkpoints import Checkpoint, Lease
-    from consumers.store.databases import Databases
     from consumers.store.parked import ParkedEvent, Retried
     from consumers.store.rebuilds import Rebuild
     from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.settings import Settings
 
 
 class JobWrite(NamedTuple):
@@ -294,3 +290,15 @@ class Store:
     def _book(self, connection: Connection, lease: Lease) -> Any:
         kind = SeriesBook if lease.projection == metrics.PROJECTION else archive.LooseJobs
         return self._memory.of(lease, lambda: kind(connection, lease.partition))
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the store of a deployment. A database is opened when it is first needed.
+
+    Then it is migrated if need be: StoreUnavailable while it cannot be reached, ConfigError if its
+    schema is newer than this program or its views are of another deployment.
+
+    Raises:
+        ConfigError: the store's URL is wrong, or its driver is not installed.
+    """
+    return Store(Databases(settings))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.archive.fold import ArchiveFold
-from consumers.archiver import hold
-from consumers.store import open_store
+from consumers.projector.archiver import hold
+from consumers.store.store import open_store
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.position import BEGINNING
 
 if TYPE_CHECKING:
-    from consumers.held import Held
+    from consumers.projector.partition import Held
     from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog

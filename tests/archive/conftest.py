@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store import open_archive
+from consumers.views.archive.reader import open_archive
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consumers.store import StoredArchive
+    from consumers.views.archive.reader import StoredArchive
     from tests.servers import TestServer
 
 __all__ = ["postgres", "store_url"]

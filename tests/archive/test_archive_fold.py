@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.archive.fold import ArchiveFold
 from consumers.errors import OutdatedFold
+from consumers.views.archive.fold import ArchiveFold
 from tests.archive.entries import FIRST_MS, entry, stray
 from tests.chains import Chain
 

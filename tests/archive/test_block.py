@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.archive.block import loose_blocks, packed_blocks, read_block
+from consumers.views.archive.block import loose_blocks, packed_blocks, read_block
 from synapse_stream.entries.batch import Batch, RawEntry, parse_fields
 from synapse_stream.errors import DecodeError
 from tests.archive.entries import FIRST_MS, as_received, entry, stray, unpacked
@@ -19,7 +19,7 @@ from tests.chains import Chain
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumers.archive.block import Block
+    from consumers.views.archive.block import Block
 
 JOB = "job-1"
 LARGE = 2**53 - 1

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consumers.archive.fold import ArchiveFold
 from consumers.audit.record import Record, lines_of
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import RawEntry
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact

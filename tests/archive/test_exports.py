@@ -21,7 +21,7 @@ from tests.archive.entries import entry, stray, unpacked
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from consumers.store import StoredArchive
+    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.exports.chains import Joins
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog

@@ -16,7 +16,7 @@ from tests.chains import Chain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.store import StoredArchive
+    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.entries.batch import RawEntry
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog

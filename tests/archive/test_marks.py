@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import consumers.marks
-from consumers.fold import JobFold
-from consumers.history import History
-from consumers.marks import START, Mark
-from consumers.projections.run_state import RunStateView
-from consumers.store import open_archive, open_marks
+import consumers.views.run_state.marks
+from consumers.folding.fold import JobFold
+from consumers.views.archive.reader import open_archive
+from consumers.views.history import History
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.mark_table import open_marks
+from consumers.views.run_state.marks import START, Mark
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import RecordedBatch, open_log
@@ -21,7 +22,7 @@ from tests.projecting import project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.store import StoredMarks
+    from consumers.views.run_state.mark_table import StoredMarks
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
@@ -35,7 +36,7 @@ LAST = Position(2**60, 0)
 
 @pytest.fixture(autouse=True)
 def _marks_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers.marks, "EVENTS", 50)
+    monkeypatch.setattr(consumers.views.run_state.marks, "EVENTS", 50)
 
 
 @pytest.fixture
@@ -229,7 +230,7 @@ def test_marks_of_a_future_that_was_lost_go(
 
     with marks._databases.of(RunStateView.name).write("test") as connection:
         from consumers.store import folds
-        from consumers.store.marks import write
+        from consumers.views.run_state.mark_table import write
 
         no = folds.number(connection, RunStateView.name, JOB)
         assert no is not None

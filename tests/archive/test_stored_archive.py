@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, update
 
-from consumers.store import open_archive
 from consumers.store.schema import block
+from consumers.views.archive.reader import open_archive
 from synapse_stream.entries.batch import GENESIS
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError
@@ -17,7 +17,7 @@ from tests.archive.archiving import keys
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from consumers.store import StoredArchive
+    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
     from tests.archive.archiving import Archiver

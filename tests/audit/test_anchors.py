@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
-from consumers.anchoring import anchors_of, signer_of
-from consumers.archive.fold import ArchiveFold
+from consumers.audit.anchoring import anchors_of, signer_of
+from consumers.audit.notary import NotAnchored, Notary, voucher_of
 from consumers.errors import StoreUnavailable
-from consumers.notary import NotAnchored, Notary, voucher_of
-from consumers.store import open_store
+from consumers.store.store import open_store
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.settings import Settings

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from consumers.archive.fold import ArchiveFold
+from consumers.views.archive.fold import ArchiveFold
 from tests.archive.entries import entry
 from tests.chains import Chain
 

@@ -13,15 +13,15 @@ import pytest
 import zstandard
 from sqlalchemy import select, update
 
-import consumers.marks
-from consumers import refolding
-from consumers.archive.fold import ArchiveFold
-from consumers.archiver import hold
+import consumers.views.run_state.marks
+from consumers.audit import refolding
 from consumers.audit.archived import recorded as read_blocks
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.run_state import RunStateView
-from consumers.store import open_store
+from consumers.projector.archiver import hold
 from consumers.store.schema import mark
+from consumers.store.store import open_store
+from consumers.views.archive.fold import ArchiveFold
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.ports.audit import Verdict
 from tests.archive.archiving import Archiver
 from tests.audit.tampering import END, START, Deployment, rechained
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consumers.store import ParkedEvent, Store
+    from consumers.store.parked import ParkedEvent
+    from consumers.store.store import Store
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.ports.audit import Finding, Report
 
 
 @pytest.fixture(autouse=True)
 def _marks_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers.marks, "EVENTS", 5)
+    monkeypatch.setattr(consumers.views.run_state.marks, "EVENTS", 5)
 
 
 def first(report: Report) -> Finding:

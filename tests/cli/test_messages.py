@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.run_state import RunStateView
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.run_state.fold import RunStateView
 from tests.chains import Chain
 from tests.projecting import Consumers, project
 from tests.servers import wait_until

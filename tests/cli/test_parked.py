@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from consumers.projections.message_feed import MessageFeedView
+from consumers.views.message_feed.fold import MessageFeedView
 from tests.chains import Chain
 from tests.projecting import Consumers, OlderMessageFeed, project
 from tests.servers import wait_until

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.run_state import RunStateView
-from consumers.store import open_store
+from consumers.store.store import open_store
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.trimming import TrimLog
 from tests.chains import Chain
 from tests.projecting import Consumers, project

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from consumers.fold import JobFold
-from consumers.projections import reading
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold
+from consumers.views.run_state import reading
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.cli.read.replay import _before, _Pace
 from synapse_stream.entries.batch import GENESIS
 from synapse_stream.entries.position import BEGINNING, Position

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store import open_store
+from consumers.store.store import open_store
 from synapse_stream.ports.operations import PROJECTIONS
 from tests.chains import Chain
 from tests.projecting import project

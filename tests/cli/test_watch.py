@@ -16,9 +16,9 @@ import pytest
 from rich.console import Console
 
 from consumers.errors import StoreUnavailable
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.cli.read.board import Board
 from synapse_stream.cli.read.screens import Lines
 from synapse_stream.cli.read.watch import _follow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.ahead import ahead
+from consumers.projector.ahead import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

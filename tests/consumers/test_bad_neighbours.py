@@ -12,7 +12,7 @@ from tests.consumers.odd_things import ODD_THINGS, Place
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.store import ParkedEvent
+    from consumers.store.parked import ParkedEvent
     from tests.resilience_consumers.stage import Stage
     from tests.servers import TestServer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.partitions import balance
+from consumers.projector.sharing import balance
 
 PARTITIONS = 16
 

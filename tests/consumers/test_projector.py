@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from consumers.archive.fold import ArchiveFold
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
-from consumers.projector import Projector
-from consumers.store import Store
+from consumers.projector.loop import Projector
 from consumers.store.databases import Databases
 from consumers.store.schema import chunk
+from consumers.store.store import Store
+from consumers.views.archive.fold import ArchiveFold
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from consumers.projections.base import JobView
-    from consumers.store import Lease
+    from consumers.folding.port import JobView
+    from consumers.store.checkpoints import Lease
     from synapse_stream.entries.batch import Batch
 
 PATIENCE_SECONDS = 60.0
@@ -339,8 +339,8 @@ def test_the_archive_reads_on_while_it_commits(tmp_path: Path) -> None:
 def test_what_was_read_before_a_lease_was_lost_is_not_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumers.portions._POINTERS_A_READ", 1)
-    monkeypatch.setattr("consumers.portions.MOST_BYTES", 1)
+    monkeypatch.setattr("consumers.projector.portions._POINTERS_A_READ", 1)
+    monkeypatch.setattr("consumers.projector.portions.MOST_BYTES", 1)
     stop = threading.Event()
     tried: Counter[int] = Counter()
 

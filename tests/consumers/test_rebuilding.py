@@ -9,12 +9,12 @@ import orjson
 import pytest
 from sqlalchemy import func, select, update
 
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
-from consumers.store import open_views
 from consumers.store.generations import new, old
 from consumers.store.schema import chunk, job, lane, message, parked, run, series
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.reader import open_views
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import BEGINNING
 from tests.projecting import Consumers, OlderMessageFeed
 from tests.resilience import calls
@@ -23,8 +23,8 @@ from tests.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.projections.base import JobView
-    from consumers.store import Rebuild
+    from consumers.folding.port import JobView
+    from consumers.store.rebuilds import Rebuild
     from tests.resilience_consumers.stage import Stage
     from tests.servers import TestServer
 

@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from consumers.errors import CannotStore
-from consumers.projections.run_state import RunStateView
-from consumers.projector import Projector
-from consumers.store import Databases, JobWrite, Store
+from consumers.projector.loop import Projector
+from consumers.store.databases import Databases
+from consumers.store.store import JobWrite, Store
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.test_bad_neighbours import jobs_of

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from consumers.fold import JobFold
-from consumers.projections.message_feed import MessageFeedView
+from consumers.folding.fold import JobFold
+from consumers.views.message_feed.fold import MessageFeedView
 from synapse_stream.errors import DecodeError
 from synapse_stream.events.types import EVENT_TYPES, Message, UnknownEvent, dump, parse
 from synapse_stream.events.upcasts import STEPS, upcast
@@ -17,7 +17,7 @@ from synapse_stream.log.event_log import RecordedBatch
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from consumers.projections.base import MessageRow
+    from consumers.folding.port import MessageRow
 
 OLDEST: dict[str, Any] = {"seq": 0, "time": 5, "type": "message", "v": -1, "level": "info"}
 OLDEST["words"] = ["one", "two"]

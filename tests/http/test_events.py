@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 import orjson
 
-from consumers.api import events, shapes
+from consumers.api import shapes
+from consumers.api.routes import events
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.log.event_log import open_log
 from tests.chains import Chain

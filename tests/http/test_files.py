@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.api.files import PAGE
+from consumers.api.routes.files import PAGE
 
 if TYPE_CHECKING:
     import httpx

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import orjson
 import pytest
 
-from consumers.fold import JobFold
-from consumers.history import _MARKS_OF_A_JOB, History, _Kept, fold_until
-from consumers.marks import START, Mark
-from consumers.projections import reading
-from consumers.projections.run_state import RunStateView
-from consumers.store import open_marks
+from consumers.folding.fold import JobFold
+from consumers.views.history import _MARKS_OF_A_JOB, History, _Kept, fold_until
+from consumers.views.run_state import reading
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.mark_table import open_marks
+from consumers.views.run_state.marks import START, Mark
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import RecordedBatch, open_log

@@ -14,7 +14,7 @@ import zstandard
 
 from consumers.api import connections
 from consumers.api.app import create_app
-from consumers.store import open_views
+from consumers.views.reader import open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import open_log
 from synapse_stream.ports.views import SeriesKey

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from consumers.api.live.tracker import Tracker
-from consumers.fold import JobFold
-from consumers.projections.run_state import RunStateView
-from consumers.store import open_archive
+from consumers.folding.fold import JobFold
+from consumers.views.archive.reader import open_archive
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.reading.job_reader import JobReader
 from tests.chains import Chain

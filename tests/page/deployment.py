@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from consumers.projections import PROJECTIONS
-from consumers.store import open_store
+from consumers.store.store import open_store
+from consumers.views import PROJECTIONS
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reporting.run import open_run
 from synapse_stream.settings import Settings

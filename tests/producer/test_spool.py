@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from consumers.projections.checks import LATEST_TIME
+from consumers.folding.checks import LATEST_TIME
 from synapse_stream.errors import RunEnded
 from synapse_stream.events.encoding import encode
 from synapse_stream.producer.adoption.case import Case

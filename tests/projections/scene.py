@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from consumers.fold import JobFold, Parked
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.reading import run_state
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold, Parked
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from consumers.projections.base import JobView, MessageRow, Points
+    from consumers.folding.port import JobView, MessageRow, Points
     from synapse_stream.ports.views import Attempt, RunState, SeriesKey
 
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]

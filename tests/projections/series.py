@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from consumers.projections.base import Points
+from consumers.folding.port import Points
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.api.shapes import summary
-from consumers.projections import brief
-from consumers.projections.reading import run_state
-from consumers.projections.run_state import RunStateView
+from consumers.views.run_state import brief
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.reading import run_state
 from tests.projections.events import placed_events
 from tests.projections.scene import Scene, ended, event, progress, scene, started
 

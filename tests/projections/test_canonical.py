@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers import bodies, canonical, chunks
-from consumers.projections.base import begin_points
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
+from consumers.folding.port import begin_points
+from consumers.views import canonical
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history import bodies, chunks
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
 from tests.projections.scene import VIEWS, Scene, ended, message, metrics, progress, scene, started
 
 if TYPE_CHECKING:
-    from consumers.projections.base import JobView
+    from consumers.folding.port import JobView
 
 
 def run(loss: float = 0.5, text: str = "Done") -> Scene:

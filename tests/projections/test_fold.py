@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.errors import OutdatedFold
-from consumers.fold import JobFold, Parked, fold_job
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.reading import position, run_state
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold, Parked, fold_job
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.reading import position, run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import RecordedBatch
 from tests.projections.scene import VIEWS, Scene, message, progress, scene, started
 
 if TYPE_CHECKING:
-    from consumers.projections.base import Delivery, JobView
+    from consumers.folding.port import Delivery, JobView
 
 GOOD = b'{"seq":0,"time":1,"type":"message","v":1,"content":"good","level":"info"}'
 

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers import canonical
-from consumers.fold import UNFORESEEN, JobFold, Parked
-from consumers.projections.base import joined
-from consumers.projections.reading import message, run_state
+from consumers.folding.fold import UNFORESEEN, JobFold, Parked
+from consumers.folding.port import joined
+from consumers.views import canonical
+from consumers.views.run_state.reading import message, run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 from tests.projections.events import any_events, event_lists, fuzzed_lines
 from tests.projections.scene import VIEWS
 
 if TYPE_CHECKING:
-    from consumers.projections.base import JobView, MessageRow, Points
+    from consumers.folding.port import JobView, MessageRow, Points
     from synapse_stream.ports.views import SeriesKey
 
 Lines = list[bytes]

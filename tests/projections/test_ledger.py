@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.fold import JobFold
-from consumers.ledger import Ledger
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold
+from consumers.folding.ledger import Ledger
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import GENESIS, Batch, decode_events
 from synapse_stream.ports.views import CompletenessStatus
 from tests.projections.scene import (

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from consumers.projections import reading
-from consumers.projections.message_feed import MessageFeedView
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.run_state import reading
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import Message, render
 from tests.projections.scene import START, Scene, event, message, metrics, scene, started

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumers.projections.metric_history import MetricHistoryView
+from consumers.views.metric_history.fold import MetricHistoryView
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import SeriesKey
 from tests.projections.scene import SECOND, START, Scene, event, metrics, progress, scene, started
 
 if TYPE_CHECKING:
-    from consumers.projections.base import Points
+    from consumers.folding.port import Points
 
 LOSS = SeriesKey(1, 0, None, "loss")
 

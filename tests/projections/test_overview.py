@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers import chunks
-from consumers.overview import Bucketing, Sketch
+from consumers.views.metric_history import chunks
+from consumers.views.metric_history.overview import Bucketing, Sketch
 from synapse_stream.ports.views import Axis, Bucket
 from tests.projections.series import points, some_points
 
 if TYPE_CHECKING:
-    from consumers.chunks import Chunk
-    from consumers.projections.base import Points
+    from consumers.folding.port import Points
+    from consumers.views.metric_history.chunks import Chunk
 
 
 class Stored:

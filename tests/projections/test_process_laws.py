@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers import canonical
-from consumers.projections.run_state import RunStateView
+from consumers.views import canonical
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.models import RunStatus
 from tests.projections.events import any_events, placed_events
 from tests.projections.scene import (
@@ -28,7 +28,7 @@ from tests.projections.scene import (
 )
 
 if TYPE_CHECKING:
-    from consumers.projections.base import JobView
+    from consumers.folding.port import JobView
 
 each_view = pytest.mark.parametrize("view", VIEWS)
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumers.fold import JobFold
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.reading import run_state
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.position import Position
 from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.models import ActionStatus, RunStatus
@@ -28,8 +28,8 @@ from tests.projections.scene import (
 )
 
 if TYPE_CHECKING:
-    from consumers.fold import Parked
-    from consumers.projections.base import JobView
+    from consumers.folding.fold import Parked
+    from consumers.folding.port import JobView
     from synapse_stream.ports.views import Attempt, RunState
 
 NEW: dict[str, Any] = {"is_new": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from consumers.projections.run_state import RunStateView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import Position
 from synapse_stream.models import ActionStatus, RunStatus
 from tests.projections.scene import (

@@ -14,9 +14,9 @@ import orjson
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from consumers.archive.fold import ArchiveFold
-from consumers.projections.reading import message, run_state
-from consumers.projections.run_state import RunStateView
+from consumers.views.archive.fold import ArchiveFold
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.reading import message, run_state
 from synapse_stream.events import rules
 from synapse_stream.events.encoding import encode, encode_plainest_metrics
 from synapse_stream.events.types import UnknownEvent, parse

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from consumers import canonical
-from consumers.archive.fold import ArchiveFold
-from consumers.fold import JobFold
-from consumers.projections import PROJECTIONS
-from consumers.store import StoredArchive, folds, histories, messages, metrics, parked
+from consumers.folding.fold import JobFold
+from consumers.store import folds, parked
 from consumers.store.databases import Databases
+from consumers.views import PROJECTIONS, canonical
+from consumers.views.archive.fold import ArchiveFold
+from consumers.views.archive.reader import StoredArchive
+from consumers.views.message_feed import table as messages
+from consumers.views.metric_history import query as histories
+from consumers.views.metric_history import table as metrics
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.job_reader import JobReader
 from tests.resilience.audit import Tally, read_all
@@ -21,7 +24,7 @@ from tests.resilience_consumers.counting import count
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-    from consumers.projections.base import JobView, MessageRow, Points
+    from consumers.folding.port import JobView, MessageRow, Points
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.settings import Settings
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumers.archive.fold import ArchiveFold
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import RawEntry, parse_fields, unpack
 from tests.resilience_consumers.counting import count
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-    from consumers.store import StoredArchive
+    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.log.event_log import RecordedBatch
     from tests.resilience.audit import Tally
 

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers.archive.block import packed_blocks
-from consumers.archive.fold import ArchiveFold
-from consumers.projections import PROJECTIONS
 from consumers.store.databases import Databases
+from consumers.views import PROJECTIONS
+from consumers.views.archive.block import packed_blocks
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import Batch, RawEntry, encode_fields, seal
 from synapse_stream.entries.position import BEGINNING
 from tests.archive.entries import as_received

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import zstandard
 
-from consumers.fold import JobFold
-from consumers.ledger import Ledger, stands_for_range
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold
+from consumers.folding.ledger import Ledger, stands_for_range
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import GENESIS, encode_fields
 from synapse_stream.settings import Settings
 from tests.chains import Chain

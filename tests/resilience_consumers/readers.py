@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from consumers.store import open_views
+from consumers.views.reader import open_views
 from synapse_stream.settings import Settings
 from tests.resilience.report import Result
 from tests.resilience_consumers.stage import PROCESSES, Stage

@@ -6,8 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from consumers.projections import PROJECTIONS
-from consumers.store import open_views
+from consumers.views import PROJECTIONS
+from consumers.views.reader import open_views
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.settings import Settings
 from tests.resilience.report import Result

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-from consumers.store import open_store
+from consumers.store.store import open_store
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.operations import PROJECTIONS

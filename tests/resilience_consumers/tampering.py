@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
-from consumers.anchoring import anchors_of, signer_of
-from consumers.notary import Notary
-from consumers.store import open_store
+from consumers.audit.anchoring import anchors_of, signer_of
+from consumers.audit.notary import Notary
+from consumers.store.store import open_store
 from synapse_stream import open_run
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.audit import Report, Verdict, open_auditor

@@ -18,8 +18,9 @@ from sqlalchemy import Engine, event
 from typing_extensions import override
 
 from consumers import __main__ as program
-from consumers.store import Lease, Store
+from consumers.store.checkpoints import Lease
 from consumers.store.databases import Databases
+from consumers.store.store import Store
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store import open_store
+from consumers.store.store import open_store
 from synapse_stream.log.trimming import TrimLog
 from tests.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.store import Store
+    from consumers.store.store import Store
     from synapse_stream.settings import Settings
 
 __all__ = ["postgres"]

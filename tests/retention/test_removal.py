@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store import open_archive
+from consumers.views.archive.reader import open_archive
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import Trimmed
 from synapse_stream.operating.retention import Trimmer
@@ -19,7 +19,8 @@ from tests.projecting import project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.store import Store, StoredArchive
+    from consumers.store.store import Store
+    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.settings import Settings
 

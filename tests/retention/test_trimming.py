@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from consumers.archive.fold import ArchiveFold
-from consumers.archiver import hold
-from consumers.projections.message_feed import MessageFeedView
-from consumers.store import open_archive, open_store
+from consumers.projector.archiver import hold
+from consumers.store.store import open_store
+from consumers.views.archive.fold import ArchiveFold
+from consumers.views.archive.reader import open_archive
+from consumers.views.message_feed.fold import MessageFeedView
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable, Trimmed
@@ -31,7 +32,7 @@ from tests.servers import TestServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.store import Store
+    from consumers.store.store import Store
     from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.log.trimming import TrimCount

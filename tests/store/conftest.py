@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store import open_store, open_views
+from consumers.store.store import open_store
+from consumers.views.reader import open_views
 from synapse_stream.settings import Settings
 from tests.pgbouncer import pooler
 from tests.postgres import postgres
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
 
 __all__ = ["pooler", "postgres"]
 

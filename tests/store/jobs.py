@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from consumers.fold import JobFold
-from consumers.projections.message_feed import MessageFeedView
-from consumers.projections.metric_history import MetricHistoryView
-from consumers.projections.run_state import RunStateView
-from consumers.store import JobWrite
+from consumers.folding.fold import JobFold
+from consumers.store.store import JobWrite
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.log.event_log import RecordedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from consumers.fold import Parked
-    from consumers.store import Lease, Store
+    from consumers.folding.fold import Parked
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
 
 RUN_STATE = RunStateView
 METRICS = MetricHistoryView

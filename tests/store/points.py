@@ -6,16 +6,17 @@ import math
 from array import array
 from typing import TYPE_CHECKING
 
-from consumers.projections.base import Points
-from consumers.store import JobWrite
+from consumers.folding.port import Points
 from consumers.store.schema import chunk, series
+from consumers.store.store import JobWrite
 from synapse_stream.ports.views import SeriesKey
 from tests.store.jobs import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumers.store import Lease, Store
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
 
 AT_ONCE = 0.0
 LOSS = SeriesKey(1, 0, None, "loss")

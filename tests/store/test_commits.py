@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.errors import StoreUnavailable
-from consumers.fold import Parked
-from consumers.store import JobWrite
+from consumers.folding.fold import Parked
+from consumers.store.store import JobWrite
 from synapse_stream.entries.position import Position
 from tests.store.jobs import (
     FIRST_MS,
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
 
 
 def poison(job_id: str) -> Parked:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.chunks import MOST_POINTS, encode
 from consumers.errors import LeaseLost
-from consumers.store.metrics import insert_chunks
 from consumers.store.schema import series
+from consumers.views.metric_history.chunks import MOST_POINTS, encode
+from consumers.views.metric_history.table import insert_chunks
 from tests.store.points import AT_ONCE, LOSS, Writer, chunk_sizes, chunks_of, loose_series, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
 
 
 @pytest.mark.parametrize(

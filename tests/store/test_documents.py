@@ -20,7 +20,7 @@ from tests.store.jobs import RUN_STATE, Committer, started
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.store import Store
+    from consumers.store.store import Store
 
 RANKS, STEPS = 64, 100
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers import canonical
-from consumers.fold import fold_job
+from consumers.folding.fold import fold_job
+from consumers.views import canonical
 from tests.store.jobs import MESSAGES, METRICS, RUN_STATE, Committer, message, metrics, started
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from consumers.store import Store
+    from consumers.store.store import Store
     from synapse_stream.log.event_log import RecordedBatch
 
 

@@ -12,10 +12,11 @@ import sqlalchemy.exc
 from psycopg import errors
 
 from consumers.errors import StoreUnavailable
-from consumers.store import open_store, open_views
 from consumers.store.databases import Databases
 from consumers.store.engine import open_postgres
 from consumers.store.failures import translate
+from consumers.store.store import open_store
+from consumers.views.reader import open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
 from tests.postgres import own_server
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consumers.store import Lease, Store
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
 
 
 def subclasses(kind: type[BaseException]) -> Iterator[type[BaseException]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.store import open_store
+from consumers.store.store import open_store
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.machine import end_lacking

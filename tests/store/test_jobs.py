@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.fold import Parked
+from consumers.folding.fold import Parked
 from synapse_stream.entries.position import Position
 from synapse_stream.models import RunStatus
 from tests.store.jobs import (
@@ -26,7 +26,8 @@ from tests.store.jobs import (
 if TYPE_CHECKING:
     from typing import Any
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from tests.store.writer import JOB, KEY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
     from synapse_stream.settings import Settings
 
 KILLS = 6

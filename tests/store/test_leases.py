@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.errors import LeaseLost
-from consumers.store import JobWrite
+from consumers.store.store import JobWrite
 from tests.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.store import Lease, Store
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
 
 NEVER = 3600.0
 AT_ONCE = 0.0

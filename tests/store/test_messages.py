@@ -14,7 +14,8 @@ from tests.store.jobs import FIRST_MS, MESSAGES, Committer, message, project
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
     from synapse_stream.ports.views import Message
 
 LEVELS = ("info", "warning", "danger", "debug")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.chunks import MOST_POINTS
 from consumers.store.schema import chunk
+from consumers.views.metric_history.chunks import MOST_POINTS
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
 from synapse_stream.ports.views import Axis, SeriesKey
@@ -19,7 +19,8 @@ from tests.store.points import LOSS, Writer, same
 if TYPE_CHECKING:
     from typing import Any
 
-    from consumers.store import Store, StoredViews
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
 
 
 def test_points_come_back_with_all_that_they_have(store: Store, views: StoredViews) -> None:

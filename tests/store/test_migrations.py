@@ -16,15 +16,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from consumers.errors import StoreUnavailable
-from consumers.store import open_store, open_views
 from consumers.store.migrate import SCRIPTS
 from consumers.store.schema import HEAD, metadata
+from consumers.store.store import open_store
+from consumers.views.reader import open_views
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consumers.store import Store
+    from consumers.store.store import Store
     from synapse_stream.settings import Settings
 
 PROJECTIONS = ("run-state", "metric-history", "message-feed")

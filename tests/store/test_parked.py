@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.fold import Parked
-from consumers.store import Retried
+from consumers.folding.fold import Parked
+from consumers.store.parked import Retried
 from synapse_stream.entries.position import Position
 from tests.store.jobs import SECONDS
 
 if TYPE_CHECKING:
-    from consumers.store import Lease, Store
+    from consumers.store.checkpoints import Lease
+    from consumers.store.store import Store
 
 PROJECTION = "run-state"
 

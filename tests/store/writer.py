@@ -11,8 +11,8 @@ import sys
 from array import array
 from pathlib import Path
 
-from consumers.projections.base import Points
-from consumers.store import JobWrite, open_store
+from consumers.folding.port import Points
+from consumers.store.store import JobWrite, open_store
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
 

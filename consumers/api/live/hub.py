@@ -17,7 +17,7 @@ from consumers.api.live.joblist import JobList
 from consumers.api.live.reader import FeedReader
 from consumers.api.live.tracker import Tracker
 from consumers.errors import StoreUnavailable
-from consumers.store import open_store
+from consumers.store.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence

@@ -12,13 +12,13 @@ import orjson
 
 from consumers.api import shapes
 from consumers.api.live import frames
-from consumers.projections.run_state import RunStateView
+from consumers.views.run_state.fold import RunStateView
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from consumers.api.sources import ServerClock
-    from consumers.store import Store
+    from consumers.store.store import Store
     from synapse_stream.log.replies import EntryId, FeedPointer
     from synapse_stream.ports.views import Views
 

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
-from consumers.store import open_archive
+from consumers.views.archive.reader import open_archive
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.mending import AHEAD_MS

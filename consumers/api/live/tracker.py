@@ -13,15 +13,15 @@ from consumers.api import shapes, viewers
 from consumers.api.live.frames import frame
 from consumers.api.live.pages import Pages, last_position
 from consumers.errors import OutdatedFold
-from consumers.fold import JobFold
-from consumers.projections import reading
-from consumers.projections.run_state import RunStateView
+from consumers.folding.fold import JobFold
+from consumers.views.run_state import reading
+from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import Trimmed
 
 if TYPE_CHECKING:
     from consumers.api.live.frames import Frame
-    from consumers.store import Store
+    from consumers.store.store import Store
     from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.ports.views import Health, RunState
     from synapse_stream.reading.job_reader import JobReader

@@ -1,0 +1,190 @@
+"""Verify runs: the port `synapse_stream.ports.audit.Auditor` over store, streams and anchors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumers.audit.anchoring import anchors_of, keys_of
+from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
+from consumers.audit.archived import ArchiveCheck, recorded
+from consumers.audit.record import Record, lines_of
+from consumers.audit.refolding import Refolding, Sources
+from consumers.views import PROJECTIONS
+from synapse_stream.entries.position import BEGINNING
+from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consumers.views.archive.removal import Removed
+    from synapse_stream.settings import Settings
+
+_ATTEMPTS = 5
+_ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
+_NO_KEY = "there is no key, so no anchor was checked: a re-chained suffix would not be found"
+_NO_ANCHORS = "there are no anchors: a cut tail or a re-chained suffix would not be found"
+
+
+class Auditor:
+    """Reads only. Not thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the deployment of `settings`; nothing is connected yet.
+
+        Raises:
+            ConfigError: a URL or a key is wrong.
+        """
+        self._settings = settings
+        self._namespace = settings.namespace
+        self._sources = Sources(settings)
+        self._store = self._sources.store
+        self._keys = keys_of(settings)
+        self._place = anchors_of(settings)
+        self._book: AnchorBook | None = None
+        self._is_checked = False
+
+    def verify(self, job_id: str) -> Report:
+        """Verify one run.
+
+        A run that is archived and trimmed while it is read is read again.
+        """
+        if not self._is_checked:
+            self._sources.log.check(found=False)
+            self._is_checked = True
+        report = None
+        for _ in range(_ATTEMPTS):
+            manifest = self._store.manifest(job_id)
+            report = self._verify(job_id, manifest)
+            if not report.findings or self._store.manifest(job_id) == manifest:
+                break
+        assert report is not None  # noqa: S101 - there was an attempt
+        return report
+
+    def jobs(self) -> Iterator[str]:
+        """Yield the ids of all jobs that archive, views or anchors know, each once."""
+        seen: set[str] = set()
+        for projection in ("archive", *PROJECTIONS):
+            for job_id in self._store.jobs(projection):
+                if job_id not in seen:
+                    seen.add(job_id)
+                    yield job_id
+        book = self._anchors()
+        yield from sorted(set(book.jobs(self._namespace)) - seen) if book else ()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._sources.close()
+
+    def _verify(self, job_id: str, manifest: bytes | None) -> Report:
+        gone = self._store.removed(job_id)
+        if gone is not None:
+            return self._removed(job_id, gone)
+        record, archive = Record(job_id), ArchiveCheck(job_id, manifest)
+        # Views first: what they have is recorded by then.
+        with Refolding(self._settings, self._sources, job_id, archive.events) as views:
+            for entry in archive.entries(self._store.blocks(job_id)):
+                record.take_archived(entry)
+                views.take(entry)
+            archived = record.entries
+            for entry in self._sources.stream(job_id):
+                record.take_streamed(entry)
+                views.take(entry)
+            self._close(record, archive)
+            compared = views.compare()
+        notes = [*record.said.notes(record.sealed()), *compared.notes]
+        anchors, anchored, sure = self._judge_anchors(record, notes)
+        findings = [*archive.findings, *record.findings, *anchored]
+        findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
+        return Report(
+            job_id,
+            verdict=_verdict(
+                record,
+                [*findings, *compared.findings],
+                is_known=bool(compared.views or anchors),
+            ),
+            entries=record.entries,
+            events=record.events,
+            archived=archived,
+            producers=[
+                ProducerReport(
+                    *(name, track.last),
+                    track.sealed if track.sealed is not None else record.said.own_count(name),
+                    *(track.lost, sure.get(name, -1)),
+                )
+                for name, track in record.tracks.items()
+            ],
+            views=dict.fromkeys(PROJECTIONS) | compared.views,
+            anchors=anchors,
+            findings=[*findings, *compared.findings],
+            notes=notes,
+        )
+
+    def _close(self, record: Record, archive: ArchiveCheck) -> None:
+        """Judge what could not be judged in passing, with a second look if need be."""
+        wanted = record.needs_lines(archive.joins)
+        lines = {}
+        if wanted:
+            again = recorded(record.job_id, self._store.blocks(record.job_id))
+            lines = lines_of(again, wanted)
+        record.close(lines, archive.joins)
+        record.judge_seals()
+        archive.judge_manifest()
+
+    def _judge_anchors(
+        self, record: Record, notes: list[str]
+    ) -> tuple[int, list[Finding], dict[str, int]]:
+        book = self._anchors()
+        if book is None:
+            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
+            return 0, [], {}
+        mine = book.of(self._namespace, record.job_id)
+        found, sure = judge(mine, record.tracks)
+        return len(mine), [*book.findings, *found], sure
+
+    def _removed(self, job_id: str, gone: Removed) -> Report:
+        """Say that a run can be verified no more; nor can what it recorded since.
+
+        Whoever can write the store can have it say so of any run. So of one that was anchored the
+        removal must be, too.
+        """
+        notes, findings = [str(gone.refusal(job_id))], []
+        book = self._anchors()
+        if book is None:
+            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
+        elif not vouches_for_removal(book.of(self._namespace, job_id), gone.entries):
+            expected = f"a signed removal of the first {gone.entries} entries"
+            findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))
+        return Report(
+            job_id,
+            verdict=Verdict.BROKEN if findings else Verdict.REMOVED,
+            entries=gone.entries,
+            events=0,
+            archived=0,
+            producers=[],
+            views=dict.fromkeys(PROJECTIONS),
+            anchors=len(book.of(self._namespace, job_id)) if book else 0,
+            findings=findings,
+            notes=notes,
+        )
+
+    def _anchors(self) -> AnchorBook | None:
+        if self._book is None and self._place and self._keys:
+            self._book = AnchorBook(self._keys, self._place.files())
+        return self._book
+
+
+def open_auditor(settings: Settings) -> Auditor:
+    """Open the auditor of a deployment.
+
+    Raises:
+        ConfigError: a URL or a key is wrong.
+    """
+    return Auditor(settings)
+
+
+def _verdict(record: Record, findings: list[Finding], *, is_known: bool) -> Verdict:
+    if findings:
+        return Verdict.BROKEN
+    if not record.tracks:
+        return Verdict.OPEN if is_known else Verdict.UNKNOWN
+    return Verdict.INTACT if record.is_sealed() else Verdict.OPEN

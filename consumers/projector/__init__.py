@@ -1,0 +1,1 @@
+"""The processes that project: lease, feed, read, fold, commit; trimming."""

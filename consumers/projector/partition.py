@@ -1,0 +1,283 @@
+"""One partition of one projection while this consumer holds its lease."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from consumers.errors import CannotStore, OutdatedFold, StoreUnavailable
+from consumers.folding.fold import JobFold, Parked
+from consumers.projector.portions import halves, read_portions
+from consumers.projector.rebuilder import Rebuilder
+from consumers.store.parked import Retried
+from consumers.store.store import JobWrite
+from synapse_stream.entries.limits import size_of
+from synapse_stream.entries.position import Position
+from synapse_stream.log.event_log import recorded_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from consumers.projector.portions import Fold, Portion
+    from consumers.store.checkpoints import Lease
+    from consumers.store.parked import ParkedEvent
+    from consumers.store.store import Store
+    from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.log.replies import EntryId, FeedPointer
+    from synapse_stream.reading.job_reader import JobReader
+    from synapse_stream.settings import Settings
+
+_logger = logging.getLogger("synapse_stream.consumers")
+
+_FOLDS_KEPT = 2_048
+_RETRIES_A_COMMIT = 100
+_LONGEST_REASON = 500
+_IS_REBUILT = "its job is being rebuilt"
+
+
+class Held:
+    """Reads behind `position`, folds and commits. Not thread-safe."""
+
+    events_a_turn: ClassVar[int] = 50_000
+    """How many it should be given to project at a time, so that a turn does not take long."""
+    reads_ahead: ClassVar[bool] = False
+    """True when reading on while it commits gains time. Folds in Python would only wait for their
+    own interpreter: read ahead, views lose 5 to 15 % of their rate."""
+
+    def __init__(self, view: type[Any], store: Store, lease: Lease, settings: Settings) -> None:
+        self.lease = lease
+        self.position: EntryId = lease.position
+        self._view = view
+        self._store = store
+        self._settings = settings
+        self._committed: EntryId = lease.position
+        self._mirrored: EntryId = (0, 0)
+        self._folds: OrderedDict[str, Fold] = OrderedDict()
+        self._rebuilder = Rebuilder(view, store, lease, self)
+
+    def begin(self, log: FeedLog) -> None:
+        """Set `position` to where reading must begin after this consumer or the server started.
+
+        A feed that ends before the checkpoint lost its tail, and its clock went back too: it is
+        read again from its beginning, and the checkpoint goes back with it: ids grow from there.
+        Ledgers drop what is known, so this costs time, nothing else.
+
+        Raises:
+            Trimmed: something behind the checkpoint is no longer there.
+        """
+        log.check_readable(self._view.name, self.lease.partition, self._committed)
+        if log.check_feed(self.lease.partition) < self._committed:
+            self.position = self._committed = (0, 0)
+            return
+        overlap_ms = int(self._settings.rewind_seconds * 1000)
+        self.position = (max(0, self._committed[0] - overlap_ms), 0)
+
+    def check_feed(self, log: FeedLog) -> None:
+        """Begin anew if the feed ends before the checkpoint: it was mended, or lost its tail."""
+        if log.check_feed(self.lease.partition) < self._committed:
+            self.begin(log)
+
+    def portions(self, log: FeedLog, pointers: Sequence[FeedPointer]) -> Iterator[Portion]:
+        """Read what `pointers` point to; another thread may do so while this one commits.
+
+        Raises:
+            LogUnavailable: call `begin` and read again.
+        """
+        partition = self.lease.partition
+        return read_portions(log, partition, self.position, pointers, self._take)
+
+    def commit(self, portion: Portion) -> None:
+        """Fold a portion and commit it in one transaction. They come in order, none left out.
+
+        One that the store refuses for what is in it is split, down to the entry that it refuses:
+        that one is parked.
+
+        Raises:
+            LeaseLost: another consumer has taken over; nothing was written.
+            StoreUnavailable: call `begin` and read again.
+        """
+        try:
+            self._commit(portion)
+        except CannotStore as error:
+            self.forget()
+            if not portion.entries:
+                raise
+            if len(portion.entries) == 1:
+                self._set_aside(portion, error)
+                return
+            for half in halves(portion, self.position):
+                self.commit(half)
+        except StoreUnavailable:
+            self.forget()
+            raise
+
+    def retry(self) -> None:
+        """Fold parked events that are marked for it, some of them at a time, and commit.
+
+        Raises:
+            LeaseLost: another consumer has taken over; nothing was written.
+            StoreUnavailable: it is unknown whether it was; those still marked are tried again.
+        """
+        marked = self._store.list_parked(
+            self._view.name,
+            partition=self.lease.partition,
+            only_marked=True,
+            limit=_RETRIES_A_COMMIT,
+        )
+        if not marked:
+            return
+        try:
+            self._commit_retries(marked)
+        except StoreUnavailable:
+            self.forget()
+            raise
+
+    def live_fold(self, job_id: str) -> Fold | None:
+        """Return the fold of a job as it is committed; None for none, or an outdated one."""
+        if job_id not in self._folds:
+            self._load([job_id])
+        return self._folds.get(job_id)
+
+    def open_fold(self, job_id: str, document: bytes | None) -> Any:
+        """Go on from a document, or begin a new job.
+
+        Raises:
+            OutdatedFold: another version of the projection wrote it.
+        """
+        return JobFold(self._view, job_id, document)
+
+    def replace_fold(self, fold: Fold) -> None:
+        """Have what was committed for a job go on with `fold`."""
+        self._folds[fold.job_id] = fold
+
+    def mirror(self, log: FeedLog) -> None:
+        """Show the committed position to Redis tools, if it moved."""
+        if self._committed != self._mirrored:
+            log.mirror(self._view.name, self.lease.partition, self._committed)
+            self._mirrored = self._committed
+
+    def forget(self) -> None:
+        """Drop folds that may hold more than was committed."""
+        self._folds.clear()
+        self._rebuilder.forget()
+
+    def rebuild(self, reader: JobReader, seconds: float) -> bool:
+        """Fold jobs anew that are asked for or outdated, for about so long; False when none is.
+
+        Raises:
+            LeaseLost: another consumer has taken over.
+            LogUnavailable, StoreUnavailable: it is begun anew after `forget`.
+        """
+        return self._rebuilder.work(reader, seconds)
+
+    def compact(self) -> None:
+        """Merge what is stored in small pieces; for when there is nothing else to do."""
+        self._store.compact(self.lease)
+
+    def _commit(self, portion: Portion) -> None:
+        by_job: dict[str, list[Any]] = {}
+        for job_id, batch in portion.entries:
+            by_job.setdefault(job_id, []).append(batch)
+        self._load(list(by_job))
+        writes: list[JobWrite] = []
+        parked = list(portion.faults)
+        for job_id, mine in by_job.items():
+            fold = self._folds.get(job_id)
+            if fold is None:
+                continue  # outdated: what rebuilds it reads all that is recorded
+            try:
+                parked += [event for batch in mine for event in fold.apply(batch)]
+                if fold.has_changed:
+                    entry = (mine[0].ms, mine[0].seq)
+                    writes.append(JobWrite(job_id, fold.document(), fold.rows(), entry))
+            except Exception as error:  # noqa: BLE001 - one job must not stop the others
+                self._rebuild_damaged(job_id, error)
+        self._write(portion, writes, parked)
+
+    def _set_aside(self, portion: Portion, error: CannotStore) -> None:
+        """Park the only entry of a portion, with its numbers if the store takes them."""
+        ((job_id, entry),) = portion.entries
+        reason = f"{error.reason} what it holds: {error.detail}"[:_LONGEST_REASON]
+        self._load([job_id])
+        fold = self._folds.get(job_id)
+        if fold is None:
+            self._write(portion, [], portion.faults)
+            return
+        events = [event._replace(reason=reason) for event in fold.apply(entry, refused=reason)]
+        place = (entry.ms, entry.seq)
+        changed = fold.has_changed
+        writes = [JobWrite(job_id, fold.document(), fold.rows(), place)] if changed else []
+        try:
+            self._write(portion, writes, [*portion.faults, *events])
+        except CannotStore:
+            self.forget()
+            whole = Parked(job_id, Position(*place, 0), reason, b"", None, None)
+            self._write(portion, [], [*portion.faults, whole])
+
+    def _write(
+        self, portion: Portion, writes: Sequence[JobWrite], parked: Sequence[Parked]
+    ) -> None:
+        committed = max(portion.upto, self._committed)
+        if writes or parked or committed != self._committed:
+            seconds = self._settings.lease_seconds
+            self._store.commit(self.lease, committed, writes, parked, seconds)
+        self._committed = committed
+        self.position = portion.upto
+        while len(self._folds) > _FOLDS_KEPT:
+            self._folds.popitem(last=False)
+
+    def _commit_retries(self, marked: Sequence[ParkedEvent]) -> None:
+        self._load(list(dict.fromkeys(event.job_id for event in marked)))
+        retried: list[Retried] = []
+        entries: dict[str, EntryId] = {}
+        for event in marked:
+            again = Parked(
+                event.job_id,
+                event.position,
+                event.reason,
+                event.raw,
+                event.producer,
+                event.number,
+            )
+            if event.job_id not in self._folds:
+                retried.append(Retried(event.no, _IS_REBUILT))
+                continue
+            retried.append(Retried(event.no, self._folds[event.job_id].retry(again)))
+            entries.setdefault(event.job_id, event.position[:2])
+        folds = [(self._folds[job_id], entry) for job_id, entry in entries.items()]
+        writes = [
+            JobWrite(fold.job_id, fold.document(), fold.rows(), entry)
+            for fold, entry in folds
+            if fold.has_changed
+        ]
+        seconds = self._settings.lease_seconds
+        self._store.commit(self.lease, self._committed, writes, [], seconds, retried=retried)
+
+    def _load(self, job_ids: list[str]) -> None:
+        """Open the folds of jobs; those that are outdated are left out, and asked to be rebuilt."""
+        missing = [job_id for job_id in job_ids if job_id not in self._folds]
+        documents = self._store.load_folds(self._view.name, missing) if missing else {}
+        for job_id in missing:
+            try:
+                self._folds[job_id] = self.open_fold(job_id, documents.get(job_id))
+            except OutdatedFold:
+                self._rebuilder.ask(job_id)
+            except Exception as error:  # noqa: BLE001 - whatever stands in the store
+                self._rebuild_damaged(job_id, error)
+        for job_id in job_ids:
+            if job_id in self._folds:
+                self._folds.move_to_end(job_id)
+
+    def _rebuild_damaged(self, job_id: str, error: Exception) -> None:
+        """Have a job folded anew whose stored document cannot be gone on from."""
+        self._folds.pop(job_id, None)
+        if self._rebuilder.ask(job_id):
+            name = self._view.name
+            _logger.error("%s of job %r is damaged, it is built anew: %r", name, job_id, error)
+
+    def _take(self, job_id: str, entry: RawEntry) -> tuple[Any, int]:
+        """Return an entry as the folds take it, and how many bytes it holds."""
+        recorded = recorded_batch(job_id, entry)
+        return recorded, len(recorded.batch.data) if recorded.batch else size_of(entry.fields)

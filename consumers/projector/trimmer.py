@@ -1,0 +1,109 @@
+"""The automatic trimmer: whoever archives a partition trims its streams, too.
+
+So each partition has one. Which they are is asked of the store before every round; one that was
+taken over meanwhile is trimmed all the same, which harms nothing: a cut stays right for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from consumers.audit.notary import NotAnchored, voucher_of
+from consumers.errors import StoreUnavailable
+from consumers.outages import Outage, agree
+from synapse_stream.errors import LogUnavailable
+from synapse_stream.operating.retention import ARCHIVE, Trimmer
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from consumers.store.store import Store
+    from synapse_stream.log.trimming import TrimLog
+    from synapse_stream.settings import Settings
+
+_logger = logging.getLogger("synapse_stream.consumers")
+
+_ROUNDS_A_WINDOW = 20
+_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 15.0
+_REMOVE_SECONDS = 600.0
+_ENTRIES_A_ROUND = 100_000  # of one partition, so that the others have their turn
+
+
+class TrimLoop:
+    """Trims the partitions whose archive `owner` has the lease of; `run` returns at `stop`."""
+
+    def __init__(
+        self, store: Store, open_log: Callable[[], TrimLog], settings: Settings, *, owner: str
+    ) -> None:
+        self._store = store
+        self._open_log = open_log
+        self._settings = settings
+        self._owner = owner
+        window = settings.hot_seconds + settings.rewind_seconds
+        self._pause = min(
+            _LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, window / _ROUNDS_A_WINDOW)
+        )
+        self._vouch = voucher_of(settings)
+        self._log: TrimLog | None = None
+        self._outage = Outage(_logger, "trimming waits", "trimming goes on")
+        self._is_tight = False
+        self._remove_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Trim now and then until `stop` is set; an outage only puts it off."""
+        while not stop.wait(_SHORTEST_PAUSE_SECONDS if self._is_tight else self._pause):
+            try:
+                self._round(stop)
+            except (LogUnavailable, StoreUnavailable) as error:
+                self._disconnect()
+                self._outage.tell(error)
+            else:
+                self._outage.end()
+        self._disconnect()
+
+    def _round(self, stop: threading.Event) -> None:
+        if self._log is None:
+            self._log = self._open_log()
+            agree(self._log)
+        mine = [c.partition for c in self._store.checkpoints(ARCHIVE) if c.owner == self._owner]
+        if not mine:
+            return
+        if time.monotonic() >= self._remove_at:
+            self._remove_at = time.monotonic() + _REMOVE_SECONDS
+            self._remove(self._log.now_ms(), mine)
+        trimmer = Trimmer(self._store, self._log, self._settings)
+        cuts = trimmer.cuts(mine)
+        self._is_tight = trimmer.is_tight
+        for cut in cuts:
+            if stop.is_set():
+                return
+            trimmer.trim(cut, most=_ENTRIES_A_ROUND)
+
+    def _remove(self, now_ms: int, partitions: list[int]) -> None:
+        """Remove from the archive what the settings do not have it keep."""
+        seconds, most_bytes = self._settings.archive_seconds, self._settings.archive_bytes
+        if seconds is None and most_bytes is None:
+            return
+        window = max(self._settings.hot_seconds, self._settings.rewind_seconds)
+        try:
+            count = self._store.remove_archived(
+                partitions,
+                now_ms=now_ms,
+                before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
+                spare_ms=now_ms - int(window * 1000),
+                most_bytes=most_bytes,
+                vouch=self._vouch,
+            )
+        except NotAnchored as error:
+            _logger.warning("%s", error)
+            return
+        if count:
+            _logger.warning("%d runs were removed from the archive, as the settings have it", count)
+
+    def _disconnect(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None

@@ -1,0 +1,220 @@
+"""The archive's fold: which entries of a job are new, and its manifest.
+
+Unlike a view's fold it unpacks nothing. The manifest is the job's document: `entries`, `strays`
+(entries that are no batch), `events`, `bytes` of payloads, entry ids: the `first`, the `last` and
+the highest (`top`: another one when a server's clock went back), and by producer `last` number,
+`hash` there (hex), `batches`, `events` and `at`, the entry id of its newest batch.
+
+What comes again after a server lost its tail is known and left out. But it comes in other cuts,
+hence with other hashes, and the first batch that is new again follows the last of these. So where
+this is so the producer has `joins`, too: lists of the first number that came again and the last one
+of each batch, up to where a new batch joined on. With the lines the hashes can be made anew.
+`again` is such a list that nothing has joined yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import orjson
+
+from consumers.errors import OutdatedFold
+from consumers.folding.fold import Parked, show_fields
+from synapse_stream.entries.batch import parse_fields
+from synapse_stream.entries.position import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from synapse_stream.entries.batch import Parts, RawEntry
+
+
+_EMPTY: dict[str, Any] = {}
+
+
+class NewEntries(NamedTuple):
+    """What a commit adds to a job."""
+
+    start: int
+    """How many entries stand before them."""
+    entries: list[RawEntry]
+    parts: list[Parts | None]
+    """Of each entry, as `parse_fields` returns them."""
+
+
+@dataclass(slots=True)
+class _Mark:
+    """What is known of a producer; `at` is the entry id of its newest batch."""
+
+    last: int = -1
+    batches: int = 0
+    events: int = 0
+    hash: bytes = b""
+    at: Sequence[int] = ()
+    again: list[int] = field(default_factory=list)
+    joins: list[list[int]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        content = {
+            "last": self.last,
+            "batches": self.batches,
+            "events": self.events,
+            "hash": self.hash.hex(),
+            "at": self.at,
+        }
+        lists = {"again": self.again, "joins": self.joins}
+        return content | {name: found for name, found in lists.items() if found}
+
+    def repeat(self, first: int, last: int) -> bool:
+        """Note a batch that came again; return False when it was noted already."""
+        ends = self.again[1:]
+        follows = first - 1 in ends
+        before = self.again[: ends.index(first - 1) + 2] if follows else [first]
+        if self.again[: len(before) + 1] == [*before, last]:
+            return False
+        self.again = [*before, last]
+        return True
+
+    def join(self, first: int) -> None:
+        """Note that a new batch has come: what it follows may have been lost behind that again."""
+        ends = self.again[1:]
+        if first - 1 in ends:
+            self.joins.append(self.again[: ends.index(first - 1) + 2])
+        self.again = []
+
+
+class ArchiveFold:
+    """The manifest of one job."""
+
+    name: ClassVar[str] = "archive"
+    version: ClassVar[int] = 1
+    """Raised when the same entries give another manifest."""
+
+    def __init__(
+        self,
+        job_id: str,
+        document: bytes | None,
+        *,
+        has_stray: Callable[[RawEntry], bool] = lambda _: False,
+    ) -> None:
+        """Go on from `document`, as `document` returned it, or begin a new job.
+
+        A batch is known by its producer's number. `has_stray` tells whether an entry that is no
+        batch is archived already; it is asked only for places before the last one.
+
+        Raises:
+            OutdatedFold: another version wrote the document.
+        """
+        self.job_id = job_id
+        self._has_stray = has_stray
+        self._new: list[RawEntry] = []
+        self._parts: list[Parts | None] = []
+        self._has_repeats = False
+        content = _EMPTY if document is None else orjson.loads(document)
+        if content.get("v", self.version) != self.version:
+            msg = f"the manifest of job {job_id!r} is of version {content['v']}"
+            raise OutdatedFold(msg)
+        self._entries: int = content.get("entries", 0)
+        self._strays: int = content.get("strays", 0)
+        self._bytes: int = content.get("bytes", 0)
+        self._first: list[int] | None = content.get("first")
+        self._last: list[int] | None = content.get("last")
+        self._top = tuple(content.get("top", (0, 0)))
+        self._marks = {
+            name.encode(): _Mark(
+                mark["last"],
+                mark["batches"],
+                mark["events"],
+                bytes.fromhex(mark["hash"]),
+                mark["at"],
+                mark.get("again", []),
+                mark.get("joins", []),
+            )
+            for name, mark in content.get("producers", {}).items()
+        }
+
+    @property
+    def has_changed(self) -> bool:
+        """True when entries came since `rows` was called last."""
+        return bool(self._new) or self._has_repeats
+
+    def apply(self, entry: RawEntry, *, refused: str | None = None) -> list[Parked]:
+        """Take an entry that is not archived yet; nothing is parked, but what is `refused`.
+
+        A batch of which some events are known is taken as a whole: readers drop what they know.
+        """
+        if refused is not None:
+            place = Position(entry.ms, entry.seq, 0)
+            raw = show_fields(entry.fields)
+            return [Parked(self.job_id, place, refused, raw, None, None)]
+        part = parse_fields(entry.fields)
+        if part is None:
+            if not self._is_known_stray(entry):
+                self._strays += 1
+                self._take(entry, None)
+            return []
+        mark = self._marks.get(part.producer)
+        if mark is None:
+            mark = self._marks[part.producer] = _Mark()
+        if part.last <= mark.last:
+            if entry[:2] > tuple(mark.at):
+                self._has_repeats |= mark.repeat(part.first, part.last)
+        else:
+            if mark.again:
+                mark.join(part.first)
+            mark.events += part.last - max(mark.last, part.first - 1)
+            mark.last, mark.hash, mark.at = part.last, part.hash, entry[:2]
+            mark.batches += 1
+            self._take(entry, part)
+        return []
+
+    def reach(self, entries: int) -> None:
+        """Count so many entries as archived, some of which cannot be read."""
+        self._entries = max(self._entries, entries)
+
+    def take_over(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> None:
+        """Take over the joins of a job that was archived elsewhere, by producer."""
+        for name, mark in self._marks.items():
+            mark.joins = [list(join) for join in joins.get(name.decode(), mark.joins)]
+
+    def retry(self, _parked: Parked) -> str | None:
+        """Return why not: only what the store refused is parked, and what was never there."""
+        return "the archive takes it only from the stream"
+
+    def document(self) -> bytes:
+        """Return the manifest as JSON with sorted keys."""
+        content = {
+            "v": self.version,
+            "entries": self._entries + len(self._new),
+            "strays": self._strays,
+            "events": sum(mark.events for mark in self._marks.values()),
+            "bytes": self._bytes,
+            "first": self._first or (self._new[0][:2] if self._new else None),
+            "last": self._new[-1][:2] if self._new else self._last,
+            "top": self._top,
+            "producers": {name.decode(): mark.as_json() for name, mark in self._marks.items()},
+        }
+        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+
+    def rows(self) -> NewEntries:
+        """Return what came since the last call."""
+        new = NewEntries(self._entries, self._new, self._parts)
+        self._has_repeats = False
+        if self._new:
+            self._entries += len(self._new)
+            self._first = self._first or list(self._new[0][:2])
+            self._last = list(self._new[-1][:2])
+            self._new, self._parts = [], []
+        return new
+
+    def _take(self, entry: RawEntry, part: Parts | None) -> None:
+        self._new.append(entry)
+        self._parts.append(part)
+        self._bytes += len(part.payload) if part else sum(map(len, entry.fields.values()))
+        self._top = max(self._top, entry[:2])
+
+    def _is_known_stray(self, entry: RawEntry) -> bool:
+        if entry[:2] > self._top:
+            return False
+        return entry in self._new or self._has_stray(entry)

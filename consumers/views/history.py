@@ -1,0 +1,235 @@
+"""The state of a job as it was: its stream folded up to a position or a time.
+
+The fold is the projector's own. It begins at the nearest mark before that is stored, or was passed
+by a look before: a slider that moves looks at places that are near.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from consumers.errors import OutdatedFold
+from consumers.folding.checks import LATEST_TIME
+from consumers.folding.decoding import event_of
+from consumers.folding.fold import JobFold
+from consumers.views.archive.reader import open_archive
+from consumers.views.run_state import reading
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.mark_table import open_marks
+from consumers.views.run_state.marks import START, Mark, hash_of
+from synapse_stream.entries.batch import decode_events
+from synapse_stream.entries.position import Position
+from synapse_stream.errors import DecodeError, Trimmed
+from synapse_stream.log.event_log import RecordedBatch, open_log
+from synapse_stream.reading.job_reader import JobReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from consumers.views.run_state.mark_table import StoredMarks
+    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.ports.archive import Archive
+    from synapse_stream.ports.views import RunState
+    from synapse_stream.settings import Settings
+
+_EVENTS_BETWEEN = 1_000
+_MARKS_OF_A_JOB = 256
+_BYTES_KEPT = 64 * 1024 * 1024
+_CANDIDATES = 3  # marks of what a server has lost may come first
+_NOTHING = RecordedBatch(0, 0, None)
+
+
+class Folded(NamedTuple):
+    """What folding has come to."""
+
+    state: RunState | None
+    marks: list[Mark]
+    """That were passed, in order."""
+
+
+def fold_until(
+    job_id: str,
+    start: Mark,
+    entries: Iterable[RecordedBatch],
+    at: Position | int,
+    between: int = _EVENTS_BETWEEN,
+) -> Folded:
+    """Fold the entries behind `start` up to and with a position, or up to a time.
+
+    A time is reached before the first event, in the order of the stream, that was reported later.
+
+    Args:
+        job_id: whose.
+        start: where to begin.
+        entries: of the job's stream, in order; those up to `start` are left out already.
+        at: where to end.
+        between: about how many events lie between two marks.
+    """
+    fold = JobFold(RunStateView, job_id, start.document)
+    latest, parked = start.time, start.parked
+    passed: list[Mark] = []
+    unmarked = 0
+    for entry in entries:
+        times = _times(entry)
+        wanted = _count(entry, times, at)
+        if wanted:
+            parked += len(fold.apply(_first(entry, wanted)))
+        if wanted < len(times):
+            break
+        latest = max(latest, *times)
+        unmarked += len(times)
+        if unmarked >= between:
+            unmarked = 0
+            place = (entry.ms, entry.seq)
+            passed.append(Mark(place, hash_of(entry), latest, parked, fold.document()))
+    return Folded(reading.run_state(job_id, fold.document(), parked), passed)
+
+
+class History:
+    """States of before, of any job. May be used from several threads."""
+
+    def __init__(
+        self, log: EventLog, open_archive: Callable[[], Archive], stored: StoredMarks
+    ) -> None:
+        """Read from `log`, and what was trimmed from the archive; all is closed with this."""
+        self._log = log
+        self._stored = stored
+        self._reader = JobReader(log, open_archive)
+        self._marks = _Marks()
+        self._is_checked = False
+
+    def state(self, job_id: str, at: Position | int) -> RunState | None:
+        """Return the run state as it was; None when no event of the job had been recorded.
+
+        Raises:
+            Trimmed: some is no longer in the stream, and no archive has it.
+            LogUnavailable, StoreUnavailable: the server or the archive did not answer.
+            ConfigError: the settings are not those of the deployment.
+        """
+        if not self._is_checked:
+            self._log.check(found=False)
+            self._is_checked = True
+        until = None if isinstance(at, int) else at
+        for start in self._starts(job_id, at):
+            entries = self._reader.entries(job_id, Position(*start.entry), until=until)
+            with suppress(OutdatedFold, Trimmed):
+                if start.is_at(next(entries, _NOTHING)):
+                    return self._fold(job_id, start, entries, at)
+        return self._fold(job_id, START, self._reader.entries(job_id, until=until), at)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._reader.close()
+        self._stored.close()
+        self._log.close()
+
+    def _starts(self, job_id: str, at: Position | int) -> list[Mark]:
+        """Return marks to go on from, the latest first."""
+        found = self._stored.before(job_id, at, limit=_CANDIDATES)
+        found += self._marks.before(job_id, at, limit=_CANDIDATES)
+        return sorted(found, key=lambda mark: mark.entry, reverse=True)
+
+    def _fold(
+        self, job_id: str, start: Mark, entries: Iterable[RecordedBatch], at: Position | int
+    ) -> RunState | None:
+        found = fold_until(job_id, start, entries, at, self._marks.between(job_id))
+        self._marks.add(job_id, found.marks)
+        return found.state
+
+
+class _Kept:
+    """Marks of one job, in order."""
+
+    def __init__(self) -> None:
+        self.marks: list[Mark] = []
+        self.between = _EVENTS_BETWEEN
+
+    @property
+    def size(self) -> int:
+        return sum(len(mark.document or b"") for mark in self.marks)
+
+    def add(self, marks: Iterable[Mark]) -> None:
+        """Keep marks; when they become many, every second one, and farther apart from then on."""
+        self.marks = sorted({mark.entry: mark for mark in (*self.marks, *marks)}.values())
+        while len(self.marks) > _MARKS_OF_A_JOB:
+            self.marks = self.marks[1::2]
+            self.between *= 2
+
+
+class _Marks:
+    """Marks of the jobs that were looked at last, up to some bytes."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def before(self, job_id: str, at: Position | int, *, limit: int) -> list[Mark]:
+        """Return the last marks before `at`."""
+        with self._lock:
+            kept = self._jobs.get(job_id) or _Kept()
+            return list(islice(filter(lambda m: m.is_before(at), reversed(kept.marks)), limit))
+
+    def between(self, job_id: str) -> int:
+        """Return how far apart new marks shall be."""
+        with self._lock:
+            return (self._jobs.get(job_id) or _Kept()).between
+
+    def add(self, job_id: str, marks: Iterable[Mark]) -> None:
+        """Keep marks, and drop those of jobs that nobody has looked at for longest."""
+        with self._lock:
+            self._jobs.setdefault(job_id, _Kept()).add(marks)
+            self._jobs.move_to_end(job_id)
+            size = sum(kept.size for kept in self._jobs.values())
+            while size > _BYTES_KEPT and len(self._jobs) > 1:
+                _, dropped = self._jobs.popitem(last=False)
+                size -= dropped.size
+
+
+def open_history(settings: Settings) -> History:
+    """Open the history of a deployment's jobs; the server is connected when first needed.
+
+    Raises:
+        ConfigError: the server's URL has no form that is known.
+    """
+    return History(open_log(settings), lambda: open_archive(settings), open_marks(settings))
+
+
+def _times(entry: RecordedBatch) -> list[int]:
+    """Return the time of every line, 0 where there is none that can be; at least one."""
+    if entry.batch is None:
+        return [0]
+    try:
+        events: list[Any] = decode_events(entry.batch.data)
+    except DecodeError:
+        events = []
+    lines = entry.batch.lines()
+    if len(events) != len(lines):  # some cannot be read, or only together
+        events = [event_of(line) for line in lines]
+    times = [event.get("time") if isinstance(event, dict) else None for event in events]
+    return [t if isinstance(t, int) and t < LATEST_TIME else 0 for t in times] or [0]
+
+
+def _count(entry: RecordedBatch, times: Sequence[int], at: Position | int) -> int:
+    """Return how many lines of an entry lie up to `at`."""
+    if isinstance(at, int):
+        return next((count for count, time in enumerate(times) if time > at), len(times))
+    here = (entry.ms, entry.seq)
+    if here == at[:2]:
+        return min(at.index + 1, len(times))
+    return len(times) if here < at[:2] else 0
+
+
+def _first(entry: RecordedBatch, count: int) -> RecordedBatch:
+    """Return an entry with its first lines only."""
+    batch = entry.batch
+    lines = batch.lines() if batch else []
+    if batch is None or count >= len(lines):
+        return entry
+    data = b"".join(line + b"\n" for line in lines[:count])
+    last = min(batch.last, batch.first + count - 1)
+    return entry._replace(batch=replace(batch, last=last, data=data))

@@ -1,0 +1,1 @@
+"""Message feed: what a job said."""

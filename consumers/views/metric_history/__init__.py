@@ -1,0 +1,1 @@
+"""Metric history: every point of every metric."""

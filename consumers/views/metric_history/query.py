@@ -1,0 +1,248 @@
+"""Metric histories: series, points and chunks out."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import func, select, tuple_
+
+from consumers.folding.port import begin_points
+from consumers.store import folds
+from consumers.store.schema import chunk, series
+from consumers.store.slices import slices
+from consumers.views.metric_history.bodies import cut, decode, decode_all
+from consumers.views.metric_history.chunks import encode
+from consumers.views.metric_history.overview import Sketch
+from consumers.views.metric_history.stats import Stats
+from consumers.views.metric_history.table import PROJECTION
+from synapse_stream.ports.views import SeriesKey, SeriesSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from consumers.folding.port import Points
+    from synapse_stream.entries.position import Position
+
+_STATS = [chunk.c[name] for name in Stats._fields]
+_KEY = [series.c[name] for name in SeriesKey._fields]
+_FIRST = [chunk.c.first_ms, chunk.c.first_seq, chunk.c.first_line]
+_LAST = [chunk.c.last_ms, chunk.c.last_seq, chunk.c.last_line]
+
+
+def read_summaries(
+    connection: Connection,
+    filters: Sequence[ColumnElement[bool]],
+    after: SeriesKey | None,
+    limit: int | None,
+) -> list[SeriesSummary]:
+    """Return the series that match, in the order of their keys: the first ones behind `after`."""
+    listed = select(series).where(*filters).order_by(*_KEY).limit(limit)
+    if after is not None:
+        listed = listed.where(tuple_(*_KEY) > tuple_(*after[:2], after.step or "", after.name))
+    page = listed.subquery()
+    whole = (
+        select(
+            chunk.c.series_no,
+            func.sum(chunk.c.points).label("total"),
+            func.min(chunk.c.v_min).label("minimum"),
+            func.max(chunk.c.v_max).label("maximum"),
+            func.sum(chunk.c.nans + chunk.c.positive + chunk.c.negative).label("non_finite"),
+            func.max(chunk.c.xs).label("xs"),
+            func.max(chunk.c.number).label("newest"),
+        )
+        .where(chunk.c.series_no.in_(select(page.c.no)))
+        .group_by(chunk.c.series_no)
+        .subquery()
+    )
+    query = (
+        select(page, whole, chunk.c.v_last)
+        .join(whole, whole.c.series_no == page.c.no)
+        .join(chunk, (chunk.c.series_no == page.c.no) & (chunk.c.number == whole.c.newest))
+        .order_by(*(page.c[column.name] for column in _KEY))
+    )
+    return [
+        SeriesSummary(
+            key=SeriesKey(row.attempt, row.rank, row.step, row.name),
+            count=int(row.total),
+            minimum=row.minimum if row.minimum <= row.maximum else None,
+            maximum=row.maximum if row.minimum <= row.maximum else None,
+            last=nan if row.v_last is None else row.v_last,
+            has_x=row.xs > 0,
+            non_finite=int(row.non_finite),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def find_series(connection: Connection, job_id: str, key: SeriesKey) -> int | None:
+    """Return the number of a series, None if there is none."""
+    query = select(series.c.no).where(
+        series.c.job_no == folds.number(connection, PROJECTION, job_id),
+        series.c.attempt == key.attempt,
+        series.c.rank == key.rank,
+        series.c.step == (key.step or ""),
+        series.c.name == key.name,
+    )
+    return connection.execute(query).scalar()
+
+
+def read_points(connection: Connection, series_no: int, until: Position | None = None) -> Points:
+    """Return the points of a series up to and with `until`, in the order of the fold."""
+    points = begin_points(0)
+    for body, is_cut in read_chunks(connection, series_no, until):
+        points.extend(decode_until(body, until if is_cut else None))
+    return points
+
+
+def read_chunks(
+    connection: Connection, series_no: int, until: Position | None = None
+) -> list[tuple[bytes, bool]]:
+    """Return the chunks of a series up to `until`, each with whether it ends behind that."""
+    query = select(chunk.c.body, *_LAST).where(*_chunks(series_no, until)).order_by(chunk.c.number)
+    return [
+        (bytes(body), until is not None and tuple(last) > until)
+        for body, *last in connection.execute(query)
+    ]
+
+
+class Place(NamedTuple):
+    """Where a chunk begins: merging may take it away, but never has one of its number elsewhere."""
+
+    number: int
+    begin: int
+    """How many points of the series stand before it."""
+
+
+class Piece(NamedTuple):
+    """A chunk of a series, of which the first points may have been read already."""
+
+    place: Place
+    body: bytes
+    is_cut: bool
+    """True when it ends behind where reading is to end."""
+    skipped: int
+    end: int
+    """How many points of the series stand up to its end."""
+
+
+def read_behind(
+    connection: Connection,
+    series_no: int,
+    taken: int,
+    last: Place | None,
+    until: Position | None,
+    limit: int = 4,
+) -> list[Piece]:
+    """Return the next chunks of a series of which `taken` points were read, in `last` the last."""
+    wanted = _wanted(connection, series_no, taken, last, until, limit)
+    if wanted is None:  # merged meanwhile
+        wanted = _wanted(connection, series_no, taken, None, until, limit)
+    if not wanted:
+        return []
+    span = chunk.c.number.between(min(wanted), max(wanted))
+    query = select(chunk.c.number, chunk.c.body, *_LAST).where(*_chunks(series_no, until), span)
+    return [
+        Piece(
+            Place(number, wanted[number][0]),
+            bytes(body),
+            until is not None and tuple(end) > until,
+            max(0, taken - wanted[number][0]),
+            wanted[number][1],
+        )
+        for number, body, *end in connection.execute(query.order_by(chunk.c.number))
+    ]
+
+
+def _wanted(
+    connection: Connection,
+    series_no: int,
+    taken: int,
+    last: Place | None,
+    until: Position | None,
+    limit: int,
+) -> dict[int, tuple[int, int]] | None:
+    """Return begin and end of the next chunks by number; None when that of `last` is gone."""
+    query = select(chunk.c.number, chunk.c.points).where(*_chunks(series_no, until))
+    if last is not None:
+        query = query.where(chunk.c.number >= last.number).limit(limit + 1)
+    found = connection.execute(query.order_by(chunk.c.number)).all()
+    if last is not None and (not found or found[0].number != last.number):
+        return None
+    wanted: dict[int, tuple[int, int]] = {}
+    begin = last.begin if last is not None else 0
+    for number, points in found:
+        if begin + points > taken and len(wanted) < limit:
+            wanted[number] = (begin, begin + points)
+        begin += points
+    return wanted
+
+
+def decode_until(body: bytes, until: Position | None) -> Points:
+    """Return the points of a chunk up to and with `until`; None means all."""
+    return decode(body) if until is None else cut(0, body, until)
+
+
+def read_all(connection: Connection, job_id: str) -> dict[SeriesKey, Points]:
+    """Return all points of a job by series; series may share columns."""
+    of_job = series.c.job_no == folds.number(connection, PROJECTION, job_id)
+    found = connection.execute(select(series).where(of_job)).all()
+    bodies = ([body for body, _ in read_chunks(connection, row.no)] for row in found)
+    return {
+        SeriesKey(row.attempt, row.rank, row.step, row.name): points
+        for row, points in zip(found, decode_all(bodies), strict=True)
+    }
+
+
+def read_sketches(
+    connection: Connection, series_no: int, until: Position | None = None
+) -> tuple[list[Sketch], dict[int, bytes]]:
+    """Return the chunks of a series up to and with `until`, in the order of their numbers.
+
+    They come without their bodies, but beside them, by number, the bodies of those that end behind
+    `until`, cut there.
+    """
+    query = (
+        select(chunk.c.number, chunk.c.outline, *_LAST, *_STATS)
+        .where(*_chunks(series_no, until))
+        .order_by(chunk.c.number)
+    )
+    sketches: dict[int, Sketch] = {}
+    behind: list[int] = []
+    for number, outline, ms, seq, line, *stats in connection.execute(query):
+        sketches[number] = Sketch(number, _stats(stats), bytes(outline))
+        if until is not None and (ms, seq, line) > until:
+            behind.append(number)
+    bodies: dict[int, bytes] = {}
+    if until is not None:
+        for number, body in read_bodies(connection, series_no, behind).items():
+            (rest,) = encode(cut(number, body, until))
+            sketches[number] = Sketch(number, rest.stats, rest.outline)
+            bodies[number] = rest.body
+    return list(sketches.values()), bodies
+
+
+def read_bodies(connection: Connection, series_no: int, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Return the bodies of some chunks of a series."""
+    bodies: dict[int, bytes] = {}
+    for some in slices(numbers):
+        query = select(chunk.c.number, chunk.c.body).where(
+            chunk.c.series_no == series_no, chunk.c.number.in_(some)
+        )
+        bodies.update((number, bytes(body)) for number, body in connection.execute(query))
+    return bodies
+
+
+def _chunks(series_no: int, until: Position | None) -> list[ColumnElement[bool]]:
+    """Choose the chunks of a series that have a point up to `until`."""
+    wanted: list[ColumnElement[bool]] = [chunk.c.series_no == series_no]
+    if until is not None:
+        wanted.append(tuple_(*_FIRST) <= tuple_(*until))
+    return wanted
+
+
+def _stats(columns: list[Any]) -> Stats:
+    points, v_min, v_max, v_last, *others = columns
+    return Stats(points, v_min, v_max, nan if v_last is None else v_last, *others)

@@ -1,0 +1,261 @@
+"""The views as readers get them: the port `synapse_stream.ports.views.Views` on SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from consumers.folding.port import begin_points
+from consumers.store import folds, parked
+from consumers.store.databases import Databases
+from consumers.store.schema import series
+from consumers.views.message_feed import table as messages
+from consumers.views.metric_history import query as histories
+from consumers.views.metric_history import table as metrics
+from consumers.views.metric_history.overview import Bucketing
+from consumers.views.run_state import brief, reading
+from consumers.views.run_state import table as runs
+from consumers.views.run_state.fold import RunStateView
+from synapse_stream.entries.position import Position
+from synapse_stream.ports.views import Axis, MessagePage, Overview, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from consumers.folding.port import Points
+    from synapse_stream.models import RunStatus
+    from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary
+    from synapse_stream.settings import Settings
+
+PROJECTIONS = (runs.PROJECTION, metrics.PROJECTION, messages.PROJECTION)
+
+
+class StoredViews:
+    """What was last committed of every job. Readers lock nobody out, and nobody them.
+
+    Each answer comes from one state of the database. Every method raises StoreUnavailable when the
+    database cannot be read; they may be called from several threads.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    def jobs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        action: str | None = None,
+        text: str | None = None,
+        pattern: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[RunState]:
+        """Return jobs, the newest first; `after` is the last job id of the page before.
+
+        Of a large one only what a list shows; `state` has all of it. `pattern` is one of
+        `fnmatchcase` for ids.
+
+        Raises:
+            ValueError: there is no job `after`.
+        """
+        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+            page = runs.read_page(
+                connection,
+                status=status,
+                action=action,
+                text=text,
+                pattern=pattern,
+                after=after,
+                limit=limit,
+            )
+        return list(self._shown(page).values())
+
+    def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
+        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
+        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+            found = runs.read_listed(connection, job_ids)
+        return self._shown(found)
+
+    def state(self, job_id: str) -> RunState | None:
+        """Return a job's run state; None for a job that is not known."""
+        return self.states([job_id]).get(job_id)
+
+    def states(self, job_ids: Sequence[str]) -> dict[str, RunState]:
+        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
+        found = folds.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, job_ids)
+        return self._states((job_id, found[job_id]) for job_id in job_ids if job_id in found)
+
+    def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
+        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
+        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+            return runs.arrivals(connection, job_ids)
+
+    def position(self, projection: str, job_id: str) -> Position | None:
+        """Return where the last event stands that a view has taken in; None for an unknown job.
+
+        What is read of that view afterwards has at least as much. An event that was parked counts
+        as taken in.
+        """
+        found = folds.load(self._databases.of(projection), projection, [job_id])
+        return reading.position(found[job_id]) if job_id in found else None
+
+    def series(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+        after: SeriesKey | None = None,
+        limit: int | None = None,
+    ) -> list[SeriesSummary]:
+        """Return the job's series that match, by key; None means all.
+
+        `after` is the last key of the page before.
+        """
+        wanted = {"name": name, "step": step, "rank": rank, "attempt": attempt}
+        with self._databases.of(metrics.PROJECTION).read("listing series") as connection:
+            job_no = folds.number(connection, metrics.PROJECTION, job_id)
+            filters = [series.c[key] == value for key, value in wanted.items() if value is not None]
+            filters.append(series.c.job_no == job_no)
+            return histories.read_summaries(connection, filters, after, limit)
+
+    def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
+        """Return every point of a series up to and with `until`; an unknown series is empty."""
+        with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
+            no = histories.find_series(connection, job_id, key)
+            found = begin_points(0) if no is None else histories.read_points(connection, no, until)
+        return _series(key, found)
+
+    def pieces(
+        self, job_id: str, key: SeriesKey, *, until: Position | None = None
+    ) -> Iterator[Series]:
+        """Yield the points of a series as `points` has them, some at a time.
+
+        Points that come meanwhile come, too, unless `until` says how far to go. No more than what
+        is yielded next is in memory, and between two yields no transaction is open.
+        """
+        database, taken, last = self._databases.of(metrics.PROJECTION), 0, None
+        while True:
+            with database.read("reading a series") as connection:
+                no = histories.find_series(connection, job_id, key)
+                found = (
+                    [] if no is None else histories.read_behind(connection, no, taken, last, until)
+                )
+            for piece in found:
+                taken, last = piece.end, piece.place
+                points = histories.decode_until(piece.body, until if piece.is_cut else None)
+                if piece.skipped:
+                    points = points.behind(piece.skipped)
+                yield _series(key, points)
+            if not found:
+                return
+
+    def overview(
+        self,
+        job_id: str,
+        key: SeriesKey,
+        *,
+        buckets: int = 1000,
+        axis: Axis = Axis.INDEX,
+        start: float | None = None,
+        stop: float | None = None,
+        until: Position | None = None,
+    ) -> Overview:
+        """Return a series from `start` to `stop` of the axis, in at most so many buckets.
+
+        With `until` it is as it was when that position was the newest. Of chunks that are narrower
+        than a bucket only the stats are read.
+        """
+        with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
+            no = histories.find_series(connection, job_id, key)
+            if no is None:
+                return Overview(key, axis, 0, [])
+            sketches, bodies = histories.read_sketches(connection, no, until)
+            plan = Bucketing(sketches, axis, buckets, start, stop)
+            wanted = [number for number in plan.wanted if number not in bodies]
+            bodies.update(histories.read_bodies(connection, no, wanted))
+        found = plan.build(bodies)
+        return Overview(key, axis, sum(bucket.points for bucket in found), found)
+
+    def messages(
+        self,
+        job_id: str,
+        *,
+        kinds: Sequence[str] = ("message",),
+        levels: Sequence[str] | None = None,
+        step: str | None = None,
+        text: str | None = None,
+        after: Position | None = None,
+        before: Position | None = None,
+        until: Position | None = None,
+        limit: int = 100,
+        language: str | None = None,
+    ) -> MessagePage:
+        """Return the first messages behind `after`; without it the last ones.
+
+        Either way only those before `before` and up to `until`: `until` alone is inclusive.
+        """
+        wanted = messages.Filter(kinds, levels, step, text, after, before, until)
+        with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
+            rows = messages.read_page(connection, job_id, wanted, limit + 1)
+        has_more = len(rows) > limit
+        if has_more:
+            rows = rows[1:] if wanted.is_backward else rows[:-1]
+        return MessagePage([reading.message(row, language) for row in rows], has_more)
+
+    def close(self) -> None:
+        """Disconnect. A later call would connect again."""
+        self._databases.close()
+
+    def _states(self, documents: Iterable[tuple[str, bytes]]) -> dict[str, RunState]:
+        """Read documents by job id; jobs of which nothing could be folded yet are left out."""
+        found = dict(documents)
+        parked = self._parked(list(found))
+        states = (_state(job, text, parked.get(job, 0)) for job, text in found.items())
+        return {state.job_id: state for state in states if state is not None}
+
+    def _shown(self, found: Sequence[runs.Listed]) -> dict[str, RunState]:
+        parked = self._parked([one.job_id for one in found])
+        states = (
+            _state(job_id, document, parked.get(job_id, 0))
+            if shown is None
+            else brief.read(job_id, shown, parked.get(job_id, 0))
+            for job_id, document, shown in found
+        )
+        return {state.job_id: state for state in states if state is not None}
+
+    def _parked(self, job_ids: Sequence[str]) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for database in self._databases.all_of(PROJECTIONS):
+            with database.read("counting parked events") as connection:
+                for job_id, number in parked.count(connection, job_ids).items():
+                    counts[job_id] = counts.get(job_id, 0) + number
+        return counts
+
+
+def _state(job_id: str, document: bytes | None, parked: int) -> RunState | None:
+    """Read a document; None for one of another version that has another form: it is rebuilt."""
+    document = document or b""
+    try:
+        return reading.run_state(job_id, document, parked)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if orjson.loads(document)["v"] == RunStateView.version:
+            raise
+        return None
+
+
+def _series(key: SeriesKey, found: Points) -> Series:
+    positions = list(map(Position, found.ms, found.seq, found.index))
+    return Series(key, found.values, found.times, found.xs, positions)
+
+
+def open_views(settings: Settings) -> StoredViews:
+    """Open the views of a deployment; a database is opened when it is first needed.
+
+    Raises:
+        ConfigError: the store's URL is wrong, or its driver is not installed.
+    """
+    return StoredViews(Databases(settings))

@@ -1,0 +1,1 @@
+"""Run state: where a job stands."""

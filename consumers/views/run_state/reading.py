@@ -1,0 +1,247 @@
+"""From documents and rows to what readers get: pure, and the only place that knows both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from consumers.views.run_state import endings
+from consumers.views.run_state.completing import Marked
+from consumers.views.run_state.progress import WHOLE
+from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.events.tags import restore
+from synapse_stream.models import ActionStatus, RunStatus
+from synapse_stream.ports.views import (
+    ActionState,
+    Attempt,
+    LostProcess,
+    Message,
+    RankState,
+    ResumedProcess,
+    RunState,
+    StepState,
+    render,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumers.folding.port import MessageRow
+
+
+def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
+    """Return the run state in a fold's document; None while nothing was folded.
+
+    Args:
+        job_id: whose it is.
+        document: as `JobFold.document` of the projection run-state returned it.
+        parked: how many of the job's events are parked, in all projections.
+    """
+    content = orjson.loads(document)
+    view, producers = content["view"], content["ledger"]["producers"]
+    number = latest_attempt(view)
+    if number is None:
+        return None
+    marked = Marked(producers)
+    attempts = {n: _attempt(n, run, marked) for n, run in view["attempts"].items()}
+    return RunState(
+        job_id=job_id,
+        position=_position(content),
+        attempts=[attempts[n] for n in sorted(attempts, key=int, reverse=True)],
+        latest=attempts[number],
+        attempt_count=len(attempts),
+        parked=parked,
+    )
+
+
+def position(document: bytes) -> Position:
+    """Return where the last event stands that a fold has folded or parked."""
+    return _position(orjson.loads(document))
+
+
+def latest_attempt(view: Mapping[str, Any]) -> str | None:
+    """Return the number of the attempt that stands for the job: the latest that rank 0 has begun.
+
+    Another rank may be ahead: it was started first, or it alone was started again.
+    """
+    numbers = sorted(view["attempts"], key=int, reverse=True)
+    begun = [n for n in numbers if view["attempts"][n]["status"] != RunStatus.PENDING]
+    return next(iter(begun or numbers), None)
+
+
+def message(job_row: MessageRow, language: str | None = None) -> Message:
+    """Return a row of the feed, its text in `language` if it came from a template that has it."""
+    details = orjson.loads(job_row.details) if job_row.details else {}
+    params = restore(details.get("params"))
+    return Message(
+        position=Position(job_row.ms, job_row.seq, job_row.line),
+        time=job_row.time,
+        kind=job_row.kind,
+        level=job_row.level,
+        step=job_row.step,
+        rank=job_row.rank,
+        attempt=job_row.attempt,
+        content=render(job_row.content, details.get("template"), params, language),
+        key=job_row.key,
+        file=job_row.file,
+        params=params if isinstance(params, dict) else {},
+        data=restore(details.get("data")),
+    )
+
+
+def _position(content: Mapping[str, Any]) -> Position:
+    return Position(*content["position"]) if content["position"] else BEGINNING
+
+
+def attempt_in_short(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
+    """Return an attempt without what only its own page shows: ranks, actions, losses and data."""
+    ending = _ending(run["ranks"].get("0"))
+    steps = _steps([run["ranks"][rank]["bars"] for rank in sorted(run["ranks"], key=int)])
+    return Attempt(
+        number=int(number),
+        status=RunStatus(run["status"]),
+        error=run["error"],
+        result=None,
+        action=run["action"],
+        plugin=run["plugin"],
+        params=None,
+        labels={},
+        started=run["first"] if run["started"] is None else run["started"],
+        ended=run["ended"],
+        first_time=run["first"],
+        last_time=run["last"],
+        first_sign_ms=run["born"],
+        last_sign_ms=run["sign"],
+        overall_percent=_overall(run, steps),
+        steps=steps,
+        steps_left_out=run["overall"]["left_out"],
+        actions=[],
+        ranks=[],
+        lost=[],
+        resumed=[_resumed(one) for one in run["resumed"]],
+        rejected=run["rejected"],
+        is_ending=ending.get("how") == endings.ASKED,
+        signal=ending.get("signal"),
+        counts=run["counts"],
+        levels=run["levels"],
+        completeness=marked.completeness(int(number)),
+    )
+
+
+def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
+    ranks = [(int(rank), run["ranks"][rank]) for rank in sorted(run["ranks"], key=int)]
+    return replace(
+        attempt_in_short(number, run, marked),
+        result=restore(_ending(run["ranks"].get("0")).get("result")),
+        params=restore(run["params"]),
+        labels=restore(run["labels"]),
+        actions=_actions([part["actions"] for _, part in ranks]),
+        ranks=[_rank(rank, part) for rank, part in ranks],
+        lost=[_lost(one) for one in run["lost"]],
+    )
+
+
+def _overall(run: Mapping[str, Any], steps: Sequence[StepState]) -> float | None:
+    """Return the mean of the steps; 100 for a run that completed and in which no step failed.
+
+    What a completed run did not report as done it has left out or did not need to report.
+    """
+    if run["status"] == RunStatus.COMPLETED and not any(step.is_failed for step in steps):
+        return 100.0
+    overall = run["overall"]
+    return 100.0 * overall["shown"] / WHOLE if overall["steps"] else None
+
+
+def _ending(part: dict[str, Any] | None) -> Mapping[str, Any]:
+    return (part and endings.standing(part)) or {}
+
+
+def _lost(one: Mapping[str, Any]) -> LostProcess:
+    return LostProcess(
+        one["rank"], one["host"], one["pid"], one["time"], one["reason"], one["producer"]
+    )
+
+
+def _resumed(one: Mapping[str, Any]) -> ResumedProcess:
+    return ResumedProcess(
+        one["rank"],
+        *(one["host"], one["pid"], one["time"], one["reason"]),
+        *(one["producer"], one["last"], one["heir"]),
+    )
+
+
+def _rank(rank: int, part: dict[str, Any]) -> RankState:
+    ending = _ending(part)
+    return RankState(
+        rank=rank,
+        status=RunStatus(part["status"]),
+        is_lost=ending.get("how") == endings.LOST,
+        is_ending=ending.get("how") == endings.ASKED,
+        signal=ending.get("signal"),
+        error=part["error"],
+        started=part["started"],
+        ended=part["ended"],
+        host=part["host"],
+        pid=part["pid"],
+        python=part["python"],
+        sdk=part["sdk"],
+        last_sign_ms=part["sign"],
+        steps=_steps([part["bars"]]),
+        actions=_actions([part["actions"]]),
+    )
+
+
+def _steps(ranks: Sequence[Mapping[str, Any]]) -> list[StepState]:
+    """Join the bars of ranks by step, in the order in which the steps began."""
+    bars: dict[str, list[dict[str, Any]]] = {}
+    for rank in ranks:
+        for name, bar in rank.items():
+            bars.setdefault(name, []).append(bar)
+    order = sorted(bars, key=lambda name: (min(bar["first"] for bar in bars[name]), name))
+    return [_step(name, bars[name]) for name in order]
+
+
+def _step(name: str, bars: Sequence[Mapping[str, Any]]) -> StepState:
+    read = [bar for bar in bars if bar["current"] is not None]
+    timed = [bar for bar in read if bar["seconds"] > 0]
+    left = [(bar["total"] - bar["current"], bar["units"] / bar["seconds"]) for bar in timed]
+    is_known = len(timed) == len(bars) and all(rate > 0 or rest == 0 for rest, rate in left)
+    return StepState(
+        name=name or None,
+        current=sum(bar["current"] for bar in read) if read else None,
+        total=sum(bar["total"] for bar in read) if read else None,
+        percent=sum(_percent(bar["current"], bar["total"]) for bar in read) / len(bars),
+        started=min(bar["started"] for bar in bars),
+        updated=max(bar["updated"] for bar in bars),
+        rate=sum(rate for _, rate in left) if left else None,
+        eta_seconds=max(rest / rate if rest else 0.0 for rest, rate in left) if is_known else None,
+        is_failed=any(bar["failed"] for bar in bars),
+        error=next((bar["error"] for bar in bars if bar["error"] is not None), None),
+    )
+
+
+def _percent(current: float, total: float) -> float:
+    percent = 100.0 * current / total  # in this order 7 of 100 is 7, not 7.000000000000001
+    return percent if isfinite(percent) else 100.0 * (current / total)
+
+
+def _actions(ranks: Sequence[Mapping[str, Any]]) -> list[ActionState]:
+    """Return each action as the lowest rank that reported it has it, in the order of naming."""
+    actions: dict[str, Mapping[str, Any]] = {}
+    for rank in ranks:
+        for name, action in rank.items():
+            actions.setdefault(name, action)
+    order = sorted(actions, key=lambda name: (actions[name]["first"], actions[name]["place"]))
+    return [
+        ActionState(
+            name,
+            ActionStatus(actions[name]["status"]),
+            actions[name]["started"],
+            actions[name]["ended"],
+            actions[name]["error"],
+        )
+        for name in order
+    ]
