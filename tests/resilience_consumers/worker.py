@@ -18,7 +18,6 @@ from sqlalchemy import Engine, event
 from typing_extensions import override
 
 from consumers import __main__ as program
-from consumers.store.checkpoints import Lease
 from consumers.store.databases import Databases
 from consumers.store.store import Store
 from synapse_stream.log.feeds import FeedLog
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from consumers.store.checkpoints import Lease
     from synapse_stream.settings import Settings
 
 Done = TypeVar("Done")
