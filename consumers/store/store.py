@@ -293,12 +293,5 @@ class Store:
 
 
 def open_store(settings: Settings) -> Store:
-    """Return the store of a deployment. A database is opened when it is first needed.
-
-    Then it is migrated if need be: StoreUnavailable while it cannot be reached, ConfigError if its
-    schema is newer than this program or its views are of another deployment.
-
-    Raises:
-        ConfigError: the store's URL is wrong, or its driver is not installed.
-    """
+    """Return the store of a deployment; ConfigError if its URL is wrong or a driver is missing."""
     return Store(Databases(settings))

@@ -43,9 +43,7 @@ _first = tuple_(block.c.first_ms, block.c.first_seq)
 _last = tuple_(block.c.last_ms, block.c.last_seq)
 
 
-class _Place(NamedTuple):
-    """Where a block stands, and what it is known by."""
-
+class _Place(NamedTuple):  # where a block stands, and what it is known by
     start: int
     entries: int
     is_loose: bool
