@@ -18,7 +18,7 @@ from consumers.store.store import JobWrite, open_store
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
-from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.settings import PREFIX
 from tests.servers import free_port, wait_until
 

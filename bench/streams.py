@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.stage import Stage
     from synapse_stream import Settings
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.log.replies import FeedPointer
+    from synapse_stream.entries.entry import FeedPointer
 
     Line = Callable[[int, int], str]
     Ends = dict[int, tuple[int, int]]  # partition → id of its last entry

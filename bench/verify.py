@@ -16,7 +16,7 @@ from consumers.store.databases import Databases
 from consumers.views import PROJECTIONS
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import decode_events, unpack
-from synapse_stream.log.event_log import recorded_batch
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.audit import Verdict, open_auditor
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from bench.stage import Stage
     from synapse_stream import Settings
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 JOB = "run-0"
 BATCH = 100

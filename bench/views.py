@@ -21,7 +21,7 @@ from consumers.store.store import JobWrite, open_store
 from consumers.views import PROJECTIONS
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.reader import open_views
-from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import PREFIX
 

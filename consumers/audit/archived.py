@@ -8,17 +8,17 @@ import orjson
 
 from consumers.folding.differing import Difference, first_difference
 from consumers.views.archive.fold import ArchiveFold
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.position import Position
 from synapse_stream.exports.chains import parse_joins
-from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
-    from synapse_stream.log.event_log import RecordedBatch
 
 _AS_RECEIVED = frozenset({"bytes", "joins", "again"})  # what entries alone do not tell
 

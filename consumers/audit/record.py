@@ -25,7 +25,7 @@ from synapse_stream.ports.audit import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 
 class Track:

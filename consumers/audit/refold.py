@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from consumers.folding.decoding import Content
     from consumers.folding.port import JobView
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 _UNREADABLE = "what cannot be read"
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from concurrent.futures import Future
 
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
 
 LONG_RUN = 100_000

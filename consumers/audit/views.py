@@ -12,8 +12,8 @@ from synapse_stream.ports.audit import Finding
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
-    from synapse_stream.log.event_log import RecordedBatch
 
 
 class Compared(NamedTuple):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from consumers.folding.decoding import Content
     from consumers.folding.port import Delivery, JobView
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 UNFORESEEN = "the projection failed"
 """Begins the reason of all events of a delivery at which a view failed that should not."""

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from consumers.projector.portions import Portion
     from consumers.store.store import Store
     from consumers.views.archive.fold import ArchiveFold
+    from synapse_stream.entries.entry import FeedPointer
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.log.replies import FeedPointer
     from synapse_stream.settings import Settings
 
 _logger = logging.getLogger("synapse_stream.consumers")

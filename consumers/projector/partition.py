@@ -12,9 +12,9 @@ from consumers.projector.portions import halves, read_portions
 from consumers.projector.rebuilder import Rebuilder
 from consumers.store.parked import Retried
 from consumers.store.store import JobWrite
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.limits import size_of
 from synapse_stream.entries.position import Position
-from synapse_stream.log.event_log import recorded_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from consumers.store.parked import ParkedEvent
     from consumers.store.store import Store
     from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.log.replies import EntryId, FeedPointer
     from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.log.feeds import FeedLog, Pointed
-    from synapse_stream.log.replies import EntryId, FeedPointer
 
     Take = Callable[[str, RawEntry], tuple[Any, int]]
 

@@ -14,7 +14,8 @@ from consumers.audit.notary import NotAnchored, voucher_of
 from consumers.errors import StoreUnavailable
 from consumers.outages import Outage, agree
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.operating.retention import ARCHIVE, Trimmer
+from synapse_stream.operating.retention import Trimmer
+from synapse_stream.ports.operations import ARCHIVE
 
 if TYPE_CHECKING:
     import threading

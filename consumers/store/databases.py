@@ -16,7 +16,7 @@ from consumers.store.engine import (
 from consumers.store.migrate import prepare
 from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError
-from synapse_stream.operating.retention import ARCHIVE
+from synapse_stream.ports.operations import ARCHIVE
 from synapse_stream.redaction.urls import mask_url
 
 if TYPE_CHECKING:

@@ -23,9 +23,10 @@ from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.mark_table import open_marks
 from consumers.views.run_state.marks import START, Mark, hash_of
 from synapse_stream.entries.batch import decode_events
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError, Trimmed
-from synapse_stream.log.event_log import RecordedBatch, open_log
+from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:

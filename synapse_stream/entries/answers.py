@@ -1,9 +1,12 @@
-"""What the log answers to a producer; without redis, which a producer needs later than this."""
+"""What the log answers; without redis, which a producer needs later than this."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from synapse_stream.entries.entry import EntryId
 
 
 class Outcome(StrEnum):
@@ -24,5 +27,25 @@ class Ack(NamedTuple):
     """The producer's last number there, -1 if none."""
     hash: bytes
     """The chain hash there, GENESIS if none."""
-    entry: tuple[int, int] | None
+    entry: EntryId | None
     """Id of the entry just appended."""
+
+
+class TrimCount(NamedTuple):
+    """What was removed, or would be."""
+
+    entries: int = 0
+    events: int = 0
+    dropped: int = 0
+    """Streams of which nothing is left."""
+    is_done: bool = True
+    """False when there is more."""
+
+    def plus(self, more: TrimCount) -> TrimCount:
+        """Add what was removed next."""
+        return TrimCount(
+            self.entries + more.entries,
+            self.events + more.events,
+            self.dropped + more.dropped,
+            more.is_done,
+        )

@@ -14,7 +14,7 @@ from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 Joins = Mapping[str, Sequence[Sequence[int]]]
 """By producer, the cuts of tails that were sent again: the first number, the last of each batch."""

@@ -16,8 +16,8 @@ from synapse_stream.errors import JobExists
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.exact import ExactFile
-    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.ports.archive import Archive
     from synapse_stream.reading.job_reader import JobReader
 

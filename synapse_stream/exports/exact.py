@@ -22,15 +22,15 @@ import orjson
 import zstandard
 
 from synapse_stream.entries.batch import RawEntry, decode_events, parse_fields, unpack
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.chains import Joins, Summary, parse_joins
-from synapse_stream.log.event_log import recorded_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 VERSION = 1
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from hashlib import sha1
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from redis.exceptions import NoScriptError, ResponseError
 
 from synapse_stream.entries.answers import Ack, Outcome
-from synapse_stream.entries.batch import Batch, decode_fields, encode_fields
+from synapse_stream.entries.batch import encode_fields
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.keys import Keys
-from synapse_stream.errors import DecodeError, LogUnavailable
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.address import running_url
 from synapse_stream.log.connection import (
     LONGEST_BLOCK_MS,
@@ -23,15 +24,16 @@ from synapse_stream.log.connection import (
 )
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
-from synapse_stream.log.replies import FeedPointer, ack_of, entry_id, feed_pointers, raw_entries
+from synapse_stream.log.replies import ack_of, entry_id, feed_pointers, raw_entries
 from synapse_stream.log.url import parse_url
 from synapse_stream.redaction.urls import mask_url, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.batch import Batch
+    from synapse_stream.entries.entry import FeedPointer, RecordedBatch
     from synapse_stream.entries.position import Position
     from synapse_stream.log.connection import Client
     from synapse_stream.log.handshake import ServerReport
@@ -41,17 +43,6 @@ if TYPE_CHECKING:
 _APPEND = files(__package__).joinpath("append.lua").read_bytes()
 _APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
 _OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
-
-
-class RecordedBatch(NamedTuple):
-    """One entry of a job's stream; in place of a batch that cannot be read, why."""
-
-    ms: int
-    seq: int
-    batch: Batch | None
-    error: str | None = None
-    raw: Mapping[bytes, bytes] | None = None
-    """The fields as they stand there."""
 
 
 class EventLog:
@@ -288,12 +279,3 @@ class EventLog:
 def open_log(settings: Settings) -> EventLog:
     """Return the log of `settings`, as `EventLog.open`."""
     return EventLog.open(settings)
-
-
-def recorded_batch(job_id: str, entry: RawEntry) -> RecordedBatch:
-    """Unpack an entry of a job's stream."""
-    ms, seq, fields = entry
-    try:
-        return RecordedBatch(ms, seq, decode_fields(job_id, fields), raw=fields)
-    except DecodeError as error:
-        return RecordedBatch(ms, seq, None, str(error), fields)

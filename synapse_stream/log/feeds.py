@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from synapse_stream.entries.batch import RawEntry
+from synapse_stream.entries.entry import RecordedBatch, recorded_batch
 from synapse_stream.entries.limits import CUTTING
 from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.connection import bounded
-from synapse_stream.log.event_log import RecordedBatch, recorded_batch
 from synapse_stream.log.failures import is_wrong_type, suppress_wrong_type
 from synapse_stream.log.mending import AHEAD_MS, LARGEST_NUMBER, MendingLog
 from synapse_stream.log.replies import entry_id
@@ -22,7 +22,7 @@ from synapse_stream.log.replies import entry_id
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from synapse_stream.log.replies import EntryId, FeedPointer
+    from synapse_stream.entries.entry import EntryId, FeedPointer
 
 _POLL_SECONDS = 0.02  # a cluster has no blocking read over slots of several nodes
 

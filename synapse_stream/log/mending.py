@@ -17,7 +17,7 @@ from synapse_stream.log.failures import is_wrong_type, suppress_wrong_type
 from synapse_stream.log.replies import entry_id
 
 if TYPE_CHECKING:
-    from synapse_stream.log.replies import EntryId
+    from synapse_stream.entries.entry import EntryId
 
 AHEAD_MS = 24 * 3600 * 1000
 """How far an id may be ahead of the server's clock, which may go back."""

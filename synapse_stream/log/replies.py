@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from synapse_stream.entries.answers import Ack
 from synapse_stream.entries.batch import GENESIS, RawEntry
+from synapse_stream.entries.entry import FeedPointer
 from synapse_stream.entries.keys import is_kept
 from synapse_stream.entries.limits import cut_fields
 
@@ -13,27 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from synapse_stream.entries.answers import Outcome
+    from synapse_stream.entries.entry import EntryId
     from synapse_stream.entries.keys import Keys
-
-EntryId = tuple[int, int]
 
 _MOST_DIGITS = 15
 _SHOWN, _MOST_SHOWN = 300, 8
 _HASH_BYTES = len(GENESIS)
 _MOST_NUMBER_DIGITS = 16
-
-
-class FeedPointer(NamedTuple):
-    """One entry of a partition's feed: the job's stream has got an entry with this very id."""
-
-    entry: EntryId
-    job_id: str
-    """Empty if it points to nothing: `fault` says why."""
-    count: int  # type: ignore[assignment]  # hides tuple.count
-    """How many events that entry should hold: what is written there, whatever it is."""
-    fault: str | None = None
-    raw: bytes = b""
-    """Of one with a fault the `repr` of its fields, cut."""
 
 
 def entry_id(entry: bytes) -> EntryId:

@@ -8,35 +8,16 @@ again. A feed is never dropped: its newest id is what new ones must be above.
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from synapse_stream.entries.answers import TrimCount
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:
-    from synapse_stream.log.replies import EntryId
+    from synapse_stream.entries.entry import EntryId
 
 _TRIM = files(__package__).joinpath("trim.lua").read_bytes()
 _TRIM_FEED = files(__package__).joinpath("trim_feed.lua").read_bytes()
-
-
-class TrimCount(NamedTuple):
-    """What was removed, or would be."""
-
-    entries: int = 0
-    events: int = 0
-    dropped: int = 0
-    """Streams of which nothing is left."""
-    is_done: bool = True
-    """False when there is more."""
-
-    def plus(self, more: TrimCount) -> TrimCount:
-        """Add what was removed next."""
-        return TrimCount(
-            self.entries + more.entries,
-            self.events + more.events,
-            self.dropped + more.dropped,
-            more.is_done,
-        )
 
 
 class TrimLog(FeedLog):

@@ -19,20 +19,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from synapse_stream.log.trimming import TrimCount
+from synapse_stream.entries.answers import TrimCount
 from synapse_stream.ports.operations import PROJECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from synapse_stream.entries.entry import EntryId
     from synapse_stream.log.handshake import ServerReport
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.ports.operations import Operations
     from synapse_stream.settings import Settings
-
-EntryId = tuple[int, int]
-
-ARCHIVE = PROJECTIONS[-1]
 
 _TIGHT, _SCARCE = 0.5, 0.8  # of the memory that a server may use
 _SHORT_OVERLAP_MS = 5_000

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
-    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.settings import Settings
 
 

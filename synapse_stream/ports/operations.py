@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROJECTIONS = ("run-state", "metric-history", "message-feed", "archive")
 """Names of the projections: the three views, then the archive."""
+ARCHIVE = PROJECTIONS[-1]
 
 
 class Checkpoint(Protocol):

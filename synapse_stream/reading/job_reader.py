@@ -20,7 +20,8 @@ from synapse_stream.log.replies import entry_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.archive import Archive
 
 _FIRST_PAGE, _PAGE = 4, 20  # entries; one may hold some megabytes

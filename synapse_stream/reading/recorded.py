@@ -11,8 +11,8 @@ from synapse_stream.events.types import RecordedEvent, Undecodable, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.events.types import Event
-    from synapse_stream.log.event_log import RecordedBatch
 
 
 def events_of(entry: RecordedBatch) -> Iterator[RecordedEvent]:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.log.event_log import EventLog
 
 LABEL = "replay_of"
 

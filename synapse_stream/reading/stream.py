@@ -24,8 +24,9 @@ from synapse_stream.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.events.types import Event
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.views import Message, Moment, RunState, Series
 
 _PAGE = 20  # entries; one may hold some megabytes

@@ -12,7 +12,7 @@ from synapse_stream.entries.position import BEGINNING
 if TYPE_CHECKING:
     from consumers.projector.partition import Held
     from synapse_stream.entries.batch import RawEntry
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
 

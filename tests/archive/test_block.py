@@ -168,7 +168,7 @@ def test_a_changed_block_is_refused(is_loose: bool) -> None:
 def test_lines_changed_under_a_digest_made_anew_do_not_link_to_the_block_s_last_hash() -> None:
     import zstandard
 
-    from synapse_stream.log.event_log import recorded_batch
+    from synapse_stream.entries.entry import recorded_batch
 
     chain = Chain(JOB)
     (block,) = packed([entry(place, chain.add({"x": place})) for place in range(20)])

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from consumers.audit.record import Record, lines_of
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import RawEntry
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
-from synapse_stream.log.event_log import recorded_batch
 from tests.archive.entries import entry
 from tests.chains import Chain
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from synapse_stream.entries.batch import Batch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
-    from synapse_stream.log.event_log import RecordedBatch
 
 JOB = "job-1"
 

@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.entries.batch import RawEntry
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.errors import DecodeError, JobExists
 from synapse_stream.exports.copies import import_run
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
-from synapse_stream.log.event_log import recorded_batch
 from tests.archive.archiving import keys
 from tests.archive.entries import entry, stray, unpacked
 from tests.chains import Chain
 
 if TYPE_CHECKING:
     from consumers.views.archive.reader import StoredArchive
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
-    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.reading.job_reader import JobReader
     from tests.archive.archiving import Archiver

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from consumers.views.archive.reader import StoredArchive
     from synapse_stream.entries.batch import RawEntry
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings

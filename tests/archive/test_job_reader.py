@@ -16,7 +16,7 @@ from tests.archive.archiving import keys
 from tests.chains import Chain
 
 if TYPE_CHECKING:
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
     from tests.archive.archiving import Archiver

@@ -14,8 +14,9 @@ from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.mark_table import open_marks
 from consumers.views.run_state.marks import START, Mark
 from synapse_stream.entries.batch import encode_fields
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import BEGINNING, Position
-from synapse_stream.log.event_log import RecordedBatch, open_log
+from synapse_stream.log.event_log import open_log
 from tests.chains import Chain
 from tests.projecting import project
 

@@ -18,7 +18,7 @@ from tests.resilience_live.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
     from tests.archive.archiving import Archiver

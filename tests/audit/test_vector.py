@@ -13,7 +13,7 @@ import pytest
 from consumers.audit.anchors import AnchorBook, Keys, judge
 from consumers.audit.record import Record
 from synapse_stream.entries.batch import RawEntry
-from synapse_stream.log.event_log import recorded_batch
+from synapse_stream.entries.entry import recorded_batch
 from tests.audit.independent import verify
 
 JOB = "vector"

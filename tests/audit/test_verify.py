@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from consumers.store.parked import ParkedEvent
     from consumers.store.store import Store
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.ports.audit import Finding, Report
 
 

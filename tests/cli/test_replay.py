@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
     from tests.cli.conftest import Said

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from synapse_stream.log.replies import FeedPointer
+    from synapse_stream.entries.entry import FeedPointer
 
 BEGINNING = (0, 0)
 

@@ -11,11 +11,11 @@ import pytest
 
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.entry import FeedPointer
 from synapse_stream.entries.keys import Keys
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog, open_log
-from synapse_stream.log.replies import FeedPointer
 from synapse_stream.settings import Settings
 from tests.chains import Chain
 from tests.servers import TestServer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 
 @pytest.fixture(params=["server", "fake"])

@@ -10,10 +10,10 @@ import pytest
 
 from consumers.folding.fold import JobFold
 from consumers.views.message_feed.fold import MessageFeedView
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.errors import DecodeError
 from synapse_stream.events.types import EVENT_TYPES, Message, UnknownEvent, dump, parse
 from synapse_stream.events.upcasts import STEPS, upcast
-from synapse_stream.log.event_log import RecordedBatch
 from tests.chains import Chain
 
 if TYPE_CHECKING:

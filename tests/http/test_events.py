@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
     from consumers.api.shapes import Line
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.settings import Settings
 
 TRAINED = "/api/jobs/trained/events"

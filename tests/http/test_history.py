@@ -12,9 +12,10 @@ from consumers.views.run_state import reading
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.mark_table import open_marks
 from consumers.views.run_state.marks import START, Mark
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import ConfigError
-from synapse_stream.log.event_log import RecordedBatch, open_log
+from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.history import parse_moment
 from synapse_stream.reading.stream import JobStream

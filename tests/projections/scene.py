@@ -10,7 +10,7 @@ from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
-from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.entries.entry import RecordedBatch
 from tests.chains import Chain
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.reading import position, run_state
 from synapse_stream.entries.batch import GENESIS, Batch
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
-from synapse_stream.log.event_log import RecordedBatch
 from tests.projections.scene import VIEWS, Scene, message, progress, scene, started
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from consumers.folding.port import joined
 from consumers.views import canonical
 from consumers.views.run_state.reading import message, run_state
 from synapse_stream.entries.batch import GENESIS, Batch
-from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.entries.entry import RecordedBatch
 from tests.projections.events import any_events, event_lists, fuzzed_lines
 from tests.projections.scene import VIEWS
 

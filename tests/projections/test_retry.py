@@ -11,8 +11,8 @@ from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.reading import run_state
+from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
-from synapse_stream.log.event_log import RecordedBatch
 from synapse_stream.models import ActionStatus, RunStatus
 from tests.projecting import OlderMessageFeed, OlderMetricHistory, OlderRunState
 from tests.projections.scene import (

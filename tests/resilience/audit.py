@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synapse_stream.entries.batch import GENESIS
+from synapse_stream.entries.entry import FeedPointer
 from synapse_stream.entries.position import BEGINNING, Position
-from synapse_stream.log.replies import FeedPointer
 from tests.resilience import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.log.event_log import EventLog, RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.log.event_log import EventLog
     from tests.resilience.plugin import Role
     from tests.resilience.witness import Witness
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from consumers.folding.port import JobView, MessageRow, Points
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.settings import Settings
 
 MOST_PARKED = 1_000_000

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from synapse_stream.log.handshake import ServerReport
-from synapse_stream.operating.retention import Cut, EntryId, Room, find_cut, room_of
+from synapse_stream.operating.retention import Cut, Room, find_cut, room_of
 from synapse_stream.ports.operations import PROJECTIONS
+
+if TYPE_CHECKING:
+    from synapse_stream.entries.entry import EntryId
 
 NOW = 1_000_000
 OVERLAP, HOT = 10_000, 60_000

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store.store import Store
+    from synapse_stream.entries.answers import TrimCount
     from synapse_stream.entries.batch import Batch
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.log.trimming import TrimCount
 
 JOB = "job-1"
 on_both = pytest.mark.parametrize("brief", ["sqlite", "postgres"], indirect=True)

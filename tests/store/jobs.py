@@ -12,7 +12,7 @@ from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import GENESIS, Batch
-from synapse_stream.log.event_log import RecordedBatch
+from synapse_stream.entries.entry import RecordedBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

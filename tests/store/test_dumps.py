@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from consumers.store.store import Store
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
 
 
 def random_event(rng: random.Random) -> dict[str, Any]:

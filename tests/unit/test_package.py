@@ -54,6 +54,23 @@ def test_a_run_loads_neither_pydantic_nor_what_only_readers_need(settings: Setti
     )
 
 
+@pytest.mark.parametrize(
+    "room", ["consumers.archive", "consumers.audit", "consumers.store", "synapse_stream.exports"]
+)
+def test_what_is_recorded_is_stored_audited_and_exported_without_a_client_of_redis(
+    room: str,
+) -> None:
+    """The values of the log are in a room of their own."""
+    loaded = loaded_by(
+        "import importlib, pkgutil\n"
+        f"for found in pkgutil.iter_modules(importlib.import_module({room!r}).__path__):\n"
+        f"    importlib.import_module('{room}.' + found.name)\n"
+    )
+
+    assert "synapse_stream.entries.batch" in loaded
+    assert "redis" not in loaded
+
+
 @pytest.mark.parametrize("name", synapse_stream.__all__)
 def test_every_public_name_is_there_and_listed(name: str) -> None:
     assert getattr(synapse_stream, name) is not None

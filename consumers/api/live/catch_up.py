@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.api.shapes import Line
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
-    from synapse_stream.log.event_log import RecordedBatch
     from synapse_stream.reading.job_reader import JobReader
 
 _CHUNK_BYTES = 256 * 1024

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from consumers.api.live.tracker import Snapshot
     from consumers.api.sources import Sources
+    from synapse_stream.entries.entry import FeedPointer
     from synapse_stream.entries.position import Position
-    from synapse_stream.log.replies import FeedPointer
 
 Found = TypeVar("Found")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from consumers.api.sources import ServerClock
     from consumers.store.store import Store
-    from synapse_stream.log.replies import EntryId, FeedPointer
+    from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.ports.views import Views
 
 _JOBS_A_TURN = 500

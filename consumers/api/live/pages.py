@@ -10,7 +10,7 @@ from synapse_stream.errors import Trimmed
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.reading.job_reader import JobReader
 
 _PAGE_BYTES = 256 * 1024

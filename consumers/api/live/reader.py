@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from consumers.api.live.channel import Channel
     from consumers.api.live.frames import Frame
     from consumers.api.sources import ServerClock
-    from synapse_stream.log.replies import EntryId, FeedPointer
+    from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.settings import Settings
 
 _POINTERS_A_TURN = 1_000

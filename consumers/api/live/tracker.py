@@ -22,7 +22,7 @@ from synapse_stream.errors import Trimmed
 if TYPE_CHECKING:
     from consumers.api.live.frames import Frame
     from consumers.store.store import Store
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.ports.views import Health, RunState
     from synapse_stream.reading.job_reader import JobReader
 

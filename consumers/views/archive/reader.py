@@ -22,9 +22,9 @@ from consumers.views.archive.block import read_block
 from consumers.views.archive.fold import ArchiveFold
 from consumers.views.archive.table import PROJECTION
 from synapse_stream.entries.batch import sealed_count, unpack
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
-from synapse_stream.log.event_log import recorded_batch
 from synapse_stream.ports.archive import Manifest, ProducerMark
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from synapse_stream.entries.batch import RawEntry
-    from synapse_stream.log.event_log import RecordedBatch
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.settings import Settings
 
 _BLOCKS_KEPT = 16

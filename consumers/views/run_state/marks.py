@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from consumers.folding.decoding import Content
     from consumers.folding.fold import Parked
     from consumers.folding.port import JobView
+    from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
-    from synapse_stream.log.event_log import RecordedBatch
 
 EVENTS = 10_000
 """About how many lie between two marks: what is folded in a fraction of a second."""

@@ -10,15 +10,13 @@ from synapse_stream.cli.shared.tables import span
 from synapse_stream.errors import ConfigError, LogUnavailable, SynapseStreamError
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.operating.lag import late, measure, unowned
-from synapse_stream.ports.operations import PROJECTIONS, open_operations
+from synapse_stream.ports.operations import ARCHIVE, PROJECTIONS, open_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from synapse_stream.ports.operations import Fault, Operations
     from synapse_stream.settings import Settings
-
-_ARCHIVE = PROJECTIONS[-1]
 
 
 def examine_projections(settings: Settings) -> Iterator[Finding]:
@@ -56,7 +54,7 @@ def _advice(name: str, fault: Fault) -> str | None:
     if fault.file is None:
         return None
     file = shlex.quote(fault.file)
-    if name == _ARCHIVE:
+    if name == ARCHIVE:
         return (
             "keep the file: trimmed runs are nowhere else. Stop the consumers, and put a copy of "
             f"it back, or what is readable: sqlite3 {file} .recover | sqlite3 recovered.db"

@@ -14,7 +14,8 @@ from synapse_stream.ports.operations import PROJECTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from synapse_stream.log.trimming import TrimCount, TrimLog
+    from synapse_stream.entries.answers import TrimCount
+    from synapse_stream.log.trimming import TrimLog
     from synapse_stream.operating.retention import Cut
     from synapse_stream.ports.operations import Operations
     from synapse_stream.settings import Settings
