@@ -58,7 +58,8 @@ def test_what_is_recorded_is_stored_audited_and_exported_without_a_client_of_red
     """The values of the log are in a room of their own; what opens a log is not asked here."""
     loaded = loaded_by(
         "import consumers.audit.archived, consumers.audit.record, consumers.audit.refold\n"
-        "import consumers.store.archived, consumers.views.archive.fold\n"
+        "import consumers.store.store\n"
+        "import consumers.views.archive.fold, consumers.views.archive.reader\n"
         "import synapse_stream.exports.copies, synapse_stream.exports.exact\n"
     )
 
