@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Self
 from fastapi import Depends, Request
 
 from consumers.outages import Outage
-from consumers.views.archive.reader import open_archive
-from consumers.views.history import open_history
+from consumers.store.databases import Databases
+from consumers.store.store import Store
+from consumers.views.archive.reader import StoredArchive
+from consumers.views.history import History
+from consumers.views.reader import StoredViews
+from consumers.views.run_state.mark_table import StoredMarks
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.ports.operations import open_operations
-from synapse_stream.ports.views import open_views
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
     from synapse_stream.entries.position import Position
-    from synapse_stream.ports.operations import Operations
     from synapse_stream.ports.views import RunState, Views
     from synapse_stream.settings import Settings
 
@@ -69,17 +70,19 @@ class ServerClock:
 class Sources:
     """Opened at the start of the process; a database or server is connected when first needed.
 
-    May be used from several threads.
+    All share one pool of connections a database. May be used from several threads.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Raise ConfigError when a URL is wrong or what serves it is not installed."""
         self.settings = settings
-        self.views: Views = open_views(settings)
-        self.operations: Operations = open_operations(settings)
-        self.history = open_history(settings)
+        self._databases = databases = Databases(settings)
+        self.views: Views = StoredViews(databases)
+        self.store = Store(databases)
+        self.archive = StoredArchive(databases)
         self.log = FeedLog.open(settings)
-        self.reader = JobReader(self.log, lambda: open_archive(settings))
+        self.reader = JobReader(self.log, lambda: self.archive)
+        self.history = History(self.log, lambda: self.archive, StoredMarks(databases))
         self.clock = ServerClock(self.log)
 
     @classmethod
@@ -94,11 +97,8 @@ class Sources:
 
     def close(self) -> None:
         """Disconnect."""
-        self.reader.close()
         self.log.close()
-        self.history.close()
-        self.operations.close()
-        self.views.close()
+        self._databases.close()
 
 
 Opened = Annotated[Sources, Depends(Sources.of)]

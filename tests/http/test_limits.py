@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import socket
+from collections import Counter
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,11 @@ import zstandard
 
 from consumers.api import connections
 from consumers.api.app import create_app
+from consumers.store.engine import Database
 from consumers.views.reader import open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import open_log
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
 from tests.chains import Chain
@@ -28,7 +32,6 @@ from tests.servers import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
 
 POINTS = 30_000
 LONG = 200 * 1024
@@ -234,6 +237,24 @@ def test_silent_connections_keep_nobody_out(
         assert silent[0].recv(1) == b""
 
 
+def test_one_process_has_one_pool_of_connections_a_database(
+    filled: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "data").symlink_to(filled.data_dir)  # nobody else names it so
+    settings = filled.model_copy(update={"data_dir": tmp_path / "data"})
+    paths = ("", "/trained", "/trained?at=1-0", "/trained/metrics", "/trained/events")
+    with asked(create_app(settings)) as client:
+        with client.stream("GET", "/api/jobs/trained/live") as live:
+            next(live.iter_bytes())
+        for path in paths:
+            assert client.get(f"/api/jobs{path}").status_code in {200, 404}
+        client.get("/metrics")
+        opened = [one.address for one in gc.get_objects() if isinstance(one, Database)]
+
+    mine = Counter(address for address in opened if address.startswith(str(tmp_path)))
+    assert mine == {f"{tmp_path}/data/views/{name}.db": 1 for name in PROJECTIONS}
+
+
 def test_as_many_files_are_had_as_may_be() -> None:
     import resource
 
@@ -253,7 +274,7 @@ def test_numbers_are_given_whatever_is_wrong(filled: Settings, tmp_path: Path) -
     app = create_app(filled.model_copy(update={"spool_dir": tmp_path / "spool"}))
     with asked(app) as client:
         whole = client.get("/metrics")
-        app.state.sources.operations = Broken()
+        app.state.sources.store = Broken()
         own = client.get("/metrics")
         client.request("INVENTED", "/api/jobs")
         last = client.get("/metrics")

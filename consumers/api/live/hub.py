@@ -17,7 +17,6 @@ from consumers.api.live.joblist import JobList
 from consumers.api.live.reader import FeedReader
 from consumers.api.live.tracker import Tracker
 from consumers.errors import StoreUnavailable
-from consumers.store.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -46,16 +45,13 @@ class Hub:
     def __init__(self, sources: Sources) -> None:
         self.is_closing = False
         self._sources = sources
-        self._store = open_store(sources.settings)
-        self.jobs = JobList(sources.views, self._store, sources.clock)
+        self.jobs = JobList(sources.views, sources.store, sources.clock)
         self._channels: dict[str, Channel] = {}
         self._loading: dict[str, asyncio.Task[Channel | None]] = {}
         self._limiter = CapacityLimiter(_THREADS)
         self._keepers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._reader = FeedReader(
-            sources.settings, sources.clock, post=self._post, note=self._note, pace=self._pace
-        )
+        self._reader = FeedReader(sources, post=self._post, note=self._note, pace=self._pace)
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -89,7 +85,6 @@ class Hub:
         for task in (*self._keepers, *self._loading.values()):
             task.cancel()
         await to_thread.run_sync(self._reader.stop)
-        await to_thread.run_sync(self._store.close)
 
     async def channel(self, job_id: str) -> Channel | None:
         """Return the channel of a job; None for one that has neither a view nor a stream.
@@ -138,7 +133,7 @@ class Hub:
         parked = 0 if state is None else state.parked
         rewind_ms = int(sources.settings.rewind_seconds * 1000)
         tracker = Tracker.load(
-            job_id, self._store, sources.reader, parked=parked, rewind_ms=rewind_ms
+            job_id, sources.store, sources.reader, parked=parked, rewind_ms=rewind_ms
         )
         snapshot = tracker.snapshot(sources.clock.now_ms())
         return None if snapshot is None else (tracker, snapshot)

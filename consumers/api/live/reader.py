@@ -15,7 +15,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
-from consumers.views.archive.reader import open_archive
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.mending import AHEAD_MS
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
 
     from consumers.api.live.channel import Channel
     from consumers.api.live.frames import Frame
-    from consumers.api.sources import ServerClock
+    from consumers.api.sources import Sources
     from synapse_stream.entries.entry import EntryId, FeedPointer
-    from synapse_stream.settings import Settings
 
 _POINTERS_A_TURN = 1_000
 _PAGES_A_TURN = 16
@@ -44,8 +42,7 @@ class FeedReader:
     """Reads for the channels that are watched, from `start` to `stop`.
 
     Args:
-        settings: of the deployment.
-        clock: the server's.
+        sources: of the deployment.
         post: has the event loop call a function soon; the calls keep their order.
         note: is told in this thread which partition's feed has named what.
         pace: returns how many seconds a turn should take at least.
@@ -53,15 +50,14 @@ class FeedReader:
 
     def __init__(
         self,
-        settings: Settings,
-        clock: ServerClock,
+        sources: Sources,
         *,
         post: Callable[[Callable[[], object]], None],
         note: Callable[[int, Sequence[FeedPointer]], None],
         pace: Callable[[], float],
     ) -> None:
-        self._settings = settings
-        self._clock = clock
+        self._settings = settings = sources.settings
+        self._clock = sources.clock
         self._post = post
         self._note = note
         self._pace = pace
@@ -72,7 +68,7 @@ class FeedReader:
         self._started: EntryId = (time.time_ns() // 1_000_000 - _CLOCKS_DIFFER_MS, 0)
         self._due: set[str] = set()
         self._log = FeedLog.open(settings)
-        self._jobs = JobReader(self._log, lambda: open_archive(settings))
+        self._jobs = JobReader(self._log, lambda: sources.archive)
         self._is_connected = False
         self._same_server_at = 0.0
         self._failures = 0
@@ -108,7 +104,6 @@ class FeedReader:
                 _logger.exception("reading the feeds failed; it begins again")
                 self._pause()
         self._disconnect()
-        self._jobs.close()
 
     def _turn(self) -> None:
         begun = time.monotonic()

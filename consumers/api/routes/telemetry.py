@@ -77,12 +77,12 @@ def show_readiness(sources: Opened) -> Response:
     """Tell whether views can be read and go on: by 503 what is away, or who does not project."""
     away: dict[str, str] = {}
     with _noting(away, "store"):
-        sources.operations.checkpoints(PROJECTIONS[0])
+        sources.store.checkpoints(PROJECTIONS[0])
     with _noting(away, "server"):
         sources.log.check(found=False)
     if not away:
         with _noting(away, "server"):
-            away |= _standing(list(measure(sources.operations, sources.log)))
+            away |= _standing(list(measure(sources.store, sources.log)))
     if away:
         content = {"status": "not ready", "away": away}
         return _json(content, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "2"})
@@ -172,7 +172,7 @@ class _Deployment(Collector):
             self._sources.log.now_ms()
         if not away:
             with _noting(away, "server"):
-                yield from _lag(list(measure(self._sources.operations, self._sources.log)))
+                yield from _lag(list(measure(self._sources.store, self._sources.log)))
         yield self._spool()
         up = GaugeMetricFamily("synapse_stream_up", "1 while it can be reached.", labels=["part"])
         for part in ("store", "server"):
@@ -184,7 +184,7 @@ class _Deployment(Collector):
         return ()
 
     def _of_store(self) -> Iterator[Metric]:
-        store = self._sources.operations
+        store = self._sources.store
         commits = CounterMetricFamily(
             "synapse_stream_commits", "Commits of a projection.", labels=["projection"]
         )
