@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from synapse_stream.events.plain import describe, plain
 from synapse_stream.loggers.base import BaseLogger
-from synapse_stream.loggers.terminal import LineDisplay, open_display
+from synapse_stream.loggers.terminal import LineDisplay
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
+from synapse_stream.saying.outlet import Outlet
 from synapse_stream.saying.text import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from synapse_stream.loggers.terminal import Display
 
 _METRICS_SECONDS = 0.1  # a line of metrics a step at most that often; a tight loop reports far more
 _MOST_ITEMS = 12
@@ -56,7 +59,7 @@ class ConsoleLogger(BaseLogger):
         self, job_id: str | None = None, *, stream: TextIO | None = None, debug: bool = False
     ) -> None:
         super().__init__(job_id)
-        self._display = open_display(stream)
+        self._display = _open_display(stream)
         self._debug = debug
         self._is_child = False
         self._lock = threading.RLock()
@@ -200,3 +203,18 @@ def _brief(value: Any) -> str:
     simple = plain(value)
     text = one_line(simple if isinstance(simple, str) else describe(simple))
     return text if len(text) <= _LONGEST_ITEM else f"{text[: _LONGEST_ITEM - 1]}…"
+
+
+def _open_display(stream: TextIO | None) -> Display:
+    """Return bars when `stream` (None: standard error) is a terminal that can draw, else lines."""
+    outlet = Outlet(stream)
+    if outlet.isatty():
+        try:
+            from synapse_stream.loggers.bars import LiveDisplay  # noqa: PLC0415 - brings Rich
+
+            display = LiveDisplay(outlet)
+        except Exception:  # noqa: BLE001 - it is not installed, or broken: lines need nothing
+            return LineDisplay(outlet)
+        if display.can_draw:
+            return display
+    return LineDisplay(outlet)

@@ -1,30 +1,16 @@
-"""How a run is drawn: live bars on a terminal that Rich can draw on, plain lines elsewhere."""
+"""What draws a run, and plain lines, which need nothing."""
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import TextIO
+from typing import TYPE_CHECKING
 
-from synapse_stream.saying.outlet import Outlet
+if TYPE_CHECKING:
+    from synapse_stream.saying.outlet import Outlet
 
 _TENTHS = 10
-
-
-def open_display(stream: TextIO | None) -> Display:
-    """Return bars when `stream` (None: standard error) is a terminal that can draw, else lines."""
-    outlet = Outlet(stream)
-    if outlet.isatty():
-        try:
-            from synapse_stream.loggers.bars import LiveDisplay  # noqa: PLC0415 - brings Rich
-
-            display = LiveDisplay(outlet)
-        except Exception:  # noqa: BLE001 - it is not installed, or broken: lines need nothing
-            return LineDisplay(outlet)
-        if display.can_draw:
-            return display
-    return LineDisplay(outlet)
 
 
 class Display(ABC):

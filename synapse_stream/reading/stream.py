@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.events.types import Event
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.ports.views import Message, Moment, RunState, Series
+    from synapse_stream.ports.history import Moment
+    from synapse_stream.ports.views import Message, RunState, Series
 
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000

@@ -18,8 +18,7 @@ from synapse_stream.producer.adoption.case import Case
 from synapse_stream.producer.adoption.search import Pair
 from synapse_stream.producer.adoption.verdict import Kind
 from synapse_stream.producer.spool.doorbell import Doorbell
-from synapse_stream.producer.spool.room import Room
-from synapse_stream.producer.spool.shelf import Shelf
+from synapse_stream.producer.spool.shelf import Room, Shelf
 from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.settings import MIB, Settings
 from tests.homes import make, segments

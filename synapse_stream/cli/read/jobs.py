@@ -22,7 +22,6 @@ from synapse_stream.cli.shared.tables import (
 )
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views.jsonable import jsonable
-from synapse_stream.ports.views.notes import beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -257,7 +256,7 @@ def _alive(state: RunState, now_ms: int | None) -> list[int]:
 
 
 def _beside(state: RunState, now_ms: int | None) -> list[str]:
-    said = beside(_alive(state, now_ms))
+    said = wording.beside(_alive(state, now_ms))
     return [said] if said else []
 
 

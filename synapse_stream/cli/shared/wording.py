@@ -8,6 +8,8 @@ from synapse_stream.cli.shared.tables import amount, percent, span
 from synapse_stream.saying.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from synapse_stream.ports.views import Attempt, RunState, StepState
 
 _WHOLE = 100
@@ -101,3 +103,15 @@ def left(step: StepState) -> str:
 def earlier(job_id: str) -> str:
     """Return where the messages are that are not shown."""
     return f"… earlier messages: synapse-stream messages {one_line(job_id)}"
+
+
+def beside(numbers: Sequence[int]) -> str:
+    """Return that other attempts are alive; empty when none is."""
+    if not numbers:
+        return ""
+    named = ", ".join(map(str, numbers))
+    return (
+        f"attempt {named} is alive, too"
+        if len(numbers) == 1
+        else f"attempts {named} are alive, too"
+    )

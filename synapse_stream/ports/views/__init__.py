@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synapse_stream.ports.history import Moment
+from synapse_stream.ports.views.health import LOST_AFTER_MS, SILENT_AFTER_MS, Health, health
 from synapse_stream.ports.views.messages import Message, MessagePage, render
 from synapse_stream.ports.views.metrics import (
     Axis,
@@ -14,19 +14,15 @@ from synapse_stream.ports.views.metrics import (
 )
 from synapse_stream.ports.views.port import Views, open_views
 from synapse_stream.ports.views.run_state import (
-    LOST_AFTER_MS,
-    SILENT_AFTER_MS,
     ActionState,
     Attempt,
     Completeness,
     CompletenessStatus,
-    Health,
     LostProcess,
     RankState,
     ResumedProcess,
     RunState,
     StepState,
-    health,
 )
 
 __all__ = [
@@ -42,7 +38,6 @@ __all__ = [
     "LostProcess",
     "Message",
     "MessagePage",
-    "Moment",
     "Overview",
     "RankState",
     "ResumedProcess",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.ports.views import notes
+from synapse_stream.ports.views.health import Health, health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,34 +18,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.position import Position
     from synapse_stream.models import ActionStatus, RunStatus
 
-SILENT_AFTER_MS = 40_000
-LOST_AFTER_MS = 120_000
-
-
-class Health(StrEnum):
-    """What the evidence says about a run's processes."""
-
-    ALIVE = "alive"
-    SILENT = "silent"
-    """No sign for 40 s; heartbeats come every 15 s."""
-    LOST = "lost"
-    """No sign for 2 min. Withdrawn when a sign comes."""
-    ENDED = "ended"
-
-
-def health(last_sign_ms: int, now_ms: int, status: RunStatus, *, is_ending: bool = False) -> Health:
-    """Judge by the age of the last sign, both on the server's clock.
-
-    One that was asked to end, and of which nothing is heard any more, has ended.
-    """
-    age = now_ms - last_sign_ms
-    if is_ending:
-        return Health.ENDED if age >= SILENT_AFTER_MS else Health.ALIVE
-    if status.is_terminal:
-        return Health.ENDED
-    if age >= LOST_AFTER_MS:
-        return Health.LOST
-    return Health.SILENT if age >= SILENT_AFTER_MS else Health.ALIVE
+_NOTED = 3
 
 
 class CompletenessStatus(StrEnum):
@@ -231,8 +204,19 @@ class Attempt:
 
     @property
     def notes(self) -> list[str]:
-        """What must be known of it besides, in plain words."""
-        return notes.of_attempt(self)
+        """What must be known of it besides, in plain words; nothing of most."""
+        said = []
+        if self.is_ending:
+            said.append("asked to end by a signal; its own end has not come yet")
+        elif self.signal is not None:
+            said.append(f"{self.signal} asked it to end; it went on, and ended by itself")
+        if self.rejected:
+            values = "1 value was" if self.rejected == 1 else f"{self.rejected} values were"
+            said.append(f"{values} not as the report call takes them: kept as dev events")
+        said += [_resumed(one) for one in self.resumed[:_NOTED]]
+        if len(self.resumed) > _NOTED:
+            said.append(f"{len(self.resumed) - _NOTED} more processes go on under other names")
+        return said
 
     def health(self, now_ms: int) -> Health:
         """Judge at `now_ms` of the server's clock."""
@@ -279,3 +263,11 @@ class RunState:
             and one.last_sign_ms > began
             and one.health(now_ms) is Health.ALIVE
         ]
+
+
+def _resumed(one: ResumedProcess) -> str:
+    who = "a child process" if one.rank is None else f"rank {one.rank}"
+    return (
+        f"the record was interfered with: somebody else reported as {who} under {one.producer}, "
+        f"where numbers above {one.last} are not its own; it goes on as {one.heir}"
+    )

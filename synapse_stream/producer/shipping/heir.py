@@ -16,8 +16,8 @@ from synapse_stream.producer.spool.mending import NUMBER
 from synapse_stream.producer.spool.segment import Chunk
 
 if TYPE_CHECKING:
-    from synapse_stream.producer.shipping.shipper import Source
     from synapse_stream.producer.spool.notes import Name
+    from synapse_stream.producer.spool.segment import Source
 
 # Lines that name numbers; what a plugin reports cannot begin so, as the type stands in front of it.
 _NAMES_NUMBERS = re.compile(

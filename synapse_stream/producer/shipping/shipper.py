@@ -13,7 +13,7 @@ import secrets
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import GENESIS, Batch, seal
@@ -31,29 +31,13 @@ if TYPE_CHECKING:
     from synapse_stream.entries.answers import Ack
     from synapse_stream.errors import ConfigError, LogUnavailable
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.producer.spool.segment import Chunk
+    from synapse_stream.producer.spool.segment import Chunk, Source
 
 MAX_BATCH_BYTES = 1024 * 1024  # more than one event of the largest size
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _PAGE = 200
 _NOBODY = Origin("", 0, None)
-
-
-class Source(Protocol):
-    """What is to be sent: the spool of this process, or what a dead one left."""
-
-    job_id: str
-
-    @property
-    def place(self) -> str:
-        """Where the events wait, for people."""
-
-    def read(self, number: int, max_bytes: int) -> Chunk | None:
-        """Return lines from `number` on, or later ones where those are no longer kept."""
-
-    def acknowledge(self, number: int) -> None:
-        """Note that the server has everything up to `number`."""
 
 
 class Notes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from synapse_stream.system.mapping import map_file
 from synapse_stream.system.private import open_new
@@ -28,6 +28,22 @@ class Chunk(NamedTuple):
     first: int
     last: int
     data: bytes
+
+
+class Source(Protocol):
+    """What is to be sent: the spool of this process, or what a dead one left."""
+
+    job_id: str
+
+    @property
+    def place(self) -> str:
+        """Where the events wait, for people."""
+
+    def read(self, number: int, max_bytes: int) -> Chunk | None:
+        """Return lines from `number` on, or later ones where those are no longer kept."""
+
+    def acknowledge(self, number: int) -> None:
+        """Note that the server has everything up to `number`."""
 
 
 class Segment:

@@ -6,14 +6,15 @@ Not thread-safe in itself: the spool holds its lock around every call but `Segme
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
-from synapse_stream.producer.spool.room import Room
 from synapse_stream.producer.spool.segment import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from synapse_stream.producer.spool.homes import Home
     from synapse_stream.settings import Settings
@@ -23,7 +24,33 @@ _LARGEST_SEGMENT_BYTES = 4 * 1024 * 1024
 _LEAST_LARGEST_BYTES = 1024 * 1024  # four of the largest events
 _PAGE_BYTES = 4096
 _LEAST_SHARE_BYTES = 4 * FIRST_SEGMENT_BYTES  # a smaller share of the memory is none
+_SHARE = 4  # of what is free for spools, one of them takes a quarter at most
 _HANGING_SECONDS = 0.25  # to write one segment takes milliseconds
+
+
+class Room:
+    """The memory behind a directory: small in containers, so half of it is left to others."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+
+    def has(self, size: int) -> bool:
+        """Tell whether so many bytes more may be taken."""
+        return self._free() >= size
+
+    def share(self, held: int) -> int:
+        """Return how much a spool may hold that holds `held` bytes."""
+        return max(0, self._free() + held) // _SHARE
+
+    def _free(self) -> int:
+        """Return how much may be taken; negative when others have taken more than a half."""
+        if self._directory is None:
+            return 0
+        try:
+            found = os.statvfs(self._directory)
+        except OSError:
+            return 0
+        return found.f_frsize * (found.f_bavail - found.f_blocks // 2)
 
 
 class Shelf:
