@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,19 +29,35 @@ from synapse_stream.cli.run import run
 from synapse_stream.cli.shared.output import WrongUse
 from synapse_stream.errors import ConfigError, SynapseStreamError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
-for command in (up, run, jobs, show, watch, messages, metrics, events, lag, drain, trim, doctor):
-    app.command()(command)
-app.command()(verify)
-app.command()(rebuild)
-app.command()(replay)
-app.command("export")(export)
-app.command("import")(import_)
-app.add_typer(parked.app, name="parked")
+_GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
+    "Run": {"up": up, "run": run},
+    "Read": {
+        "jobs": jobs,
+        "show": show,
+        "watch": watch,
+        "messages": messages,
+        "metrics": metrics,
+        "events": events,
+    },
+    "Keep": {"replay": replay, "verify": verify, "export": export, "import": import_},
+    "Operate": {"doctor": doctor, "lag": lag, "drain": drain, "trim": trim, "rebuild": rebuild},
+}
+# What people type who have not read this.
+_ALSO: dict[str, Callable[..., Any]] = {"ls": jobs, "logs": messages}
+for group, commands in _GROUPS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=group)(command)
+for name, command in _ALSO.items():
+    app.command(name, hidden=True)(command)
+app.add_typer(parked.app, name="parked", rich_help_panel="Operate")
 
 
 def _show_version(*, wanted: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import isabstract, isclass
@@ -19,6 +20,8 @@ from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from pydantic import BaseModel
 
     from synapse_stream.reporting.action import BaseAction
     from synapse_stream.reporting.context import RuntimeContext
@@ -115,14 +118,47 @@ def _check_params(action: type[BaseAction[Any]], given: Any) -> Any:
     from pydantic import ValidationError
 
     try:
-        return action.parse_params(given)
+        checked = action.parse_params(given)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, problem['loc'])) or 'all'}={problem['input']!r}: {problem['msg']}"
             for problem in error.errors()
         )
+    else:
+        _check_names(action, given, checked)
+        return checked
     msg = f"--params do not fit {action.__name__}: {problems}"
     raise WrongUse(msg)
+
+
+def _check_names(action: type[BaseAction[Any]], given: Any, checked: Any) -> None:
+    """Refuse names that the action's model would drop without a word."""
+    from pydantic import BaseModel
+
+    if not isinstance(checked, BaseModel) or not isinstance(given, dict):
+        return
+    model = type(checked)
+    if model.model_config.get("extra") == "allow":
+        return
+    known = _names(model)
+    for name in given:
+        if known is not None and name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(sorted(known))}"
+            msg = f"--params: {action.__name__} has no parameter {name!r}; {hint}"
+            raise WrongUse(msg)
+
+
+def _names(model: type[BaseModel]) -> set[str] | None:
+    """Return the names by which a model's fields are given; None where one is found by a path."""
+    known: set[str] = set()
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        if not isinstance(alias, str | None):
+            return None
+        known |= {name} if alias is None or model.model_config.get("populate_by_name") else set()
+        known |= set() if alias is None else {alias}
+    return known
 
 
 def _own_frames(frames: TracebackType | None) -> TracebackType | None:

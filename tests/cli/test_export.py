@@ -154,7 +154,7 @@ def test_csv_has_a_line_an_event(
     fill(log, server)
     file = tmp_path / "run.csv"
 
-    assert command("export", "job-1", "--format", "csv", "-o", str(file)).code == 0
+    assert command("export", "job-1", "-o", str(file)).code == 0  # the format is in the name
 
     with file.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))

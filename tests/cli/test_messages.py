@@ -108,7 +108,8 @@ def test_a_job_without_messages_is_a_no(command: Callable[..., Said]) -> None:
     said = command("messages", "job-2")
     none_such = command("messages", "job-1", "--level", "critical")
 
-    assert said == (1, "", "synapse-stream: job 'job-2' has no messages\n")
+    near = "did you mean 'job-1'?"
+    assert said == (1, "", f"synapse-stream: job 'job-2' has no messages; {near}\n")
     assert none_such == (1, "", "synapse-stream: job 'job-1' has no such messages\n")
 
 

@@ -106,6 +106,8 @@ def test_a_run_that_is_stopped_is_recorded_as_cancelled(
         (["tests.cli.plugin:Count", "--params", "@nowhere"], "--params @nowhere: No such file"),
         (["tests.cli.plugin:Count", "--params", "[1]"], "valid dictionary"),
         (["tests.cli.plugin:Count", "--params", '{"to": "x"}'], "to='x': Input should be"),
+        (["tests.cli.plugin:Count", "--params", '{"too": 2}'], "'too'; did you mean 'to'?"),
+        (["tests.cli.plugin:Count", "--params", '{"epocs": 2}'], "'epocs'; it has pause, to"),
         (["tests.cli.plugin:Count", "--job-id", "a b"], "job_id='a b' is not allowed"),
     ],
 )  # fmt: skip

@@ -38,9 +38,13 @@ def export(
         Path, typer.Option("-o", "--output", help="The file to write; - is the standard output.")
     ],
     kind: Annotated[
-        Format,
-        typer.Option("--format", help="jsonl, zstd: every byte, for `import`; or an extract."),
-    ] = Format.JSONL,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="jsonl, zstd: every byte, for `import`; or an extract. Else as the file's name "
+            "ends, and jsonl where that says nothing.",
+        ),
+    ] = None,
 ) -> None:
     """Write a run to a file.
 
@@ -52,7 +56,7 @@ def export(
     if next(iter(stream.entries()), None) is None:
         say_no(f"there is no job {job!r}")
     with _writing(output) as file:
-        wrote = _write(stream, kind, file)
+        wrote = _write(stream, kind or _named(output), file)
     print(f"{output}: {wrote}", file=sys.stderr)
 
 
@@ -84,6 +88,12 @@ def import_(
                 store.ask_rebuild(view, exact.job_id)
     done = "is archived" if is_new else "was there already, the same byte by byte"
     print(f"job {exact.job_id!r} {done}", file=sys.stderr)
+
+
+def _named(path: Path) -> Format:
+    """Return the format that a file's name asks for."""
+    ending = path.suffix.removeprefix(".").lower()
+    return Format(ending) if ending in list(Format) else Format.JSONL
 
 
 def _write(stream: JobStream, kind: Format, file: IO[bytes]) -> str:

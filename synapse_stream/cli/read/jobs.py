@@ -9,10 +9,12 @@ import typer
 
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.completion import Job
+from synapse_stream.cli.shared.moments import moment
 from synapse_stream.cli.shared.output import print_json
-from synapse_stream.cli.shared.reading import health_of, place_of, say_no, server_now_ms
+from synapse_stream.cli.shared.reading import health_of, near_job, place_of, say_no, server_now_ms
 from synapse_stream.cli.shared.tables import (
     Cell,
+    Wide,
     amount,
     clock,
     percent,
@@ -22,11 +24,11 @@ from synapse_stream.cli.shared.tables import (
 )
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views.jsonable import jsonable
+from synapse_stream.saying.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from synapse_stream.entries.position import Position
     from synapse_stream.ports.views import Attempt, RunState, StepState
 
 _COLOURS = {
@@ -39,6 +41,11 @@ _COLOURS = {
     "lost": "red",
 }
 _BAR_COLUMNS = 20
+_JOBS = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
+_SPARE = ("EVENTS", "ACTION", "TOOK", "HEALTH", "STARTED")
+_STEPS = ("STEP", "DONE", "", "COUNT", "A SECOND", "LEFT", "ERROR")
+_ACTIONS = ("ACTION", "STATUS", "STARTED", "ENDED", "ERROR")
+_RANKS = ("RANK", "STATUS", "HOST/PID", "STARTED", "ENDED", "ERROR")
 
 
 def jobs(
@@ -48,6 +55,7 @@ def jobs(
     search: Annotated[str | None, typer.Option(help="Only jobs whose id contains it.")] = None,
     after: Annotated[str | None, typer.Option(help="Go on behind this job.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most to show.")] = 20,
+    wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
 ) -> None:
     """List jobs, the newest first.
@@ -72,8 +80,8 @@ def jobs(
         for state in found:
             print_json({**jsonable(summary(state)), "health": health_of(state, now_ms)})
         return
-    header = ("JOB", "STATUS", "HEALTH", "DONE", "ACTION", "STARTED", "TOOK", "EVENTS", "TROUBLE")
-    print_table(header, [_job_row(state, now_ms) for state in found])
+    rows = [_job_row(state, now_ms) for state in found]
+    print_table(_JOBS, rows, spare=_SPARE, below="TROUBLE", wide=wide)
 
 
 def show(
@@ -81,8 +89,9 @@ def show(
     *,
     at: Annotated[
         str | None,
-        typer.Option(help="As it was at this position, or time such as 2026-11-25T12:00:00Z."),
+        typer.Option(help="As it was at this position or time, such as -10m or 2026-11-25 12:00."),
     ] = None,
+    wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show where a job stands: steps, actions, processes, and what is missing.
@@ -93,10 +102,11 @@ def show(
     from synapse_stream.settings import Settings
 
     settings = Settings.load()
-    state = JobStream(job, settings).state(_moment(at))
+    state = JobStream(job, settings).state(None if at is None else moment("--at", at))
     if state is None and at is None:
         lag = "`synapse-stream lag` shows how far projections are"
-        say_no(f"job {job!r} is not known{place_of(settings)}; {lag}")
+        near = near_job(settings, job)
+        say_no(f"job {job!r} is not known{place_of(settings)}{near}; {lag}")
     if state is None:
         say_no(f"job {job!r} had no events at {at}")
     now_ms = state.position.ms if at else server_now_ms(settings, [state])
@@ -107,18 +117,8 @@ def show(
         print_json({**fields, "status": state.status, "health": health, **said})
         return
     _show_run(state, health, now_ms)
-    _show_tables(state.latest)
-
-
-def _moment(text: str | None) -> Position | int | None:
-    from synapse_stream.cli.shared.output import WrongUse
-    from synapse_stream.ports.history import parse_moment
-
-    try:
-        return None if text is None else parse_moment(text)
-    except ValueError as error:
-        msg = f"--at {text!r} is neither a position nor a time with its zone: {error}"
-        raise WrongUse(msg) from None
+    _show_error(state.latest)
+    _show_tables(state.latest, wide=wide)
 
 
 def summary(state: RunState) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
             ("job", state.job_id),
             ("status", _status(state)),
             ("health", _named(health)),
-            ("error", None if run.error is None else Cell(run.error, "red")),
+            ("error", Cell(wording.reason(run), "red") if run.error else None),
             ("done", percent(run.overall_percent)),
             ("action", run.action),
             ("plugin", run.plugin),
@@ -189,20 +189,30 @@ def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
     )
 
 
-def _show_tables(run: Attempt) -> None:
+def _show_error(run: Attempt) -> None:
+    """Print all lines of an error, as a traceback has them."""
+    lines = (run.error or "").rstrip().splitlines()
+    if len(lines) > 1:
+        print()
+        for line in lines:
+            indent = " " * (len(line) - len(line.lstrip()))
+            print(f"  {indent}{one_line(line)}".rstrip())
+
+
+def _show_tables(run: Attempt, *, wide: bool) -> None:
     if run.steps:
         print()
-        header = ("STEP", "DONE", "", "COUNT", "A SECOND", "LEFT", "ERROR")
-        print_table(header, [_step_row(step) for step in run.steps])
+        rows = [_step_row(step) for step in run.steps]
+        print_table(_STEPS, rows, spare=("", "A SECOND"), below="ERROR", wide=wide)
         if run.steps_left_out:
             print(f"… and {run.steps_left_out} reports of steps beyond the first 1,000")
     if run.actions:
         print()
-        rows = [
+        actions = [
             (a.name, _named(a.status), clock(a.started), clock(a.ended), a.error or "")
             for a in run.actions
         ]
-        print_table(("ACTION", "STATUS", "STARTED", "ENDED", "ERROR"), rows)
+        print_table(_ACTIONS, actions, spare=("ENDED", "STARTED"), below="ERROR", wide=wide)
     if len(run.ranks) > 1 or run.lost:
         print()
         ranks = [
@@ -216,7 +226,7 @@ def _show_tables(run: Attempt) -> None:
             )
             for r in run.ranks
         ]
-        print_table(("RANK", "STATUS", "HOST/PID", "STARTED", "ENDED", "ERROR"), ranks)
+        print_table(_RANKS, ranks, spare=("ENDED", "STARTED"), below="ERROR", wide=wide)
     for lost in run.lost:
         who = "a child process" if lost.rank is None else f"rank {lost.rank}"
         where = f"{lost.host or '-'}/{lost.pid or '-'}"

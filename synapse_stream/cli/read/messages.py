@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
 from synapse_stream.cli.shared.completion import Job
+from synapse_stream.cli.shared.moments import moment
 from synapse_stream.cli.shared.output import coloured, print_json
-from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.cli.shared.tables import clock
-from synapse_stream.entries.position import BEGINNING
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.models import LogLevel
 from synapse_stream.ports.views.jsonable import jsonable
 from synapse_stream.saying.text import one_line
@@ -20,7 +22,6 @@ from synapse_stream.saying.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from synapse_stream.entries.position import Position
     from synapse_stream.ports.operations import Operations
     from synapse_stream.ports.views import Message, MessagePage, Views
     from synapse_stream.settings import Settings
@@ -50,6 +51,13 @@ def messages(
     lang: Annotated[
         str | None, typer.Option(help="Language, such as ko, where a message has it.")
     ] = None,
+    tail: Annotated[
+        int | None, typer.Option("-n", "--tail", min=0, help="Only so many, the last ones.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only from this position or time on, such as -10m or 2026-11-25 12:00."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a message.")] = False,
 ) -> None:
     """Print what a job said to its users, in order.
@@ -60,30 +68,49 @@ def messages(
     from synapse_stream.settings import Settings
 
     settings = Settings.load()
+    start = None if since is None else moment("--since", since)
     kinds = ("message", "dev_event", "log") if dev else ("message",)
     count = 0
     with opened(settings) as views:
-
-        def read(after: Position) -> MessagePage:
-            return views.messages(
-                job, kinds=kinds, levels=level, after=after, limit=_PAGE, language=lang
-            )
-
-        found = _followed(settings, views, job, read) if follow else _recorded(read)
+        read = partial(views.messages, job, kinds=kinds, levels=level, language=lang)
+        after = BEGINNING if tail is None else _before_last(tail, read)
+        found = _followed(settings, views, job, read, after) if follow else _recorded(read, after)
         try:
-            for count, message in enumerate(found, 1):  # noqa: B007 - counts them
-                _show(message, as_json=as_json)
+            for message in found:
+                if start is None or _is_since(message, start):
+                    _show(message, as_json=as_json)
+                    count += 1
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        views_know = count or views.state(job) is not None
     if not count:
-        say_no(f"job {job!r} has no {'such ' if level else ''}messages")
+        such = "such " if level or since or tail is not None else ""
+        near = "" if views_know else near_job(settings, job)
+        say_no(f"job {job!r} has no {such}messages{near}")
 
 
-def _recorded(
-    read: Callable[[Position], MessagePage], after: Position = BEGINNING
-) -> Iterator[Message]:
+def _before_last(count: int, read: Callable[..., MessagePage]) -> Position:
+    """Return the position behind which the last `count` messages stand."""
+    before = None
     while True:
-        page = read(after)
+        page = read(before=before, limit=min(count + 1, _PAGE))
+        if len(page.messages) > count:
+            return page.messages[-count - 1].position
+        if not page.has_more:
+            return BEGINNING
+        count -= len(page.messages)
+        before = page.messages[0].position
+
+
+def _is_since(message: Message, start: Position | int) -> bool:
+    if isinstance(start, Position):
+        return message.position >= start
+    return message.time >= start
+
+
+def _recorded(read: Callable[..., MessagePage], after: Position) -> Iterator[Message]:
+    while True:
+        page = read(after=after, limit=_PAGE)
         yield from page.messages
         if not page.has_more:
             return
@@ -91,13 +118,16 @@ def _recorded(
 
 
 def _followed(
-    settings: Settings, views: Views, job: str, read: Callable[[Position], MessagePage]
+    settings: Settings,
+    views: Views,
+    job: str,
+    read: Callable[..., MessagePage],
+    after: Position,
 ) -> Iterator[Message]:
     """Yield messages until the run has ended and the feed holds all that it said."""
     from synapse_stream.ports.operations import open_operations
 
     store = open_operations(settings)
-    after = BEGINNING
     try:
         while True:
             is_over = _is_over(settings, views, job, store)  # asked before the last look

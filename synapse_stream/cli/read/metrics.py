@@ -10,9 +10,9 @@ import typer
 
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.output import WrongUse, print_json
-from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
-from synapse_stream.cli.shared.tables import amount, print_table
+from synapse_stream.cli.shared.tables import Wide, amount, print_table, terminal_columns
 from synapse_stream.events.tags import wire_number
 from synapse_stream.ports.views import SeriesKey, table
 from synapse_stream.ports.views.jsonable import jsonable
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from synapse_stream.ports.views import SeriesSummary, Views
+    from synapse_stream.settings import Settings
 
 METRIC_HEADER = ("METRIC", "STEP", "RANK", "ATTEMPT", "POINTS", "MIN", "MAX", "LAST", "COURSE")
 
-_SPARKLINE_COLUMNS = 40
+_LONGEST_COURSE, _SHORTEST_COURSE = 40, 10
+_OTHER_COLUMNS = 76
+_SPARE = ("COURSE", "POINTS", "MIN", "MAX")
+_ALIKE = ("ATTEMPT", "RANK", "STEP")  # spare, too, where they are the same in all rows
 _PLOT_ROWS = 8
 _LABEL_COLUMNS = 12
 
@@ -36,6 +40,7 @@ def metrics(
     name: Annotated[str | None, typer.Option(help="Only the metric of this name.")] = None,
     as_plot: Annotated[bool, typer.Option("--plot", help="Draw each series large.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every point, one a line.")] = False,
+    wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series.")] = False,
 ) -> None:
     """Show a job's metrics, each with its course: extremes always stand out, gaps are NaN.
@@ -48,10 +53,11 @@ def metrics(
     if as_plot + as_csv + as_json > 1:
         msg = "only one of --plot, --csv and --json can be given"
         raise WrongUse(msg)
-    with opened(Settings.load()) as views:
+    settings = Settings.load()
+    with opened(settings) as views:
         found = views.series(job, name=name)
         if not found:
-            _say_none(views, job, name)
+            _say_none(settings, views, job, name)
         if as_csv:
             _print_csv(views, job, found)
         elif as_json:
@@ -61,15 +67,17 @@ def metrics(
             for summary in found:
                 _print_plot(views, job, summary)
         else:
-            columns = _SPARKLINE_COLUMNS
+            room = _LONGEST_COURSE if wide else terminal_columns() - _OTHER_COLUMNS
+            columns = max(_SHORTEST_COURSE, min(room, _LONGEST_COURSE))
             rows = [metric_row(each, course(views, job, each.key, columns)) for each in found]
-            print_table(METRIC_HEADER, rows)
+            print_metrics(rows, wide=wide)
 
 
-def _say_none(views: Views, job: str, name: str | None) -> None:
+def _say_none(settings: Settings, views: Views, job: str, name: str | None) -> None:
     names = sorted({summary.key.name for summary in views.series(job)})
     if name is None or not names:
-        say_no(f"job {job!r} has no metrics")
+        near = "" if views.state(job) is not None else near_job(settings, job)
+        say_no(f"job {job!r} has no metrics{near}")
     say_no(f"job {job!r} has no metric {name!r}; it has {', '.join(names)}")
 
 
@@ -92,6 +100,12 @@ def metric_row(summary: SeriesSummary, values: Sequence[float | None]) -> Sequen
         amount(summary.last),
         sparkline(values) + _non_finite(summary),
     )
+
+
+def print_metrics(rows: Sequence[Sequence[str]], *, wide: bool = False) -> None:
+    """Print series, a row each as `metric_row` has it."""
+    alike = [name for name in _ALIKE if len({row[METRIC_HEADER.index(name)] for row in rows}) == 1]
+    print_table(METRIC_HEADER, rows, spare=(*alike, *_SPARE), wide=wide)
 
 
 def _print_plot(views: Views, job: str, summary: SeriesSummary) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from synapse_stream.cli.read.jobs import summary
 from synapse_stream.cli.read.messages import message_line
-from synapse_stream.cli.read.metrics import METRIC_HEADER, metric_row
+from synapse_stream.cli.read.metrics import metric_row, print_metrics
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.output import print_json
-from synapse_stream.cli.shared.tables import clock, print_table
+from synapse_stream.cli.shared.tables import clock
 from synapse_stream.ports.views.jsonable import jsonable
 from synapse_stream.saying.text import one_line
 
@@ -78,7 +78,7 @@ class Lines:
     def _show_end(self, look: Look) -> None:
         if look.courses:
             rows = [metric_row(found.summary, found.values) for found in look.courses]
-            print_table(METRIC_HEADER, rows)
+            print_metrics(rows)
         print(f"{one_line(look.state.job_id)} {wording.outcome(look.state)}", flush=True)
 
 

@@ -9,6 +9,8 @@ import typer
 
 from synapse_stream.saying.text import one_line
 
+_NEWEST = 1000
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -55,6 +57,18 @@ def place_of(settings: Settings) -> str:
         hint = "no `up` runs there; if one runs elsewhere, set SYNAPSE_STREAM_DATA_DIR as it says"
         return f" in {settings.data_dir}; {hint}"
     return f" in {settings.data_dir}"
+
+
+def near_job(settings: Settings, job: str) -> str:
+    """Return a question after ids that are nearly this one; empty when none is."""
+    from difflib import get_close_matches
+
+    from synapse_stream.reading.job_views import opened
+
+    with opened(settings) as views:
+        ids = [state.job_id for state in views.jobs(limit=_NEWEST)]
+    near = get_close_matches(job, ids, 3)
+    return f"; did you mean {', '.join(map(repr, near))}?" if near else ""
 
 
 def say_no(answer: str) -> NoReturn:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import unicodedata
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
 
 from synapse_stream.cli.shared.output import coloured
 from synapse_stream.saying.text import one_line
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _SHORT_SECONDS = 10
+_GAP = "  "
+
+Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
+"""The option of a command whose tables may be wider than a terminal."""
 
 
 class Cell(NamedTuple):
@@ -23,19 +31,57 @@ class Cell(NamedTuple):
     colour: str | None = None
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> None:
-    """Print rows in columns below their header; whatever text they hold stays on one line."""
+def print_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Cell | str]],
+    *,
+    spare: Sequence[str] = (),
+    below: str | None = None,
+    wide: bool = True,
+) -> None:
+    """Print rows in columns below their header; no cell is cut or takes more than one line.
+
+    Args:
+        header: names of the columns.
+        rows: their cells.
+        spare: columns that are left out where a terminal is too narrow, the first first; a line
+            says which.
+        below: the column of free text; where it does not fit, it stands below its row.
+        wide: ask for no terminal's width.
+    """
     cells = [
         [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in (header, *rows)
     ]
     lines = [[Cell(one_line(cell.text), cell.colour) for cell in row] for row in cells]
     widths = [max(_columns(cell.text) for cell in column) for column in zip(*lines, strict=True)]
-    for line in lines:
+    shown, left_out = list(range(len(header))), []
+    room = sys.maxsize if wide else terminal_columns()
+
+    def is_too_wide() -> bool:
+        return sum(widths[at] for at in shown) + len(_GAP) * (len(shown) - 1) > room
+
+    text = header.index(below) if below is not None and is_too_wide() else None
+    if text is not None:
+        shown.remove(text)
+    for name in spare:
+        if is_too_wide():
+            shown.remove(header.index(name))
+            left_out.append(name)
+    for number, line in enumerate(lines):
         padded = [
-            coloured(cell.text, cell.colour) + " " * (width - _columns(cell.text))
-            for cell, width in zip(line, widths, strict=True)
+            coloured(line[at].text, line[at].colour) + " " * (widths[at] - _columns(line[at].text))
+            for at in shown
         ]
-        print("  ".join(padded).rstrip())
+        print(_GAP.join(padded).rstrip())
+        if text is not None and number and line[text].text:
+            print(f"    {coloured(line[text].text, line[text].colour)}")
+    if left_out:
+        print(coloured(f"not shown here: {', '.join(left_out)}; --wide shows all", "bright_black"))
+
+
+def terminal_columns() -> int:
+    """Return how many columns there are: a terminal's, or any number where none is."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
 def print_fields(fields: Sequence[tuple[str, Cell | str | None]]) -> None:
