@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.errors import ConfigError, LogUnavailable, SynapseStreamError
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -26,7 +26,8 @@ class Outage:
         """Note that it is away; say so if that is new, or something else is away, too."""
         if type(error) not in self._kinds:
             self._kinds.add(type(error))
-            self._logger.warning("%s: %s", self._begins, error)
+            unforeseen = None if isinstance(error, SynapseStreamError) else error
+            self._logger.warning("%s: %s", self._begins, error, exc_info=unforeseen)
 
     def end(self) -> None:
         """Note that it is there; say so if it was away."""

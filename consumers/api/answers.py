@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from fastapi import Request
 
     from consumers.api.shares import Lane
-    from consumers.api.sources import ServerClock
     from synapse_stream.entries.position import Position
+    from synapse_stream.log.server_clock import ServerClock
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

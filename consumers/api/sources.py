@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
-from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Self
 
 from fastapi import Depends, Request
@@ -16,55 +14,17 @@ from consumers.views.archive.reader import StoredArchive
 from consumers.views.history import History
 from consumers.views.reader import StoredViews
 from consumers.views.run_state.mark_table import StoredMarks
-from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.server_clock import ServerClock
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
     from synapse_stream.entries.position import Position
+    from synapse_stream.errors import LogUnavailable
     from synapse_stream.ports.views import RunState, Views
     from synapse_stream.settings import Settings
 
-_CLOCK_SECONDS = 10.0
 _logger = logging.getLogger(__name__)
-
-
-class ServerClock:
-    """The server's clock, kept as an offset to the local one; asked anew every 10 s.
-
-    While the server is away the last offset serves, or the local clock if there is none: what is in
-    the views can be read without the server.
-    """
-
-    def __init__(self, log: FeedLog) -> None:
-        self._log = log
-        self._lock = Lock()
-        self._offset_ms = 0.0
-        self._asked_at = -_CLOCK_SECONDS
-        clock = "the server's clock"
-        self._outage = Outage(_logger, f"{clock} cannot be read", f"{clock} is read again")
-
-    def now_ms(self) -> int:
-        """Return milliseconds since the epoch."""
-        if time.monotonic() - self._asked_at >= _CLOCK_SECONDS and self._lock.acquire(
-            blocking=False
-        ):
-            try:
-                self._ask()
-            finally:
-                self._asked_at = time.monotonic()
-                self._lock.release()
-        return int(time.time() * 1000 + self._offset_ms)
-
-    def _ask(self) -> None:
-        try:
-            before = time.time()
-            now_ms = self._log.now_ms()
-        except LogUnavailable as error:
-            self._outage.tell(error)
-        else:
-            self._outage.end()
-            self._offset_ms = now_ms - (before + time.time()) * 500
 
 
 class Sources:
@@ -76,6 +36,8 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         """Raise ConfigError when a URL is wrong or what serves it is not installed."""
         self.settings = settings
+        clock = "the server's clock"
+        self._clock_outage = Outage(_logger, f"{clock} cannot be read", f"{clock} is read again")
         self._databases = databases = Databases(settings)
         self.views: Views = StoredViews(databases)
         self.store = Store(databases)
@@ -83,7 +45,7 @@ class Sources:
         self.log = FeedLog.open(settings)
         self.reader = JobReader(self.log, lambda: self.archive)
         self.history = History(self.log, lambda: self.archive, StoredMarks(databases))
-        self.clock = ServerClock(self.log)
+        self.clock = ServerClock(self.log, tell=self._tell_of_clock)
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -99,6 +61,12 @@ class Sources:
         """Disconnect."""
         self.log.close()
         self._databases.close()
+
+    def _tell_of_clock(self, fault: LogUnavailable | None) -> None:
+        if fault is None:
+            self._clock_outage.end()
+        else:
+            self._clock_outage.tell(fault)
 
 
 Opened = Annotated[Sources, Depends(Sources.of)]

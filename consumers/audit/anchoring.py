@@ -43,8 +43,8 @@ class Anchors(Protocol):
     def files(self) -> Iterator[tuple[str, list[bytes]]]:
         """Yield the name of every file and its lines."""
 
-    def lines(self, namespace: str, partition: int) -> list[bytes]:
-        """Return the lines of one file."""
+    def lines(self, namespace: str, partition: int) -> Iterator[bytes]:
+        """Yield the lines of one file in order, a few in memory at a time."""
 
 
 class AnchorFolder:
@@ -68,10 +68,12 @@ class AnchorFolder:
         for path in sorted(self._folder.glob("*.jsonl")):
             yield path.name, path.read_bytes().split(b"\n")[:-1]
 
-    def lines(self, namespace: str, partition: int) -> list[bytes]:
-        """Return the lines of one file."""
+    def lines(self, namespace: str, partition: int) -> Iterator[bytes]:
+        """Yield the lines of one file, without one that is just being written."""
         path = self._file(namespace, partition)
-        return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        if path.exists():
+            with path.open("rb") as file:
+                yield from (line[:-1] for line in file if line.endswith(b"\n"))
 
     def _file(self, namespace: str, partition: int) -> Path:
         return self._folder / f"{namespace}.{partition}.jsonl"

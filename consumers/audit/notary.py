@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
 
 from consumers.audit.anchoring import anchors_of, signer_of
-from consumers.store.audited import AuditedStore
-from consumers.store.databases import Databases
+from consumers.outages import Outage
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import SynapseStreamError
 
@@ -32,6 +31,7 @@ _logger = logging.getLogger("synapse_stream.consumers")
 
 _PAUSE_SECONDS = 2.0
 _RETRY_SECONDS = 15.0
+_MOST_REMEMBERED = 10_000  # so that what is read again after a fault is not anchored again
 
 
 class NotAnchored(SynapseStreamError):
@@ -63,10 +63,13 @@ class Notary:
         self._settings = settings
         self._partition = partition
         self._open: dict[str, _Open] = {}
-        self._anchored: dict[str, int] = {}
+        self._anchored: OrderedDict[str, int] = OrderedDict()
+        """How many entries the newest anchors say, of the jobs anchored last."""
         self._has_looked = False
-        self._has_failed = False
         self._retry_at = 0.0
+        self._outage = Outage(
+            _logger, "anchors are not written, and tried again", "anchors are written again"
+        )
 
     def note(self, batches: Mapping[str, int]) -> None:
         """Count what was committed, by job, and anchor what has many."""
@@ -95,11 +98,13 @@ class Notary:
         if not job_ids or time.monotonic() < self._retry_at:
             return
         found = self._store.load_folds(ArchiveFold.name, list(job_ids))
-        entries = {job_id: orjson.loads(text)["entries"] for job_id, text in found.items()}
+        entries = {
+            job_id: count for job_id, text in found.items() if (count := _entries(text)) is not None
+        }
         manifests = [
-            (job_id, text)
-            for job_id, text in found.items()
-            if entries[job_id] != self._anchored.get(job_id)
+            (job_id, found[job_id])
+            for job_id, count in entries.items()
+            if count != self._anchored.get(job_id)
         ]
         namespace, now_ms = self._settings.namespace, time.time_ns() // 1_000_000
 
@@ -112,32 +117,49 @@ class Notary:
         except OSError as error:
             self._fail(error)
             return
-        self._has_failed = False
-        self._anchored.update(entries)
+        self._outage.end()
+        for job_id, count in entries.items():
+            self._remember(job_id, count)
         for job_id in job_ids:
             del self._open[job_id]
 
     def _fail(self, error: OSError) -> None:
         """Leave it for a while: each attempt may wait long, and the archive with it."""
         self._retry_at = time.monotonic() + _RETRY_SECONDS
-        if not self._has_failed:
-            _logger.warning("anchors are not written, and tried again: %s", error)
-        self._has_failed = True
+        self._outage.tell(error)
+
+    def _remember(self, job_id: str, entries: int) -> None:
+        self._anchored[job_id] = entries
+        self._anchored.move_to_end(job_id)
+        while len(self._anchored) > _MOST_REMEMBERED:
+            self._anchored.popitem(last=False)
 
     def _left_open(self) -> list[str]:
         """Return the jobs whose newest anchor does not say what the archive has of them."""
+        newest: dict[str, int] = {}
         for line in self._anchors.lines(self._settings.namespace, self._partition):
             try:
                 body = orjson.loads(line)
-                self._anchored[body["job"]] = body["entries"]
+                newest[body["job"]] = body["entries"]
+                self._remember(body["job"], body["entries"])
             except (orjson.JSONDecodeError, KeyError, TypeError):
                 continue  # for `verify` to find
-        with closing(AuditedStore(Databases(self._settings))) as store:
-            return [
-                job_id
-                for job_id, manifest in store.manifests(self._partition)
-                if orjson.loads(manifest)["entries"] != self._anchored.get(job_id)
-            ]
+        counts = (
+            (job_id, _entries(manifest))
+            for job_id, manifest in self._store.archive.audited.manifests(self._partition)
+        )
+        return [
+            job_id for job_id, count in counts if count is not None and count != newest.get(job_id)
+        ]
+
+
+def _entries(manifest: bytes) -> int | None:
+    """Return how many entries a manifest tells of; None for a damaged one, which is made anew."""
+    try:
+        count = orjson.loads(manifest)["entries"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return count if isinstance(count, int) else None
 
 
 def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:

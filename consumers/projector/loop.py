@@ -24,6 +24,7 @@ from consumers.projector.ahead import ahead
 from consumers.projector.archiver import hold
 from consumers.projector.sharing import balance
 from synapse_stream.errors import LogUnavailable, Trimmed
+from synapse_stream.log.pauses import pause_after
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
@@ -238,9 +239,8 @@ class Projector:
         for held in self._held.values():
             held.forget()
         self._outage.tell(error)
-        longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
         self._failures += 1
-        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads the attempts
+        return pause_after(self._failures, _LONGEST_PAUSE_SECONDS)
 
     def _leave(self) -> None:
         """Show the last positions while they are ours, and give the leases back."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from consumers.store.engine import Database
 
+_ROWS_AT_ONCE = 1_000
 _LOCK = 0x414E43484F52  # "ANCHOR"; one a PostgreSQL database
 
 _metadata = MetaData()
@@ -89,11 +90,12 @@ class AnchorDatabase:
                 name = f"{namespace}.{partition} of {self._database.address}"
                 yield name, [bytes(row.line) for row in of_file]
 
-    def lines(self, namespace: str, partition: int) -> list[bytes]:
-        """Return the lines of one namespace and partition, in order."""
+    def lines(self, namespace: str, partition: int) -> Iterator[bytes]:
+        """Yield the lines of one namespace and partition, in order."""
         query = _lines_of(namespace, partition).order_by(_anchor.c.no)
+        few = query.execution_options(yield_per=_ROWS_AT_ONCE)
         with self._opened() as database, database.read("reading anchors") as connection:
-            return [bytes(line) for line in connection.execute(query).scalars()]
+            yield from (bytes(line) for line in connection.execute(few).scalars())
 
     @contextmanager
     def _opened(self) -> Iterator[Database]:

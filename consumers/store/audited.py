@@ -83,12 +83,16 @@ class AuditedStore:
 
     def manifests(self, partition: int) -> Iterator[tuple[str, bytes]]:
         """Yield the archived jobs of a partition with their manifests."""
-        query = folds.read(job.c.job_id).where(
-            job.c.projection == PROJECTION, job.c.partition == partition
-        )
-        with self._databases.of(PROJECTION).read("looking for what is not anchored") as connection:
-            for row in connection.execute(query):
-                yield row.job_id, whole(row.document, row.body)
+        here = (job.c.projection == PROJECTION) & (job.c.partition == partition)
+        some = folds.read(job.c.no, job.c.job_id).where(here).order_by(job.c.no).limit(_PAGE)
+        after = 0
+        while True:
+            with self._databases.of(PROJECTION).read("reading manifests") as connection:
+                rows = connection.execute(some.where(job.c.no > after)).all()
+            if not rows:
+                return
+            yield from ((row.job_id, whole(row.document, row.body)) for row in rows)
+            after = rows[-1].no
 
     def close(self) -> None:
         """Disconnect."""

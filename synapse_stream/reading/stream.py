@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +11,7 @@ from synapse_stream.errors import LogUnavailable
 from synapse_stream.events.types import End, ProducerLost, RecordedEvent, Resumed, RunStarted
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.pauses import pause_after
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.archive import open_archive
 from synapse_stream.ports.history import state_at
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 2.0
+_LONGEST_PAUSE_SECONDS = 2.0
 _TURNS = tuple(
     f'"type":"{kind}"'.encode() for kind in ("run_started", "resumed", "end", "producer_lost")
 )
@@ -235,16 +235,15 @@ class JobStream:
 
 
 def _patiently(read: Callable[[], _T]) -> _T:
-    pause = _FIRST_PAUSE_SECONDS
+    failures = 0
     while True:
         try:
             return read()
         except LogUnavailable as error:
-            if pause == _FIRST_PAUSE_SECONDS:
+            failures += 1
+            if failures == 1:
                 voice.warn("reading is interrupted: %s", error)
-        # with jitter, so that the readers of a restarted server do not all come at once
-        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - no secret
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        time.sleep(pause_after(failures, _LONGEST_PAUSE_SECONDS))
 
 
 def _is_over(event: Event, before: bool | None) -> bool | None:  # noqa: FBT001 - a state, no flag

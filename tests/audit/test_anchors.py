@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -320,6 +322,34 @@ def test_what_is_anchored_is_not_anchored_again(deployment: Deployment, run: Cha
     anchor(deployment)
 
     assert lines(deployment) == before
+
+
+class _Unending:
+    """As store and as anchors: any job has one entry, and any anchor is taken."""
+
+    taken = 0
+
+    def load_folds(self, _projection: str, job_ids: list[str]) -> dict[str, bytes]:
+        return dict.fromkeys(job_ids, b'{"entries":1}')
+
+    def append(self, *_: object) -> None:
+        self.taken += 1
+
+
+def test_who_anchors_remembers_no_more_however_many_runs_there_were(settings: Settings) -> None:
+    history: Any = _Unending()
+    notary = Notary(history, history, history, settings, 0)
+    held = []
+    tracemalloc.start()
+    for batch in range(600):
+        notary.note({f"job-{batch}-{number}": 3 for number in range(100)})
+        if batch in {299, 599}:
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert history.taken == 600
+    assert held[1] < 1.2 * held[0]
 
 
 @pytest.mark.parametrize(

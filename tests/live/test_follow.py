@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from consumers.errors import StoreUnavailable
 from synapse_stream import JobStream
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.ports.views import SILENT_AFTER_MS
@@ -282,3 +283,46 @@ def test_many_clients_of_one_job_get_the_same(deployment: Deployment, job: str) 
     wanted = stream_of(deployment, job)[1:]
     for reader in readers:
         assert reader.until(has_all(deployment, job)).events == wanted
+
+
+def test_a_job_that_cannot_be_read_on_is_forgotten_and_begun_anew_by_who_comes_next(
+    deployment: Deployment, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_reader: object) -> None:
+        msg = "unforeseen"
+        raise ZeroDivisionError(msg)
+
+    deployment.report(job, message(0))
+    reader = deployment.follow(job).until_kinds("snapshot")
+    monkeypatch.setattr(deployment.hub._channels[job].tracker, "read", fail)
+    deployment.report(job, message(1))
+
+    assert reader.until_the_end().is_over
+    assert job not in deployment.hub._channels
+    wait_until(lambda: job not in deployment.hub._reader._watched)
+    (snapshot,) = deployment.follow(job).until_kinds("snapshot").of("snapshot")
+    assert snapshot["attempts"][0]["counts"]["message"] == 2
+
+
+def test_a_store_that_is_away_is_said_once_and_once_more_when_it_is_there(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    async def is_away(_in_thread: object) -> None:
+        asked.append(1)
+        msg = "the store is away"
+        raise StoreUnavailable(msg)
+
+    def said() -> list[str]:
+        return [one.getMessage() for one in caplog.records if "the views" in one.getMessage()]
+
+    monkeypatch.setattr(deployment.hub.jobs, "refresh", is_away)
+    wait_until(lambda: len(asked) >= 3)
+    monkeypatch.undo()
+    wait_until(lambda: len(said()) == 2)
+
+    assert said() == [
+        "live streams do without the views: the store is away",
+        "live streams have the views",
+    ]

@@ -16,7 +16,7 @@ from consumers.api.live.client import Client
 from consumers.api.live.joblist import JobList
 from consumers.api.live.reader import FeedReader
 from consumers.api.live.tracker import Tracker
-from consumers.errors import StoreUnavailable
+from consumers.outages import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -51,7 +51,9 @@ class Hub:
         self._limiter = CapacityLimiter(_THREADS)
         self._keepers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._reader = FeedReader(sources, post=self._post, note=self._note, pace=self._pace)
+        self._reader = FeedReader(
+            sources, post=self._post, note=self._note, pace=self._pace, drop=self._drop
+        )
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -157,27 +159,33 @@ class Hub:
         for channel in self._channels.values():
             channel.close()
 
+    def _drop(self, channel: Channel) -> None:
+        """Close a channel, and forget it: whoever comes next gets another one."""
+        channel.close()
+        if self._channels.get(channel.job_id) is channel:
+            del self._channels[channel.job_id]
+
     async def _every(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         """Call again and again, whatever comes of it."""
+        outage = Outage(_logger, "live streams do without the views", "live streams have the views")
         while True:
             await asyncio.sleep(seconds)
             try:
                 await call()
-            except StoreUnavailable as error:
-                _logger.warning("the live streams go on without the store: %s", error)
-            except Exception:
-                _logger.exception("a turn of the live streams failed")
+            except Exception as error:  # noqa: BLE001 - the next call may do
+                outage.tell(error)
+            else:
+                outage.end()
 
     async def _beat(self) -> None:
         """Have every client get a comment; forget channels that nobody follows."""
         self.jobs.beat()
         now = time.monotonic()
-        for job_id, channel in list(self._channels.items()):
+        for channel in list(self._channels.values()):
             channel.beat()
             if not channel.clients and now - channel.idle_since > _IDLE_SECONDS:
                 self._reader.forget(channel)
-                channel.close()
-                del self._channels[job_id]
+                self._drop(channel)
 
     async def _refresh_list(self) -> None:
         await self.jobs.refresh(self.in_thread)

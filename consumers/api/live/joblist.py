@@ -17,9 +17,9 @@ from consumers.views.run_state.fold import RunStateView
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
-    from consumers.api.sources import ServerClock
     from consumers.store.store import Store
     from synapse_stream.entries.entry import EntryId, FeedPointer
+    from synapse_stream.log.server_clock import ServerClock
     from synapse_stream.ports.views import Views
 
 _JOBS_A_TURN = 500

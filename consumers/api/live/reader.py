@@ -7,7 +7,6 @@ the event loop. Turns keep a pace, so that at a high rate many events become one
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from functools import partial
@@ -15,9 +14,11 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
-from synapse_stream.errors import ConfigError, LogUnavailable
+from consumers.outages import Outage
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.mending import AHEAD_MS
+from synapse_stream.log.pauses import pause_after
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class FeedReader:
         post: has the event loop call a function soon; the calls keep their order.
         note: is told in this thread which partition's feed has named what.
         pace: returns how many seconds a turn should take at least.
+        drop: is called by the event loop for a channel that cannot be read on for.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class FeedReader:
         post: Callable[[Callable[[], object]], None],
         note: Callable[[int, Sequence[FeedPointer]], None],
         pace: Callable[[], float],
+        drop: Callable[[Channel], None],
     ) -> None:
         self._settings = settings = sources.settings
         self._clock = sources.clock
         self._post = post
         self._note = note
         self._pace = pace
+        self._drop = drop
         self._watched: dict[str, Channel] = {}
         self._arrivals: SimpleQueue[Channel] = SimpleQueue()
         self._after: dict[int, EntryId] = {}
@@ -72,6 +76,7 @@ class FeedReader:
         self._is_connected = False
         self._same_server_at = 0.0
         self._failures = 0
+        self._outage = Outage(_logger, "live streams wait", "live streams go on")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-reader", daemon=True)
 
@@ -89,19 +94,16 @@ class FeedReader:
         self._arrivals.put(channel)
 
     def forget(self, channel: Channel) -> None:
-        """Read no more for a channel."""
-        self._watched.pop(channel.job_id, None)
+        """Read no more for a channel; another of its job is read on for."""
+        if self._watched.get(channel.job_id) is channel:
+            del self._watched[channel.job_id]
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 self._turn()
-            except (LogUnavailable, StoreUnavailable, ConfigError) as error:
-                if self._failures == 0:
-                    _logger.warning("live streams wait: %s", error)
-                self._pause()
-            except Exception:
-                _logger.exception("reading the feeds failed; it begins again")
+            except Exception as error:  # noqa: BLE001 - whatever it is, it begins again
+                self._outage.tell(error)
                 self._pause()
         self._disconnect()
 
@@ -139,7 +141,7 @@ class FeedReader:
                 "job %r cannot be followed on; its clients begin anew", channel.job_id
             )
             self.forget(channel)
-            self._post(channel.close)
+            self._post(partial(self._drop, channel))
         finally:  # what was read before a fault is not read again
             snapshot = channel.tracker.news(now_ms)
             if frames or snapshot is not None:
@@ -180,8 +182,7 @@ class FeedReader:
         self._is_connected = True
         self._due.update(self._watched)
         self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
-        if self._failures:
-            _logger.warning("live streams go on")
+        self._outage.end()
         self._failures = 0
 
     def _begin(self, partition: int, last: EntryId) -> EntryId:
@@ -202,9 +203,8 @@ class FeedReader:
 
     def _pause(self) -> None:
         self._disconnect()
-        longest = min(_LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(self._failures, 10))
         self._failures += 1
-        self._stop.wait(random.uniform(longest / 2, longest))  # noqa: S311 - spreads the attempts
+        self._stop.wait(pause_after(self._failures, _LONGEST_PAUSE_SECONDS))
 
     def _disconnect(self) -> None:
         self._log.close()

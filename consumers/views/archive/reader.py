@@ -60,6 +60,7 @@ class StoredArchive:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self.audited = AuditedStore(databases)
         self._kept: OrderedDict[tuple[str, bytes], list[RawEntry]] = OrderedDict()
         self._lock = Lock()
 
@@ -133,7 +134,7 @@ class StoredArchive:
 
         What entries alone do not tell is lost: how tails were cut that came again.
         """
-        stored, fold = AuditedStore(self._databases), ArchiveFold(job_id, None)
+        stored, fold = self.audited, ArchiveFold(job_id, None)
         gone = stored.removed(job_id)
         fold.reach(gone.entries if gone else 0)
         for one in stored.blocks(job_id):

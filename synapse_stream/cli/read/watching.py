@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synapse_stream.cli.read.metrics import course
 from synapse_stream.cli.shared.reading import health_of
 from synapse_stream.entries.position import BEGINNING
-from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.server_clock import ServerClock
 from synapse_stream.ports.views import Health
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ _PAGE = 500
 _MOST_SERIES = 20
 _COURSE_COLUMNS = 32
 _COURSES_SECONDS = 1.0
-_CLOCK_SECONDS = 10.0
 _OTHER_VIEWS = ("message-feed", "metric-history")
 
 
@@ -58,7 +56,8 @@ class Watcher:
     def __init__(self, settings: Settings, views: Views, job_id: str) -> None:
         self._views = views
         self._job_id = job_id
-        self._clock = _Clock(settings)
+        self._log = FeedLog.open(settings)
+        self._clock = ServerClock(self._log)
         self._said: Position | None = None
         self._courses: dict[SeriesKey, Course] = {}
         self._courses_due = 0.0
@@ -72,7 +71,8 @@ class Watcher:
         state = self._views.state(self._job_id)
         if state is None:
             return None
-        health = health_of(state, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        health = health_of(state, None if self._clock.is_away else now_ms)
         is_over = (state.is_over or health == Health.ENDED) and all(
             (self._views.position(view, self._job_id) or BEGINNING) >= state.position
             for view in _OTHER_VIEWS
@@ -86,7 +86,7 @@ class Watcher:
 
     def close(self) -> None:
         """Disconnect."""
-        self._clock.close()
+        self._log.close()
 
     def _new_messages(self) -> tuple[list[Message], bool]:
         page = self._views.messages(self._job_id, after=self._said, limit=_FIRST_MESSAGES)
@@ -112,28 +112,3 @@ class Watcher:
                 )
             )
         self._courses_due = time.monotonic() + _COURSES_SECONDS
-
-
-@dataclass(slots=True)
-class _Clock:
-    """The server's clock, asked seldom."""
-
-    settings: Settings
-    _log: FeedLog | None = None
-    _ahead_ms: float | None = None
-    _due: float = field(default=0.0)
-
-    def now_ms(self) -> int | None:
-        """Return the server's time; None while the server is away."""
-        if time.monotonic() >= self._due:
-            self._ahead_ms = None
-            self._log = self._log or FeedLog.open(self.settings)
-            with suppress(LogUnavailable):
-                self._ahead_ms = self._log.now_ms() - time.time() * 1000
-            self._due = time.monotonic() + _CLOCK_SECONDS
-        return None if self._ahead_ms is None else int(time.time() * 1000 + self._ahead_ms)
-
-    def close(self) -> None:
-        """Disconnect."""
-        if self._log is not None:
-            self._log.close()

@@ -8,7 +8,6 @@ name, and what is not surely there goes out again, under a new one.
 
 from __future__ import annotations
 
-import random
 import secrets
 import sys
 import threading
@@ -19,6 +18,7 @@ from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import GENESIS, Batch, seal
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.events.encoding import encode, representable
+from synapse_stream.log.pauses import pause_after
 from synapse_stream.producer.shipping.heads import Heads
 from synapse_stream.producer.shipping.heir import Origin, Renumbered
 from synapse_stream.producer.shipping.line import Line
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from synapse_stream.producer.spool.segment import Chunk, Source
 
 MAX_BATCH_BYTES = 1024 * 1024  # more than one event of the largest size
-_FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 5.0
 _PAGE = 200
 _NOBODY = Origin("", 0, None)
@@ -167,8 +166,7 @@ class Shipper:
             self.failures += 1
             self.progress.notify_all()
         self.has_answered.set()
-        longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self.failures, 10))
-        return random.uniform(longest / 2, longest)  # noqa: S311 - spreads the attempts of many producers
+        return pause_after(self.failures, _LONGEST_PAUSE_SECONDS)
 
     def close(self) -> None:
         """Drop the connection; the next attempt makes a new one."""
