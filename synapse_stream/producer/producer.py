@@ -17,6 +17,7 @@ from synapse_stream.events.encoding import encode
 from synapse_stream.producer.adoption.adopt import Adopter
 from synapse_stream.producer.beats import Beats
 from synapse_stream.producer.crew import CREW
+from synapse_stream.producer.remarks import Remarks
 from synapse_stream.producer.shipping.heir import Origin
 from synapse_stream.producer.shipping.journal import Journal
 from synapse_stream.producer.shipping.shipper import Shipper
@@ -76,7 +77,7 @@ class Producer:
         self._retry_at = 0.0
         self._hurries = self._is_closed = self._is_parting = False
         self._has_parted = threading.Event()
-        self._said_trouble: str | None = None
+        self._remarks = Remarks(self._spool, settings.quota_bytes_a_second)
         self._sign_at = self._hold_at = 0.0
         self.append = self._spool.append
         self._lane.join(self)
@@ -183,7 +184,7 @@ class Producer:
             if not self._is_closed and self._spool.needs_care:
                 self._spool.report_loss()
                 self._spool.tidy(now)
-                self._say_trouble()
+                self._remarks.make()
         except RunEnded:
             pass  # sealed between our look and our call
         except Exception:  # noqa: BLE001 - the keeper looks after others, too
@@ -276,15 +277,6 @@ class Producer:
             self._spool.release()
         else:
             self._part()
-
-    def _say_trouble(self) -> None:
-        trouble = self._spool.trouble
-        if trouble is not None and str(trouble) != self._said_trouble:
-            self._said_trouble = str(trouble)
-            voice.warn(
-                "job %s: the spool %s has no room: %s; free some, or set SYNAPSE_STREAM_SPOOL_DIR",
-                self._spool.job_id, self._spool.place, trouble,
-            )  # fmt: skip
 
 
 def _server_of(settings: Settings) -> Hashable:

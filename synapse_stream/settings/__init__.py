@@ -76,6 +76,9 @@ class Settings:
     """Part of it that may lie in shared memory; 0 uses the disk only."""
     memory_dir: Path = SHARED_MEMORY
     """Where shared memory is."""
+    quota_bytes_a_second: Bytes = 4 * MIB
+    """What a process may report, as a mean over a minute; beyond it dev events are given up, then
+    metrics and progress but for the newest, and at thrice of it everything; 0: no limit."""
     rewind_bytes: Bytes = 256 * MIB
     """How much the spool keeps after the server acknowledged it, in case the server loses its
     tail."""

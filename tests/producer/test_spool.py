@@ -18,6 +18,7 @@ from synapse_stream.producer.adoption.case import Case
 from synapse_stream.producer.adoption.search import Pair
 from synapse_stream.producer.adoption.verdict import Kind
 from synapse_stream.producer.spool.doorbell import Doorbell
+from synapse_stream.producer.spool.quota import Quota
 from synapse_stream.producer.spool.shelf import Room, Shelf
 from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.settings import MIB, Settings
@@ -39,7 +40,9 @@ class AmpleRoom(Room):
 class Desk:
     """A spool with homes under a test's own directory."""
 
-    def __init__(self, path: Path, *, with_disk: bool = True, **settings: float) -> None:
+    def __init__(
+        self, path: Path, *, with_disk: bool = True, quota: int = 0, **settings: float
+    ) -> None:
         self.settings = Settings(data_dir=path, **settings)  # type: ignore[arg-type]
         homes = make(path / "hot", path / "cold" if with_disk else None)
         assert homes.hot is not None
@@ -47,7 +50,7 @@ class Desk:
         self.shelf = Shelf(self.settings, hot=self.hot, cold=self.cold)
         self.shelf._room = AmpleRoom(None)
         self.shelf._memory_budget = self.shelf._budget(0)
-        self.spool = Spool("job-1", self.shelf, Doorbell())
+        self.spool = Spool("job-1", self.shelf, Doorbell(), quota=Quota(quota))
 
     def report(self, text: str, kind: str = "message") -> None:
         (body,) = encode(kind, None, {"content": text})
@@ -292,6 +295,36 @@ def test_nothing_is_shed_while_the_disk_hangs_and_the_server_takes_it(tmp_path: 
 
     assert desk.spool.next == 20 * count
     assert sum(path.stat().st_size for path in segments(desk.hot)) <= 5 * MIB
+
+
+def test_a_quota_sheds_what_is_beyond_a_minutes_worth_until_the_mean_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1e6
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    desk = Desk(tmp_path, spool_max_bytes=256 * MIB, quota=100_000)  # 6 MB a minute
+    desk.fill(5, "metrics")
+    desk.spool.report_loss()
+    desk.report("all of it is there", "dev_event")
+    assert [event for event in desk.events() if event["type"] == "loss"] == []
+
+    desk.fill(30, "metrics")
+    desk.spool.report_loss()
+    number = desk.spool.next
+    desk.report("no", "dev_event")
+    desk.fill(1, "metrics")
+    desk.report("newest", "metrics")
+    desk.report("yes", "message")
+    desk.spool.report_loss()
+    assert [event["type"] for event in desk.events(number)] == ["message", "loss"]
+
+    number = desk.spool.next
+    now += 60
+    desk.spool.report_loss()
+    (newest,) = desk.events(number)
+    assert newest["content"] == "newest"
+    desk.report("again", "dev_event")
+    assert desk.events(number)[-1]["content"] == "again"
 
 
 def test_the_last_progress_is_recorded_once_there_is_room(tmp_path: Path) -> None:

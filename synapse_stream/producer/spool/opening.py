@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.producer.spool.homes import make_homes
+from synapse_stream.producer.spool.quota import Quota
 from synapse_stream.producer.spool.roots import hot_root
 from synapse_stream.producer.spool.shelf import Shelf
 from synapse_stream.producer.spool.spool import Spool
@@ -70,7 +71,9 @@ def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding:
 
     homes = make_homes(info, hot, settings.spool_root, say)
     try:
-        return Spool(info.job_id, Shelf(settings, hot=homes.hot, cold=homes.cold), news, crowding)
+        shelf = Shelf(settings, hot=homes.hot, cold=homes.cold)
+        quota = Quota(settings.quota_bytes_a_second)
+        return Spool(info.job_id, shelf, news, crowding, quota)
     except BaseException:  # Ctrl-C, or no memory is left
         homes.remove()
         raise

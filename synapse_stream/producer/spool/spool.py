@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.producer.spool.doorbell import Doorbell
 from synapse_stream.producer.spool.homes import Homes
+from synapse_stream.producer.spool.quota import Quota
 from synapse_stream.producer.spool.segment import Chunk, Cursor, Segment
 from synapse_stream.producer.spool.shelf import FIRST_SEGMENT_BYTES
 from synapse_stream.producer.spool.writer import Writer
@@ -30,11 +31,16 @@ class Spool(Writer):
     """Accepted events of one producer, in order, numbered from 0."""
 
     def __init__(
-        self, job_id: str, shelf: Shelf, doorbell: Doorbell, crowding: Doorbell | None = None
+        self,
+        job_id: str,
+        shelf: Shelf,
+        doorbell: Doorbell,
+        crowding: Doorbell | None = None,
+        quota: Quota | None = None,
     ) -> None:
         self._cursor = Cursor()
         self._seen, self._seen_at = -1, 0.0
-        super().__init__(job_id, shelf, doorbell, crowding or Doorbell())
+        super().__init__(job_id, shelf, quota or Quota(0), doorbell, crowding or Doorbell())
 
     def read(self, number: int, max_bytes: int) -> Chunk | None:
         """Return whole lines from `number` on, at most `max_bytes` of them; None if there are none.

@@ -1,4 +1,4 @@
-"""The way into a spool: number an event, stamp it, copy it to a segment; shed without room.
+"""The way into a spool: number an event, stamp it, copy it to a segment; shed what is too much.
 
 The report call runs through here: it takes one lock, and makes no system call but when a segment is
 full and none was made ahead.
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from synapse_stream.errors import RunEnded
 from synapse_stream.events.encoding import TIME_BITS, encode, representable
 from synapse_stream.producer.spool.reserve import Reserve, shortened
-from synapse_stream.producer.spool.shedding import Pressure, Shedding
+from synapse_stream.producer.spool.shedding import Cause, Pressure, Shedding
 
 if TYPE_CHECKING:
     import mmap
 
     from synapse_stream.producer.spool.doorbell import Doorbell
+    from synapse_stream.producer.spool.quota import Quota
     from synapse_stream.producer.spool.segment import Segment
     from synapse_stream.producer.spool.shelf import Shelf
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 class Writer:
     """Accepted events of one producer, in order, numbered from 0: how they get in."""
 
-    def __init__(self, job_id: str, shelf: Shelf, news: Doorbell, crowding: Doorbell) -> None:
+    def __init__(
+        self, job_id: str, shelf: Shelf, quota: Quota, news: Doorbell, crowding: Doorbell
+    ) -> None:
         self.job_id = job_id
         self.next = 0
         """Number of the next event."""
@@ -36,6 +39,8 @@ class Writer:
         """True when the last event was accepted."""
         self.crowding = crowding
         """Rung when there is something to tidy that should not wait."""
+        self.quota = quota
+        """How much of it was used when it was looked at last, which is seldom."""
         self._shelf = shelf
         self._doorbell = news
         self._shedding = Shedding()
@@ -46,6 +51,7 @@ class Writer:
         self._lock = threading.RLock()
         self._spare: Segment | None = None
         self._tail = self._room = 0  # of the current segment; one byte of its room stays zero
+        self._filled = 0  # bytes in all segments before it, kept or not
         self._map: mmap.mmap | None = None
         self._switch(shelf.create(shelf.reserve(self.acknowledged)), None)
         home = next(shelf.homes(), None)
@@ -119,19 +125,23 @@ class Writer:
         Where there is room again, and at the end, the newest of it is recorded after all.
         """
         with self._lock:
-            if self.is_sealed or self._shedding.is_idle:
+            if self.is_sealed:
                 return
-            for kind, body in self._shedding.take_newest(is_last=self._is_ending).items():
+            self._weigh()
+            if self._shedding.is_idle:
+                return
+            for kind, body in self._shedding.take_newest(is_last=self._is_ending):
                 self._is_pressed = False
                 self.append(kind, body)
-            counts = self._shedding.take_counts()
+            losses = self._shedding.take_counts()
             self._is_pressed = not self._shedding.is_idle
-            if counts and not self._append_loss(counts):
-                for kind, count in counts.items():
-                    self._shedding.count(kind, count)
+            for cause, counts in losses.items():
+                if not self._append_loss(cause, counts):
+                    for kind, count in counts.items():
+                        self._shedding.count(kind, count, cause)
 
-    def _append_loss(self, counts: dict[str, int]) -> bool:
-        fields = {"counts": counts, "first": None, "last": None, "reason": "the spool is full"}
+    def _append_loss(self, cause: Cause, counts: dict[str, int]) -> bool:
+        fields = {"counts": counts, "first": None, "last": None, "reason": str(cause)}
         (body,) = encode("loss", None, fields)
         return self.append("loss", body)
 
@@ -178,6 +188,7 @@ class Writer:
         fresh.first = self.next
         segments += (fresh,)
         unused, self._spare = self._spare, None
+        self._filled += self._tail
         self._tail, self._room, self._map = 0, fresh.size - 1, mapping
         if unused is not None and unused is not fresh:
             unused.remove()  # too small
@@ -193,5 +204,7 @@ class Writer:
             segment.remove()
 
     def _weigh(self) -> None:
-        self._shedding.pressure = Pressure.of(self._shelf.filled_share(self.acknowledged))
+        self.quota.weigh(self._filled + self._tail, time.monotonic())
+        room = Pressure.of(self._shelf.filled_share(self.acknowledged))
+        self._shedding.press(room, Pressure.of_quota(self.quota.used))
         self._is_pressed = not self._shedding.is_idle
