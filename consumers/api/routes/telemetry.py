@@ -198,7 +198,7 @@ class _Deployment(Collector):
             commits.add_metric([projection], made)
             parked.add_metric([projection], store.count_parked(projection))
         yield from (commits, parked)
-        shed = "Events that producers gave up because a spool was full."
+        shed = "Events that producers gave up, as a spool was full or a quota used up."
         yield GaugeMetricFamily("synapse_stream_shed_events", shed, value=store.count_shed())
 
     def _spool(self) -> Metric:
