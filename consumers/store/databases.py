@@ -13,7 +13,7 @@ from consumers.store.engine import (
     open_sqlite,
     sqlite_path,
 )
-from consumers.store.migrate import prepare
+from consumers.store.migrate import has_schema, prepare
 from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.operations import ARCHIVE
@@ -65,8 +65,14 @@ class Databases:
             return database
 
     def is_founded(self, projection: str) -> bool:
-        """Return False when there is no database yet that could hold anything of a projection."""
-        return self._shared is not None or self._file(projection).exists()
+        """Return False while nobody has made the tables that could hold anything of a projection.
+
+        Raises:
+            StoreUnavailable: it cannot be reached.
+        """
+        if self._shared is None:
+            return self._file(projection).exists()
+        return bool(self._opened) or has_schema(self._shared)
 
     def file_of(self, projection: str) -> str | None:
         """Return the SQLite file of a projection; None on PostgreSQL."""
@@ -86,6 +92,8 @@ class Databases:
             for database in self._opened.values():
                 database.close()
             self._opened.clear()
+            if self._shared is not None:
+                self._shared.close()
 
     def _file(self, projection: str) -> Path:
         return self._folder / f"{projection}.db"

@@ -39,6 +39,12 @@ def prepare(database: Database, settings: Settings) -> None:
     _check_deployment(database, settings)
 
 
+def has_schema(database: Database) -> bool:
+    """Tell whether somebody has made our tables there, of whatever version."""
+    with database.read("looking for the tables") as connection:
+        return _version(connection) is not None
+
+
 def _migrate(database: Database) -> None:
     with database.write("migrating the schema") as connection:
         if not database.is_sqlite:  # there a transaction that writes is alone anyway

@@ -87,7 +87,9 @@ class Store:
         checkpoints.leave(self._databases.of(projection), projection, name)
 
     def checkpoints(self, projection: str) -> list[Checkpoint]:
-        """Return where the partitions of a projection stand, by number."""
+        """Return where the partitions of a projection stand, by number; of none if it never ran."""
+        if not self._databases.is_founded(projection):
+            return []
         return checkpoints.checkpoints(self._databases.of(projection), projection)
 
     def durable_positions(

@@ -124,7 +124,7 @@ class Operations(Protocol):
     """What operators ask of the store; each call is one transaction."""
 
     def checkpoints(self, projection: str) -> Sequence[Checkpoint]:
-        """Return where the partitions of a projection stand, by number."""
+        """Return where the partitions of a projection stand, by number; of none if it never ran."""
 
     def durable_positions(
         self, projections: Sequence[str]

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from synapse_stream.log.handshake import read_report
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.system.private import make_file, make_folder
 from tests.chains import Chain
+from tests.postgres import postgres
 from tests.projecting import project
 from tests.servers import TestServer, free_port
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
     from tests.cli.conftest import Said
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture
@@ -40,6 +45,31 @@ def test_all_is_well_on_a_good_server(command: Callable[..., Said]) -> None:
     assert verdicts(said)["server"] == verdicts(said)["eviction"] == "ok"
     assert "problem" not in verdicts(said).values()
     assert "noeviction" in said.out
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_where_nothing_is_yet_it_founds_nothing(
+    request: pytest.FixtureRequest,
+    command: Callable[..., Said],
+    server: TestServer,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    store: str,
+) -> None:
+    with ExitStack() as exits:
+        url = None
+        if store == "postgres":
+            url = exits.enter_context(request.getfixturevalue("postgres").lend())
+            monkeypatch.setenv("SYNAPSE_STREAM_STORE_URL", url)
+
+        assert command("doctor").code == command("lag").code == 0
+
+        assert server.command("DBSIZE") == 0
+        assert not (settings.data_dir / "views").exists()
+        if url is not None:
+            with psycopg.connect(url) as connection:
+                tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+                assert connection.execute(tables).fetchall() == []
 
 
 def test_a_server_that_deletes_events_is_a_problem_with_a_way_out(

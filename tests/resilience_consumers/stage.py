@@ -128,7 +128,7 @@ class Stage:
     def prepare(self) -> Self:
         """Migrate the store, so that consumers need not."""
         for name in PROJECTIONS:
-            self.store.checkpoints(name)
+            self.store.count_parked(name)
         return self
 
     @property

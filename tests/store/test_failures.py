@@ -243,7 +243,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     store = open_store(Settings(store_url=url))
 
     with pytest.raises(StoreUnavailable, match=r"postgresql://127.* cannot be reached") as caught:
-        store.checkpoints("run-state")
+        store.count_parked("run-state")
 
     assert "secret" not in str(caught.value)
 
@@ -254,7 +254,7 @@ def test_a_relative_and_an_absolute_folder_hold_the_files(
     monkeypatch.chdir(tmp_path)
     for url in ("sqlite:///here/views", f"sqlite:///{tmp_path}/there"):
         store = open_store(Settings(store_url=url))
-        store.checkpoints("run-state")
+        store.count_parked("run-state")
         store.close()
 
     assert (tmp_path / "here/views/run-state.db").is_file()
@@ -266,11 +266,11 @@ def test_a_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
     store = open_store(Settings(store_url=f"sqlite:///{tmp_path}/file/views"))
 
     with pytest.raises(ConfigError, match="cannot use the folder"):
-        store.checkpoints("run-state")
+        store.count_parked("run-state")
 
 
 def test_a_store_that_was_closed_connects_again(store: Store) -> None:
-    assert store.checkpoints("run-state") == []
+    assert store.count_parked("run-state") == 0
     store.close()
 
-    assert store.checkpoints("run-state") == []
+    assert store.count_parked("run-state") == 0

@@ -18,7 +18,7 @@ from tests.store.jobs import RUN_STATE, Committer, started
 
 READ = """
 import os, sys
-from consumers.store import open_views
+from consumers.views.reader import open_views
 from synapse_stream.settings import Settings
 os.setuid(int(sys.argv[2]))
 views = open_views(Settings(data_dir=sys.argv[1]))
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         store = open_store(Settings(data_dir=home))
         Committer(store, RUN_STATE).commit({"job": [started()]})
         for name in PROJECTIONS:
-            store.checkpoints(name)
+            store.count_parked(name)
         store.close()
     finally:
         os.umask(before)

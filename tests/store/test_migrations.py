@@ -35,7 +35,7 @@ SECONDS = 3600.0
 PROGRAM = """
 import sys
 from pathlib import Path
-from consumers.store import open_store
+from consumers.store.store import open_store
 from synapse_stream.settings import Settings
 
 data_dir, url, number = Path(sys.argv[1]), sys.argv[2] or None, int(sys.argv[3])
@@ -89,10 +89,10 @@ def test_threads_that_open_a_new_store_at_once_all_find_it_ready(
 
     def ask(store: Store, projection: str) -> object:
         together.wait()
-        return store.checkpoints(projection)
+        return store.count_parked(projection)
 
     with ThreadPoolExecutor() as threads:
-        assert list(threads.map(ask, stores, PROJECTIONS)) == [[], [], []]
+        assert list(threads.map(ask, stores, PROJECTIONS)) == [0, 0, 0]
 
 
 def test_the_migrations_end_in_the_schema_of_the_program(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, settings: Set
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(ConfigError, match=f"schema 9999, this program knows up to {HEAD}"):
-        open_store(settings).checkpoints("run-state")
+        open_store(settings).count_parked("run-state")
 
     with store._databases.of("run-state").read("test") as connection:
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -130,7 +130,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, settings: Set
 def test_the_store_of_another_deployment_is_refused(
     store: Store, settings: Settings, other: dict[str, object]
 ) -> None:
-    store.checkpoints("run-state")
+    store.count_parked("run-state")
 
     with pytest.raises(ConfigError, match="has the views of namespace 'synapse' with 16"):
         open_views(settings.model_copy(update=other)).state("job")
@@ -142,7 +142,7 @@ def test_a_sqlite_store_is_one_file_a_projection_in_wal_mode(
     if settings.store_url is not None:
         pytest.skip("PostgreSQL keeps all in one database")
     for projection in PROJECTIONS:
-        store.checkpoints(projection)
+        store.count_parked(projection)
         with store._databases.of(projection).read("test") as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
@@ -159,4 +159,4 @@ def test_a_file_that_is_no_database_is_named(settings: Settings) -> None:
     (settings.data_dir / "views" / "run-state.db").write_bytes(b"no database" * 1000)
 
     with pytest.raises(StoreUnavailable, match=r"run-state\.db is damaged"):
-        open_store(settings).checkpoints("run-state")
+        open_store(settings).count_parked("run-state")

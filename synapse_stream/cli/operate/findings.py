@@ -105,9 +105,11 @@ def _memory(report: ServerReport) -> Finding:
 def _deployment(log: EventLog) -> Finding:
     keys = log.keys
     try:
-        log.check()
+        deployment = log.check(found=False)
     except (ConfigError, LogUnavailable) as error:
         return Finding("deployment", "problem", str(error))
+    if deployment is None:
+        return Finding("deployment", "ok", f"none yet in namespace {keys.namespace}")
     return Finding("deployment", "ok", f"namespace {keys.namespace}, {keys.partitions} partitions")
 
 
