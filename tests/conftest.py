@@ -51,7 +51,9 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
         yield Settings(
             redis_url=server.url, namespace=namespace, data_dir=tmp_path, memory_dir=memory
         )
-    known = re.compile(rf"{namespace}:(config|retired|\{{\d+\}}:(feed|trimmed|(job|producers):.+))")
+    known = re.compile(
+        rf"{namespace}:(config|retired|\{{\d+\.\w{{4}}\}}:(feed|trimmed|(job|producers):.+))"
+    )
     with server.client() as client:
         written = [key.decode() for key in client.scan_iter(count=1000)]
         client.flushall()

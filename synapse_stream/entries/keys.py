@@ -1,16 +1,23 @@
 """Every Redis key, and nothing else.
 
 All keys of a job carry the hash tag of its partition, so one script may touch them on a Redis
-Cluster.
+Cluster. The tags' slots stand at equal distances, so that every node gets as many partitions as the
+others, give or take one; the numbers alone would leave half of 16 nodes without any.
 """
 
 from __future__ import annotations
 
 import re
+from binascii import crc_hqx
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from zlib import crc32
 
 LONGEST_JOB_ID = 200
+
+_SLOTS = 16_384  # of every Redis Cluster; a slot is CRC-16/XMODEM of the tag, modulo this
+_PAIRS = tuple(map("".join, product("0123456789abcdefghijklmnopqrstuvwxyz", repeat=2)))
 
 # White space, control and invisible characters, halves of surrogate pairs; slashes, which would
 # change the path of the HTTP API, and braces, which have a meaning in the keys of a Redis Cluster.
@@ -33,6 +40,30 @@ def is_job_id(text: str) -> bool:
     return is_short and text not in {".", ".."} and _NOT_IN_JOB_ID.search(text) is None
 
 
+@lru_cache(maxsize=4096)
+def tag(partition: int, partitions: int) -> str:
+    """Return the hash tag of a partition: its number, a dot and four characters.
+
+    They are the first, in the order of `_PAIRS`, that put it into slot
+    `partition * 16384 // partitions`.
+    """
+    slot, number = partition * _SLOTS // partitions, f"{partition}."
+    for pair in _PAIRS:
+        # A CRC is linear: of head and tail it is that of head and zeros, XOR that of the tail.
+        head = crc_hqx(f"{number}{pair}\0\0".encode(), 0)
+        tail = _tails().get((head ^ slot) % _SLOTS)
+        if tail is not None:
+            return f"{number}{pair}{tail}"
+    msg = f"no tag puts partition {partition} of {partitions} into slot {slot}"
+    raise ValueError(msg)
+
+
+@lru_cache(maxsize=1)
+def _tails() -> dict[int, str]:
+    """Return the first pair by what it adds to a slot."""
+    return {crc_hqx(pair.encode(), 0) % _SLOTS: pair for pair in reversed(_PAIRS)}
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Key names of one deployment: its namespace and its fixed number of partitions."""
@@ -49,21 +80,24 @@ class Keys:
         """Return the partition of a job, 0 to `partitions` - 1."""
         return crc32(job_id.encode()) % self.partitions
 
+    def _begin(self, partition: int) -> str:
+        return f"{self.namespace}:{{{tag(partition, self.partitions)}}}"
+
     def job(self, job_id: str) -> str:
         """Stream: the job's batches."""
-        return f"{self.namespace}:{{{self.partition(job_id)}}}:job:{job_id}"
+        return f"{self._begin(self.partition(job_id))}:job:{job_id}"
 
     def producers(self, job_id: str) -> str:
         """Hash: producer → its last number and the chain hash there."""
-        return f"{self.namespace}:{{{self.partition(job_id)}}}:producers:{job_id}"
+        return f"{self._begin(self.partition(job_id))}:producers:{job_id}"
 
     def feed(self, partition: int) -> str:
         """Stream: the partition's total order of (job id, entry id)."""
-        return f"{self.namespace}:{{{partition}}}:feed"
+        return f"{self._begin(partition)}:feed"
 
     def trimmed(self, partition: int) -> str:
         """String: id of the last entry that was trimmed from the partition's feed."""
-        return f"{self.namespace}:{{{partition}}}:trimmed"
+        return f"{self._begin(partition)}:trimmed"
 
     @property
     def retired(self) -> str:

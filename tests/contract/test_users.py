@@ -35,10 +35,10 @@ DESTROYING = [
     ("GET", "other:key"), ("SET", "other:key", "x"), ("MONITOR",),
 ]  # fmt: skip
 NOT_A_PLUGINS = [
-    ("HSET", "synapse:config", "partitions", "1"), ("DEL", "synapse:{1}:feed"),
-    ("XTRIM", "synapse:{1}:feed", "MAXLEN", "0"), ("UNLINK", "synapse:config"),
-    ("SET", "synapse:{1}:trimmed", "9-9"), ("HSET", "synapse:retired", "archive", "1"),
-    ("RENAME", "synapse:{1}:feed", "synapse:{1}:job:x"), ("SCAN", "0"),
+    ("HSET", "synapse:config", "partitions", "1"), ("DEL", "synapse:{1.0kiv}:feed"),
+    ("XTRIM", "synapse:{1.0kiv}:feed", "MAXLEN", "0"), ("UNLINK", "synapse:config"),
+    ("SET", "synapse:{1.0kiv}:trimmed", "9-9"), ("HSET", "synapse:retired", "archive", "1"),
+    ("RENAME", "synapse:{1.0kiv}:feed", "synapse:{1.0kiv}:job:x"), ("SCAN", "0"),
 ]  # fmt: skip
 
 
@@ -107,7 +107,10 @@ def test_neither_plugins_nor_readers_change_what_is_not_theirs(
 
 def test_a_reader_appends_nothing(server: TestServer) -> None:
     with Redis(port=server.port, username="reader", password="reader") as client:
-        for command in (("XADD", "synapse:{1}:job:x", "*", "a", "b"), ("EVAL", "return 1", "0")):
+        for command in (
+            ("XADD", "synapse:{1.0kiv}:job:x", "*", "a", "b"),
+            ("EVAL", "return 1", "0"),
+        ):
             with pytest.raises(NoPermissionError):
                 client.execute_command(*command)
 
