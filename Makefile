@@ -51,7 +51,7 @@ pools: $(POOLS)/.ready ## of these faults those of gunicorn, of celery's pool an
 	@$(BIN)/python -m tests.resilience billiard gunicorn ray $(ARGS)
 
 interpreters: $(READY) ## ready the other interpreters of this machine for the faults
-	@$(BIN)/python -m tests.resilience_places.interpreters
+	@$(BIN)/python -m tests.resilience.places.interpreters
 
 endings: interpreters ## how processes end, by every interpreter that `make interpreters` found; ARGS for pytest
 	@for python in $(BIN)/python .interpreters/*/bin/python; do [ ! -x $$python ] || { $$python --version && \
@@ -90,8 +90,8 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 # What these pools bring must not be in an environment where all that is ours is shown to run without it.
-$(POOLS)/.ready: $(READY) tests/resilience_places/pools.lock
+$(POOLS)/.ready: $(READY) tests/resilience/places/pools.lock
 	@$(BIN)/python -m venv --clear --without-pip $(POOLS)
 	@UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(POOLS)/bin/python --require-hashes \
-		-r tests/resilience_places/pools.lock
+		-r tests/resilience/places/pools.lock
 	@touch $@

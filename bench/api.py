@@ -20,7 +20,7 @@ from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.settings import PREFIX
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

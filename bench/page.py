@@ -14,7 +14,7 @@ import httpx
 from bench.figures import Bound, Row
 from bench.streams import metrics, streams
 from synapse_stream.settings import PREFIX
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from bench.live import RATE, WARM_UP, paced
 from bench.stage import STEP, Stage, metric_values
 from bench.streams import Streams, metrics, mixed, read_bare, streams
 from synapse_stream.log.feeds import FeedLog
-from tests.postgres import PostgresServer, find_programs
+from tests.support.postgres import PostgresServer, find_programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from bench.live import RATE, WARM_UP, paced
 from bench.sse_clients import clients, storm
 from bench.stage import STEP, Stage, metric_values
 from synapse_stream.settings import PREFIX
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

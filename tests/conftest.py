@@ -12,8 +12,8 @@ import pytest
 
 from synapse_stream.log.event_log import open_log
 from synapse_stream.settings import Settings
-from tests.homes import own_memory
-from tests.servers import TestServer
+from tests.support.homes import own_memory
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

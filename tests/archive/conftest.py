@@ -10,16 +10,16 @@ from consumers.views.archive.reader import open_archive
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
-from tests.archive.archiving import Archiver
 from tests.consumers.conftest import store_url
-from tests.postgres import postgres
+from tests.support.archiving import Archiver
+from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from consumers.views.archive.reader import StoredArchive
-    from tests.servers import TestServer
+    from tests.support.servers import TestServer
 
 __all__ = ["postgres", "store_url"]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from consumers.errors import OutdatedFold
 from consumers.views.archive.fold import ArchiveFold
-from tests.archive.entries import FIRST_MS, entry, stray
-from tests.chains import Chain
+from tests.support.chains import Chain
+from tests.support.entries import FIRST_MS, entry, stray
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import RawEntry

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from consumers.views.archive.block import loose_blocks, packed_blocks, read_block
 from synapse_stream.entries.batch import Batch, RawEntry, parse_fields
 from synapse_stream.errors import DecodeError
-from tests.archive.entries import FIRST_MS, as_received, entry, stray, unpacked
-from tests.chains import Chain
+from tests.support.chains import Chain
+from tests.support.entries import FIRST_MS, as_received, entry, stray, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

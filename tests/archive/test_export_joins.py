@@ -17,8 +17,8 @@ from synapse_stream.entries.batch import RawEntry
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
-from tests.archive.entries import entry
-from tests.chains import Chain
+from tests.support.chains import Chain
+from tests.support.entries import entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

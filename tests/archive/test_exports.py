@@ -16,9 +16,9 @@ from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.errors import DecodeError, JobExists
 from synapse_stream.exports.copies import import_run
 from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
-from tests.archive.archiving import keys
-from tests.archive.entries import entry, stray, unpacked
-from tests.chains import Chain
+from tests.support.archiving import keys
+from tests.support.chains import Chain
+from tests.support.entries import entry, stray, unpacked
 
 if TYPE_CHECKING:
     from consumers.views.archive.reader import StoredArchive
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from synapse_stream.exports.chains import Joins
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.reading.job_reader import JobReader
-    from tests.archive.archiving import Archiver
+    from tests.support.archiving import Archiver
 
 JOB = "job-1"
 END = {"type": "end", "status": "completed", "count": 5, "rank": 0}

@@ -9,9 +9,9 @@ import pytest
 
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.reading.stream import JobStream
-from tests.archive.archiving import keys
-from tests.archive.entries import entry
-from tests.chains import Chain
+from tests.support.archiving import keys
+from tests.support.chains import Chain
+from tests.support.entries import entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings
-    from tests.archive.archiving import Archiver
+    from tests.support.archiving import Archiver
 
 JOB = "job-1"
 END = {"type": "end", "status": "completed", "count": 1, "rank": 0}

@@ -12,15 +12,15 @@ from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import ConfigError, Trimmed
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.reading.stream import JobStream
-from tests.archive.archiving import keys
-from tests.chains import Chain
+from tests.support.archiving import keys
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
-    from tests.archive.archiving import Archiver
-    from tests.servers import TestServer
+    from tests.support.archiving import Archiver
+    from tests.support.servers import TestServer
 
 JOB = "job-1"
 END = {"type": "end", "status": "completed", "count": 1, "rank": 0}

@@ -17,8 +17,8 @@ from synapse_stream.entries.batch import encode_fields
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
-from tests.chains import Chain
-from tests.projecting import project
+from tests.support.chains import Chain
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from tests.archive.archiving import Archiver
+    from tests.support.archiving import Archiver
 
 JOB = "job-1"
 TIME = 1_763_880_000_000_000

@@ -10,10 +10,10 @@ import pytest
 
 from consumers.api.app import create_app
 from synapse_stream.entries.position import BEGINNING
-from tests.archive.archiving import keys
-from tests.chains import Chain
-from tests.http.serving import DEADLINE_SECONDS, served
-from tests.resilience_live.reader import Reader
+from tests.support.archiving import keys
+from tests.support.chains import Chain
+from tests.support.scenes.reader import Reader
+from tests.support.serving import DEADLINE_SECONDS, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
-    from tests.archive.archiving import Archiver
+    from tests.support.archiving import Archiver
 
 JOB = "job-1"
 EVENTS = f"/api/jobs/{JOB}/events"

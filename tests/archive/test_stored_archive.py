@@ -13,14 +13,14 @@ from consumers.views.archive.reader import open_archive
 from synapse_stream.entries.batch import GENESIS
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError
-from tests.archive.archiving import keys
-from tests.chains import Chain
+from tests.support.archiving import keys
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from consumers.views.archive.reader import StoredArchive
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
-    from tests.archive.archiving import Archiver
+    from tests.support.archiving import Archiver
 
 JOBS = ("job-1", "job-2", "job-3")
 END = {"type": "end", "status": "completed", "count": 1, "rank": 0}
@@ -158,7 +158,7 @@ def test_what_comes_again_with_other_ids_is_there_once_where_it_stood_first(
 def test_places_are_found_where_ids_went_back(
     log: FeedLog, archiver: Archiver, archive: StoredArchive
 ) -> None:
-    from tests.archive.entries import entry
+    from tests.support.entries import entry
 
     chain = Chain(JOBS[0])
     places = [10, 20, 30, 40, 15, 25, 35, 45]

@@ -8,7 +8,7 @@ import pytest
 
 from synapse_stream.log.feeds import FeedLog
 from tests.archive.conftest import postgres, settings, store_url
-from tests.audit.tampering import Deployment
+from tests.support.tampering import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

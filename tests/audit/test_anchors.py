@@ -25,16 +25,16 @@ from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.settings import Settings
-from tests.audit.tampering import Deployment, rechained
-from tests.postgres import postgres
-from tests.projecting import Consumers
-from tests.servers import wait_until
+from tests.support.postgres import postgres
+from tests.support.projecting import Consumers
+from tests.support.servers import wait_until
+from tests.support.tampering import Deployment, rechained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.chains import Chain
-    from tests.servers import TestServer
+    from tests.support.chains import Chain
+    from tests.support.servers import TestServer
 
 __all__ = ["postgres"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from consumers.views.archive.fold import ArchiveFold
-from tests.archive.entries import entry
-from tests.chains import Chain
+from tests.support.chains import Chain
+from tests.support.entries import entry
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import RawEntry

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.ports.audit import Verdict
-from tests.audit.tampering import END, START
-from tests.chains import Chain
+from tests.support.chains import Chain
+from tests.support.tampering import END, START
 
 if TYPE_CHECKING:
-    from tests.audit.tampering import Deployment
+    from tests.support.tampering import Deployment
 
 LOST = {"type": "producer_lost", "host": "h", "pid": 1}
 JOINED = {"type": "joined", "parent": "producer"}

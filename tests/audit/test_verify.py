@@ -23,10 +23,10 @@ from consumers.views.archive.fold import ArchiveFold
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.ports.audit import Verdict
-from tests.archive.archiving import Archiver
-from tests.audit.tampering import END, START, Deployment, rechained
-from tests.chains import Chain
-from tests.projecting import OlderMessageFeed
+from tests.support.archiving import Archiver
+from tests.support.chains import Chain
+from tests.support.projecting import OlderMessageFeed
+from tests.support.tampering import END, START, Deployment, rechained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from synapse_stream import __version__
 from synapse_stream.cli.app import app
-from tests.chains import Chain
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from typer.main import get_command
 
 from synapse_stream.cli.app import app
 from synapse_stream.cli.shared.completion import job_ids
-from tests.chains import Chain
-from tests.projecting import project
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import project
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ import pytest
 from synapse_stream.log.handshake import read_report
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.system.private import make_file, make_folder
-from tests.chains import Chain
-from tests.postgres import postgres
-from tests.projecting import project
-from tests.servers import TestServer, free_port
+from tests.support.chains import Chain
+from tests.support.postgres import postgres
+from tests.support.projecting import project
+from tests.support.servers import TestServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

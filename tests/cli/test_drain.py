@@ -10,8 +10,8 @@ import pytest
 
 from synapse_stream import JobStream
 from synapse_stream.settings import Settings
-from tests.producer.leaving import die
-from tests.servers import TestServer
+from tests.support.dying import die
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     import subprocess

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.loggers.stream import StreamLogger
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     import subprocess

@@ -14,9 +14,9 @@ import orjson
 import zstandard
 
 from synapse_stream.reading.stream import JobStream
-from tests.chains import Chain
-from tests.projecting import Consumers, project
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, project
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
     from tests.cli.conftest import Said
-    from tests.servers import TestServer
+    from tests.support.servers import TestServer
 
 STARTED = {"type": "run_started", "host": "h", "pid": 1, "rank": 2}
 METRICS = {"type": "metrics", "step": "training", "values": {"loss": 0.5, "n": "NaN"}, "x": 3}

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chains import Chain
-from tests.projecting import project
+from tests.support.chains import Chain
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ import pytest
 
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.stream import JobStream
-from tests.chains import Chain
-from tests.projecting import project
-from tests.servers import free_port, wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import project
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

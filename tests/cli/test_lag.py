@@ -4,9 +4,9 @@ import time
 from typing import TYPE_CHECKING
 
 from synapse_stream.ports.operations import PROJECTIONS
-from tests.chains import Chain
-from tests.projecting import Consumers, project
-from tests.servers import free_port
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, project
+from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
     from tests.cli.conftest import Said
-    from tests.servers import TestServer
+    from tests.support.servers import TestServer
 
 
 def rows(said: Said) -> list[list[str]]:

@@ -7,9 +7,9 @@ import pytest
 
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
-from tests.chains import Chain
-from tests.projecting import Consumers, project
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, project
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     import subprocess

@@ -9,8 +9,8 @@ import pytest
 
 from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
 from synapse_stream.ports.views import Bucket
-from tests.chains import Chain
-from tests.projecting import project
+from tests.support.chains import Chain
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from consumers.views.message_feed.fold import MessageFeedView
-from tests.chains import Chain
-from tests.projecting import Consumers, OlderMessageFeed, project
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, OlderMessageFeed, project
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

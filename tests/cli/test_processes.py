@@ -9,8 +9,8 @@ import orjson
 from synapse_stream.cli.read.watching import Watcher
 from synapse_stream.reading.job_views import opened
 from synapse_stream.reading.stream import JobStream
-from tests.projecting import project
-from tests.stories import ENDED, SAID, asked, taken
+from tests.support.projecting import project
+from tests.support.stories import ENDED, SAID, asked, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from consumers.store.store import open_store
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.trimming import TrimLog
-from tests.chains import Chain
-from tests.projecting import Consumers, project
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from synapse_stream.entries.batch import GENESIS
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.stream import JobStream
-from tests.chains import Chain
-from tests.servers import TestServer, wait_until
-from tests.stories import taken
+from tests.support.chains import Chain
+from tests.support.servers import TestServer, wait_until
+from tests.support.stories import taken
 
 if TYPE_CHECKING:
     import subprocess

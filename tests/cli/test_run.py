@@ -8,7 +8,7 @@ import pytest
 
 from synapse_stream import JobStream
 from synapse_stream.models import RunStatus
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     import subprocess

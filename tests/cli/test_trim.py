@@ -9,8 +9,8 @@ import pytest
 
 from consumers.store.store import open_store
 from synapse_stream.ports.operations import PROJECTIONS
-from tests.chains import Chain
-from tests.projecting import project
+from tests.support.chains import Chain
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

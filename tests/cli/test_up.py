@@ -29,7 +29,7 @@ from synapse_stream.ports.views import CompletenessStatus
 from synapse_stream.settings import Settings
 from synapse_stream.supervisor.readiness import Site
 from synapse_stream.supervisor.supervisor import Supervisor
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.log.feeds import FeedLog
-from tests.audit.tampering import Deployment
+from tests.support.tampering import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

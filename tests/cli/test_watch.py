@@ -25,9 +25,9 @@ from synapse_stream.cli.read.watch import _follow
 from synapse_stream.cli.read.watching import Look, Watcher
 from synapse_stream.models import RunStatus
 from synapse_stream.reading.job_views import opened
-from tests.chains import Chain
-from tests.projecting import Consumers, project
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, project
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

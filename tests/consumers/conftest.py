@@ -8,14 +8,14 @@ import pytest
 
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
-from tests.postgres import postgres
-from tests.resilience_consumers.stage import Stage
+from tests.support.postgres import postgres
+from tests.support.scenes.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.servers import TestServer
+    from tests.support.servers import TestServer
 
 __all__ = ["postgres"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.ports.operations import PROJECTIONS
-from tests.consumers.odd_things import ODD_THINGS, Place
+from tests.support.odd_things import ODD_THINGS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumers.store.parked import ParkedEvent
-    from tests.resilience_consumers.stage import Stage
-    from tests.servers import TestServer
+    from tests.support.scenes.stage import Stage
+    from tests.support.servers import TestServer
 
 MOST_PARKED = 1_000_000
 LARGEST_MEMORY_KIB = 512 * 1024

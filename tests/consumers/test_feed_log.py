@@ -10,10 +10,10 @@ import pytest
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.cluster import TestCluster
 from tests.consumers.groups import groups
-from tests.servers import TestServer, wait_until
+from tests.support.chains import Chain
+from tests.support.cluster import TestCluster
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

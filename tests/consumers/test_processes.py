@@ -13,14 +13,14 @@ import pytest
 
 from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.groups import groups
-from tests.resilience_consumers.worker import Point
-from tests.servers import wait_until
+from tests.support.scenes.worker import Point
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.resilience_consumers.stage import Stage
+    from tests.support.scenes.stage import Stage
 
     OpenStage = Callable[[float], Stage]
 

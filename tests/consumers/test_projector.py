@@ -22,13 +22,13 @@ from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
-from tests.chains import Chain
 from tests.consumers.groups import groups
-from tests.machine import needed
-from tests.resilience import calls
-from tests.resilience_consumers.clock import NO_FAKETIME, ClockedServer, find_faketime
-from tests.resilience_consumers.stage import Stage
-from tests.servers import TestServer, wait_until
+from tests.support.chains import Chain
+from tests.support.machine import needed
+from tests.support.scenes import calls
+from tests.support.scenes.clock import NO_FAKETIME, ClockedServer, find_faketime
+from tests.support.scenes.stage import Stage
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,17 +16,17 @@ from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.reader import open_views
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import BEGINNING
-from tests.projecting import Consumers, OlderMessageFeed
-from tests.resilience import calls
-from tests.servers import wait_until
+from tests.support.projecting import Consumers, OlderMessageFeed
+from tests.support.scenes import calls
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consumers.folding.port import JobView
     from consumers.store.rebuilds import Rebuild
-    from tests.resilience_consumers.stage import Stage
-    from tests.servers import TestServer
+    from tests.support.scenes.stage import Stage
+    from tests.support.servers import TestServer
 
 VIEWS = [RunStateView, MetricHistoryView, MessageFeedView]
 NAMES = [view.name for view in VIEWS]

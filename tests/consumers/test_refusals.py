@@ -18,14 +18,14 @@ from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.test_bad_neighbours import jobs_of
-from tests.resilience_consumers.stage import GOES_ON
-from tests.servers import wait_until
+from tests.support.scenes.stage import GOES_ON
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.resilience_consumers.stage import Stage
-    from tests.servers import TestServer
+    from tests.support.scenes.stage import Stage
+    from tests.support.servers import TestServer
 
 
 LONG = "".join(sha256(bytes([n])).hexdigest() for n in range(250))

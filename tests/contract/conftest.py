@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.log.server import find_binary
-from tests.servers import TestServer
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.cluster import TestCluster
-from tests.servers import TestServer, wait_until
+from tests.support.chains import Chain
+from tests.support.cluster import TestCluster
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import PREFIX
-from tests.chains import Chain
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.servers import TestServer
+from tests.support.chains import Chain
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log import met
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.servers import TestServer
+from tests.support.chains import Chain
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from pathlib import Path

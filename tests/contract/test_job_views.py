@@ -13,8 +13,8 @@ from synapse_stream.errors import ConfigError
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import Health
 from synapse_stream.reading.stream import JobStream
-from tests.chains import Chain
-from tests.projecting import project
+from tests.support.chains import Chain
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog, open_log
-from tests.chains import Chain
-from tests.servers import Fault, FaultProxy, TestServer, wait_until
+from tests.support.chains import Chain
+from tests.support.servers import Fault, FaultProxy, TestServer, wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch

@@ -11,7 +11,7 @@ from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.events.types import Metrics, Undecodable, UnknownEvent
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from tests.chains import Chain
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
-    from tests.servers import TestServer
+    from tests.support.servers import TestServer
 
 
 def append(log: EventLog, chain: Chain, *events: dict[str, Any]) -> None:

@@ -24,8 +24,8 @@ from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.server import EmbeddedServer, find_binary
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.servers import WRITES_FIRST, TestServer, free_port, wait_until
+from tests.support.chains import Chain
+from tests.support.servers import WRITES_FIRST, TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ import pytest
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.servers import WRITES_FIRST, TestServer, wait_until
+from tests.support.chains import Chain
+from tests.support.servers import WRITES_FIRST, TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from synapse_stream.log.server import EmbeddedServer
 from synapse_stream.log.trimming import TrimLog
 from synapse_stream.log.users import rights
 from synapse_stream.settings import Settings
-from tests.projecting import project
-from tests.servers import TestServer
+from tests.support.projecting import project
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.users import rights
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
-from tests.servers import TestServer
+from tests.support.servers import TestServer
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

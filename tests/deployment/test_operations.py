@@ -12,7 +12,7 @@ from typer.main import get_command
 from consumers.api.app import create_app
 from synapse_stream.cli.app import app
 from synapse_stream.settings import Settings
-from tests.http.serving import asked
+from tests.support.serving import asked
 
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 

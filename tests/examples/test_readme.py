@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from synapse_stream import BaseAction
 from synapse_stream.cli.app import app
-from tests.projecting import Consumers
+from tests.support.projecting import Consumers
 
 if TYPE_CHECKING:
     import pytest

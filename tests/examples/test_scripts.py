@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from synapse_stream import JobStream
-from tests.servers import free_port, wait_until
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.settings import Settings

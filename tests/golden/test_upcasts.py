@@ -14,7 +14,7 @@ from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.errors import DecodeError
 from synapse_stream.events.types import EVENT_TYPES, Message, UnknownEvent, dump, parse
 from synapse_stream.events.upcasts import STEPS, upcast
-from tests.chains import Chain
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from consumers.folding.port import MessageRow

@@ -16,7 +16,7 @@ from synapse_stream import (
     RuntimeContext,
     run_action,
 )
-from tests.recording import Recorded, RecordingLogger
+from tests.support.recording import Recorded, RecordingLogger
 
 CHECKPOINT = {"category": "base", "path": "/models/base.pt"}
 

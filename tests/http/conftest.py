@@ -8,9 +8,9 @@ import pytest
 
 from consumers.api.app import create_app
 from synapse_stream.settings import Settings
-from tests.http.scene import fill
-from tests.http.serving import asked
-from tests.servers import TestServer
+from tests.support.jobs import fill
+from tests.support.servers import TestServer
+from tests.support.serving import asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from consumers.api.access import COOKIE, Access
 from consumers.api.app import create_app
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
-from tests.http.scene import EPOCHS, HOSTILE, SLASHED
-from tests.http.serving import asked
+from tests.support.jobs import EPOCHS, HOSTILE, SLASHED
+from tests.support.serving import asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

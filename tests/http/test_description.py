@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.http.scene import HOSTILE, SLASHED
+from tests.support.jobs import HOSTILE, SLASHED
 
 EXAMPLES = 15
 ENDLESS = re.compile("/live$")

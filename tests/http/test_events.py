@@ -9,8 +9,8 @@ from consumers.api import shapes
 from consumers.api.routes import events
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.log.event_log import open_log
-from tests.chains import Chain
-from tests.http.scene import EPOCHS, HOSTILE
+from tests.support.chains import Chain
+from tests.support.jobs import EPOCHS, HOSTILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

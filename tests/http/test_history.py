@@ -20,9 +20,9 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.history import parse_moment
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.http.scene import EPOCHS, STARTED, TIME, progress
-from tests.servers import TestServer
+from tests.support.chains import Chain
+from tests.support.jobs import EPOCHS, STARTED, TIME, progress
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.http.scene import EPOCHS, HOSTILE, LONG, SLASHED
+from tests.support.jobs import EPOCHS, HOSTILE, LONG, SLASHED
 
 if TYPE_CHECKING:
     import httpx

@@ -23,11 +23,11 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.http.scene import STARTED, message
-from tests.http.serving import DEADLINE_SECONDS, asked, served
-from tests.projecting import project
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.jobs import STARTED, message
+from tests.support.projecting import project
+from tests.support.servers import wait_until
+from tests.support.serving import DEADLINE_SECONDS, asked, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from tests.http.scene import EPOCHS, HOSTILE, MARKUP, MESSAGES
+from tests.support.jobs import EPOCHS, HOSTILE, MARKUP, MESSAGES
 
 if TYPE_CHECKING:
     import httpx

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from synapse_stream.ports.views.table import utc
-from tests.http.scene import EPOCHS, HOSTILE
+from tests.support.jobs import EPOCHS, HOSTILE
 
 if TYPE_CHECKING:
     import httpx

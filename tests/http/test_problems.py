@@ -8,8 +8,8 @@ import pytest
 from consumers.api.app import create_app
 from consumers.api.connections import LARGEST_HEAD
 from consumers.api.guard import LARGEST_BODY, LARGEST_HEADERS, LONGEST_URL
-from tests.http.serving import asked
-from tests.servers import free_port
+from tests.support.servers import free_port
+from tests.support.serving import asked
 
 if TYPE_CHECKING:
     from pathlib import Path

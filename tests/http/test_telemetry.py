@@ -14,10 +14,10 @@ from consumers.api.app import create_app
 from synapse_stream.log.event_log import open_log
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.http.serving import DEADLINE_SECONDS, asked
-from tests.projecting import Consumers, project
-from tests.servers import TestServer, free_port, wait_until
+from tests.support.chains import Chain
+from tests.support.projecting import Consumers, project
+from tests.support.servers import TestServer, free_port, wait_until
+from tests.support.serving import DEADLINE_SECONDS, asked
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from consumers.api.app import create_app
 from consumers.api.tokens import LEAST_BITS, bits_of, local_token
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
-from tests.http.scene import HOSTILE
-from tests.http.serving import DEADLINE_SECONDS, asked
+from tests.support.jobs import HOSTILE
+from tests.support.serving import DEADLINE_SECONDS, asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,10 @@ import pytest
 from consumers.api.app import create_app
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.http.serving import served
-from tests.resilience_live.reader import Reader
-from tests.servers import TestServer, wait_until
+from tests.support.chains import Chain
+from tests.support.scenes.reader import Reader
+from tests.support.servers import TestServer, wait_until
+from tests.support.serving import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

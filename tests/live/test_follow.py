@@ -14,9 +14,9 @@ from synapse_stream import JobStream
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.ports.views import SILENT_AFTER_MS
 from tests.live.conftest import Deployment, message, metrics, progress
-from tests.projecting import project
-from tests.resilience_live.reader import Told
-from tests.servers import wait_until
+from tests.support.projecting import project
+from tests.support.scenes.reader import Told
+from tests.support.servers import wait_until
 
 
 def stream_of(deployment: Deployment, job: str, after: str = "0-0.0") -> list[Told]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.conftest import Deployment, message
-from tests.resilience_live.api import ApiProcess
-from tests.resilience_live.reader import Reader
+from tests.support.scenes.api import ApiProcess
+from tests.support.scenes.reader import Reader
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from consumers.api.app import create_app
 from synapse_stream.settings import Settings
-from tests.http.serving import served
 from tests.live.conftest import Deployment, message, progress
-from tests.projecting import Consumers
-from tests.resilience_live.reader import Reader, pump
-from tests.servers import wait_until
+from tests.support.projecting import Consumers
+from tests.support.scenes.reader import Reader, pump
+from tests.support.servers import wait_until
+from tests.support.serving import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ from consumers.views.archive.reader import open_archive
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.reading.job_reader import JobReader
-from tests.chains import Chain
 from tests.live.conftest import STARTED, Deployment, message
 from tests.live.lines import places
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

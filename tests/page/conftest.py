@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.machine import needed
 from tests.page.deployment import Deployment
+from tests.support.machine import needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

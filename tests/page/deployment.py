@@ -15,9 +15,9 @@ from consumers.views import PROJECTIONS
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reporting.run import open_run
 from synapse_stream.settings import Settings
-from tests.http.serving import DEADLINE_SECONDS
-from tests.projecting import wait_for_views
-from tests.servers import TestServer, free_port, wait_until
+from tests.support.projecting import wait_for_views
+from tests.support.servers import TestServer, free_port, wait_until
+from tests.support.serving import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path

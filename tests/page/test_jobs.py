@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import expect
 
 from synapse_stream.log.feeds import FeedLog
-from tests.chains import Chain
 from tests.page.looking import violations
-from tests.servers import wait_until
+from tests.support.chains import Chain
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

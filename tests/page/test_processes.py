@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from synapse_stream.log.event_log import open_log
-from tests.stories import ENDED, SAID, asked, taken
+from tests.support.stories import ENDED, SAID, asked, taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from synapse_stream.log.event_log import open_log
-from tests.chains import Chain
-from tests.http.scene import STARTED, TIME, message, metrics
+from tests.support.chains import Chain
+from tests.support.jobs import STARTED, TIME, message, metrics
 
 if TYPE_CHECKING:
     from tests.page.conftest import Visitor

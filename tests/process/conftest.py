@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.leaving import Leaving
+from tests.support.leaving import Leaving
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ import pytest
 
 from synapse_stream import JobStream
 from synapse_stream.events.lives import End, Joined, RunStarted
-from tests.leaving import need
-from tests.servers import free_port
+from tests.support.leaving import need
+from tests.support.servers import free_port
 
 if TYPE_CHECKING:
-    from tests.leaving import Leaving, Left
+    from tests.support.leaving import Leaving, Left
 
 METHODS = ["fork", "forkserver", "spawn"]
 

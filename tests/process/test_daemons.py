@@ -10,7 +10,7 @@ from synapse_stream import JobStream
 from synapse_stream.events.lives import Joined, Resumed, RunStarted
 
 if TYPE_CHECKING:
-    from tests.leaving import Leaving, Left
+    from tests.support.leaving import Leaving, Left
 
 DAEMONIZE = """
 def into_background(times=2):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.leaving import HEAD, need
+from tests.support.leaving import HEAD, need
 
 if TYPE_CHECKING:
-    from tests.leaving import Leaving
+    from tests.support.leaving import Leaving
 
 OPEN = "ctx = open_run('job-1')\n"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.settings import Settings
-    from tests.leaving import Left
+    from tests.support.leaving import Left
 
 FLOOD = """
 with open_run("job-1") as ctx:

@@ -9,7 +9,7 @@ import pytest
 from synapse_stream.events.lives import Joined, RunStarted
 
 if TYPE_CHECKING:
-    from tests.leaving import Leaving, Left
+    from tests.support.leaving import Leaving, Left
 
 OTHER = """
 import subprocess

@@ -9,13 +9,13 @@ import pytest
 
 from synapse_stream.events.types import ProducerLost
 from synapse_stream.log.event_log import open_log
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.settings import Settings
-    from tests.leaving import Left
+    from tests.support.leaving import Left
 
 WITH = "with open_run('job-1') as ctx:\n    ctx.log_message('working')\n    "
 WITHOUT = "ctx = open_run('job-1')\nctx.log_message('working')\n"

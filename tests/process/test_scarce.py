@@ -12,7 +12,7 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.producer.adoption.adopt import Adopter
 
 if TYPE_CHECKING:
-    from tests.leaving import Leaving, Left
+    from tests.support.leaving import Leaving, Left
 
 WITHOUT_FILES = """
 import resource

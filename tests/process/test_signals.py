@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.events.lives import Terminating
-from tests.leaving import HEAD
+from tests.support.leaving import HEAD
 
 if TYPE_CHECKING:
-    from tests.leaving import Leaving
+    from tests.support.leaving import Leaving
 
 SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 

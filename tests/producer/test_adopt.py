@@ -23,8 +23,8 @@ from synapse_stream.producer.adoption.search import bury, own_pair, spools
 from synapse_stream.producer.adoption.seat import Seat
 from synapse_stream.producer.spool.notes import ChildNote, claims, note_child
 from synapse_stream.reading.stream import JobStream
-from tests.producer.leaving import KILL, WAIT, die, live, named
-from tests.servers import free_port, wait_until
+from tests.support.dying import KILL, WAIT, die, live, named
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog

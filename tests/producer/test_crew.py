@@ -23,7 +23,7 @@ from synapse_stream.producer.lane import Lane
 from synapse_stream.producer.shipping.shipper import Shipper
 from synapse_stream.producer.spool.segment import Chunk
 from synapse_stream.settings import PREFIX, Settings
-from tests.servers import TestServer, wait_until
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

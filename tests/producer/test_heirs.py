@@ -13,7 +13,7 @@ from synapse_stream.entries.position import BEGINNING
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.shipping.heads import Heads
 from synapse_stream.producer.shipping.heir import renumber
-from tests.servers import TestServer, wait_until
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synapse_stream.producer.adoption.left import LeftHome
 from synapse_stream.producer.adoption.orphan import Orphan
 from synapse_stream.producer.spool.mending import mend
-from tests.homes import make
+from tests.support.homes import make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from synapse_stream.events.encoding import encode
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.spool.segment import Segment
 from synapse_stream.settings import Settings
-from tests.homes import segments
 from tests.producer.test_spool import Desk
+from tests.support.homes import segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

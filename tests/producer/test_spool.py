@@ -22,7 +22,7 @@ from synapse_stream.producer.spool.quota import Quota
 from synapse_stream.producer.spool.shelf import Room, Shelf
 from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.settings import MIB, Settings
-from tests.homes import make, segments
+from tests.support.homes import make, segments
 
 if TYPE_CHECKING:
     from synapse_stream.producer.spool.segment import Segment

@@ -10,7 +10,7 @@ from synapse_stream.errors import LogUnavailable, RunEnded
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.adoption.search import spools
 from synapse_stream.reading.stream import JobStream
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

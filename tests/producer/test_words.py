@@ -14,7 +14,7 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.saying import voice
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

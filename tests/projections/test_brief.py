@@ -12,8 +12,8 @@ from consumers.api.shapes import summary
 from consumers.views.run_state import brief
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.reading import run_state
-from tests.projections.events import placed_events
-from tests.projections.scene import Scene, ended, event, progress, scene, started
+from tests.support.folding import Scene, ended, event, progress, scene, started
+from tests.support.strategies import placed_events
 
 if TYPE_CHECKING:
     from synapse_stream.ports.views import RunState

@@ -6,7 +6,7 @@ import pytest
 
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import Health, health
-from tests.projections.scene import Scene, event, started
+from tests.support.folding import Scene, event, started
 
 
 def test_the_last_sign_is_that_of_the_servers_clock() -> None:

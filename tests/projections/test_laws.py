@@ -20,8 +20,8 @@ from consumers.views import canonical
 from consumers.views.run_state.reading import message, run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
-from tests.projections.events import any_events, event_lists, fuzzed_lines
-from tests.projections.scene import VIEWS
+from tests.support.folding import VIEWS
+from tests.support.strategies import any_events, event_lists, fuzzed_lines
 
 if TYPE_CHECKING:
     from consumers.folding.port import JobView, MessageRow, Points

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from consumers.views import canonical
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.models import RunStatus
-from tests.projections.events import any_events, placed_events
-from tests.projections.scene import (
+from tests.support.folding import (
     VIEWS,
     Scene,
     asked,
@@ -26,6 +25,7 @@ from tests.projections.scene import (
     resumed,
     started,
 )
+from tests.support.strategies import any_events, placed_events
 
 if TYPE_CHECKING:
     from consumers.folding.port import JobView

@@ -8,7 +8,7 @@ import pytest
 
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import CompletenessStatus, Health
-from tests.projections.scene import (
+from tests.support.folding import (
     asked,
     child,
     ended,

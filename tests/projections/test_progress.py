@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.projections.scene import SECOND, START, Scene, ended, event, progress, scene, started
+from tests.support.folding import SECOND, START, Scene, ended, event, progress, scene, started
 
 if TYPE_CHECKING:
     from synapse_stream.ports.views import StepState

@@ -14,8 +14,7 @@ from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
 from synapse_stream.models import ActionStatus, RunStatus
-from tests.projecting import OlderMessageFeed, OlderMetricHistory, OlderRunState
-from tests.projections.scene import (
+from tests.support.folding import (
     START,
     Scene,
     ended,
@@ -26,6 +25,7 @@ from tests.projections.scene import (
     scene,
     started,
 )
+from tests.support.projecting import OlderMessageFeed, OlderMetricHistory, OlderRunState
 
 if TYPE_CHECKING:
     from consumers.folding.fold import Parked

@@ -7,7 +7,7 @@ import pytest
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import Position
 from synapse_stream.models import ActionStatus, RunStatus
-from tests.projections.scene import (
+from tests.support.folding import (
     SECOND,
     START,
     Scene,

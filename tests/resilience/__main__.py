@@ -14,11 +14,11 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.resilience.consumers.plan import CONSUMER_PLAN
+from tests.resilience.live.plan import LIVE_PLAN
+from tests.resilience.places.plan import GUESTS_PLAN, PLACES_PLAN
 from tests.resilience.plan import PLAN, SEED, Scenario
-from tests.resilience.report import Result, foot, head, row
-from tests.resilience_consumers.plan import CONSUMER_PLAN
-from tests.resilience_live.plan import LIVE_PLAN
-from tests.resilience_places.plan import GUESTS_PLAN, PLACES_PLAN
+from tests.support.scenes.report import Result, foot, head, row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

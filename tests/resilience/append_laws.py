@@ -32,9 +32,9 @@ from synapse_stream.producer.spool.roots import hot_root
 from synapse_stream.producer.spool.shelf import Shelf
 from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.settings import MIB, Settings
-from tests.homes import described, make
 from tests.resilience.memory_plugin import TORN, Plugin, body_of, linked_lines, tear
 from tests.resilience.memory_server import Killed, Link, LinkFault, MemoryServer
+from tests.support.homes import described, make
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.cluster import TestCluster
-from tests.resilience.report import Result
-from tests.resilience.scene import AGAIN, Scene
-from tests.servers import TestServer, wait_until
+from tests.support.cluster import TestCluster
+from tests.support.scenes.report import Result
+from tests.support.scenes.scene import AGAIN, Scene
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from tests.resilience.audit import Story
+    from tests.support.scenes.audit import Story
 
 _PROCESSES, _THREADS = 8, 4
 _ENDINGS = ("_exit", "exit", "multiprocessing")

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_stream.producer.spool.segment import used_bytes
 from synapse_stream.settings import MIB
-from tests.resilience.audit import read_all
-from tests.resilience.report import Result
-from tests.resilience.scene import Scene
-from tests.servers import TestServer, wait_until
+from tests.support.scenes.audit import read_all
+from tests.support.scenes.report import Result
+from tests.support.scenes.scene import Scene
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from random import Random
 
-    from tests.resilience.scene import Actor
+    from tests.support.scenes.scene import Actor
 
 _ATTEMPTS = 5
 _SMALL_SEGMENTS = {"spool_max_bytes": 64 * MIB}

@@ -9,7 +9,7 @@ from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.resilience.append_laws import AppendLaws, BoundedLaws
-from tests.resilience.report import Result
+from tests.support.scenes.report import Result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.resilience.report import Result
-from tests.resilience.scene import AGAIN, Scene
-from tests.servers import Fault, FaultProxy, TestServer, wait_until
+from tests.support.scenes.report import Result
+from tests.support.scenes.scene import AGAIN, Scene
+from tests.support.servers import Fault, FaultProxy, TestServer, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from synapse_stream.settings import MIB
-from tests.resilience.audit import read_all
-from tests.resilience.report import Result
-from tests.resilience.scene import Scene
-from tests.servers import TestServer, wait_until
+from tests.support.scenes.audit import read_all
+from tests.support.scenes.report import Result
+from tests.support.scenes.scene import Scene
+from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

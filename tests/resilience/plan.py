@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.resilience.report import Result
+    from tests.support.scenes.report import Result
 
 SEED = 20_251_123
 

@@ -6,16 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.settings import MIB
-from tests.resilience import calls
-from tests.resilience.report import Result
-from tests.resilience.scene import AGAIN, Scene
-from tests.servers import TestServer
+from tests.support.scenes import calls
+from tests.support.scenes.report import Result
+from tests.support.scenes.scene import AGAIN, Scene
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-    from tests.resilience.audit import Story
+    from tests.support.scenes.audit import Story
 
 _SHED_KINDS = ("dev_event", "metrics", "progress")
 

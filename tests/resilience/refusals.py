@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from synapse_stream.settings import MIB
-from tests.resilience.report import Result
-from tests.resilience.scene import AGAIN, Scene
-from tests.servers import TestServer, free_port, wait_until
+from tests.support.scenes.report import Result
+from tests.support.scenes.scene import AGAIN, Scene
+from tests.support.servers import TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from random import Random
 
-    from tests.resilience.scene import Actor
+    from tests.support.scenes.scene import Actor
 
 _TRIES = 3
 _ON_DISK_ONLY = {"spool_memory_bytes": 0, "spool_max_bytes": 256 * MIB}

@@ -15,7 +15,7 @@ from synapse_stream.log.event_log import EventLog
 from tests.resilience.memory_server import MemoryServer
 
 if TYPE_CHECKING:
-    from tests.servers import TestServer
+    from tests.support.servers import TestServer
 
 JOBS = ("job-1", "job-2")
 PRODUCERS = ("p1", "p2")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.machine import end_lacking
 from tests.resilience.plan import PLAN, SEED, Scenario
+from tests.support.machine import end_lacking
 
 if TYPE_CHECKING:
     from pathlib import Path

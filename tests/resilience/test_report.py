@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.resilience.__main__ import WHOLE_PLAN, main
+from tests.resilience.consumers.plan import CONSUMER_PLAN
+from tests.resilience.live.plan import LIVE_PLAN
+from tests.resilience.places.plan import GUESTS_PLAN, PLACES_PLAN
 from tests.resilience.plan import PLAN, Scenario
-from tests.resilience.report import Result
-from tests.resilience_consumers.plan import CONSUMER_PLAN
-from tests.resilience_live.plan import LIVE_PLAN
-from tests.resilience_places.plan import GUESTS_PLAN, PLACES_PLAN
+from tests.support.scenes.report import Result
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 
 from consumers.store.store import open_store
 from synapse_stream.log.trimming import TrimLog
-from tests.postgres import postgres
+from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

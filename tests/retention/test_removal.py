@@ -13,8 +13,8 @@ from synapse_stream.errors import Trimmed
 from synapse_stream.operating.retention import Trimmer
 from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.reading.job_reader import JobReader
-from tests.chains import Chain
-from tests.projecting import project
+from tests.support.chains import Chain
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,9 +25,9 @@ from synapse_stream.operating.retention import Trimmer
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
-from tests.chains import Chain
-from tests.projecting import project
-from tests.servers import TestServer
+from tests.support.chains import Chain
+from tests.support.projecting import project
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

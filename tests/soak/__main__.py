@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import PREFIX, Settings
-from tests.servers import TestServer
 from tests.soak.gauges import Gauges
+from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

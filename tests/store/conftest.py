@@ -9,8 +9,8 @@ import pytest
 from consumers.store.store import open_store
 from consumers.views.reader import open_views
 from synapse_stream.settings import Settings
-from tests.pgbouncer import pooler
-from tests.postgres import postgres
+from tests.support.pgbouncer import pooler
+from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,9 +19,9 @@ from consumers.store.store import open_store
 from consumers.views.reader import open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
-from tests.postgres import own_server
-from tests.servers import free_port, wait_until
 from tests.store.jobs import MESSAGES, RUN_STATE, SECONDS, Committer, message, started
+from tests.support.postgres import own_server
+from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

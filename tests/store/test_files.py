@@ -13,8 +13,8 @@ import pytest
 from consumers.store.store import open_store
 from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
-from tests.machine import end_lacking
 from tests.store.jobs import RUN_STATE, Committer, started
+from tests.support.machine import end_lacking
 
 READ = """
 import os, sys

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.errors import LeaseLost
 from consumers.store.store import JobWrite
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

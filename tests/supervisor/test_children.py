@@ -14,7 +14,7 @@ import pytest
 
 from synapse_stream.log.server import EmbeddedServer
 from synapse_stream.supervisor.children import Program, ServerChild
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
 STARTER = """

@@ -14,7 +14,7 @@ import pytest
 from synapse_stream.errors import ConfigError
 from synapse_stream.supervisor.readiness import Site
 from synapse_stream.supervisor.single import RunsAlready, single
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from synapse_stream.errors import ConfigError
 from synapse_stream.supervisor.children import Program
 from synapse_stream.supervisor.supervisor import Supervisor, next_pause
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 DIARY = """
 import os, signal, sys, time

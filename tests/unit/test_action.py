@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from synapse_stream.models import RunStatus
 from synapse_stream.reporting.action import BaseAction, run_action
 from synapse_stream.reporting.context import RuntimeContext
-from tests.recording import RecordingLogger
+from tests.support.recording import RecordingLogger
 
 M = TypeVar("M", bound=BaseModel)
 

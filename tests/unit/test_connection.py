@@ -18,7 +18,7 @@ from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.url import parse_url
 from synapse_stream.settings import Settings
-from tests.chains import Chain
+from tests.support.chains import Chain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from synapse_stream.loggers.null import NullLogger
 from synapse_stream.models import RunStatus
 from synapse_stream.reporting.context import RuntimeContext
 from synapse_stream.reporting.environment import PluginEnvironment
-from tests.recording import BrokenLogger, RecordingLogger
+from tests.support.recording import BrokenLogger, RecordingLogger
 
 
 @pytest.fixture

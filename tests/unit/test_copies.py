@@ -19,7 +19,7 @@ from synapse_stream.loggers.null import NullLogger
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.reporting.context import RuntimeContext
 from synapse_stream.reporting.environment import PluginEnvironment
-from tests.recording import RecordingLogger
+from tests.support.recording import RecordingLogger
 
 if TYPE_CHECKING:
     from synapse_stream.loggers.copies import Copied

@@ -13,7 +13,7 @@ from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import Terminated, ending
 from synapse_stream.reporting.action import BaseAction, run_action
 from synapse_stream.reporting.context import RuntimeContext
-from tests.recording import RecordingLogger
+from tests.support.recording import RecordingLogger
 
 
 @pytest.fixture

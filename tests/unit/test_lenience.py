@@ -14,7 +14,7 @@ import synapse_stream
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.models import RunStatus
 from synapse_stream.reporting.context import RuntimeContext
-from tests.recording import RecordingLogger
+from tests.support.recording import RecordingLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

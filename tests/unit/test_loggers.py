@@ -10,7 +10,7 @@ from synapse_stream.errors import RunEnded
 from synapse_stream.loggers.endings import Terminated
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.reporting.context import RuntimeContext
-from tests.recording import BrokenLogger, RecordingLogger
+from tests.support.recording import BrokenLogger, RecordingLogger
 
 
 class DocumentedLogger:

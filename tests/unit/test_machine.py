@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.machine import needed
+from tests.support.machine import needed
 
 LACKING = "no such program: apt-get install it"
 

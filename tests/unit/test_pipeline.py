@@ -9,7 +9,7 @@ from synapse_stream.models import RunStatus
 from synapse_stream.reporting.action import BaseAction
 from synapse_stream.reporting.context import RuntimeContext
 from synapse_stream.reporting.pipeline import Pipeline
-from tests.recording import RecordingLogger
+from tests.support.recording import RecordingLogger
 
 
 class Size(BaseModel):

@@ -15,7 +15,7 @@ from synapse_stream.reporting.action import BaseAction
 from synapse_stream.reporting.opened import OpenRun
 from synapse_stream.reporting.run import check_job_id, make_job_id, open_run
 from synapse_stream.settings import Settings
-from tests.recording import RecordingLogger
+from tests.support.recording import RecordingLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.system.signals import on_signals
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from synapse_stream.reporting.context import RuntimeContext
-from tests.recording import Recorded, RecordingLogger
+from tests.support.recording import Recorded, RecordingLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

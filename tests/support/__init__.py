@@ -1,0 +1,1 @@
+"""What several suites share: servers, stores, recorded runs, and plugins that leave."""

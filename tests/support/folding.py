@@ -1,0 +1,154 @@
+"""Given events, when they are folded, then …: the words in which projections are specified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from consumers.folding.fold import JobFold, Parked
+from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.reading import run_state
+from synapse_stream.entries.batch import GENESIS, Batch
+from synapse_stream.entries.entry import RecordedBatch
+from tests.support.chains import Chain
+
+if TYPE_CHECKING:
+    from consumers.folding.port import JobView, MessageRow, Points
+    from synapse_stream.ports.views import Attempt, RunState, SeriesKey
+
+VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
+START = 1_763_880_000_000_000
+SECOND = 1_000_000
+
+T = TypeVar("T")
+
+
+def event(kind: str, **fields: Any) -> dict[str, Any]:
+    """Return an event; its number and time are added when it is said, unless it has them."""
+    at = fields.pop("at", None)
+    return (
+        {"type": kind, "v": 1} | ({} if at is None else {"time": START + int(at * SECOND)}) | fields
+    )
+
+
+def started(rank: int = 0, **fields: Any) -> dict[str, Any]:
+    process = {
+        "host": "node-1",
+        "pid": 4711,
+        "python": "3.13.0",
+        "sdk": {"synapse-stream": "0.1.0"},
+    }
+    return event("run_started", action="train", rank=rank, attempt=None, **process, **fields)
+
+
+def progress(
+    current: float, total: float = 100, step: str | None = None, **fields: Any
+) -> dict[str, Any]:
+    named = {} if step is None else {"step": step}
+    return event("progress", current=current, total=total, **named, **fields)
+
+
+def metrics(values: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return event("metrics", values=values, **fields)
+
+
+def message(content: str, level: str = "info", **fields: Any) -> dict[str, Any]:
+    return event("message", content=content, level=level, **fields)
+
+
+def ended(status: str | None = "completed", rank: int | None = 0, **fields: Any) -> dict[str, Any]:
+    return event("end", **{"status": status, "error": None, "result": None, "rank": rank} | fields)
+
+
+def lost(rank: int | None = 0, **fields: Any) -> dict[str, Any]:
+    gone = {"host": "node-1", "pid": 4711, "reason": "the process ended without ending its run"}
+    return event("producer_lost", rank=rank, **gone, **fields)
+
+
+def joined(parent: str | None = "p0", **fields: Any) -> dict[str, Any]:
+    return event("joined", parent=parent, host="node-1", pid=4712, **fields)
+
+
+def resumed(producer: str, last: int, rank: int | None = 0, **fields: Any) -> dict[str, Any]:
+    named = {"host": "node-1", "pid": 4711, "reason": "its name was taken"}
+    return event("resumed", producer=producer, last=last, rank=rank, **named, **fields)
+
+
+def child(producer: str) -> dict[str, Any]:
+    return {"producer": producer, "pid": 1}
+
+
+def asked(signal: str = "SIGTERM", **fields: Any) -> dict[str, Any]:
+    return event("terminating", signal=signal, **fields)
+
+
+class Scene:
+    """A job's stream, batch by batch, and what its projections make of it."""
+
+    def __init__(self) -> None:
+        self.entries: list[RecordedBatch] = []
+        self.parked: list[Parked] = []
+        self._chains: dict[str, Chain] = {}
+
+    def says(self, *events: dict[str, Any], by: str = "p0", ms: int | None = None) -> Scene:
+        """Append a batch of a producer."""
+        chain = self._chains.setdefault(by, Chain("job-1", by))
+        return self.appends(chain.add(*events), ms=ms)
+
+    def sends(self, data: bytes, count: int, by: str = "p0") -> Scene:
+        """Append a batch of these very bytes."""
+        chain = self._chains.setdefault(by, Chain("job-1", by))
+        return self.appends(chain.add_data(data, count))
+
+    def appends(self, batch: Batch, ms: int | None = None) -> Scene:
+        """Append a batch as it is, to an entry with the next id."""
+        self.entries.append(RecordedBatch(1000 + len(self.entries) if ms is None else ms, 0, batch))
+        return self
+
+    def repeats(self, number: int) -> Scene:
+        """Append the entry of this number once more, with a new id."""
+        return self.appends(self.batch(number))
+
+    def batch(self, number: int) -> Batch:
+        batch = self.entries[number].batch
+        assert batch is not None
+        return batch
+
+    def fold(self, view: type[JobView]) -> JobFold:
+        fold = JobFold(view, "job-1", None)
+        self.parked = [parked for entry in self.entries for parked in fold.apply(entry)]
+        return fold
+
+    @property
+    def state(self) -> RunState:
+        found = run_state("job-1", self.fold(RunStateView).document())
+        assert found is not None
+        return found
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.state.latest
+
+    @property
+    def points(self) -> dict[SeriesKey, Points]:
+        rows = self.fold(MetricHistoryView).rows()
+        assert isinstance(rows, dict)
+        return rows
+
+    @property
+    def rows(self) -> list[MessageRow]:
+        rows = self.fold(MessageFeedView).rows()
+        assert isinstance(rows, list)
+        return rows
+
+
+def scene(*events: dict[str, Any]) -> Scene:
+    """Begin a stream with one batch of one producer."""
+    return Scene().says(*events) if events else Scene()
+
+
+def loss_of_range(first: int, last: int, by: str = "p0") -> Batch:
+    """Return the batch that stands for numbers that are gone."""
+    line = b'{"seq":%d,"time":%d,"type":"loss","v":1,"counts":{},"first":%d,"last":%d}\n'
+    return Batch("job-1", by, first, last, GENESIS, line % (last, START, first, last))

@@ -1,0 +1,1 @@
+"""Real processes on a stage, what they report, and the audit of what is there in the end."""
