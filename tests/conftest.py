@@ -13,6 +13,7 @@ import pytest
 from synapse_stream.log.event_log import open_log
 from synapse_stream.settings import Settings
 from tests.support.homes import own_memory
+from tests.support.postgres import postgres, store_url
 from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synapse_stream.log.event_log import EventLog
+
+__all__ = ["postgres", "store_url"]
 
 # An example takes as long as the machine is busy: only a whole test has a time limit.
 hypothesis.settings.register_profile("patient", hypothesis.settings.default, deadline=None)

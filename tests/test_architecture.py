@@ -43,15 +43,21 @@ def committed_files() -> list[Path]:
     return [path for name in listing.stdout.splitlines() if (path := ROOT / name).is_file()]
 
 
-def imported_packages(path: Path) -> set[str]:
-    """Return the top-level names that a module imports, at its top or inside a function."""
+def imported(path: Path) -> set[str]:
+    """Return the modules that a module imports, at its top or inside a function."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return {name.partition(".")[0] for name in names}
+            is_folder = (ROOT / node.module.replace(".", "/")).is_dir()
+            names |= {f"{node.module}.{a.name}" if is_folder else node.module for a in node.names}
+    return names
+
+
+def imported_packages(path: Path) -> set[str]:
+    """Return the top-level names that a module imports."""
+    return {name.partition(".")[0] for name in imported(path)}
 
 
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
@@ -70,6 +76,17 @@ def test_every_room_stands_in_the_table_of_rooms(package: Path) -> None:
     rooms |= {path.name for path in package.glob("*.py") if path.name != "__init__.py"}
 
     assert {room for room in rooms if f"`{room}`" not in table} == set()
+
+
+def test_no_suite_imports_another() -> None:
+    """What several suites need stands in `tests/support`, which needs none of them."""
+    strangers = set()
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        suite = path.relative_to(ROOT / "tests").parts[0]
+        others = {name.split(".")[1] for name in imported(path) if name.startswith("tests.")}
+        strangers |= {(str(path.relative_to(ROOT)), other) for other in others - {suite, "support"}}
+
+    assert strangers == set()
 
 
 def test_only_the_log_speaks_redis() -> None:

@@ -9,35 +9,15 @@ import pytest
 from consumers.views.archive.reader import open_archive
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reading.job_reader import JobReader
-from synapse_stream.settings import Settings
-from tests.consumers.conftest import store_url
-from tests.support.archiving import Archiver
-from tests.support.postgres import postgres
+from tests.support.archiving import Archiver, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from consumers.views.archive.reader import StoredArchive
-    from tests.support.servers import TestServer
+    from synapse_stream.settings import Settings
 
-__all__ = ["postgres", "store_url"]
-
-
-@pytest.fixture
-def settings(
-    server: TestServer, namespace: str, tmp_path: Path, store_url: str | None
-) -> Iterator[Settings]:
-    """Name streams and a store that no other test uses."""
-    yield Settings(
-        redis_url=server.url,
-        namespace=namespace,
-        data_dir=tmp_path,
-        store_url=store_url,
-        partitions=2,
-    )
-    with server.client() as client:
-        client.flushall()
+__all__ = ["settings"]
 
 
 @pytest.fixture

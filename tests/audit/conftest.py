@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.log.feeds import FeedLog
-from tests.archive.conftest import postgres, settings, store_url
+from tests.support.archiving import settings
 from tests.support.tampering import Deployment
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.settings import Settings
 
-__all__ = ["postgres", "settings", "store_url"]
+__all__ = ["settings"]
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.settings import Settings
-from tests.support.postgres import postgres
 from tests.support.projecting import Consumers
 from tests.support.servers import wait_until
 from tests.support.tampering import Deployment, rechained
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
     from tests.support.chains import Chain
     from tests.support.servers import TestServer
-
-__all__ = ["postgres"]
 
 
 def private_key() -> SecretStr:

@@ -8,7 +8,6 @@ import pytest
 
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
-from tests.support.postgres import postgres
 from tests.support.scenes.stage import Stage
 
 if TYPE_CHECKING:
@@ -16,18 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.servers import TestServer
-
-__all__ = ["postgres"]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Name a store that no other test uses; None are the SQLite files of `data_dir`."""
-    if request.param == "sqlite":
-        yield None
-        return
-    with request.getfixturevalue("postgres").lend() as url:
-        yield url
 
 
 @pytest.fixture

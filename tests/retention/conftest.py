@@ -8,15 +8,12 @@ import pytest
 
 from consumers.store.store import open_store
 from synapse_stream.log.trimming import TrimLog
-from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store.store import Store
     from synapse_stream.settings import Settings
-
-__all__ = ["postgres"]
 
 SHORT = {"hot_seconds": 0, "rewind_seconds": 0.001, "partitions": 2}
 """What was read by all may go after a millisecond."""

@@ -10,7 +10,6 @@ from consumers.store.store import open_store
 from consumers.views.reader import open_views
 from synapse_stream.settings import Settings
 from tests.support.pgbouncer import pooler
-from tests.support.postgres import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from consumers.store.store import Store
     from consumers.views.reader import StoredViews
 
-__all__ = ["pooler", "postgres"]
+__all__ = ["pooler"]
 
 
 @pytest.fixture(params=["sqlite", "postgres", "pooler"])

@@ -4,19 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from consumers.projector.archiver import hold
 from consumers.store.store import open_store
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.position import BEGINNING
+from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from consumers.projector.partition import Held
     from synapse_stream.entries.batch import RawEntry
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
-    from synapse_stream.settings import Settings
+    from tests.support.servers import TestServer
 
 Key = tuple[int, int, bytes]
+
+
+@pytest.fixture
+def settings(
+    server: TestServer, namespace: str, tmp_path: Path, store_url: str | None
+) -> Iterator[Settings]:
+    """Name streams and a store that no other test uses."""
+    yield Settings(
+        redis_url=server.url,
+        namespace=namespace,
+        data_dir=tmp_path,
+        store_url=store_url,
+        partitions=2,
+    )
+    with server.client() as client:
+        client.flushall()
 
 
 class Archiver:

@@ -211,3 +211,13 @@ def postgres() -> Iterator[Databases]:
 def own_server() -> PostgresServer:
     """Return a server to be started; without its programs the test ends."""
     return PostgresServer(needed(find_programs(), NO_POSTGRES))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Name a store that no other test uses; None are the SQLite files of `data_dir`."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with request.getfixturevalue("postgres").lend() as url:
+        yield url

@@ -1,6 +1,7 @@
 """A plugin under test: a process of its own that reports until it is stopped, ended or killed.
 
-`python -m tests.support.scenes.plugin ROLE` with settings from the environment, as any plugin has them.
+`python -m tests.support.scenes.plugin ROLE` with settings from the environment, as any plugin has
+them.
 """
 
 from __future__ import annotations
