@@ -108,11 +108,13 @@ class StoredViews:
         step: str | None = None,
         rank: int | None = None,
         attempt: int | None = None,
+        only_latest: bool = False,
         after: SeriesKey | None = None,
         limit: int | None = None,
     ) -> list[SeriesSummary]:
         """Return the job's series that match, by key; None means all.
 
+        With `only_latest` those of several attempts are told of once, by the latest that has them.
         `after` is the last key of the page before.
         """
         wanted = {"name": name, "step": step, "rank": rank, "attempt": attempt}
@@ -120,7 +122,9 @@ class StoredViews:
             job_no = folds.number(connection, metrics.PROJECTION, job_id)
             filters = [series.c[key] == value for key, value in wanted.items() if value is not None]
             filters.append(series.c.job_no == job_no)
-            return histories.read_summaries(connection, filters, after, limit)
+            return histories.read_summaries(
+                connection, filters, after, limit, only_latest=only_latest
+            )
 
     def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
         """Return every point of a series up to and with `until`; an unknown series is empty."""

@@ -14,6 +14,7 @@ from tests.support.jobs import EPOCHS, HOSTILE
 
 if TYPE_CHECKING:
     import httpx
+    from fastapi import FastAPI
 
 TRAINED = "/api/jobs/trained/metrics"
 BAD = quote(HOSTILE, safe="")
@@ -70,6 +71,39 @@ def test_the_view_is_narrowed_and_its_axis_chosen(api: httpx.Client) -> None:
     assert by_index["buckets"]["last"] == [epoch / EPOCHS for epoch in range(1, 11)]
     assert by_time["buckets"]["start"][0] > 1_700_000_000_000_000
     assert (nothing["in_view"], nothing["count"]) == (0, EPOCHS)
+
+
+class Recording:
+    """Views that keep how many series are told of at a time."""
+
+    def __init__(self, views: Any) -> None:
+        self._views = views
+        self.told: list[int] = []
+
+    def series(self, *arguments: Any, **options: Any) -> Any:
+        found = self._views.series(*arguments, **options)
+        self.told.append(len(found))
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._views, name)
+
+
+def test_a_page_of_courses_sums_up_its_own_series_and_no_others(
+    api: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording(app.state.sources.views)
+    monkeypatch.setattr(app.state.sources, "views", recording)
+    names: list[str] = []
+    after = None
+    while not names or after:
+        asked = {"points": 2, **({"after": after} if after else {})}
+        answer = api.get(f"/api/jobs/{BAD}/metrics", params=asked).json()
+        names += [series["name"] for series in answer["series"]]
+        after = answer["next"]
+
+    assert len(names) == len(set(names)) == 502
+    assert recording.told == [101] * 5 + [2]
 
 
 def test_without_a_bound_every_point_comes_with_its_position(api: httpx.Client) -> None:

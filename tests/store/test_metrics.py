@@ -96,6 +96,29 @@ def test_series_are_chosen_by_name_step_rank_and_attempt(store: Store, views: St
     assert views.series("unknown") == []
 
 
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_series_of_several_attempts_can_be_told_of_once(
+    store: Store, views: StoredViews, limit: int
+) -> None:
+    committer = Committer(store, METRICS)
+    for number, names in enumerate((["a", "b", "c"], ["b", "c"], ["c"]), 1):
+        committer.commit({"job": [{"type": "run_started", "rank": 0, "attempt": number}]})
+        values = dict.fromkeys(names, 1)
+        committer.commit({"job": [metrics(step, **values) for step in (None, "s")]})
+
+    met: list[SeriesKey] = []
+    while page := views.series(
+        "job", only_latest=True, after=met[-1] if met else None, limit=limit
+    ):
+        met += [summary.key for summary in page]
+
+    assert met == [
+        SeriesKey(attempt, 0, step, name)
+        for attempt, name in ((1, "a"), (2, "b"), (3, "c"))
+        for step in (None, "s")
+    ]
+
+
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_series_are_listed_in_pages(store: Store, views: StoredViews, limit: int) -> None:
     """Keys sort as in Python: no step first, then by code points, upper case before lower."""

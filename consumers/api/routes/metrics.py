@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import orjson
@@ -20,7 +21,7 @@ from consumers.api.sources import Opened, Sources
 from synapse_stream.ports.views import Axis, SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from synapse_stream.entries.position import Position
     from synapse_stream.ports.views import SeriesSummary, Views
@@ -138,14 +139,13 @@ def show_metrics(
     """
     kind = choose(request, _KINDS)
     place = _position(sources.views, job_id)
-    found = _behind(_chosen(sources.views, job_id, wanted, attempt), _key("after", after))
+    found = _chosen(sources.views, job_id, wanted, attempt, _key("after", after))
     if kind != JSON:
-        keys = [one.key for one in found]
-        pieces = tables.pieces(sources.views, job_id, keys, view.until)
+        pieces = tables.pieces(sources.views, job_id, (one.key for one in found), view.until)
         if kind == CSV:
             return streamed(request, tables.as_csv(pieces), CSV, "metrics.csv")
         return streamed(request, tables.as_parquet(pieces), PARQUET, "metrics.parquet")
-    return _answer(request, sources, job_id, found, view, place)
+    return _answer(request, sources, job_id, list(islice(found, MOST_SERIES + 1)), view, place)
 
 
 def _answer(
@@ -212,24 +212,21 @@ def _next(found: Sequence[SeriesSummary], limit: int) -> str | None:
 
 
 def _chosen(
-    views: Views, job_id: str, wanted: Filter, attempt: str | None
-) -> Sequence[SeriesSummary]:
-    """Return the series that are asked for; of each its latest attempt, unless one is named."""
+    views: Views, job_id: str, wanted: Filter, attempt: str | None, after: SeriesKey | None
+) -> Iterator[SeriesSummary]:
+    """Yield the series behind `after`; of each its latest attempt, unless one is named."""
     number = None if attempt in {None, "all"} else int(attempt or 0)
-    found = views.series(job_id, **wanted._asdict(), attempt=number)
-    if attempt is not None:
-        return found
-    latest = {one.key[1:]: one for one in found}  # they come by attempt: the last one stays
-    return [one for one in found if latest[one.key[1:]] is one]
-
-
-def _behind(found: Sequence[SeriesSummary], after: SeriesKey | None) -> Sequence[SeriesSummary]:
-    """Return the series behind `after`, in the order in which they come."""
-    if after is None:
-        return found
-    place = _order(after)
-    return [one for one in found if _order(one.key) > place]
-
-
-def _order(key: SeriesKey) -> tuple[int, int, str, str]:
-    return (key.attempt, key.rank, key.step or "", key.name)
+    limit = MOST_SERIES + 1
+    while True:
+        found = views.series(
+            job_id,
+            **wanted._asdict(),
+            attempt=number,
+            only_latest=attempt is None,
+            after=after,
+            limit=limit,
+        )
+        yield from found
+        if len(found) < limit:
+            return
+        after = found[-1].key

@@ -37,11 +37,23 @@ def read_summaries(
     filters: Sequence[ColumnElement[bool]],
     after: SeriesKey | None,
     limit: int | None,
+    *,
+    only_latest: bool = False,
 ) -> list[SeriesSummary]:
-    """Return the series that match, in the order of their keys: the first ones behind `after`."""
-    listed = select(series).where(*filters).order_by(*_KEY).limit(limit)
+    """Return the series that match, in the order of their keys: the first ones behind `after`.
+
+    With `only_latest` of those that only differ in their attempt the latest.
+    """
+    found = select(series).where(*filters)
+    if only_latest:
+        latest = func.max(series.c.attempt).over(partition_by=_KEY[1:]).label("latest")
+        every = found.add_columns(latest).subquery()
+        found = select(every).where(every.c.attempt == every.c.latest)
+    chosen = found.subquery()
+    key = [chosen.c[column.name] for column in _KEY]
+    listed = select(chosen).order_by(*key).limit(limit)
     if after is not None:
-        listed = listed.where(tuple_(*_KEY) > tuple_(*after[:2], after.step or "", after.name))
+        listed = listed.where(tuple_(*key) > tuple_(*after[:2], after.step or "", after.name))
     page = listed.subquery()
     whole = (
         select(

@@ -66,11 +66,13 @@ class Views(Protocol):
         step: str | None = None,
         rank: int | None = None,
         attempt: int | None = None,
+        only_latest: bool = False,
         after: SeriesKey | None = None,
         limit: int | None = None,
     ) -> Sequence[SeriesSummary]:
         """Return the job's series that match, by key; None means all.
 
+        With `only_latest` those of several attempts are told of once, by the latest that has them.
         `after` is the last key of the page before.
         """
 
