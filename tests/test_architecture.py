@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -60,6 +62,15 @@ def imported_packages(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imported(path)}
 
 
+def is_there(name: str) -> bool:
+    """Tell whether there is a module of this name, or something of this name in a module."""
+    home, _, last = name.rpartition(".")
+    try:
+        return find_spec(name) is not None or hasattr(import_module(home), last)
+    except ModuleNotFoundError:
+        return bool(home) and is_there(home) and hasattr(import_module(home), last)
+
+
 def test_no_module_is_longer_than_a_reader_can_hold() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
 
@@ -67,15 +78,38 @@ def test_no_module_is_longer_than_a_reader_can_hold() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
-def test_every_room_stands_in_the_table_of_rooms(package: Path) -> None:
+def test_the_map_has_every_room_and_no_other(package: Path) -> None:
     document = (ROOT / "docs" / "architecture.md").read_text()
     start = document.index("\n## Rooms")
     tables = document[start : document.index("\n## ", start + 1)].split("`consumers/` imports")
     table = tables[PACKAGES.index(package)].replace("`consumers/", "`")
+    named = set(re.findall(r"`((?:\w+/)+|\w+\.py)`", "".join(re.findall(r"\n\|([^|]*)\|", table))))
     rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
     rooms |= {path.name for path in package.glob("*.py") if path.name != "__init__.py"}
+    inner = {path.parent.name for path in package.glob("*/*/**/__init__.py")}
 
-    assert {room for room in rooms if f"`{room}`" not in table} == set()
+    assert rooms - named == set()
+    assert {name for name in named if not (package / name).exists()} == set()
+    assert {room for room in inner if f"{room}/`" not in table and f"`{room}" not in table} == set()
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*.md"])
+def test_whatever_the_docs_point_to_is_there(name: str) -> None:
+    """A file by the end of its path, a module or what is in it by its full name."""
+    files = [f"/{path.relative_to(ROOT)}" for path in committed_files()]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    missing = []
+    for document in sorted(ROOT.glob(name)):
+        text = document.read_text()
+        paths = re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|lua|js))`", text)
+        modules = re.findall(r"`((?:synapse_stream|consumers)(?:\.\w+)+)`", text)
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+        lost = {path for path in paths if not any(file.endswith(f"/{path}") for file in files)}
+        lost |= {one for one in set(modules) - set(project["entry-points"]) if not is_there(one)}
+        lost |= {link for link in links if not (document.parent / link).exists()}
+        missing += [f"{document.name}: {one}" for one in sorted(lost)]
+
+    assert missing == []
 
 
 def test_no_suite_imports_another() -> None:
