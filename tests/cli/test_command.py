@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.log.event_log import EventLog
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 
 COMMANDS: Any = get_command(app)

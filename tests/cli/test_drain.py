@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
     from tests.support.servers import TestServer
 
 STARTED = {"type": "run_started", "host": "h", "pid": 1, "rank": 2}

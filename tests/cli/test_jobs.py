@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 HOSTILE = "\x1b]0;title\x07[bold]train[/bold]\x1b[31m\ncount"
 STARTED = {"type": "run_started", "rank": 0, "action": "train", "params": {"epochs": 3}}

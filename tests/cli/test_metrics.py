@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 STARTED = {"type": "run_started", "rank": 0}
 

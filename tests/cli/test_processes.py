@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 
 def test_show_says_what_must_be_known_of_a_run(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 HELLO = {"type": "message", "content": "hello", "level": "info"}
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
-    from tests.cli.conftest import Said
+    from tests.support.commands import Said
 
 BELL = "\x1b]0;title\x07"
 TIME = 1_763_880_000_000_000
