@@ -16,7 +16,7 @@ from consumers.api.routes.session import hand_over, opened
 
 router = APIRouter(include_in_schema=False)
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parents[1] / "page"
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _TYPES = {
