@@ -36,12 +36,16 @@ class LogUnavailable(SynapseStreamError, ConnectionError):
     Attributes:
         reason: what is wrong, the same whichever command it came to light with.
         is_refusal: the server answered, and refused this command; others it may take.
+        retry_after: seconds that it asks to wait, as it takes too much already; 0 when it does not.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, is_refusal: bool = False) -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, is_refusal: bool = False, retry_after: float = 0.0
+    ) -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason = reason
         self.is_refusal = is_refusal
+        self.retry_after = retry_after
 
 
 class RunEnded(SynapseStreamError, RuntimeError):

@@ -55,7 +55,8 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
             redis_url=server.url, namespace=namespace, data_dir=tmp_path, memory_dir=memory
         )
     known = re.compile(
-        rf"{namespace}:(config|retired|\{{\d+\.\w{{4}}\}}:(feed|trimmed|(job|producers):.+))"
+        rf"{namespace}:(config|retired|revoked"
+        r"|\{\d+\.\w{4}\}:(feed|trimmed|(job|producers):.+))"
     )
     with server.client() as client:
         written = [key.decode() for key in client.scan_iter(count=1000)]

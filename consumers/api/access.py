@@ -9,22 +9,23 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Self
 
-from fastapi import Depends, Request
 from pydantic import TypeAdapter, ValidationError
 
-from consumers.api import parameters
 from consumers.api.ended import EndedSessions
-from consumers.api.problems import not_found
-from consumers.api.tokens import Caller, Role, Token, local_token, own_key
+from consumers.api.signed import SignedTokens
+from consumers.api.tokens import Caller, Token, caller_of, local_token
 from synapse_stream.errors import ConfigError
+from synapse_stream.remote.secret import own_secret, read_setting, secret_of
+from synapse_stream.remote.tokens import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from synapse_stream.remote.tokens import Claims
     from synapse_stream.settings import Settings
 
 COOKIE = "synapse_stream_session"
@@ -45,17 +46,23 @@ class Access:
         *,
         key: Callable[[], bytes] | None = None,
         ended: EndedSessions | None = None,
+        signed: SignedTokens | None = None,
         is_local: bool = False,
     ) -> None:
-        """Know `tokens`.
+        """Know `tokens`, and those that are signed.
 
         Args:
-            tokens: of all callers.
+            tokens: of all callers that are listed.
             key: returns what only this deployment knows; else it is this process that does.
             ended: sessions that were signed out.
+            signed: knows tokens that are signed; None: there are none.
             is_local: True when the token is one that was made for this machine.
         """
         self._tokens = tokens
+        self.signed = signed
+        """Those that are signed, if there can be any."""
+        self.is_revoked: Callable[[str], bool] = lambda _: False
+        """Tells by its id whether a token counts no more; that of a listed one is its name."""
         self._make_key = key or (lambda: secrets.token_bytes(32))
         self._key: bytes | None = None
         self._ended = ended or EndedSessions(None)
@@ -69,9 +76,7 @@ class Access:
             ConfigError: they are not as they must be; the message shows none of them.
         """
         given = settings.api_tokens
-        text = given.get_secret_value() if given else "[]"
-        if text.startswith("@"):
-            text = _read(Path(text[1:]))
+        text = read_setting(_VARIABLE, given.get_secret_value()) if given else "[]"
         try:
             tokens = _TOKENS.validate_json(text)
         except ValidationError as error:
@@ -83,8 +88,13 @@ class Access:
                 msg = f"{_VARIABLE} is not allowed: two tokens have the same name or secret"
                 raise ConfigError(msg)
         home = settings.data_dir
-        ended = EndedSessions(home / "api.ended") if tokens else None
-        return cls(tokens, key=lambda: own_key(home / "api.key"), ended=ended)
+        is_closed = tokens or settings.token_secret
+        return cls(
+            tokens,
+            key=lambda: own_secret(home / "api.key").encode(),
+            ended=EndedSessions(home / "api.ended") if is_closed else None,
+            signed=SignedTokens(secret_of(settings)) if is_closed else None,
+        )
 
     @classmethod
     def of_this_machine(cls, settings: Settings) -> Self:
@@ -95,7 +105,7 @@ class Access:
         """
         token = local_token(settings.token_file)
         ended = EndedSessions(settings.data_dir / "api.ended")
-        return cls([token], ended=ended, is_local=True)
+        return cls([token], ended=ended, signed=SignedTokens(secret_of(settings)), is_local=True)
 
     @property
     def whence(self) -> str:
@@ -107,28 +117,32 @@ class Access:
     @property
     def demands_token(self) -> bool:
         """True when callers must prove who they are."""
-        return bool(self._tokens)
+        return bool(self._tokens or self.signed)
 
     def by_token(self, token: str) -> Caller | None:
-        """Return whose token it is, unless it has expired."""
+        """Return whose token it is, unless it is over."""
         found = self._find(token)
-        return None if found is None else found.caller
+        if found is not None:
+            return found.caller
+        claims = self._claims(token)
+        return None if claims is None or self._over(claims) else caller_of(claims)
+
+    def why_over(self, token: str) -> str | None:
+        """Say of a token that was one why it is none any more; None if it never was."""
+        claims = self._claims(token)
+        return None if claims is None else self._over(claims)
 
     def by_session(self, session: str) -> Caller | None:
         """Return whose session it is, unless it has ended or its token is no longer one."""
-        name, until, *_ = [*session.split("."), ""]
-        found = None
-        for each in self._tokens:
-            expected = self._sign(each, session) if each.name == name else ""
-            if hmac.compare_digest(expected.encode(), session.encode(errors="replace")):
-                found = each
-        if found is None or found.is_over or not until.isdecimal() or time.time() >= int(until):
-            return None
-        return None if self._ended.has(session) else found.caller
+        is_signed = self._claims(session) is not None
+        found = self.by_token(session) if is_signed else self._by_listed(session)
+        return None if self._ended.has(session) else found
 
     def open_session(self, token: str) -> str | None:
         """Return what a browser proves itself by for 12 hours; None when it is nobody's token."""
-        found = self._find(token)
+        found, claims = self._find(token), self._claims(token)
+        if self.signed and claims and not self._over(claims):
+            return self.signed.session(claims, SESSION_SECONDS)
         if found is None:
             return None
         until = int(time.time()) + SESSION_SECONDS
@@ -137,7 +151,8 @@ class Access:
     def end_session(self, session: str) -> None:
         """Have a session be none any more."""
         if self.by_session(session) is not None:
-            self._ended.add(session, int(session.split(".")[1]))
+            claims = self._claims(session)
+            self._ended.add(session, claims.expires if claims else int(session.split(".")[1]))
 
     def checking(self, authorization: str | None, session: str | None) -> Callable[[], bool]:
         """Return what tells whether a caller that was known is one still."""
@@ -148,12 +163,39 @@ class Access:
             return lambda: self.by_token(token) is not None
         return lambda: session is not None and self.by_session(session) is not None
 
+    def _by_listed(self, session: str) -> Caller | None:
+        """Return whose session it is that was opened with a token of the list."""
+        name, until, *_ = [*session.split("."), ""]
+        if not until.isdecimal() or time.time() >= int(until):
+            return None
+        found = None
+        for each in self._tokens:
+            expected = self._sign(each, session) if each.name == name else ""
+            if hmac.compare_digest(expected.encode(), session.encode(errors="replace")):
+                found = each
+        return found.caller if found is not None and self._counts(found) else None
+
     def _find(self, token: str) -> Token | None:
         given, found = sha256(token.encode(errors="replace")).digest(), None
         for each in self._tokens:
-            if hmac.compare_digest(each.digest, given) and not each.is_over:
+            if hmac.compare_digest(each.digest, given) and self._counts(each):
                 found = each
         return found
+
+    def _counts(self, token: Token) -> bool:
+        return not (token.is_over or self.is_revoked(token.name))
+
+    def _claims(self, token: str) -> Claims | None:
+        return self.signed.read(token) if self.signed else None
+
+    def _over(self, claims: Claims) -> str | None:
+        """Return why a signed token counts no more."""
+        if self.is_revoked(claims.id):
+            return f"the token {claims.name} ({claims.id}) was revoked"
+        if claims.expires <= time.time():
+            when = datetime.fromtimestamp(claims.expires, UTC)
+            return f"the token {claims.name} ({claims.id}) expired at {when:%Y-%m-%dT%H:%M:%SZ}"
+        return None
 
     def _sign(self, token: Token, session: str) -> str:
         """Return a session as it must be, by its first parts: so nobody has to keep it."""
@@ -164,36 +206,5 @@ class Access:
         return f"{said}.{signed.hexdigest()}"
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.expanduser().read_text("utf-8")
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        msg = f"{_VARIABLE} names the file {path}, which cannot be read: {error}"
-        raise ConfigError(msg) from error
-
-
 def _place(parts: tuple[int | str, ...]) -> str:
     return ".".join(map(str, parts)) or "the whole"
-
-
-def caller_of(request: Request) -> Caller:
-    """Return who asks."""
-    found: Caller = request.state.caller
-    return found
-
-
-Asking = Annotated[Caller, Depends(caller_of)]
-
-
-def visible(job_id: parameters.JobId, caller: Asking) -> str:
-    """Return the job's id if the caller may know of it.
-
-    Raises:
-        Problem: it may not; the answer is that of a job that is not known.
-    """
-    if not caller.sees(job_id):
-        raise not_found(job_id)
-    return job_id
-
-
-VisibleJob = Annotated[str, Depends(visible)]

@@ -12,10 +12,23 @@ from starlette.concurrency import run_in_threadpool
 
 from consumers.api import description, live, problems
 from consumers.api.access import Access
+from consumers.api.finished import Finished
 from consumers.api.guard import Guard
 from consumers.api.live import Hub
+from consumers.api.meters import Meters
 from consumers.api.outlet import Outlet
-from consumers.api.routes import events, files, jobs, messages, metrics, session, telemetry
+from consumers.api.revoked import Revoked
+from consumers.api.routes import (
+    append,
+    events,
+    files,
+    jobs,
+    messages,
+    metrics,
+    session,
+    telemetry,
+    tokens,
+)
 from consumers.api.routes.telemetry import Telemetry, Timed
 from consumers.api.shares import Shared, Shares
 from consumers.api.sources import Sources
@@ -28,7 +41,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 
-_THREADS = 24
+_THREADS = 32
 """More than all lanes take, so that health and numbers never wait for a thread."""
 
 
@@ -39,15 +52,19 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
         ConfigError: a URL or the tokens are wrong, or what serves a URL is not installed.
     """
     access = access or Access.load(settings)
-    strangers = Strangers()
     sources = Sources(settings)
     hub = Hub(sources)
+    revoked = Revoked(sources.log)
+    access.is_revoked = lambda token_id: token_id in revoked.ids
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = _THREADS
         await hub.start()
+        if access.demands_token:
+            await revoked.start()
         yield
+        await revoked.stop()
         await hub.stop()
         await run_in_threadpool(sources.close)
 
@@ -60,20 +77,36 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.access = access
-    app.state.strangers = strangers
+    app.state.strangers = Strangers()
     app.state.sources = sources
     app.state.hub = hub
+    app.state.revoked = revoked
+    app.state.meters = Meters()
     app.state.shares = Shares()
     app.state.telemetry = Telemetry(sources)
     app.state.telemetry.live_clients.set_function(lambda: hub.clients)
     problems.install(app)
-    for module in (live, jobs, metrics, messages, events, session, telemetry, files):
+    asked = (live, jobs, metrics, messages, events, append, tokens, session, telemetry, files)
+    for module in asked:
         app.include_router(module.router)
     description.install(app)
-    app.add_middleware(Shared, shares=app.state.shares)
+    _put_guards(app, settings)
+    return app
+
+
+def _put_guards(app: FastAPI, settings: Settings) -> None:
+    """Have every request pass what it must pass; the last one here is the first."""
+    state = app.state
+    app.add_middleware(Shared, shares=state.shares)
     app.add_middleware(Outlet)
-    app.add_middleware(Timed, telemetry=app.state.telemetry)
-    app.add_middleware(Guard, access=access, strangers=strangers, origins=settings.api_origins)
+    app.add_middleware(Timed, telemetry=state.telemetry)
+    app.add_middleware(
+        Guard,
+        access=state.access,
+        finished=Finished(state.sources),
+        strangers=state.strangers,
+        origins=settings.api_origins,
+    )
     if settings.api_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -82,4 +115,3 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
             allow_methods=["GET", "HEAD"],
             expose_headers=["ETag", "Retry-After", "Content-Disposition"],
         )
-    return app

@@ -29,10 +29,15 @@ _EVERYWHERE = {
     "503": "Store or server is away, or a setting is wrong",
 }
 _GONE = ("410", "What is asked for was trimmed from the stream, and no archive has it")
+_NOT_YOURS = ("403", "The token may not do this, or not to this job")
 _SOMEWHERE = {
-    "/api/jobs/{job}": _GONE,
-    "/api/jobs/{job}/events": _GONE,
-    "/api/jobs/{job}/messages": ("403", "Dev events are for developers"),
+    "/api/jobs/{job}": [_GONE],
+    "/api/jobs/{job}/events": [_GONE],
+    "/api/jobs/{job}/append": [
+        ("415", "The body is compressed otherwise than by zstd"),
+        ("429", "The token sends too much, or too many wait; `Retry-After` says for how long"),
+    ],
+    "/api/tokens": [("409", "This API asks nobody for a token")],
 }
 _FOR_ALL = ("/api/session", "/healthz", "/readyz")
 _SECURITY = {
@@ -130,12 +135,12 @@ def _problems(path: str, method: str, answers: dict[str, Any]) -> Iterator[tuple
         yield "401", "A token is needed"
     if "{job}" in path:
         yield "404", "The job is not known"
-    if path in _SOMEWHERE:
-        yield _SOMEWHERE[path]
+        yield _NOT_YOURS
+    yield from _SOMEWHERE.get(path, ())
     if len(answers["200"].get("content", {})) > 1:
         yield "406", "None of the media types asked for can be given"
     if method != "get":
-        yield "403", "The token is nobody's, or the request is another site's"
+        yield "403", "The token may not do this, or the request is another site's"
         yield "413", "The body is too large"
     if method == "post":
         yield "400", "The body cannot be read"

@@ -15,17 +15,20 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from consumers.api.access import ANYONE_HERE, COOKIE
 from consumers.api.problems import Problem
+from synapse_stream.entries.limits import LARGEST_DATA_BYTES
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from consumers.api.access import Access
+    from consumers.api.finished import Finished
     from consumers.api.strangers import Strangers
     from consumers.api.tokens import Caller
 
 LONGEST_URL = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 16 * 1024
+_LARGER = (("/append", LARGEST_DATA_BYTES), ("/api/heads", 512 * 1024))
 
 _PRIVATE = ("/api/", "/metrics")
 _FOR_ALL = "/api/session"
@@ -51,10 +54,16 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, access: Access, strangers: Strangers, origins: str | None
+        self,
+        app: ASGIApp,
+        access: Access,
+        finished: Finished,
+        strangers: Strangers,
+        origins: str | None,
     ) -> None:
         self._app = app
         self._access = access
+        self._finished = finished
         self._strangers = strangers
         self._origins = frozenset((origins or "").split(",")) - {""}
 
@@ -69,19 +78,21 @@ class Guard:
         scope = {**scope, "path": path, "method": _routed_method(scope["method"], path)}
         headers = Headers(scope=scope)
         try:
-            self._check(scope, headers)
+            self._check(scope, headers, path)
             caller, session = self._identify(headers)
-            if caller is None and path.startswith(_PRIVATE) and path != _FOR_ALL:
-                if headers.get("authorization"):
+            over = await self._finished.why_over(caller) if caller else self._why_over(headers)
+            is_known = caller is not None and over is None
+            if not is_known and path.startswith(_PRIVATE) and path != _FOR_ALL:
+                if over is None and headers.get("authorization"):
                     await self._strangers.slow(address_of(scope))
-                raise self._unknown(headers)
+                raise self._unknown(headers, over)
         except Problem as problem:
             await problem.response(path[:LONGEST_URL])(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "caller": caller, "session": session}
-        await self._app(scope, _limited(receive), send)
+        await self._app(scope, _limited(receive, _largest_body(path)), send)
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
+    def _check(self, scope: Scope, headers: Headers, path: str) -> None:
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
             detail = f"the address is longer than {LONGEST_URL} bytes"
             raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, detail, allowed={"bytes": LONGEST_URL})
@@ -90,8 +101,9 @@ class Guard:
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise Problem(status, detail, allowed={"bytes": LARGEST_HEADERS})
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > LARGEST_BODY:
-            raise _too_large()
+        largest = _largest_body(path)
+        if not length.isdecimal() or int(length) > largest:
+            raise _too_large(largest)
         is_open = self._access.is_local or not self._access.demands_token
         if is_open and _host_name(headers) not in _HERE:
             detail = (
@@ -111,10 +123,16 @@ class Guard:
         session = _session(headers)
         return (None, None) if session is None else (self._access.by_session(session), session)
 
-    def _unknown(self, headers: Headers) -> Problem:
-        """Say whether a token is missing or wrong, and where there is one."""
+    def _why_over(self, headers: Headers) -> str | None:
+        """Say of a token that once was one why it is none any more."""
+        return self._access.why_over(headers.get("authorization", "").partition(" ")[2].strip())
+
+    def _unknown(self, headers: Headers, over: str | None) -> Problem:
+        """Say whether a token is missing, wrong or over, and where there is one."""
         detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
-        if headers.get("authorization"):
+        if over is not None:
+            detail = over
+        elif headers.get("authorization"):
             detail = "this is nobody's token, or it is over"
         challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
         detail = f"{detail}; {self._access.whence}"
@@ -152,7 +170,11 @@ def _host_name(headers: Headers) -> str:
     return host.rpartition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
-def _limited(receive: Receive) -> Receive:
+def _largest_body(path: str) -> int:
+    return next((size for end, size in _LARGER if path.endswith(end)), LARGEST_BODY)
+
+
+def _limited(receive: Receive, largest: int) -> Receive:
     """Count the body, which may come without saying how long it is."""
     taken = 0
 
@@ -160,17 +182,17 @@ def _limited(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > LARGEST_BODY:
-            raise _too_large()
+        if taken > largest:
+            raise _too_large(largest)
         return message
 
     return receive_some
 
 
-def _too_large() -> Problem:
-    detail = f"the body is larger than {LARGEST_BODY} bytes"
+def _too_large(largest: int) -> Problem:
+    detail = f"the body is larger than {largest} bytes"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    return Problem(status, detail, allowed={"bytes": LARGEST_BODY})
+    return Problem(status, detail, allowed={"bytes": largest})
 
 
 async def _send_secured(send: Send, message: Message, *, is_shared: bool) -> None:

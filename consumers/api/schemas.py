@@ -142,6 +142,66 @@ class EventsAnswer(Answer):
     """To be given as `after` for the next page, which may be an empty one; null at the end."""
 
 
+class Deployment(Shape):
+    """What deployment this is."""
+
+    id: str | None
+    now_ms: Millis
+
+
+class Head(Shape):
+    """How far a producer has come."""
+
+    outcome: Literal["appended", "known", "gap"]
+    last: int
+    """Its last number there, -1 if none."""
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """The chain hash there; 64 zeros if there is none."""
+
+
+class Appended(Head):
+    """What became of a batch, and what there is of its producer."""
+
+
+class Heads(Shape):
+    """How far producers have come."""
+
+    heads: list[Head]
+
+
+class Written(Shape):
+    """A batch without its lines."""
+
+    first: int
+    last: int
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    is_last_word: bool
+    """True when its producer says no more behind it."""
+
+
+class WrittenAnswer(Shape):
+    """A page of a producer's batches."""
+
+    batches: list[Written]
+    next: int | None
+
+
+class Issued(Shape):
+    """A token that was made."""
+
+    token: str
+    id: str
+    """By which it is revoked."""
+    expires: int
+    """In seconds since the epoch."""
+
+
+class Revoked(Shape):
+    """A token that counts no more."""
+
+    id: str
+
+
 class SessionAnswer(Shape):
     """Who asks."""
 

@@ -21,20 +21,27 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEAVY_PLACES, _LIGHT_PLACES = 3, 8
+_HEAVY_PLACES, _LIGHT_PLACES, _APPENDING_PLACES = 3, 8, 8
+_MOST_APPENDS_WAITING = 100
 _MOST_WAITING = 1_000
 _WAIT_SECONDS = 60.0
 _RETRY = {"Retry-After": "2"}
 _HEAVY = ("/metrics", "/events", "/messages", "/series")
-_OTHERS = ("/live", "/session")
+_OTHERS = ("/live", "/session", "/append")
 _HEAVY_PARAMETERS = frozenset({"at", "q"})
 
 
 class Lane:
     """Places that clients take in turns."""
 
-    def __init__(self, places: int, *, most_waiting: int = _MOST_WAITING) -> None:
-        """Have `places`; one client gets all but one of them, and so many of its questions wait."""
+    def __init__(
+        self, places: int, *, most_waiting: int = _MOST_WAITING, seconds: float = _WAIT_SECONDS
+    ) -> None:
+        """Have `places`; one client gets all but one of them, and so many of its questions wait.
+
+        None waits longer than `seconds`.
+        """
+        self._seconds = seconds
         self._free = places
         self._most_of_one = max(1, places - 1)
         self._most_waiting = most_waiting
@@ -68,12 +75,12 @@ class Lane:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(turn)
         try:
-            async with asyncio.timeout(_WAIT_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 await turn
         except BaseException as error:
             self._leave(client, turn)
             if isinstance(error, TimeoutError):
-                detail = f"this was not begun within {_WAIT_SECONDS:g} s: others are worked on"
+                detail = f"this was not begun within {self._seconds:g} s: others are worked on"
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY) from None
             raise
 
@@ -120,6 +127,8 @@ class Shares:
     def __init__(self) -> None:
         self.heavy = Lane(_HEAVY_PLACES)
         self.light = Lane(_LIGHT_PLACES)
+        # a shipper that hears nothing for some seconds asks again
+        self.appending = Lane(_APPENDING_PLACES, most_waiting=_MOST_APPENDS_WAITING, seconds=2.0)
 
     def lane_of(self, scope: Scope) -> Lane:
         """Return where a question is worked on."""

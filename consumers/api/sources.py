@@ -14,7 +14,7 @@ from consumers.views.archive.reader import StoredArchive
 from consumers.views.history import History
 from consumers.views.reader import StoredViews
 from consumers.views.run_state.mark_table import StoredMarks
-from synapse_stream.log.feeds import FeedLog
+from synapse_stream.log.revoking import RevokingLog
 from synapse_stream.log.server_clock import ServerClock
 from synapse_stream.reading.job_reader import JobReader
 
@@ -42,7 +42,7 @@ class Sources:
         self.views: Views = StoredViews(databases)
         self.store = Store(databases)
         self.archive = StoredArchive(databases)
-        self.log = FeedLog.open(settings)
+        self.log = RevokingLog.open(settings)
         self.reader = JobReader(self.log, lambda: self.archive)
         self.history = History(self.log, lambda: self.archive, StoredMarks(databases))
         self.clock = ServerClock(self.log, tell=self._tell_of_clock)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 import time
-from contextlib import suppress
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from math import log2
-from stat import S_IMODE, S_ISREG
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from synapse_stream.errors import ConfigError
-from synapse_stream.system.private import make_folder
+from synapse_stream.remote.secret import read_private, write_private
+from synapse_stream.remote.tokens import Claims, Role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,30 +26,44 @@ _CLASSES = ((str.islower, 26), (str.isupper, 26), (str.isdecimal, 10))
 _OTHERS = 33
 _LOCAL_SECONDS = 30 * 24 * 3600
 _TOKEN_BYTES = 32
-_PRIVATE = 0o600
 
 
-class Role(StrEnum):
-    """What a caller may do; each may what those before it may."""
+class Limits(NamedTuple):
+    """How much a caller may append, so that one does not take the room of all."""
 
-    VIEWER = "viewer"
-    DEVELOPER = "developer"
-    """Sees dev events and log entries, too."""
-    OPERATOR = "operator"
+    bytes_per_second: int = 32 * 1024 * 1024
+    """Of lines as they are sent, compressed or not."""
+    open_jobs: int = 1_000
+    """To how many jobs within a minute."""
 
 
 class Caller(NamedTuple):
     """Who asks."""
 
     name: str
-    role: Role
+    role: Role | None
+    """None may read nothing."""
     jobs: str | None = None
-    """Pattern of the jobs that it may see, as in `team-a-*`; None means all."""
+    """Pattern of the jobs that it may know of, as in `team-a-*`; None means all."""
+    append: bool = False
+    limits: Limits = Limits()
+    claims: Claims | None = None
+    """What it proved itself by, if that was signed."""
 
     @property
     def is_developer(self) -> bool:
         """True when it sees what is meant for developers."""
-        return self.role is not Role.VIEWER
+        return self.role in {Role.DEVELOPER, Role.OPERATOR}
+
+    @property
+    def is_operator(self) -> bool:
+        """True when it may do everything, to the jobs that it sees."""
+        return self.role is Role.OPERATOR
+
+    @property
+    def may_append(self) -> bool:
+        """True when it may append to the jobs that it knows of."""
+        return self.append or self.is_operator
 
     def sees(self, job_id: str) -> bool:
         """Tell whether it may know of a job."""
@@ -66,12 +76,16 @@ class Token(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    role: Role
+    role: Role | None = None
+    """None reads nothing."""
+    append: bool = False
     token: SecretStr | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """Of the token, in hex: what lies here is of no use to who reads it."""
     jobs: Annotated[str, Field(min_length=1)] | None = None
     expires: AwareDatetime | None = None
+    bytes_per_second: Annotated[int, Field(ge=1)] = Limits().bytes_per_second
+    open_jobs: Annotated[int, Field(ge=1)] = Limits().open_jobs
 
     @model_validator(mode="after")
     def _is_one_and_strong(self) -> Self:
@@ -81,12 +95,16 @@ class Token(BaseModel):
         if self.token is not None and bits_of(self.token.get_secret_value()) < LEAST_BITS:
             msg = f"the token has less than {LEAST_BITS} bits; `openssl rand -hex 16` makes one"
             raise ValueError(msg)
+        if self.role is None and not self.append:
+            msg = "it may do nothing: it needs a `role`, or `append`"
+            raise ValueError(msg)
         return self
 
     @property
     def caller(self) -> Caller:
         """Who it is."""
-        return Caller(self.name, self.role, self.jobs)
+        limits = Limits(self.bytes_per_second, self.open_jobs)
+        return Caller(self.name, self.role, self.jobs, self.append, limits)
 
     @property
     def is_over(self) -> bool:
@@ -105,6 +123,15 @@ class Token(BaseModel):
         if self.token is None:
             return hmac.digest(own, self.digest, "sha256")
         return self.token.get_secret_value().encode()
+
+
+def caller_of(claims: Claims) -> Caller:
+    """Return whose a signed token is."""
+    usual = Limits()
+    limits = Limits(
+        claims.bytes_per_second or usual.bytes_per_second, claims.open_jobs or usual.open_jobs
+    )
+    return Caller(claims.name, claims.role, claims.jobs, claims.append, limits, claims)
 
 
 def bits_of(token: str) -> float:
@@ -128,45 +155,5 @@ def local_token(file: Path) -> Token:
     found = read_private(file, _LOCAL_SECONDS)
     if found is None or bits_of(found) < LEAST_BITS:
         found = secrets.token_urlsafe(_TOKEN_BYTES)
-        _write(file, found)
+        write_private(file, found)
     return Token(name="local", role=Role.OPERATOR, token=SecretStr(found))
-
-
-def own_key(file: Path) -> bytes:
-    """Return what only this deployment knows; without a place to keep it, for this process."""
-    found = read_private(file)
-    if found is None:
-        found = secrets.token_hex(_TOKEN_BYTES)
-        with suppress(ConfigError):
-            _write(file, found)
-    return found.encode()
-
-
-def read_private(file: Path, seconds: float | None = None) -> str | None:
-    """Return what a file of ours holds; None if others may read it, or it is older than that."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as opened:
-        found = os.fstat(descriptor)
-        is_ours = S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
-        is_private = not S_IMODE(found.st_mode) & ~_PRIVATE
-        is_fresh = seconds is None or time.time() - found.st_mtime < seconds
-        if not (is_ours and is_private and is_fresh):
-            return None
-        return opened.read(4_096).decode(errors="replace").strip() or None
-
-
-def _write(file: Path, text: str) -> None:
-    part = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-    try:
-        make_folder(file.parent)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(f"{text}\n")
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        msg = f"{file} cannot be written: {error}; --no-token does without it"
-        raise ConfigError(msg) from error

@@ -15,6 +15,7 @@ from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
 from synapse_stream.cli.operate.lag import lag
 from synapse_stream.cli.operate.rebuild import rebuild
+from synapse_stream.cli.operate.token import token
 from synapse_stream.cli.operate.trim import trim
 from synapse_stream.cli.operate.up import up
 from synapse_stream.cli.read.events import events
@@ -48,7 +49,14 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "events": events,
     },
     "Keep": {"replay": replay, "verify": verify, "export": export, "import": import_},
-    "Operate": {"doctor": doctor, "lag": lag, "drain": drain, "trim": trim, "rebuild": rebuild},
+    "Operate": {
+        "doctor": doctor,
+        "lag": lag,
+        "drain": drain,
+        "trim": trim,
+        "rebuild": rebuild,
+        "token": token,
+    },
 }
 # What people type who have not read this.
 _ALSO: dict[str, Callable[..., Any]] = {"ls": jobs, "logs": messages}

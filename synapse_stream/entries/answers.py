@@ -49,3 +49,13 @@ class TrimCount(NamedTuple):
             self.dropped + more.dropped,
             more.is_done,
         )
+
+
+class Written(NamedTuple):
+    """A batch that a stream has, without its lines."""
+
+    first: int
+    last: int
+    hash: bytes
+    is_last_word: bool
+    """True when it ends with an event behind which its producer says no more."""

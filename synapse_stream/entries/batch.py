@@ -15,6 +15,7 @@ entry is judged by its own numbers before it is unpacked: see `limits`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,6 +44,9 @@ _WRITTEN = {(b"p", b"n", b"m", b"h", b"d"), _COMPRESSED}
 _MOST_DIGITS = 16
 _ZERO = ord("0")
 _LONGEST_PRODUCER = 200  # bytes
+_LAST_WORD = re.compile(
+    rb'\{"seq":(\d+),"time":\d+,(?:"count":\d+,)?"type":"(?:end|producer_lost)"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,14 @@ def sealed_count(batch: Batch) -> int | None:
         return None
     count = event.get("count")
     return count if type(count) is int else batch.last + 1
+
+
+def last_word(lines: bytes) -> int | None:
+    """Return the number of the last line, if that is an event behind which none can follow."""
+    if not lines.endswith(b"\n"):
+        return None
+    found = _LAST_WORD.match(lines, lines.rfind(b"\n", 0, -1) + 1)
+    return int(found[1]) if found else None
 
 
 def decode_events(data: bytes) -> list[dict[str, Any]]:

@@ -100,6 +100,11 @@ class Keys:
         return f"{self._begin(partition)}:trimmed"
 
     @property
+    def revoked(self) -> str:
+        """Hash: id of a token that counts no more → when that was said, in ms."""
+        return f"{self.namespace}:revoked"
+
+    @property
     def retired(self) -> str:
         """Hash: projection that trimming no longer waits for → when that was said, in ms."""
         return f"{self.namespace}:retired"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from redis.exceptions import NoScriptError, ResponseError
 
-from synapse_stream.entries.answers import Ack, Outcome
-from synapse_stream.entries.batch import encode_fields
+from synapse_stream.entries.answers import Ack, Outcome, Written
+from synapse_stream.entries.batch import encode_fields, last_word
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.keys import Keys
-from synapse_stream.errors import LogUnavailable
+from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.address import running_url
 from synapse_stream.log.connection import (
     LONGEST_BLOCK_MS,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.batch import Batch
     from synapse_stream.entries.entry import FeedPointer, RecordedBatch
-    from synapse_stream.entries.position import Position
     from synapse_stream.log.connection import Client
     from synapse_stream.log.handshake import ServerReport
     from synapse_stream.log.users import Role
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _APPEND = files(__package__).joinpath("append.lua").read_bytes()
 _APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
+_PAGE = 200
 _OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
 
 
@@ -89,8 +90,14 @@ class EventLog:
         at every connection: the server may be started, or started again, later.
 
         Raises:
-            ConfigError: the URL has no form that is known.
+            ConfigError: the URL has no form that is known, or another door is set.
         """
+        if settings.url is not None:
+            msg = (
+                f"this speaks to the server itself, and SYNAPSE_STREAM_URL={settings.server} names "
+                "the API in front of one: set SYNAPSE_STREAM_REDIS_URL in its place"
+            )
+            raise ConfigError(msg)
         url = settings.redis_url
         endpoint = parse_url(url) if url else None
         address = mask_url(url) if url else f"embedded in {settings.data_dir}"
@@ -151,14 +158,11 @@ class EventLog:
             return Ack(outcome, batch.last, batch.hash, entry_id(answer))
         return ack_of(outcome, answer)
 
-    def head(self, job_id: str, producer: str) -> Ack:
-        """Return what the server has of a producer, as outcome KNOWN."""
-        doing = f"asking for producer {producer!r} of job {job_id!r}"
-        state = self._command(doing, "HGET", self.keys.producers(job_id), producer)
-        return ack_of(Outcome.KNOWN, state)
-
     def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
-        """Return what `head` says of many pairs of job and producer, in one round trip."""
+        """Return what the server has of pairs of job and producer, as outcome KNOWN.
+
+        One round trip.
+        """
         commands = [("HGET", self.keys.producers(job), producer) for job, producer in producers]
         with self._translated("asking for producers"):
             return [ack_of(Outcome.KNOWN, state) for state in self._execute_all(commands)]
@@ -193,6 +197,16 @@ class EventLog:
         doing, key = f"following job {job_id!r}", self.keys.job(job_id)
         found = self._wait(doing, key, position.entry_id, block_ms, limit)
         return [recorded_batch(job_id, entry) for entry in raw_entries(found)]
+
+    def written(self, job_id: str, producer: str) -> Iterator[Written]:
+        """Yield what the job's stream has under the name of a producer, in its order."""
+        position = BEGINNING
+        while page := self.read_after(job_id, position, limit=_PAGE):
+            for ms, seq, batch, *_ in page:
+                position = Position(ms, seq + 1)
+                if batch is not None and batch.producer == producer:
+                    is_last_word = last_word(batch.data) is not None
+                    yield Written(batch.first, batch.last, batch.hash, is_last_word)
 
     def stream_info(self, key: str) -> dict[bytes, Any] | None:
         """Return what XINFO STREAM says of the stream `key`; None if there is none."""

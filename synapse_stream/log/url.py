@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from synapse_stream.errors import ConfigError
 from synapse_stream.redaction.urls import HOW_TO_WRITE, is_readable, mask_url, without_secrets
-from synapse_stream.settings import URL_SCHEMES
+from synapse_stream.settings.urls import URL_SCHEMES
 
 _SERVER_PORT, _SENTINEL_PORT = 6379, 26379
 _TLS_OPTIONS = (

@@ -27,7 +27,7 @@ from synapse_stream.system.signals import is_plugins_own
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
 
 _MOST_NAMED = 1_000
 _SHARE_OF_CHILDREN = 0.6  # of the time to wait at the end; the rest is for the end itself
@@ -56,7 +56,7 @@ class StreamLogger(BaseLogger):
         *,
         rank: int | None = 0,
         parent: str | None = None,
-        open_log: Callable[[], EventLog] | None = None,
+        open_log: Callable[[], Log] | None = None,
     ) -> None:
         super().__init__(job_id)
         self._producer: Producer | None = None
@@ -70,7 +70,7 @@ class StreamLogger(BaseLogger):
         settings: Settings,
         rank: int | None,
         parent: str | None,
-        open_log: Callable[[], EventLog] | None,
+        open_log: Callable[[], Log] | None,
     ) -> None:
         self._job_id = job_id
         self._settings = settings

@@ -18,7 +18,7 @@ from synapse_stream.producer.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
     from synapse_stream.settings import Settings
 
 _KEEP_SECONDS = 0.5
@@ -62,7 +62,7 @@ class Crew:
         self._lanes: dict[Hashable, Lane] = {}
         self._lock = threading.RLock()
 
-    def lane(self, server: Hashable, open_log: Callable[[], EventLog]) -> Lane:
+    def lane(self, server: Hashable, open_log: Callable[[], Log]) -> Lane:
         """Return the lane to a server, the same one for all who name it alike."""
         with self._lock:
             unused = [key for key, lane in self._lanes.items() if not lane.members]
@@ -71,7 +71,7 @@ class Crew:
             lane = self._lanes[server] = self._lanes.get(server) or Lane(open_log)
             return lane
 
-    def adopt(self, settings: Settings, open_log: Callable[[], EventLog], lane: Lane) -> None:
+    def adopt(self, settings: Settings, open_log: Callable[[], Log], lane: Lane) -> None:
         """Look after the spools of dead processes while there is somebody in the lane."""
         with self._lock:
             looking = Looking(settings, open_log, lane)

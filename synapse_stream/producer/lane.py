@@ -18,7 +18,7 @@ from synapse_stream.producer.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
 
 
 class Member(Protocol):
@@ -41,7 +41,7 @@ class Member(Protocol):
 class Lane(Worker[Member]):
     """Ships for its members; where it has no thread, those do who wait in `pump`."""
 
-    def __init__(self, open_log: Callable[[], EventLog]) -> None:
+    def __init__(self, open_log: Callable[[], Log]) -> None:
         super().__init__("synapse-stream-shipper")
         self.line = Line(open_log)
         self.given_up_until = 0.0

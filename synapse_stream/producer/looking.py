@@ -7,15 +7,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from synapse_stream.producer.spool.opening import IMPORTS
+from synapse_stream.producer.shipping.port import IMPORTS
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.adoption.adopt import Adopter
     from synapse_stream.producer.lane import Lane
+    from synapse_stream.producer.shipping.port import Log
     from synapse_stream.settings import Settings
 
 _FIRST_SECONDS = 0.5  # what is our own goes first
@@ -25,7 +25,7 @@ _SECONDS = 5.0
 class Looking:
     """A ward of the keeper that goes when nobody is left in its lane."""
 
-    def __init__(self, settings: Settings, open_log: Callable[[], EventLog], lane: Lane) -> None:
+    def __init__(self, settings: Settings, open_log: Callable[[], Log], lane: Lane) -> None:
         self.key: Hashable = (lane, settings.spool_root)
         """Who has the same in common need only one of them."""
         self._lane = lane

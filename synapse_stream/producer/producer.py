@@ -20,16 +20,17 @@ from synapse_stream.producer.crew import CREW
 from synapse_stream.producer.remarks import Remarks
 from synapse_stream.producer.shipping.heir import Origin
 from synapse_stream.producer.shipping.journal import Journal
+from synapse_stream.producer.shipping.port import opener
 from synapse_stream.producer.shipping.shipper import Shipper
 from synapse_stream.producer.spool.ended import Ended, note_ended
 from synapse_stream.producer.spool.info import ProducerInfo
-from synapse_stream.producer.spool.opening import open_spool, opener, say_what_waits
+from synapse_stream.producer.spool.opening import open_spool, say_what_waits
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
     from synapse_stream.settings import Settings
 
 _SIGN_SECONDS = 60.0
@@ -52,7 +53,7 @@ class Producer:
         self,
         job_id: str,
         settings: Settings,
-        open_log: Callable[[], EventLog] | None = None,
+        open_log: Callable[[], Log] | None = None,
         *,
         rank: int | None,
         parent: str | None = None,

@@ -63,7 +63,7 @@ class Twin:
         self._log = log
         self._job_id = job_id
         self._name = name
-        self._head = log.head(job_id, name)
+        (self._head,) = log.heads([(job_id, name)])
 
     @property
     def is_known(self) -> bool:

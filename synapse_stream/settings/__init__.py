@@ -26,6 +26,7 @@ from synapse_stream.settings.checks import (
     Seconds,
     SpoolBytes,
 )
+from synapse_stream.settings.urls import known_api, known_server, known_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -34,16 +35,6 @@ if TYPE_CHECKING:
 
 PREFIX = "SYNAPSE_STREAM_"
 MIB = 1024 * 1024
-URL_SCHEMES = (
-    "redis",
-    "rediss",
-    "unix",
-    "redis+cluster",
-    "rediss+cluster",
-    "redis+sentinel",
-    "rediss+sentinel",
-)
-STORE_SCHEMES = ("postgresql", "sqlite")
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the directory made in it is private and its owner checked
 
 
@@ -56,6 +47,14 @@ class Settings:
 
     redis_url: str | None = None
     """Server of the streams; None: the embedded server of `data_dir`."""
+    url: str | None = None
+    """The HTTP API of a deployment, `https://…`: plugins report to it and readers read from it, in
+    place of `redis_url` and `store_url`."""
+    token: str | None = None
+    """What they prove themselves by there; or `@` and the file that holds it, which is read anew
+    when it has changed."""
+    ca_file: Path | None = None
+    """Certificates of the authorities that are believed there, in PEM; None: the system's."""
     store_url: str | None = None
     """Where the views are: `postgresql://…`, or a folder of SQLite files, `sqlite:///relative/path`
     or `sqlite:////absolute/path`; None: `data_dir`/views."""
@@ -118,6 +117,10 @@ class Settings:
     file that holds it. A token has 128 bits or more; in its place may stand `sha256`, its hash in
     hex. `jobs` and `expires`, a time, may be left out. Without any, a token is made for this
     machine, in `data_dir`/api.token."""
+    token_secret: SecretStr | None = None
+    """What tokens are signed with, 32 characters or more: the same for every API process of a
+    deployment, and for who makes tokens without asking it; or `@` and the file that holds it. None:
+    one that is made, in `data_dir`/api.key."""
     api_origins: Origins | None = None
     """Other sites whose pages may read the API with a token: `https://host:port`, several joined by
     commas; None: only its own."""
@@ -142,6 +145,8 @@ class Settings:
                 wrong.append(_explain(each.name, value, error))
             else:
                 object.__setattr__(self, each.name, checked)
+        if self.url and self.redis_url:
+            wrong.append(f"{PREFIX}URL and {PREFIX}REDIS_URL are both set; leave one of them out")
         if wrong:
             raise ConfigError("; ".join(wrong))
 
@@ -161,7 +166,7 @@ class Settings:
         }
         found.update({name: value for name, value in overrides.items() if value is not None})
         settings = cls(**found)
-        for name in ("redis_url", "store_url", "anchors"):
+        for name in ("redis_url", "url", "store_url", "anchors"):
             url = getattr(settings, name)
             if isinstance(url, str) and not is_readable(url):
                 shown = f"{PREFIX}{name.upper()}={mask_url(url)!r}"
@@ -203,21 +208,26 @@ class Settings:
         return self.spool_dir or self.data_dir / "spool"
 
     @property
+    def has_server(self) -> bool:
+        """True when a server is named, by whichever URL."""
+        return bool(self.url or self.redis_url)
+
+    @property
     def server(self) -> str:
         """Name of the server for people, without its password."""
-        if self.redis_url:
-            return mask_url(self.redis_url)
+        named = self.url or self.redis_url
+        if named:
+            return mask_url(named)
         return f"the embedded server of {os.fsencode(self.data_dir).decode(errors='replace')}"
 
     def masked(self) -> dict[str, str | None]:
         """Return every setting as text: URLs by scheme, host and name, tokens and keys as `***`."""
         shown = {name: getattr(self, name) for name in self.model_fields}
-        shown["redis_url"] = mask_url(self.redis_url) if self.redis_url else None
-        shown["store_url"] = mask_url(self.store_url) if self.store_url else None
+        for name in ("redis_url", "url", "store_url"):
+            shown[name] = mask_url(shown[name]) if shown[name] else None
         if isinstance(self.anchors, str):
             shown["anchors"] = mask_url(self.anchors)
-        shown["api_tokens"] = "***" if self.api_tokens else None
-        shown["signing_key"] = "***" if self.signing_key else None
+        shown |= {name: HIDDEN for name in _SECRETS if shown[name]}
         return {name: None if value is None else str(value) for name, value in shown.items()}
 
     def __repr__(self) -> str:
@@ -227,7 +237,7 @@ class Settings:
 
 Settings.model_fields = tuple(each.name for each in fields(Settings))
 
-_SECRETS = {"api_tokens", "signing_key"}
+_SECRETS = {"api_tokens", "signing_key", "token", "token_secret"}
 
 
 def _absolute(path: Path | None) -> Path | None:
@@ -244,29 +254,8 @@ def _rules_that_compile(rules: str | None) -> str | None:
 
 def _folder_or_url(place: Path | str | None) -> Path | str | None:
     if isinstance(place, str) and "://" in place:
-        return _known_store(place)
+        return known_store(place)
     return place and _absolute(Path(place))
-
-
-def _known_scheme(url: str | None) -> str | None:
-    return _with_scheme(url, URL_SCHEMES)
-
-
-def _known_store(url: str | None) -> str | None:
-    return _with_scheme(url, STORE_SCHEMES)
-
-
-def _with_scheme(url: str | None, schemes: tuple[str, ...]) -> str | None:
-    if url is not None and url.startswith("@"):  # a file of secrets, as containers have them
-        try:
-            url = Path(url[1:]).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            msg = f"the file that holds it cannot be read: {error.strerror}"
-            raise ValueError(msg) from error
-    if url is not None and url.partition("://")[0].lower() not in schemes:
-        msg = f"the scheme must be one of {', '.join(schemes)}"
-        raise ValueError(msg)
-    return url
 
 
 _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -275,8 +264,10 @@ _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
     "memory_dir": _absolute,
     "redact_rules": _rules_that_compile,
     "anchors": _folder_or_url,
-    "redis_url": _known_scheme,
-    "store_url": _known_store,
+    "redis_url": known_server,
+    "url": known_api,
+    "ca_file": _absolute,
+    "store_url": known_store,
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from synapse_stream.log.event_log import open_log
 from synapse_stream.producer.adoption.adopt import Adopter
+from synapse_stream.producer.shipping.port import opener
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class AdoptionThread:
     """
 
     def __init__(self, settings: Settings, tell: Callable[[Adoption], None]) -> None:
-        self._adopter = Adopter(settings, lambda: open_log(settings))
+        self._adopter = Adopter(settings, opener(settings))
         self._tell = tell
         self._troubles: dict[str, str | None] = {}
         self._stop = threading.Event()

@@ -78,7 +78,8 @@ def test_commands_that_are_refused_end_no_wait_of_another_thread(
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(feeds.wait_feeds, {1: BEGINNING}, limit=10, block_ms=5_000)
         wait_until(lambda: server.command("INFO", "clients")["blocked_clients"] == 1)
-        for ask in (lambda: feeds.heads([("job-1", "me")]), lambda: feeds.head("job-1", "me")):
+        batch = Chain("job-1", "me").add()
+        for ask in (lambda: feeds.heads([("job-1", "me")]), lambda: feeds.append(batch)):
             with pytest.raises(LogUnavailable, match="another type"):
                 ask()
         fill(feeds, jobs_in_partition(feeds, 1, 1), 1)

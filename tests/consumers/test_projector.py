@@ -164,7 +164,7 @@ def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_i
             def lose_the_tail() -> None:
                 server.set_clock(-3600)
                 server.put_back(tmp_path / "copy")
-                last = stage.log.head("job", "producer of job").last
+                last = stage.log.heads([("job", "producer of job")])[0].last
                 for batch in stage.jobs["job"].batches:
                     if batch.first > last:
                         stage.log.append(batch)

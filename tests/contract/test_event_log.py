@@ -98,9 +98,9 @@ def test_producers_of_a_job_are_numbered_apart(any_log: EventLog) -> None:
     for chain in (one, two, one):
         any_log.append(chain.add({}, {}))
 
-    assert any_log.head("job-1", "one").last == 3
-    assert any_log.head("job-1", "two").last == 1
-    assert any_log.head("job-1", "three") == (Outcome.KNOWN, -1, GENESIS, None)
+    assert any_log.heads([("job-1", "one")])[0].last == 3
+    assert any_log.heads([("job-1", "two")])[0].last == 1
+    assert any_log.heads([("job-1", "three")])[0] == (Outcome.KNOWN, -1, GENESIS, None)
     assert batches(any_log) == [one.batches[0], two.batches[0], one.batches[1]]
 
 
@@ -111,7 +111,7 @@ def test_any_bytes_survive(any_log: EventLog, size: int) -> None:
     any_log.append(batch)
 
     assert batches(any_log, chain.job_id) == [batch]
-    assert any_log.head(chain.job_id, chain.producer).hash == batch.hash
+    assert any_log.heads([(chain.job_id, chain.producer)])[0].hash == batch.hash
     partition = any_log.keys.partition(chain.job_id)
     assert [pointer.job_id for pointer in any_log.read_feed(partition)] == [chain.job_id]
 
@@ -199,7 +199,7 @@ def test_out_of_memory_leaves_all_three_writes_or_none(tmp_path: Path, binary: s
 
         assert len(chain.batches) > 100
         assert batches(log) == chain.batches
-        assert log.head("job-1", "producer-1").last == chain.last
+        assert log.heads([("job-1", "producer-1")])[0].last == chain.last
         assert len(log.read_feed(0, limit=20_000)) == len(chain.batches)
         client.config_set("maxmemory", 0)
         assert log.append(refused).outcome is Outcome.APPENDED

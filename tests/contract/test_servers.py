@@ -282,7 +282,7 @@ def test_a_loading_server_says_so(tmp_path: Path, binary: str) -> None:
 
 def failure_of(log: EventLog) -> str:
     try:
-        log.head("job-1", "producer-1")
+        log.heads([("job-1", "producer-1")])[0]
     except LogUnavailable as error:
         return str(error)
     return ""

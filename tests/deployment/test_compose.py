@@ -15,11 +15,11 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from consumers.api.access import Access
-from consumers.api.tokens import Role
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.users import rights
 from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.remote.tokens import Role
 from synapse_stream.settings import Settings
 from tests.support.servers import TestServer
 

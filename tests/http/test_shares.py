@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.api import shares
 from consumers.api.problems import Problem
 from consumers.api.shares import Lane
 
@@ -97,7 +96,7 @@ def test_too_many_questions_of_one_client_are_refused_and_those_of_others_not() 
     run(story)
 
 
-def test_who_leaves_takes_no_place_with_him(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leaves_takes_no_place_with_him() -> None:
     async def story() -> None:
         lane = Lane(1)
         work = Work(lane)
@@ -113,12 +112,12 @@ def test_who_leaves_takes_no_place_with_him(monkeypatch: pytest.MonkeyPatch) -> 
         async with lane.place("d"):
             pass
         assert [task.cancelled() for task in tasks] == [True, True, False, True]
-        monkeypatch.setattr(shares, "_WAIT_SECONDS", 0.01)
-        async with lane.place("e"):
+        hasty = Lane(1, seconds=0.01)
+        async with hasty.place("e"):
             with pytest.raises(Problem) as late:
-                await lane.place("f").__aenter__()
+                await hasty.place("f").__aenter__()
         assert late.value.status == 503
-        async with lane.place("g"):
+        async with hasty.place("g"):
             pass
 
     run(story)

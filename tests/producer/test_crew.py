@@ -26,6 +26,7 @@ from synapse_stream.settings import PREFIX, Settings
 from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from synapse_stream.entries.batch import Batch
@@ -265,8 +266,8 @@ class Taking:
     def check(self) -> str:
         return "deployment"
 
-    def head(self, job_id: str, producer: str) -> Ack:
-        return self.last
+    def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
+        return [self.last for _ in producers]
 
     def append(self, batch: Batch) -> Ack:
         self.batches.append(batch)

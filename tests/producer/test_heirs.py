@@ -45,7 +45,7 @@ def producers(log: EventLog) -> list[str]:
 
 def forge(log: EventLog, producer: str, count: int) -> None:
     """Append as somebody else does who uses the name of `producer`."""
-    head = log.head("job-1", producer)
+    head = log.heads([("job-1", producer)])[0]
     first = head.last + 1
     lines = b"".join(
         b'{"seq":%d,"time":1,"type":"message","v":1,"content":"forged","level":"info"}\n' % number

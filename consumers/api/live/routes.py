@@ -12,10 +12,10 @@ from pydantic import Field, TypeAdapter
 from starlette.responses import StreamingResponse
 
 from consumers.api import parameters
-from consumers.api.access import Asking, VisibleJob
 from consumers.api.live import frames
 from consumers.api.live.hub import Hub
 from consumers.api.live.several import merged
+from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import not_found, unprocessable
 from consumers.errors import StoreUnavailable
 from synapse_stream.entries.position import Position

@@ -9,9 +9,9 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from consumers.api import parameters, schemas, shapes
-from consumers.api.access import Asking, VisibleJob
 from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
+from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
 from synapse_stream.entries.position import BEGINNING, Position, is_between

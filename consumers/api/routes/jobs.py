@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from consumers.api import parameters, shapes, viewers
-from consumers.api.access import Asking, VisibleJob
 from consumers.api.answers import fresh
 from consumers.api.description import answer
+from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import Problem, not_found, unprocessable
 from consumers.api.routes import job_schemas
 from consumers.api.sources import Opened

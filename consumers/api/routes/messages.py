@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import StringConstraints
 
 from consumers.api import parameters, schemas, shapes
-from consumers.api.access import Asking, VisibleJob
 from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
+from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import Problem, not_found
 from consumers.api.sources import Opened
 from synapse_stream.entries.position import BEGINNING, Position

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from consumers.api import parameters, schemas, shapes
-from consumers.api.access import VisibleJob
 from consumers.api.answers import CSV, JSON, PARQUET, choose, fresh, streamed
 from consumers.api.description import answer
+from consumers.api.permissions import VisibleJob
 from consumers.api.problems import not_found, unprocessable
 from consumers.api.routes import tables
 from consumers.api.routes.courses import View, course, size_of

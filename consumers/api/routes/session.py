@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field, SecretStr
 from starlette.concurrency import run_in_threadpool
 
 from consumers.api import schemas
-from consumers.api.access import COOKIE, SESSION_SECONDS, Access, Asking
+from consumers.api.access import COOKIE, SESSION_SECONDS, Access
 from consumers.api.guard import address_of, is_same_origin
+from consumers.api.permissions import Known
 from consumers.api.problems import Problem
 from consumers.api.tokens import Caller
 
@@ -28,7 +29,7 @@ class SignIn(BaseModel):
 
 
 @router.get("", response_class=Response, responses=_ANSWER)
-def show_session(request: Request, caller: Asking) -> Response:
+def show_session(request: Request, caller: Known) -> Response:
     """Tell who asks, and whether a token is needed."""
     return _answer(request.app.state.access, caller)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -28,6 +28,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from consumers.api.permissions import reader_of
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
@@ -89,7 +90,7 @@ def show_readiness(sources: Opened) -> Response:
     return _json({"status": "ready"})
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[Depends(reader_of)])
 def show_numbers(request: Request) -> Response:
     """Return this process's numbers and those of the deployment, as Prometheus reads them."""
     telemetry: Telemetry = request.app.state.telemetry

@@ -38,7 +38,8 @@ def doctor(
         _print_config(settings, as_json=as_json)
         return
     findings = []
-    parts = (examine, examine_privacy, examine_projections, examine_retention)
+    of_server = (examine_privacy, examine_projections, examine_retention)
+    parts = (examine, *(of_server if settings.url is None else ()))
     for finding in chain.from_iterable(part(settings) for part in parts):
         findings.append(finding)
         if not as_json:

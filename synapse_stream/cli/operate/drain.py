@@ -38,8 +38,8 @@ def drain(
     What is not sent is listed with the reason. Exit code 1 when events still wait.
     """
     from synapse_stream.cli.shared.left import adoption_line
-    from synapse_stream.log.event_log import open_log
     from synapse_stream.producer.adoption.adopt import Mandate, adopt_all
+    from synapse_stream.producer.shipping.port import opener
     from synapse_stream.settings import Settings
 
     settings = Settings.load(spool_dir=spool_dir)
@@ -49,7 +49,7 @@ def drain(
         dead_hosts=from_dead_host or (),
         deployments=deployment or (),
     )
-    adoptions = adopt_all(settings, lambda: open_log(settings), mandate)
+    adoptions = adopt_all(settings, opener(settings), mandate)
     for adoption in adoptions:
         if as_json:
             print_json(adoption)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from synapse_stream.cli.shared.left import left_line
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.event_log import open_log
 from synapse_stream.producer.adoption.adopt import Mandate, adopt_all
+from synapse_stream.producer.shipping.port import opener
 from synapse_stream.producer.spool.roots import hot_root
 
 if TYPE_CHECKING:
@@ -38,13 +40,21 @@ class Finding(NamedTuple):
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at the server, the deployment on it, and this host's spools; yield what is found."""
-    log = open_log(settings)
+    if settings.url is None:
+        with closing(open_log(settings)) as log:
+            yield from _server(log)
+    else:
+        yield _api(settings)
+    yield from _spool(settings)
+    yield from _orphans(settings)
+
+
+def _api(settings: Settings) -> Finding:
     try:
-        yield from _server(log)
-        yield from _spool(settings)
-        yield from _orphans(settings)
-    finally:
-        log.close()
+        with closing(opener(settings)()) as log:
+            return Finding("API", "ok", f"{settings.server} is deployment {log.check()}")
+    except LogUnavailable as error:
+        return Finding("API", "problem", str(error))
 
 
 def _server(log: EventLog) -> Iterator[Finding]:
@@ -154,7 +164,7 @@ def _shared_memory(settings: Settings) -> Finding:
 def _orphans(settings: Settings) -> Iterator[Finding]:
     waiting = 0
     mandate = Mandate(is_explicit=True, is_everywhere=True, only_looks=True)
-    found = adopt_all(settings, lambda: open_log(settings), mandate)
+    found = adopt_all(settings, opener(settings), mandate)
     for adoption in found:
         if adoption.trouble is None:
             waiting += adoption.waiting

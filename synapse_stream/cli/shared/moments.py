@@ -13,8 +13,21 @@ from synapse_stream.ports.history import at_microseconds, parse_moment
 if TYPE_CHECKING:
     from synapse_stream.entries.position import Position
 
-_AGO = re.compile(r"-(\d+(?:\.\d+)?)(s|min|m|h|d)")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(option: str, text: str) -> float:
+    """Read a span such as `90s`, `10m`, `12h` or `7d`.
+
+    Raises:
+        WrongUse: it is none.
+    """
+    found = _seconds(text)
+    if found is None:
+        msg = f"{option} {text!r} is no span such as 90s, 10m, 12h or 7d"
+        raise WrongUse(msg)
+    return found
 
 
 def moment(option: str, text: str) -> Position | int:
@@ -26,8 +39,8 @@ def moment(option: str, text: str) -> Position | int:
     Raises:
         WrongUse: it is none of them.
     """
-    if ago := _AGO.fullmatch(text):
-        return max(0, round((time.time() - float(ago[1]) * _SECONDS[ago[2]]) * 1e6))
+    if text.startswith("-") and (ago := _seconds(text[1:])) is not None:
+        return max(0, round((time.time() - ago) * 1e6))
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
@@ -40,3 +53,8 @@ def moment(option: str, text: str) -> Position | int:
         usual = "a position nor a time such as -10m or 2026-11-25 12:00"
         msg = f"{option} {text!r} is neither {usual}: {error}"
         raise WrongUse(msg) from None
+
+
+def _seconds(text: str) -> float | None:
+    found = _SPAN.fullmatch(text)
+    return float(found[1]) * _SECONDS[found[2]] if found else None

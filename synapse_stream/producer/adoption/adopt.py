@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from synapse_stream.errors import ConfigError, DecodeError, LogUnavailable
 from synapse_stream.log import met
 from synapse_stream.log.url import server_key
-from synapse_stream.producer.adoption.belonging import Mandate, is_for, why_not
+from synapse_stream.producer.adoption.belonging import Mandate, is_for, is_served, why_not
 from synapse_stream.producer.adoption.case import Case
 from synapse_stream.producer.adoption.left import LeftHome
 from synapse_stream.producer.adoption.memory import Memory
@@ -33,8 +33,8 @@ from synapse_stream.system.identity import is_running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.adoption.search import Pair
+    from synapse_stream.producer.shipping.port import Log
     from synapse_stream.producer.spool.ended import Ended
     from synapse_stream.settings import Settings
 
@@ -53,7 +53,7 @@ class Adopter:
     def __init__(
         self,
         settings: Settings,
-        open_log: Callable[[], EventLog],
+        open_log: Callable[[], Log],
         mandate: Mandate = _AUTOMATIC,
     ) -> None:
         self._settings = settings
@@ -184,11 +184,13 @@ class Adopter:
             return []
         try:
             log = self._connect()
-            ours = [ended for ended in known if ended.deployment == self._deployment]
+            served = [ended for ended in known if is_served(self._settings, ended.job_id)]
+            ours = [ended for ended in served if ended.deployment == self._deployment]
             heads = log.heads([(ended.job_id, ended.name) for ended in ours])
         except (LogUnavailable, ConfigError):
             return known
-        return [
+        others = [ended for ended in known if ended not in served]
+        return others + [
             ended
             for ended, head in zip(ours, heads, strict=True)
             if head.last > ended.number
@@ -214,7 +216,7 @@ class Adopter:
     def _deployment(self) -> str:
         return self._line.deployment or ""
 
-    def _connect(self) -> EventLog:
+    def _connect(self) -> Log:
         """Reach the server; when it is away, that is found out once for all spools."""
         if self._away is not None:
             raise LogUnavailable(self._away)
@@ -245,7 +247,7 @@ class Adopter:
 
 
 def adopt_all(
-    settings: Settings, open_log: Callable[[], EventLog], mandate: Mandate = _BY_HAND
+    settings: Settings, open_log: Callable[[], Log], mandate: Mandate = _BY_HAND
 ) -> list[Adoption]:
     """Send what dead processes left, as an operator asks for who names the server."""
     return Adopter(settings, open_log, mandate).adopt()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.address import running_url
 from synapse_stream.log.url import server_key
+from synapse_stream.remote.bearer import jobs_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -50,6 +52,8 @@ def why_not(
         mandate: what the operator asked for.
         is_ours: whether it lies in the spool directory of `settings`.
     """
+    if not is_served(settings, info.job_id):
+        return f"the token is for {jobs_of(settings.token)!r}; `drain` with another one sends it"
     if claims:
         if deployment in claims or set(claims) & set(mandate.deployments):
             return None
@@ -65,6 +69,14 @@ def why_not(
     where = f"{info.server}, namespace {info.namespace}" if info.has_server else "no server yet"
     how = "`synapse-stream drain`" if is_ours else f"`drain --spool-dir {info.spool_root}`"
     return f"it was to go to {where}; {how} sends it to the server that is set"
+
+
+def is_served(settings: Settings, job_id: str) -> bool:
+    """Tell whether the token of `settings`, if there is one, may be for a job."""
+    if settings.url is None:
+        return True
+    pattern = jobs_of(settings.token)
+    return pattern is None or fnmatchcase(job_id, pattern)
 
 
 def is_for(info: ProducerInfo, settings: Settings) -> bool:

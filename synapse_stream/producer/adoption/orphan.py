@@ -6,9 +6,10 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from synapse_stream.entries.batch import last_word
 from synapse_stream.events.encoding import MAX_EVENT_BYTES, encode, representable
 from synapse_stream.producer.spool.homes import ALONE
-from synapse_stream.producer.spool.mending import last_word, line, mend, numbered_from
+from synapse_stream.producer.spool.mending import line, mend, numbered_from
 from synapse_stream.producer.spool.segment import Chunk, used_bytes
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.producer.adoption.orphan import Orphan
 from synapse_stream.producer.adoption.verdict import Kind
@@ -16,14 +15,13 @@ from synapse_stream.producer.shipping.heir import Origin
 from synapse_stream.producer.shipping.journal import Journal
 from synapse_stream.producer.shipping.shipper import Shipper
 from synapse_stream.producer.spool.ended import Ended
-from synapse_stream.producer.spool.mending import last_word
 from synapse_stream.producer.spool.notes import DEPLOYMENT, NAMES, children
 from synapse_stream.producer.spool.sent import SENT
 
 if TYPE_CHECKING:
-    from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.adoption.case import Case
     from synapse_stream.producer.shipping.line import Line
+    from synapse_stream.producer.shipping.port import Log
     from synapse_stream.producer.spool.info import ProducerInfo
     from synapse_stream.settings import Settings
 
@@ -31,7 +29,6 @@ WATCHED = "watched"
 """File of who looks at a spool that is not proved dead: what the server had, and since when."""
 
 _MOST_CHILDREN = 1000
-_PAGE = 200
 _BEATS = 4
 _NOT_ON_DISK = "the machine was started anew since: what was not on its disk is gone"
 
@@ -126,9 +123,9 @@ class Rescue:
         sent = reached - known if orphan.acknowledged >= 0 else 0
         return self._adoption(sent, self._left(), trouble, is_lost=is_lost)
 
-    def look(self, log: EventLog) -> Adoption:
+    def look(self, log: Log) -> Adoption:
         """Say what the server lacks."""
-        head = log.head(self.info.job_id, self._name)
+        (head,) = log.heads([(self.info.job_id, self._name)])
         self.orphan.acknowledge(head.last + self._shift)
         return self.report(None)
 
@@ -203,17 +200,14 @@ class Rescue:
         longest = max(settings.adopt_unproved_seconds, _BEATS * settings.heartbeat_seconds)
         return bool(now - since > longest)
 
-    def _was_closed(self, log: EventLog, producer: str) -> bool:
+    def _was_closed(self, log: Log, producer: str) -> bool:
         """Tell whether the server has a last word that is not here: it went on elsewhere."""
         if self.orphan.acknowledged <= self.orphan.last:
             return False
-        word, position = None, BEGINNING
-        while page := log.read_after(self.info.job_id, position, limit=_PAGE):
-            for ms, seq, batch, *_ in page:
-                position = Position(ms, seq + 1)
-                if batch is not None and batch.producer == producer:
-                    word = last_word(batch.data)
-        return word is not None
+        is_closed = False
+        for batch in log.written(self.info.job_id, producer):
+            is_closed = batch.is_last_word
+        return is_closed
 
     def _declare_lost(self) -> None:
         orphan, owner = self.orphan, self.info.owner

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.log.url import server_key
 from synapse_stream.producer.spool.roots import forget_root, roots
+from synapse_stream.remote.bearer import jobs_of
 from synapse_stream.system.boot import boot_id
 from synapse_stream.system.descriptors import lifted, place_of
 from synapse_stream.system.private import open_own
@@ -28,12 +29,17 @@ _taken: weakref.WeakSet[Seat]
 
 
 class Seat:
-    """One seat a host, server and spool root. Losing it does no harm: each spool has a lock."""
+    """One seat a host, server, spool root and token's jobs.
+
+    Losing it does no harm: each spool has a lock.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._lock = -1
         self._settings = settings
         what = f"{boot_id()} {server_key(settings.server)} {settings.namespace}"
+        if settings.url is not None:  # who may send other jobs' spools has a seat of its own
+            what = f"{what} {jobs_of(settings.token)}"
         self._name = f".adopter-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
         self._path: Path | None = None
         self._place = (0, 0)

@@ -9,15 +9,15 @@ from synapse_stream.errors import LogUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
 
 
 class Line:
     """Makes the log when it is needed, and anew after a failure. For one thread at a time."""
 
-    def __init__(self, open_log: Callable[[], EventLog]) -> None:
+    def __init__(self, open_log: Callable[[], Log]) -> None:
         self._open_log = open_log
-        self._log: EventLog | None = None
+        self._log: Log | None = None
         self._is_cluster = False
         self.deployment: str | None = None
         """Id of the deployment that answered last."""
@@ -27,7 +27,7 @@ class Line:
         """True when the server answered and nothing was wrong since."""
         return self._log is not None
 
-    def connected(self) -> EventLog:
+    def connected(self) -> Log:
         """Return the log, after making sure that the server and the deployment are ours.
 
         Raises:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import GENESIS, Batch, seal
-from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.events.encoding import encode, representable
 from synapse_stream.log.pauses import pause_after
 from synapse_stream.producer.shipping.heads import Heads
@@ -26,16 +25,16 @@ from synapse_stream.producer.spool.notes import Name
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from synapse_stream.entries.answers import Ack
     from synapse_stream.errors import ConfigError, LogUnavailable
-    from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
     from synapse_stream.producer.spool.segment import Chunk, Source
 
 MAX_BATCH_BYTES = 1024 * 1024  # more than one event of the largest size
 _LONGEST_PAUSE_SECONDS = 5.0
-_PAGE = 200
+_USUAL_WAITS = 5  # in a row, of an API that asks to send less: that it does so is not said
 _NOBODY = Origin("", 0, None)
 
 
@@ -71,7 +70,7 @@ class Shipper:
         self,
         source: Source,
         producer: str,
-        line: Line | Callable[[], EventLog],
+        line: Line | Callable[[], Log],
         *,
         origin: Origin = _NOBODY,
         heirs: Iterable[Name] = (),
@@ -149,13 +148,15 @@ class Shipper:
             LogUnavailable, ConfigError: as `ship`.
         """
         log = self._line.connected()
-        self._follow(log, log.head(self._source.job_id, self.producer))
+        (head,) = log.heads([(self._source.job_id, self.producer)])
+        self._follow(log, head)
         return self._next - 1 + self._shift
 
     def fail(self, error: ConfigError | LogUnavailable) -> float:
         """Note a failure, say a new reason once, and return the seconds to pause."""
-        reason = getattr(error, "reason", str(error))
-        if reason not in self._said:
+        reason, asked = getattr(error, "reason", str(error)), getattr(error, "retry_after", 0.0)
+        is_usual = asked > 0 and self.failures < _USUAL_WAITS
+        if reason not in self._said and not is_usual:
             self._said.add(reason)
             voice.warn(
                 "job %s: events wait in %s until the server takes them: %s",
@@ -166,13 +167,13 @@ class Shipper:
             self.failures += 1
             self.progress.notify_all()
         self.has_answered.set()
-        return pause_after(self.failures, _LONGEST_PAUSE_SECONDS)
+        return asked + pause_after(self.failures, _LONGEST_PAUSE_SECONDS)
 
     def close(self) -> None:
         """Drop the connection; the next attempt makes a new one."""
         self._line.close()
 
-    def _follow(self, log: EventLog, ack: Ack) -> None:
+    def _follow(self, log: Log, ack: Ack) -> None:
         if ack.outcome is not Outcome.APPENDED and not self.heads.has(ack.last, ack.hash):
             self._go_on_as_another(log)
             return
@@ -183,10 +184,10 @@ class Shipper:
             self._notes.claim(self._line.deployment)
         self._source.acknowledge(ack.last)
 
-    def _go_on_as_another(self, log: EventLog) -> None:
+    def _go_on_as_another(self, log: Log) -> None:
         """Leave the name to whoever took it, and send what is not surely there again."""
         last, foreign = self._next - 1, None
-        for batch in self._recorded(log):
+        for batch in log.written(self._source.job_id, self.producer):
             if self.heads.has(batch.last, batch.hash):
                 last = max(last, batch.last)
             elif foreign is None or batch.first < foreign:
@@ -212,15 +213,6 @@ class Shipper:
         self.producer = heir.producer
         self.heads = Heads()
         self._next, self._hash = 0, GENESIS
-
-    def _recorded(self, log: EventLog) -> Iterator[Batch]:
-        """Yield what the stream has under our name."""
-        position = BEGINNING
-        while page := log.read_after(self._source.job_id, position, limit=_PAGE):
-            for recorded in page:
-                position = Position(recorded.ms, recorded.seq + 1)
-                if recorded.batch is not None and recorded.batch.producer == self.producer:
-                    yield recorded.batch
 
     def _succeed(self) -> None:
         if self._said:

@@ -63,7 +63,7 @@ class ProducerInfo:
             owner=myself(),
             namespace=settings.namespace,
             server=settings.server,
-            has_server=settings.redis_url is not None,
+            has_server=settings.has_server,
             spool_root=str(settings.spool_root),
             parent=parent,
         )

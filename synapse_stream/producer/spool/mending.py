@@ -13,10 +13,6 @@ from synapse_stream.events.encoding import encode
 NUMBER = re.compile(rb'^\{"seq":(\d+),', re.MULTILINE)
 """The number that an event line begins with."""
 
-_LAST_WORD = re.compile(
-    rb'\{"seq":(\d+),"time":\d+,(?:"count":\d+,)?"type":"(?:end|producer_lost)"'
-)
-
 
 def line(number: int, time: int, body: bytes) -> bytes:
     """Return an event line; `time` is in microseconds since the epoch."""
@@ -50,14 +46,6 @@ def numbered_from(lines: bytes, otherwise: int) -> int:
     """Return the number of the first of some mended lines."""
     found = NUMBER.match(lines)
     return int(found[1]) if found else otherwise
-
-
-def last_word(lines: bytes) -> int | None:
-    """Return the number of the last line, if that is an event behind which none can follow."""
-    if not lines.endswith(b"\n"):
-        return None
-    found = _LAST_WORD.match(lines, lines.rfind(b"\n", 0, -1) + 1)
-    return int(found[1]) if found else None
 
 
 def _are_whole(lines: bytes) -> bool:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import threading
 from typing import TYPE_CHECKING
 
-from synapse_stream.errors import LogUnavailable
 from synapse_stream.producer.spool.homes import make_homes
 from synapse_stream.producer.spool.quota import Quota
 from synapse_stream.producer.spool.roots import hot_root
@@ -16,45 +12,11 @@ from synapse_stream.producer.spool.spool import Spool
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from synapse_stream.log.event_log import EventLog
     from synapse_stream.producer.spool.doorbell import Doorbell
     from synapse_stream.producer.spool.info import ProducerInfo
     from synapse_stream.settings import Settings
-
-
-# A fork in the middle of an import leaves half a module to the child, and its lock for ever held.
-IMPORTS = threading.RLock()
-"""Held by a thread of ours that imports, so that nobody forks meanwhile."""
-os.register_at_fork(
-    before=IMPORTS.acquire,
-    after_in_parent=IMPORTS.release,
-    after_in_child=IMPORTS.release,
-)
-
-
-def opener(settings: Settings) -> Callable[[], EventLog]:
-    """Return what makes a connection as the settings say.
-
-    When redis cannot be imported, as while the interpreter shuts down or no file is left to open,
-    the spool takes events all the same, and each connection tries again.
-    """
-    # Here and not in the lane's thread, where it would hold up who forks.
-    with contextlib.suppress(Exception):  # whatever a package raises; `open_now` will say it
-        from synapse_stream.log import event_log  # noqa: F401, PLC0415 - brings redis
-
-    def open_now() -> EventLog:
-        try:
-            with IMPORTS:
-                from synapse_stream.log.event_log import open_log  # noqa: PLC0415 - as above
-        except Exception as error:
-            reason = f"no connection can be made: {type(error).__name__}: {error}"
-            raise LogUnavailable(reason) from error
-        return open_log(settings)
-
-    return open_now
 
 
 def open_spool(info: ProducerInfo, settings: Settings, news: Doorbell, crowding: Doorbell) -> Spool:

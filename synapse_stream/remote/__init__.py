@@ -1,0 +1,1 @@
+"""A deployment behind its HTTP API; the only room that imports urllib3."""

@@ -1,0 +1,264 @@
+"""Requests to the HTTP API of a deployment, with the rules of every connection in one place.
+
+1. No retry: whoever asks knows whether asking again is right, and does.
+2. No redirect is followed: an append must not go where nobody meant it to, nor the token.
+3. Proxies are those of the environment (`HTTPS_PROXY`, `NO_PROXY`), certificates those that
+   `ca_file` or the system believes.
+4. A connection touches no descriptor but its own: see `log.descriptors`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import orjson
+import urllib3
+from urllib3 import exceptions
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.redaction.urls import without_secrets
+from synapse_stream.remote.bearer import Bearer
+from synapse_stream.system.descriptors import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from synapse_stream.settings import Settings
+
+RENEWED = "Synapse-Stream-Renewed-Token"
+"""Header in which the API hands out a token that takes the place of the one that was sent."""
+
+_OK, _REDIRECTED, _WRONG = range(200, 300), range(300, 400), range(400, 500)
+_UNAUTHORIZED, _TOO_MANY = 401, 429
+_LONGEST_SAID = 300
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.SSLError, "is not believed; name who signs for it by SYNAPSE_STREAM_CA_FILE"),
+    (exceptions.ProxyError, "cannot be reached through the proxy of the environment"),
+    (exceptions.ConnectTimeoutError, "cannot be reached in time"),
+    (exceptions.TimeoutError, "did not answer in time"),
+    (exceptions.NewConnectionError, "cannot be reached"),
+    (exceptions.ProtocolError, "broke off the connection"),
+)
+
+
+class Refused(LogUnavailable):
+    """The API answered, and that it does not do this."""
+
+    def __init__(self, reason: str, detail: str, status: int, retry_after: float) -> None:
+        super().__init__(reason, detail, is_refusal=status in _WRONG, retry_after=retry_after)
+        self.status = status
+
+
+class Connection:
+    """Asks one API. May be used from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take address, token and authorities of `settings`, which have a `url`.
+
+        Raises:
+            ConfigError: the authorities' file cannot be read.
+        """
+        self.address = settings.server
+        self._url = settings.url or ""
+        self._bearer = Bearer(settings.token)
+        self._seconds = settings.connect_seconds
+        self._proxy = _proxy_of(self._url)
+        self._pool = _pool(settings, self._proxy)
+
+    def ask(
+        self,
+        doing: str,
+        method: str,
+        *path: str,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask once; return the answer if it is a success, with all of its content.
+
+        Args:
+            doing: what for, for people.
+            method: of HTTP.
+            path: its segments, as they are meant.
+            query: parameters; those that are None are left out.
+            body: what is sent.
+            headers: besides those that every request has.
+            seconds: longest wait for the answer; by default twice `connect_seconds`, since the API
+                itself waits for its server.
+
+        Raises:
+            LogUnavailable: it did not answer.
+            Refused: its answer is no success.
+        """
+        with (
+            self.stream(
+                doing, method, *path, query=query, body=body, headers=headers, seconds=seconds
+            ) as answer,
+            self.translated(doing),
+        ):
+            answer.read(cache_content=True)
+            return answer
+
+    @contextmanager
+    def stream(
+        self,
+        doing: str,
+        method: str,
+        *path: str,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Ask as `ask` does, and have the content be read bit by bit within `translated`."""
+        url = "/".join([self._url, *(quote(part, safe="") for part in path)])
+        asked = {name: value for name, value in (query or {}).items() if value is not None}
+        if asked:
+            url = f"{url}?{urlencode(asked, doseq=True)}"
+        given = {"Accept-Encoding": "gzip", **(headers or {})}
+        token = self._bearer.token
+        if token is not None:
+            given["Authorization"] = f"Bearer {token}"
+        wait = 2 * self._seconds if seconds is None else seconds
+        with self.translated(doing):
+            answer = self._pool.request(
+                method, url, body=body, headers=given, redirect=False, preload_content=False,
+                timeout=urllib3.Timeout(connect=self._seconds, read=wait),
+            )  # fmt: skip
+        try:
+            if answer.status not in _OK:
+                raise self._refusal(doing, answer)
+            if renewed := answer.headers.get(RENEWED):
+                self._bearer.renew(renewed)
+            yield answer
+        finally:
+            answer.close()  # of one that was read whole the connection is kept
+
+    @contextmanager
+    def understood(self) -> Iterator[None]:
+        """Turn what comes of reading another program's answer into LogUnavailable."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError) as error:  # of JSON, too
+            reason = f"{self.address} does not answer as Synapse Stream does"
+            raise LogUnavailable(
+                reason, f"{type(error).__name__}: {error}"[:_LONGEST_SAID]
+            ) from error
+
+    def close(self) -> None:
+        """Disconnect. A later request would connect again."""
+        self._pool.clear()
+
+    def _refusal(self, doing: str, answer: urllib3.BaseHTTPResponse) -> Refused:
+        status = answer.status
+        with self.translated(doing):
+            said = _detail(answer.read(64 * 1024))
+        if status == _UNAUTHORIZED:
+            self._bearer.look_again()
+        if status in _REDIRECTED:
+            place = answer.headers.get("Location", "elsewhere")
+            reason = f"{self.address} leads to {place}; set SYNAPSE_STREAM_URL to where the API is"
+        elif said is None:
+            reason = f"{self.address} answers with {status}, and not as Synapse Stream does"
+        else:
+            reason = f"{self.address} refuses: {said}"
+        wait = answer.headers.get("Retry-After", "") if status == _TOO_MANY else ""
+        return Refused(reason, f"while {doing}", status, float(wait) if wait.isdecimal() else 0.0)
+
+    @contextmanager
+    def translated(self, doing: str) -> Iterator[None]:
+        """Turn what urllib3 raises into LogUnavailable."""
+        try:
+            yield
+        except (exceptions.HTTPError, OSError) as error:
+            if isinstance(error, LogUnavailable):
+                raise
+            said = without_secrets(str(error), self._proxy)[:_LONGEST_SAID]
+            why = next((text for kind, text in _REASONS if isinstance(error, kind)), None)
+            reason = f"{self.address} {why or 'cannot be asked'}"
+            raise LogUnavailable(reason, f"while {doing}: {said}") from error
+
+
+def _detail(content: bytes) -> str | None:
+    """Return what a problem document says; None when it is none."""
+    try:
+        return str(orjson.loads(content)["detail"])[:_LONGEST_SAID]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _proxy_of(url: str) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return None if proxy_bypass(host) else getproxies().get(parts.scheme)
+
+
+def _pool(settings: Settings, proxy: str | None) -> urllib3.PoolManager:
+    trust = ssl.create_default_context()
+    if settings.ca_file is not None:
+        try:
+            trust = ssl.create_default_context(cafile=str(settings.ca_file))
+        except (OSError, ssl.SSLError) as error:
+            msg = f"SYNAPSE_STREAM_CA_FILE={settings.ca_file} cannot be used: {error}"
+            raise ConfigError(msg) from error
+    options: dict[str, Any] = {"retries": False, "maxsize": 4, "ssl_context": trust}
+    if proxy is None:
+        made = urllib3.PoolManager(**options)
+    else:
+        login = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
+        headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
+        made = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+    made.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return made
+
+
+class _Guard:
+    """Looks before it writes, and before it closes, whether the descriptor is still its own."""
+
+    sock: Any
+    _place: tuple[int, int] | None = None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._place = place_of(self.sock.fileno())
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self._let_go_of_foreign():
+            msg = "somebody in this process closed the descriptor of its socket"
+            raise exceptions.ProtocolError(msg)
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def close(self) -> None:
+        self._let_go_of_foreign()
+        super().close()  # type: ignore[misc]
+
+    def _let_go_of_foreign(self) -> bool:
+        sock = self.sock
+        if sock is None or place_of(sock.fileno()) == self._place:
+            return False
+        self.sock = None
+        sock.detach()
+        return True
+
+
+class _Plain(_Guard, HTTPConnection):
+    pass
+
+
+class _Tls(_Guard, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Tls

@@ -1,0 +1,88 @@
+"""The log behind an API: what a shipper and an adopter need of it, as requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from synapse_stream.entries.answers import Ack, Outcome, Written
+from synapse_stream.entries.batch import encode_fields
+from synapse_stream.remote.connection import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from synapse_stream.entries.batch import Batch
+    from synapse_stream.settings import Settings
+
+LINES = "application/x-ndjson"
+
+_MOST_HEADS = 1_000  # that one request asks for
+
+
+class RemoteLog:
+    """Speaks to an API; its methods promise what those of `producer.shipping.port.Log` do."""
+
+    is_cluster = False
+
+    def __init__(self, settings: Settings) -> None:
+        """Raise ConfigError when the settings cannot be used; the API is asked later."""
+        self._connection = Connection(settings)
+
+    def check(self) -> str | None:
+        """Return the id of the deployment."""
+        answer = self._connection.ask("asking which deployment it is", "GET", "api", "deployment")
+        with self._connection.understood():
+            return str(orjson.loads(answer.data)["id"])
+
+    def append(self, batch: Batch) -> Ack:
+        """Append `batch` if it follows the producer's last number; else say what is there."""
+        fields = encode_fields(batch)
+        headers = {"Content-Type": LINES}
+        if "z" in fields:
+            headers["Content-Encoding"] = "zstd"
+        query = {"producer": batch.producer, "first": batch.first, "last": batch.last}
+        answer = self._connection.ask(
+            f"appending to job {batch.job_id!r}",
+            *("POST", "api", "jobs", batch.job_id, "append"),
+            query={**query, "hash": batch.hash.hex()},
+            body=fields["z"] if "z" in fields else fields["d"],
+            headers=headers,
+        )
+        with self._connection.understood():
+            return _ack(orjson.loads(answer.data))
+
+    def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
+        """Return what is there of pairs of job and producer, as outcome KNOWN."""
+        found: list[Ack] = []
+        for begin in range(0, len(producers), _MOST_HEADS):
+            body = orjson.dumps({"producers": producers[begin : begin + _MOST_HEADS]})
+            headers = {"Content-Type": "application/json"}
+            doing = "asking for producers"
+            answer = self._connection.ask(doing, "POST", "api", "heads", body=body, headers=headers)
+            with self._connection.understood():
+                found += map(_ack, orjson.loads(answer.data)["heads"])
+        return found
+
+    def written(self, job_id: str, producer: str) -> Iterator[Written]:
+        """Yield what the job's stream has under the name of a producer, in its order."""
+        doing = f"looking what job {job_id!r} has of producer {producer!r}"
+        path, after = ("api", "jobs", job_id, "producers", producer), None
+        while True:
+            answer = self._connection.ask(doing, "GET", *path, query={"after": after})
+            with self._connection.understood():
+                page = orjson.loads(answer.data)
+                for found in page["batches"]:
+                    yield Written(**{**found, "hash": bytes.fromhex(found["hash"])})
+                after = page["next"]
+            if after is None:
+                return
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+
+def _ack(found: dict[str, Any]) -> Ack:
+    return Ack(Outcome(found["outcome"]), found["last"], bytes.fromhex(found["hash"]), None)
