@@ -69,9 +69,9 @@ class MemoryServer:
         msg = f"the double does not know {words[:1]}"
         raise NotImplementedError(msg)
 
-    def pipeline(self, *, transaction: bool) -> Any:
-        """Refuse: appending and reading a job need none."""
-        raise NotImplementedError
+    def pipeline(self, *, transaction: bool) -> Pipeline:
+        """Return what runs several commands, one after the other."""
+        return Pipeline(self)
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
@@ -165,7 +165,7 @@ class Link:
 class Pipeline:
     """Commands that are sent together."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link | MemoryServer) -> None:
         self._link = link
         self._commands: list[tuple[Any, ...]] = []
 

@@ -6,7 +6,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.resilience import crowd, kills, laws, network, outages, pressure, refusals
+from tests.resilience import crowd, doors, kills, laws, network, outages, pressure, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,4 +63,8 @@ PLAN = (
     Scenario(pressure.bounded_spool, 4, 1),
     Scenario(pressure.no_room_at_all, 2, 1),
     Scenario(laws.append_laws, 4000, 160),
+    Scenario(doors.kill_the_api, 100, 1),
+    Scenario(doors.lose_http_replies, 200, 4),
+    Scenario(doors.strike_http_requests, 300, 8),
+    Scenario(doors.end_tokens, 200, 2),
 )

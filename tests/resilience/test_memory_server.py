@@ -42,7 +42,7 @@ class Narrator:
     def tell(self, command: tuple[Any, ...]) -> tuple[Any, ...]:
         """Run one command."""
         if len(command) == 2:
-            ack = self._log.head(*command)
+            ack = self._log.heads([command])[0]
             return ack.outcome, ack.last, ack.hash, None
         job_id, producer, first, more, data, times = command
         link = bytes([len(self._ids)]) * 32

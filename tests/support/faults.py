@@ -26,6 +26,8 @@ class Fault(StrEnum):
     """Executed, then cut within the reply."""
     LATE_REQUEST = "late request"
     """Reaches the server only after the client has given up; no reply."""
+    REPEATED_REQUEST = "repeated request"
+    """Executed twice: a proxy that asks again by itself."""
     HALF_OPEN = "half open"
     """Vanishes, and nobody is told; see `half_open`."""
 
@@ -112,6 +114,7 @@ class FaultProxy:
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         struck: Fault | None = None
+        said = b""  # of what is to be repeated
         talking = [client, server]
         while ready := self._readable(*talking):
             if client in ready:
@@ -122,9 +125,13 @@ class FaultProxy:
                     continue
                 if not request or self._spoils_request(struck, request, client, server):
                     return
+                said = said + request if struck is Fault.REPEATED_REQUEST else b""
                 server.sendall(request)
             if server in ready:
                 reply = server.recv(_CHUNK)
+                if struck is Fault.REPEATED_REQUEST:
+                    self._repeat(said)
+                    struck = None
                 if not reply or self._spoils_reply(struck, reply, client):
                     return
                 client.sendall(reply)
@@ -159,6 +166,13 @@ class FaultProxy:
         if fault is Fault.TORN_REPLY:
             client.sendall(reply[: max(1, len(reply) // 2)])
         return True
+
+    def _repeat(self, request: bytes) -> None:
+        """Have a request, which was answered just now, come once more, and wait for its answer."""
+        with socket.create_connection(("127.0.0.1", self._target_port)) as again:
+            again.sendall(request)
+            self._readable(again)
+        self.happened[Fault.REPEATED_REQUEST] += 1
 
     def _swallow(self, client: socket.socket) -> None:
         self.happened[Fault.HALF_OPEN] += 1

@@ -33,6 +33,10 @@ class ApiProcess:
         self._environ = {PREFIX + name.upper(): str(value) for name, value in shown.items()}
         self._process: BaseProcess | None = None
 
+    def settle(self, name: str, text: str) -> None:
+        """Have it started with one more setting, one that settings do not show."""
+        self._environ[PREFIX + name] = text
+
     @property
     def pid(self) -> int:
         """Its process id."""

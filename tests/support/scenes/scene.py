@@ -114,7 +114,7 @@ class Actor:
 class Scene:
     """One job's plugins in one directory; leaving it kills them and frees the shared memory."""
 
-    def __init__(self, home: Path, redis_url: str, **settings: Any) -> None:
+    def __init__(self, home: Path, redis_url: str | None, **settings: Any) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self._exits = ExitStack()
@@ -185,7 +185,8 @@ class Scene:
         return sorted(found, key=lambda path: path.name)
 
     def _connect(self, url: str | None = None) -> EventLog:
-        update = {"redis_url": url or self.settings.redis_url, "connect_seconds": _ANSWER_SECONDS}
+        server = {"redis_url": url or self.settings.redis_url, "url": None}
+        update = {**server, "connect_seconds": _ANSWER_SECONDS}
         return open_log(self.settings.model_copy(update=update))
 
     def __enter__(self) -> Self:
