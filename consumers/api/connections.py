@@ -128,11 +128,12 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what came as long as no headers are complete."""
-        heads = self._heads
-        if self._due is None and self._is_in_head:
+        heads, was_in_head = self._heads, self._is_in_head
+        if self._due is None and was_in_head:
             self._due = self.loop.call_later(_REQUEST_SECONDS, self.leave)
         super().data_received(data)
-        if self._is_in_head and self._heads == heads and not self.transport.is_closing():
+        is_all_head = was_in_head and self._is_in_head and self._heads == heads
+        if is_all_head and not self.transport.is_closing():  # no end of a body, however large
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD:
                 self.send_400_response(f"The headers are larger than {LARGEST_HEAD} bytes.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -93,6 +94,20 @@ def test_many_batches_of_a_producer_are_named_page_by_page(door: Door, direct: E
 
     assert [batch.last for batch in written] == list(range(2_051))
     assert [batch.is_last_word for batch in written] == [False] * 2_050 + [True]
+
+
+@pytest.mark.parametrize("size", [70_000, 300_000, 1_500_000])
+def test_a_large_batch_that_hardly_packs_is_taken_and_the_connection_serves_on(
+    door: Door, direct: EventLog, size: int
+) -> None:
+    chain = Chain(f"large-{size}")
+    texts = (Random(number).randbytes(size // 2).hex() for number in range(3))
+    batches = [chain.add({"type": "log", "event": text}) for text in texts]
+    with closing(remote(door, token(chain.job_id))) as log:
+        told = [log.append(batch).last for batch in batches]
+
+    assert told == [0, 1, 2]
+    assert [entry.batch for entry in direct.read_after(chain.job_id, BEGINNING)] == batches
 
 
 def parameters(chain: Chain, **changes: Any) -> dict[str, Any]:
