@@ -19,6 +19,7 @@ from synapse_stream.exports.exact import DamagedExport, ExactFile, write_exact
 from tests.support.archiving import keys
 from tests.support.chains import Chain
 from tests.support.entries import entry, stray, unpacked
+from tests.support.events import ended
 
 if TYPE_CHECKING:
     from consumers.views.archive.reader import StoredArchive
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tests.support.archiving import Archiver
 
 JOB = "job-1"
-END = {"type": "end", "status": "completed", "count": 5, "rank": 0}
+END = ended(count=5)
 
 
 def exported(entries: list[RawEntry], job: str = JOB, joins: Joins | None = None) -> bytes:

@@ -12,6 +12,7 @@ from synapse_stream.reading.stream import JobStream
 from tests.support.archiving import keys
 from tests.support.chains import Chain
 from tests.support.entries import entry
+from tests.support.events import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.archiving import Archiver
 
 JOB = "job-1"
-END = {"type": "end", "status": "completed", "count": 1, "rank": 0}
+END = ended(count=1)
 
 
 @pytest.fixture

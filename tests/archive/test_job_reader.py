@@ -14,6 +14,7 @@ from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.reading.stream import JobStream
 from tests.support.archiving import keys
 from tests.support.chains import Chain
+from tests.support.events import ended
 
 if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.servers import TestServer
 
 JOB = "job-1"
-END = {"type": "end", "status": "completed", "count": 1, "rank": 0}
+END = ended(count=1)
 
 
 def none_installed() -> NoReturn:

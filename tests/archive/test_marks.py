@@ -17,6 +17,7 @@ from synapse_stream.entries.batch import encode_fields
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
+from tests.support import events
 from tests.support.chains import Chain
 from tests.support.projecting import project
 
@@ -88,13 +89,13 @@ def looking(settings: Settings) -> Looking:
 
 
 def progress(number: int) -> dict[str, Any]:
-    report = {"type": "progress", "step": f"s{number % 3}", "current": number, "total": 9_999}
+    report = events.progress(number, 9_999, f"s{number % 3}")
     return {**report, "time": TIME + number * SECOND}
 
 
 def fill(log: FeedLog, *, entries: int = 100) -> Chain:
     chain = Chain(JOB)
-    log.append(chain.add({"type": "run_started", "rank": 0, "time": TIME}))
+    log.append(chain.add(events.started(time=TIME)))
     extend(log, chain, entries)
     return chain
 

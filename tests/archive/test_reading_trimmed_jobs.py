@@ -10,6 +10,7 @@ import pytest
 
 from consumers.api.app import create_app
 from synapse_stream.entries.position import BEGINNING
+from tests.support import events
 from tests.support.archiving import keys
 from tests.support.chains import Chain
 from tests.support.scenes.reader import Reader
@@ -29,14 +30,14 @@ ENTRIES = 60
 
 
 def progress(number: int) -> dict[str, Any]:
-    return {"type": "progress", "step": "s", "current": number, "total": 1_000}
+    return events.progress(number, 1_000, "s")
 
 
 @pytest.fixture
 def whole(log: FeedLog, archiver: Archiver) -> list[RecordedBatch]:
     """Archive a run; return its entries."""
     chain = Chain(JOB)
-    log.append(chain.add({"type": "run_started", "rank": 0}))
+    log.append(chain.add(events.started()))
     for number in range(1, ENTRIES):
         log.append(chain.add(progress(number), progress(number)))
     archiver.archive()

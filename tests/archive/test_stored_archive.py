@@ -15,6 +15,7 @@ from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError
 from tests.support.archiving import keys
 from tests.support.chains import Chain
+from tests.support.events import ended
 
 if TYPE_CHECKING:
     from consumers.views.archive.reader import StoredArchive
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.archiving import Archiver
 
 JOBS = ("job-1", "job-2", "job-3")
-END = {"type": "end", "status": "completed", "count": 1, "rank": 0}
+END = ended(count=1)
 
 
 def blocks(archiver: Archiver) -> list[tuple[int, int, int, bool]]:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
 from tests.support.chains import Chain
+from tests.support.events import ended, message, started
 from tests.support.projecting import Consumers, project
 from tests.support.servers import wait_until
 
@@ -19,12 +20,8 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
 
-STARTED = {"type": "run_started", "rank": 0}
-END = {"type": "end", "status": "completed", "rank": 0}
-
-
-def message(content: str, level: str = "info", **fields: Any) -> dict[str, Any]:
-    return {"type": "message", "content": content, "level": level, **fields}
+STARTED = started()
+END = ended()
 
 
 @pytest.fixture

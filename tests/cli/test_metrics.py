@@ -10,6 +10,7 @@ import pytest
 from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
 from synapse_stream.ports.views import Bucket
 from tests.support.chains import Chain
+from tests.support.events import metrics, started
 from tests.support.projecting import project
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
 
-STARTED = {"type": "run_started", "rank": 0}
+STARTED = started()
 
 
 def point(x: float | None = None, step: str | None = "fit", **values: Any) -> dict[str, Any]:
-    event: dict[str, Any] = {"type": "metrics", "step": step, "values": values}
+    event = metrics(values, step=step)
     return event if x is None else {**event, "x": x}
 
 

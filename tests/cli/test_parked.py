@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
 
 from consumers.views.message_feed.fold import MessageFeedView
 from tests.support.chains import Chain
+from tests.support.events import message
 from tests.support.projecting import Consumers, OlderMessageFeed, project
 from tests.support.servers import wait_until
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
-
-
-def message(content: str, level: str = "info", **fields: Any) -> dict[str, Any]:
-    return {"type": "message", "content": content, "level": level, **fields}
 
 
 @pytest.fixture

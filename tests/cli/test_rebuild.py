@@ -9,6 +9,7 @@ from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.trimming import TrimLog
 from tests.support.chains import Chain
+from tests.support.events import message
 from tests.support.projecting import Consumers, project
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
 
-HELLO = {"type": "message", "content": "hello", "level": "info"}
+HELLO = message("hello")
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ from synapse_stream.cli.read.watch import _follow
 from synapse_stream.cli.read.watching import Look, Watcher
 from synapse_stream.models import RunStatus
 from synapse_stream.reading.job_views import opened
+from tests.support import events
 from tests.support.chains import Chain
+from tests.support.events import ended, message, started
 from tests.support.projecting import Consumers, project
 from tests.support.servers import wait_until
 
@@ -36,24 +38,20 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
 
-STARTED = {"type": "run_started", "rank": 0, "action": "train"}
+STARTED = started()
 HOSTILE = "[bold]hi[/bold] \x1b[31mred\x07\nsecond line"
 
 
-def message(content: str, **fields: Any) -> dict[str, Any]:
-    return {"type": "message", "content": content, "level": "info", **fields}
-
-
 def progress(current: int, total: int = 10, step: str = "fit", **fields: Any) -> dict[str, Any]:
-    return {"type": "progress", "current": current, "total": total, "step": step, **fields}
+    return events.progress(current, total, step, **fields)
 
 
 def metrics(loss: float) -> dict[str, Any]:
-    return {"type": "metrics", "values": {"loss": loss}, "step": "fit"}
+    return events.metrics({"loss": loss}, step="fit")
 
 
 def end(status: str = "completed", **fields: Any) -> dict[str, Any]:
-    return {"type": "end", "status": status, "rank": 0, **fields}
+    return ended(status, **fields)
 
 
 class Job:

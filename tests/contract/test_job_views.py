@@ -14,6 +14,7 @@ from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import Health
 from synapse_stream.reading.stream import JobStream
 from tests.support.chains import Chain
+from tests.support.events import message, metrics, started
 from tests.support.projecting import project
 
 if TYPE_CHECKING:
@@ -22,17 +23,13 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
 
-STARTED = {"type": "run_started", "rank": 0, "action": "train"}
+STARTED = started()
 TIME = 1_763_880_000_000_000
 
 
 def point(step: str | None = "train", x: float | None = None, **values: Any) -> dict[str, Any]:
-    event: dict[str, Any] = {"type": "metrics", "step": step, "values": values}
+    event = metrics(values, step=step)
     return event if x is None else {**event, "x": x}
-
-
-def message(content: str, level: str = "info", **fields: Any) -> dict[str, Any]:
-    return {"type": "message", "content": content, "level": level, **fields}
 
 
 @pytest.fixture

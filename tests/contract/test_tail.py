@@ -13,6 +13,7 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
+from tests.support.events import ended, lost, started
 from tests.support.servers import WRITES_FIRST, TestServer, wait_until
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
 
-STARTED = {"type": "run_started", "host": "h", "pid": 1, "rank": 0}
-END = {"type": "end", "status": "completed", "count": 1, "rank": 0}
-LOST = {"type": "producer_lost", "host": "h", "pid": 1, "rank": 0, "last": 3, "reason": "killed"}
+STARTED = started()
+END = ended(count=1)
+LOST = lost(last=3)
 
 
 class Follower:

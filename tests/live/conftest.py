@@ -11,6 +11,7 @@ import pytest
 from consumers.api.app import create_app
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
+from tests.support import events
 from tests.support.chains import Chain
 from tests.support.scenes.reader import Reader
 from tests.support.servers import TestServer, wait_until
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _numbers = count()
 
-STARTED = {"type": "run_started", "rank": 0, "action": "train", "host": "here", "pid": 1}
+STARTED = events.started()
 
 
 class Deployment:
@@ -82,12 +83,12 @@ def job() -> str:
 
 
 def message(number: int, padding: int = 0) -> dict[str, Any]:
-    return {"type": "message", "content": f"{number} {'x' * padding}", "level": "info"}
+    return events.message(f"{number} {'x' * padding}")
 
 
 def metrics(number: int, step: str | None = None) -> dict[str, Any]:
-    return {"type": "metrics", "step": step, "values": {"loss": number}}
+    return events.metrics({"loss": number}, step=step)
 
 
 def progress(number: int, total: int = 1_000_000) -> dict[str, Any]:
-    return {"type": "progress", "step": "training", "current": number, "total": total}
+    return events.progress(number, total, "training")

@@ -12,7 +12,8 @@ from consumers.api.shapes import summary
 from consumers.views.run_state import brief
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.reading import run_state
-from tests.support.folding import Scene, ended, event, progress, scene, started
+from tests.support.events import ended, event, progress, started
+from tests.support.folding import Scene, scene
 from tests.support.strategies import placed_events
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history import bodies, chunks
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
-from tests.support.folding import VIEWS, Scene, ended, message, metrics, progress, scene, started
+from tests.support.events import ended, message, metrics, progress, started
+from tests.support.folding import VIEWS, Scene, scene
 
 if TYPE_CHECKING:
     from consumers.folding.port import JobView

@@ -14,7 +14,8 @@ from consumers.views.run_state.reading import position, run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
-from tests.support.folding import VIEWS, Scene, message, progress, scene, started
+from tests.support.events import message, progress, started
+from tests.support.folding import VIEWS, Scene, scene
 
 if TYPE_CHECKING:
     from consumers.folding.port import Delivery, JobView

@@ -6,7 +6,8 @@ import pytest
 
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import Health, health
-from tests.support.folding import Scene, event, started
+from tests.support.events import event, started
+from tests.support.folding import Scene
 
 
 def test_the_last_sign_is_that_of_the_servers_clock() -> None:

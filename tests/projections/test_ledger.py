@@ -9,7 +9,8 @@ from consumers.folding.ledger import Ledger
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import GENESIS, Batch, decode_events
 from synapse_stream.ports.views import CompletenessStatus
-from tests.support.folding import ended, event, loss_of_range, message, progress, scene, started
+from tests.support.events import ended, event, message, progress, started
+from tests.support.folding import loss_of_range, scene
 
 
 def test_a_batch_that_comes_again_under_another_id_changes_nothing() -> None:

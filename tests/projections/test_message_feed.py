@@ -10,7 +10,8 @@ from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state import reading
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import Message, render
-from tests.support.folding import START, Scene, event, message, metrics, scene, started
+from tests.support.events import START, event, message, metrics, started
+from tests.support.folding import Scene, scene
 
 FULL_WIDTH = (
     "{n:\uff19\uff19\uff19\uff19\uff19\uff19\uff19}"  # digits that str.format takes as well

@@ -10,7 +10,8 @@ import pytest
 from consumers.views.metric_history.fold import MetricHistoryView
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import SeriesKey
-from tests.support.folding import SECOND, START, Scene, event, metrics, progress, scene, started
+from tests.support.events import SECOND, START, event, metrics, progress, started
+from tests.support.folding import Scene, scene
 
 if TYPE_CHECKING:
     from consumers.folding.port import Points

@@ -14,17 +14,8 @@ from hypothesis import strategies as st
 from consumers.views import canonical
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.models import RunStatus
-from tests.support.folding import (
-    VIEWS,
-    Scene,
-    asked,
-    ended,
-    lost,
-    message,
-    progress,
-    resumed,
-    started,
-)
+from tests.support.events import asked, ended, lost, message, progress, resumed, started
+from tests.support.folding import VIEWS, Scene
 from tests.support.strategies import any_events, placed_events
 
 if TYPE_CHECKING:

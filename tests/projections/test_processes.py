@@ -8,18 +8,8 @@ import pytest
 
 from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import CompletenessStatus, Health
-from tests.support.folding import (
-    asked,
-    child,
-    ended,
-    event,
-    joined,
-    lost,
-    message,
-    resumed,
-    scene,
-    started,
-)
+from tests.support.events import asked, child, ended, event, joined, lost, message, resumed, started
+from tests.support.folding import scene
 
 
 class TestChildren:

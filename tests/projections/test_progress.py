@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.folding import SECOND, START, Scene, ended, event, progress, scene, started
+from tests.support.events import SECOND, START, ended, event, progress, started
+from tests.support.folding import Scene, scene
 
 if TYPE_CHECKING:
     from synapse_stream.ports.views import StepState

@@ -14,17 +14,8 @@ from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
 from synapse_stream.models import ActionStatus, RunStatus
-from tests.support.folding import (
-    START,
-    Scene,
-    ended,
-    event,
-    message,
-    metrics,
-    progress,
-    scene,
-    started,
-)
+from tests.support.events import START, ended, event, message, metrics, progress, started
+from tests.support.folding import Scene, scene
 from tests.support.projecting import OlderMessageFeed, OlderMetricHistory, OlderRunState
 
 if TYPE_CHECKING:

@@ -7,18 +7,8 @@ import pytest
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import Position
 from synapse_stream.models import ActionStatus, RunStatus
-from tests.support.folding import (
-    SECOND,
-    START,
-    Scene,
-    ended,
-    event,
-    lost,
-    message,
-    metrics,
-    scene,
-    started,
-)
+from tests.support.events import SECOND, START, ended, event, lost, message, metrics, started
+from tests.support.folding import Scene, scene
 
 NESTED: list[object] = []
 for _ in range(249):  # as deep as orjson reads but, with what stands around it, does not write

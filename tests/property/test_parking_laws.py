@@ -25,7 +25,8 @@ from synapse_stream.loggers.null import NullLogger
 from synapse_stream.redaction.body import redact_body
 from synapse_stream.reporting.context import RuntimeContext
 from tests.property.weird import WEIRD
-from tests.support.folding import START, VIEWS, Scene
+from tests.support.events import START
+from tests.support.folding import VIEWS, Scene
 
 # On a machine that is busy, making examples takes long.
 BUSY = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

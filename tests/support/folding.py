@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from consumers.folding.fold import JobFold, Parked
 from consumers.views.message_feed.fold import MessageFeedView
@@ -12,75 +12,13 @@ from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
 from tests.support.chains import Chain
+from tests.support.events import START
 
 if TYPE_CHECKING:
     from consumers.folding.port import JobView, MessageRow, Points
     from synapse_stream.ports.views import Attempt, RunState, SeriesKey
 
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
-START = 1_763_880_000_000_000
-SECOND = 1_000_000
-
-T = TypeVar("T")
-
-
-def event(kind: str, **fields: Any) -> dict[str, Any]:
-    """Return an event; its number and time are added when it is said, unless it has them."""
-    at = fields.pop("at", None)
-    return (
-        {"type": kind, "v": 1} | ({} if at is None else {"time": START + int(at * SECOND)}) | fields
-    )
-
-
-def started(rank: int = 0, **fields: Any) -> dict[str, Any]:
-    process = {
-        "host": "node-1",
-        "pid": 4711,
-        "python": "3.13.0",
-        "sdk": {"synapse-stream": "0.1.0"},
-    }
-    return event("run_started", action="train", rank=rank, attempt=None, **process, **fields)
-
-
-def progress(
-    current: float, total: float = 100, step: str | None = None, **fields: Any
-) -> dict[str, Any]:
-    named = {} if step is None else {"step": step}
-    return event("progress", current=current, total=total, **named, **fields)
-
-
-def metrics(values: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return event("metrics", values=values, **fields)
-
-
-def message(content: str, level: str = "info", **fields: Any) -> dict[str, Any]:
-    return event("message", content=content, level=level, **fields)
-
-
-def ended(status: str | None = "completed", rank: int | None = 0, **fields: Any) -> dict[str, Any]:
-    return event("end", **{"status": status, "error": None, "result": None, "rank": rank} | fields)
-
-
-def lost(rank: int | None = 0, **fields: Any) -> dict[str, Any]:
-    gone = {"host": "node-1", "pid": 4711, "reason": "the process ended without ending its run"}
-    return event("producer_lost", rank=rank, **gone, **fields)
-
-
-def joined(parent: str | None = "p0", **fields: Any) -> dict[str, Any]:
-    return event("joined", parent=parent, host="node-1", pid=4712, **fields)
-
-
-def resumed(producer: str, last: int, rank: int | None = 0, **fields: Any) -> dict[str, Any]:
-    named = {"host": "node-1", "pid": 4711, "reason": "its name was taken"}
-    return event("resumed", producer=producer, last=last, rank=rank, **named, **fields)
-
-
-def child(producer: str) -> dict[str, Any]:
-    return {"producer": producer, "pid": 1}
-
-
-def asked(signal: str = "SIGTERM", **fields: Any) -> dict[str, Any]:
-    return event("terminating", signal=signal, **fields)
 
 
 class Scene:

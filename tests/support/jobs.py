@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_stream import LogLevel, open_run
 from synapse_stream.log.event_log import open_log
-from tests.support import stories
+from tests.support import events, stories
 from tests.support.chains import Chain
 from tests.support.projecting import project
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TIME = 1_763_880_000_000_000
 EPOCHS = 120
 MESSAGES = EPOCHS // 10 + 1
-STARTED = {"type": "run_started", "rank": 0, "action": "train", "plugin": "trainer"}
+STARTED = events.started(plugin="trainer")
 SLASHED = "team/a b/%2F?x#y"
 """A job whose id would divide a path, if it were routed decoded."""
 LONG = "长" * 200
@@ -56,15 +56,15 @@ def fill(settings: Settings, server: TestServer) -> None:
 
 
 def progress(current: float, total: float) -> dict[str, Any]:
-    return {"type": "progress", "step": "training", "current": current, "total": total}
+    return events.progress(current, total, "training")
 
 
 def message(content: str, **fields: Any) -> dict[str, Any]:
-    return {"type": "message", "content": content, "level": "info", **fields}
+    return events.message(content, **fields)
 
 
 def metrics(**values: Any) -> dict[str, Any]:
-    return {"type": "metrics", "step": None, "values": values}
+    return events.metrics(values)
 
 
 def _loss(epoch: int) -> float:

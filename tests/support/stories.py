@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.support import events
 from tests.support.chains import Chain
 from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
 
-STARTED = {"type": "run_started", "rank": 0, "action": "train", "host": "node-1", "pid": 4711}
-ENDED = {"type": "end", "status": "completed", "rank": 0}
-LOST = {"type": "producer_lost", "rank": 0, "host": "node-1", "pid": 4711, "reason": "it is gone"}
+STARTED = events.started()
+ENDED = events.ended()
+LOST = events.lost(reason="it is gone")
 RESUMED = {"type": "resumed", "host": "node-1", "pid": 4711, "rank": 0, "reason": "name was taken"}
-SAID = {"type": "message", "content": "hi", "level": "info"}
+SAID = events.message("hi")
 
 
 def taken(log: EventLog, job_id: str) -> Chain:

@@ -15,6 +15,7 @@ from synapse_stream.ports.archive import open_archive
 from synapse_stream.ports.audit import open_auditor
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.reading.stream import JobStream
+from tests.support import events
 from tests.support.chains import Chain
 from tests.support.projecting import project
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from synapse_stream.ports.audit import Report
     from synapse_stream.settings import Settings
 
-START = {"type": "run_started", "action": "train", "rank": 0, "attempt": 1, "host": "h", "pid": 1}
-END = {"type": "end", "status": "completed"}
+START = events.started(attempt=1)
+END = events.ended()
 
 
 class Deployment:
@@ -40,8 +41,8 @@ class Deployment:
 
     def record(self, chain: Chain, *batches: Sequence[dict[str, Any]]) -> None:
         """Append batches of events."""
-        for events in batches:
-            self.append(chain.add(*events))
+        for batch in batches:
+            self.append(chain.add(*batch))
 
     def append(self, batch: Batch) -> None:
         assert self.log.append(batch).outcome is Outcome.APPENDED
