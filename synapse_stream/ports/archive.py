@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from synapse_stream.ports.finding import load_entry
+from synapse_stream.ports.finding import check_door, load_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,5 +115,6 @@ def open_archive(settings: Settings) -> Archive:
     Raises:
         ConfigError: what serves it is not installed, or the store's URL is wrong.
     """
+    check_door(settings)
     archive: Archive = load_entry("synapse_stream.archive")(settings)
     return archive

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.own import find_consumers
+
+if TYPE_CHECKING:
+    from synapse_stream.settings import Settings
+
+
+def check_door(settings: Settings) -> None:
+    """Raise ConfigError for settings that name only an API, which plugins report to."""
+    if settings.url is not None:
+        msg = (
+            f"SYNAPSE_STREAM_URL={settings.server} is where plugins report to; to read, set "
+            "SYNAPSE_STREAM_REDIS_URL and SYNAPSE_STREAM_STORE_URL in its place, or ask the API"
+        )
+        raise ConfigError(msg)
 
 
 def load_entry(group: str) -> Any:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from synapse_stream.entries.position import Position
-from synapse_stream.ports.finding import load_entry
+from synapse_stream.ports.finding import check_door, load_entry
 
 if TYPE_CHECKING:
     from synapse_stream.ports.views.run_state import RunState
@@ -41,6 +41,7 @@ def open_history(settings: Settings) -> History:
     Raises:
         ConfigError: what serves it is not installed, or a URL is wrong.
     """
+    check_door(settings)
     history: History = load_entry("synapse_stream.history")(settings)
     return history
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from synapse_stream.ports.finding import load_entry
+from synapse_stream.ports.finding import check_door, load_entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -189,5 +189,6 @@ def open_operations(settings: Settings) -> Operations:
     Raises:
         ConfigError: what serves it is not installed, or the store's URL is wrong.
     """
+    check_door(settings)
     store: Operations = load_entry("synapse_stream.operations")(settings)
     return store

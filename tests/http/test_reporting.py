@@ -352,6 +352,8 @@ def test_one_server_is_named_and_by_the_door_that_is_meant(tmp_path: Path) -> No
         Settings(url="https://here", redis_url="redis://there")
     with pytest.raises(ConfigError, match="SYNAPSE_STREAM_REDIS_URL"):
         open_log(Settings(url="https://here", data_dir=tmp_path))
+    with pytest.raises(ConfigError, match="where plugins report to"):
+        JobStream("job", Settings(url="https://here", data_dir=tmp_path)).state()
     for wrong in ("ftp://here", "https://me:secret@here", "https://here?x=1"):
         with pytest.raises(ConfigError, match="SYNAPSE_STREAM_URL") as refused:
             Settings(url=wrong)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from synapse_stream.ports.finding import load_entry
+from synapse_stream.ports.finding import check_door, load_entry
 from synapse_stream.ports.views.metrics import Axis
 
 if TYPE_CHECKING:
@@ -132,5 +132,6 @@ def open_views(settings: Settings) -> Views:
     Raises:
         ConfigError: what serves them is not installed, or the store's URL is wrong.
     """
+    check_door(settings)
     views: Views = load_entry("synapse_stream.views")(settings)
     return views
