@@ -5,7 +5,7 @@ Neither `atexit` nor `sys.excepthook` is told. But the interpreter asks that exc
 notes who is asked. Nothing else changes and no exception costs more, which a callback for every
 exception that is raised (`sys.monitoring`) would. Python 3.11 does not ask where `sys.exit` was
 called and nothing on the way up looked at the exception, so there `sys.exit` is, for that time, a
-function that raises the same.
+function that raises the same: under whichever name somebody has it, as its references tell.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import gc
 import os
 import sys
 import threading
-from types import ModuleType
+from functools import partial
+from types import CellType, ModuleType
 from typing import Any, NoReturn
 
 _NAMES_OF_MODULE: Any = vars(ModuleType)["__dict__"]
@@ -29,7 +30,7 @@ class Exits:
         self._watchers: set[object] = set()
         self._lock = threading.Lock()
         self._code: Any = None
-        self._exit: Any = None
+        self._exit: list[Any] = []  # a list, as who looks for references leaves those alone
         self.error: BaseException | None = None
         """What the process exits with; None as long as it does not."""
 
@@ -59,8 +60,8 @@ class Exits:
             names["code"] = property(self._read, self._code.__set__, self._code.__delete__)
             _forget_types()
         if not _TELLS_EVERY_EXIT:
-            self._exit = sys.exit
-            _rename_exit(self._exit, _raise_exit)
+            self._exit.append(sys.exit)
+            _exchange(self._exit, [_EXIT], known=2)  # one of us, one of a copy that `sys` keeps
 
     def _remove(self) -> None:
         names = _names_of_system_exit()
@@ -68,9 +69,9 @@ class Exits:
             names["code"], self._code = self._code, None
             _forget_types()
         self.error = None
-        if self._exit is not None:
-            _rename_exit(_raise_exit, self._exit)
-            self._exit = None
+        if self._exit:
+            _exchange([_EXIT], self._exit, known=2)
+            self._exit.clear()
 
     def _read(self, error: SystemExit) -> Any:
         code = SYSTEM_EXIT_CODE.__get__(error)
@@ -118,10 +119,42 @@ def _raise_exit(status: Any = None, /) -> NoReturn:
     raise SystemExit(status)
 
 
-def _rename_exit(old: Any, new: Any) -> None:
-    """Replace `sys.exit`, and where a module has imported it under its name."""
+_EXIT = partial(_raise_exit)  # as an attribute of a class no method, like the one of `sys`
+
+
+def _exchange(old: list[Any], new: list[Any], known: int) -> None:
+    """Replace `sys.exit` under its name; where it has more references than `known`, under others.
+
+    To look for those takes some ten milliseconds; hardly any plugin has one.
+    """
     for module in list(sys.modules.values()):
         if issubclass(type(module), ModuleType):  # cffi's libraries only say that they are modules
             names = _NAMES_OF_MODULE.__get__(module)  # runs no code of a lazy module
-            if names is not None and names.get("exit") is old:
-                names["exit"] = new
+            if names is not None and names.get("exit") is old[0]:
+                names["exit"] = new[0]
+    if sys.getrefcount(old[0]) - 1 > known:
+        _rename_aliases(old[0], new[0])
+
+
+def _rename_aliases(old: Any, new: Any) -> None:
+    """Replace it where a module, class, object or inner function has it under another name."""
+    for holder in gc.get_referrers(old):
+        if type(holder) is CellType:
+            holder.cell_contents = new
+            continue
+        names = _names_of(holder)
+        if names is not None and names is not globals() and names.get("__name__") != "sys":
+            for name, value in list(names.items()):  # no inner scope: its cell would be a holder
+                if value is old:
+                    names[name] = new
+    _forget_types()
+
+
+def _names_of(holder: Any) -> dict[Any, Any] | None:
+    if type(holder) is dict:
+        return holder
+    try:
+        found = object.__getattribute__(holder, "__dict__")
+    except Exception:  # noqa: BLE001 - it has none, or a class of anybody has made it a property
+        return None
+    return found if type(found) is dict else None

@@ -81,6 +81,43 @@ def test_a_name_imported_before_the_run_tells_as_well(run: Leaving, how: str) ->
     assert (left.code, left.end.error) == (3, "exited with status 3")
 
 
+@pytest.mark.parametrize(
+    ("before", "how"),
+    [
+        ("from sys import exit as quit_now", "quit_now(3)"),
+        ("class A: leave = sys.exit", "A().leave(3)"),
+        ("class A: pass\nA.one = A(); A.one.leave = sys.exit", "A.one.leave(3)"),
+        ("def f(leave=sys.exit):\n  leave = leave\n  return lambda: leave(3)\ng = f()", "g()"),
+        ("import atexit; from sys import exit as q; atexit.register(q)", "q(3)"),
+    ],
+)
+def test_the_same_function_under_another_name_tells_as_well(
+    run: Leaving, before: str, how: str
+) -> None:
+    left = run(f"{before}\n{OPEN}{how}")
+
+    assert (left.code, left.end.error) == (3, "exited with status 3"), left.stderr
+
+
+def test_another_name_is_as_it_was_behind_the_run(run: Leaving) -> None:
+    left = run(
+        """
+        import builtins
+        from sys import exit as quit_now
+        class A: leave = sys.exit
+        before = type(quit_now)
+        open_run("job-1").end_log()
+        assert (type(quit_now), type(A.leave), type(sys.exit)) == (before,) * 3
+        with open_run("job-1") as ctx:
+            from sys import exit as later
+        assert type(later) is before
+        A().leave(3)
+        """
+    )
+
+    assert left.code == 3, left.stderr
+
+
 def test_click_tells_of_wrong_use(run: Leaving) -> None:
     need("click")
     left = run(
