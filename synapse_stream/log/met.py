@@ -44,9 +44,9 @@ def keep(spool_root: Path) -> None:
     """Note all that this process met beside the spools; may wait for the disk."""
     known = _read(spool_root)
     new = {f"{namespace} {server}": found for (server, namespace), found in _met.items()}
-    if known == known | new or not spool_root.is_dir():
+    if known == known | new:
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # it is not there, or another user's
         replace_file(spool_root / _FILE, orjson.dumps(known | new))
 
 

@@ -14,11 +14,12 @@ from synapse_stream.events.encoding import encode, encode_plainest_metrics
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.copies import packed, unpacked
 from synapse_stream.producer.producer import Producer
-from synapse_stream.producer.spool.notes import ChildNote, children, note_child
+from synapse_stream.producer.spool.children import ChildNote, Family, note_child, told
 from synapse_stream.producer.spool.roots import homes_of
 from synapse_stream.redaction.body import compiled, redact_body
 from synapse_stream.saying import voice
 from synapse_stream.settings import Settings
+from synapse_stream.system.descriptors import SET_ASIDE
 from synapse_stream.system.forerunner import Forerunner
 from synapse_stream.system.forks import CHILD_EXIT
 from synapse_stream.system.identity import host_name
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from synapse_stream.producer.shipping.port import Log
+
+    Kinship = tuple[str | None, Family | None, Settings]
 
 _MOST_NAMED = 1_000
 _SHARE_OF_CHILDREN = 0.6  # of the time to wait at the end; the rest is for the end itself
@@ -46,6 +49,7 @@ class StreamLogger(BaseLogger):
         rank: number of this process among those that report; the run ends when rank 0 ends. None:
             it is a child of the run, which does not end it.
         parent: the producer that opened the run, if this is another one of its processes.
+        kin: the logger of that, as this process inherited it.
         open_log: makes the connection to the log; by default from `settings`.
     """
 
@@ -56,11 +60,14 @@ class StreamLogger(BaseLogger):
         *,
         rank: int | None = 0,
         parent: str | None = None,
+        kin: StreamLogger | None = None,
         open_log: Callable[[], Log] | None = None,
     ) -> None:
         super().__init__(job_id)
         self._producer: Producer | None = None
-        self._begin(job_id, settings or Settings.load(), rank, parent, open_log)
+        settings = settings or Settings.load()
+        kinship = (parent, None, settings) if kin is None else kin.kinship
+        self._begin(job_id, settings, rank, kinship, open_log)
         self._producer = self._open_producer()
         self._join(self._producer)
 
@@ -69,7 +76,7 @@ class StreamLogger(BaseLogger):
         job_id: str,
         settings: Settings,
         rank: int | None,
-        parent: str | None,
+        kinship: Kinship,
         open_log: Callable[[], Log] | None,
     ) -> None:
         self._job_id = job_id
@@ -77,7 +84,7 @@ class StreamLogger(BaseLogger):
         self.strict = settings.strict
         self._rules = compiled(settings.redact_rules)
         self._rank = rank
-        self._parent = parent
+        self._parent, self._family, self._at_home = kinship
         self._open_log = open_log
         self._is_child = rank is None
         self._reopening = threading.RLock()
@@ -123,6 +130,7 @@ class StreamLogger(BaseLogger):
         """Wait until everything accepted so far is in the stream; False after `timeout` seconds."""
         return self._producer is None or self._producer.flush(timeout)
 
+    @SET_ASIDE.lent()
     def close(self) -> None:
         """Record the last event and wait a bounded time until the server has everything.
 
@@ -149,15 +157,13 @@ class StreamLogger(BaseLogger):
             return {}
         found: list[ChildNote] = []
         try:
-            homes = homes_of(self._settings, producer.id)
-            found = children(homes)
+            found = producer.journal.children()
             if found:
                 producer.adopt_children(_SHARE_OF_CHILDREN * self._settings.exit_wait_seconds)
-                found = children(homes)
+                found = producer.journal.children()
         except Exception:  # noqa: BLE001 - what is left is still a spool
             voice.fault("job %s: looking after its children failed", self._job_id)
-        named = [child._asdict() for child in found[:_MOST_NAMED]]
-        return {"children": named, "child_count": len(found)} if found else {}
+        return told(found, _MOST_NAMED)
 
     def leave_kept(self) -> None:
         """End this part of the run; a later report begins another one."""
@@ -179,12 +185,24 @@ class StreamLogger(BaseLogger):
         """Number of this process among those of the run; None: it is a child of it."""
         return self._rank
 
+    @property
+    def kinship(self) -> Kinship:
+        """The producer that opened the run, and where children tell it of themselves."""
+        return self._parent, self._family, self._at_home
+
+    def opener(self, settings: Settings) -> int | None:
+        """Return the process that opened the run, if it lives, and this one was forked from it."""
+        mine, found = self._settings, self._forerunner if self._is_child else None
+        is_same = (mine.server, mine.namespace) == (settings.server, settings.namespace)
+        return found.pid if found is not None and is_same and found.is_alive() else None
+
     def leave_to_parent(self) -> None:
         """Start anew in a forked child at the next report: spool and threads are the parent's."""
         super().leave_to_parent()
         self._reopening = threading.RLock()
         self._parent = self._parent_of_children
         if self._producer is not None and not self._is_child:
+            self._family = self._producer.journal.family
             self._resumed = {
                 "producer": self._producer.id,
                 "last": self._producer.last,
@@ -210,9 +228,11 @@ class StreamLogger(BaseLogger):
         """Be a child of the run, which is a producer from its first report on."""
         BaseLogger.__init__(self, parts["job_id"])
         self._ended = self._is_over = parts["is_over"]
-        own = unpacked(parts["own"], f"job {self.job_id}: {self.name}")
-        settings, parent = parts["settings"], parts["parent"]
-        self._begin(parts["job_id"], settings, None, parent, own.get("open_log"))
+        own = unpacked(parts["own"], f"job {self.job_id}: {self.name}").get("open_log")
+        home, parent = parts["settings"], parts["parent"]
+        # Now: it may be another user when it reports.
+        family = None if parent is None else Family.of(homes_of(home, parent))
+        self._begin(parts["job_id"], home, None, (parent, family, home), own)
 
     @property
     def _parent_of_children(self) -> str | None:
@@ -232,6 +252,7 @@ class StreamLogger(BaseLogger):
         CHILD_EXIT.before(self, self.close)
         return producer
 
+    @SET_ASIDE.lent()
     def _reopen(self) -> Producer:
         with self._reopening:
             if self._producer is None:
@@ -254,12 +275,23 @@ class StreamLogger(BaseLogger):
             other = ChildNote(self._resumed["producer"], self._resumed_pid)
             note_child(homes_of(self._settings, producer.id), other)  # to be sent before the end
         if self._parent is not None:
-            note_child(homes_of(self._settings, self._parent), ChildNote(producer.id, pid))
+            child = ChildNote(producer.id, pid)
+            is_near = note_child(homes_of(self._at_home, self._parent), child)
+            if self._family is not None:
+                self._family.note(child._replace(is_far=not is_near))
 
     @staticmethod
     def _say_first(producer: Producer, kind: str, fields: dict[str, Any]) -> None:
         for body in encode(kind, None, fields):
             producer.append(kind, body)
+
+
+def inherited(job_id: str, settings: Settings) -> StreamLogger | None:
+    """Return the logger of an open run that this process was forked with; None: there is none."""
+    for logger in list(_loggers):
+        if logger.job_id == job_id and logger.opener(settings) is not None:
+            return logger
+    return None
 
 
 @atexit.register

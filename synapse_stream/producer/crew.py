@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from synapse_stream.producer.lane import Lane
 from synapse_stream.producer.looking import Looking
 from synapse_stream.producer.worker import Worker
+from synapse_stream.system.descriptors import SET_ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -42,6 +43,7 @@ class Keeper(Worker[Ward]):
         """Look after every ward once."""
         now = time.monotonic()
         self._due = now + _KEEP_SECONDS
+        SET_ASIDE.fill()
         for ward in self.members:
             if not ward.keep(now):
                 self.leave(ward)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.producer.shipping.port import IMPORTS
 from synapse_stream.saying import voice
+from synapse_stream.system.descriptors import SET_ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -50,6 +51,7 @@ class Looking:
                 self._thread.start()
         return True
 
+    @SET_ASIDE.lent()
     def _adopt(self) -> None:
         try:
             if self._adopter is None:

@@ -24,11 +24,12 @@ from synapse_stream.producer.shipping.port import opener
 from synapse_stream.producer.shipping.shipper import Shipper
 from synapse_stream.producer.spool.ended import Ended, note_ended
 from synapse_stream.producer.spool.info import ProducerInfo
-from synapse_stream.producer.spool.opening import open_spool, say_what_waits
+from synapse_stream.producer.spool.opening import move_in, open_spool, say_what_waits, server_of
 from synapse_stream.saying import voice
+from synapse_stream.system.descriptors import SET_ASIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from synapse_stream.producer.shipping.port import Log
     from synapse_stream.settings import Settings
@@ -60,16 +61,16 @@ class Producer:
     ) -> None:
         self.id = secrets.token_hex(8)
         self._settings = settings
-        info = ProducerInfo.of(settings, self.id, job_id, rank, parent)
-        server = _server_of(settings) if open_log is None else open_log
+        self._info = info = ProducerInfo.of(settings, self.id, job_id, rank, parent)
+        server = server_of(settings) if open_log is None else open_log
         self._open_log = open_log = open_log or opener(settings)
         self._lane = CREW.lane(server, open_log)
         self._spool = open_spool(info, settings, self._lane.bell, CREW.keeper.bell)
         try:
-            self._journal = Journal([home.path for home in self._spool.homes()])
+            self.journal = Journal([home.path for home in self._spool.homes()])
             origin = Origin(info.owner.host, info.owner.pid, rank)
             self._shipper = Shipper(
-                self._spool, self.id, self._lane.line, origin=origin, notes=self._journal
+                self._spool, self.id, self._lane.line, origin=origin, notes=self.journal
             )
         except BaseException:  # Ctrl-C, or no memory is left
             self._spool.remove()
@@ -79,7 +80,7 @@ class Producer:
         self._hurries = self._is_closed = self._is_parting = False
         self._has_parted = threading.Event()
         self._remarks = Remarks(self._spool, settings.quota_bytes_a_second)
-        self._sign_at = self._hold_at = 0.0
+        self._sign_at = self._hold_at = self._settle_at = 0.0
         self.append = self._spool.append
         self._lane.join(self)
         CREW.keeper.join(self)
@@ -124,7 +125,8 @@ class Producer:
         deadline = time.monotonic() + timeout
         with suppress(ConfigError, LogUnavailable):
             self.wait_ready(timeout)
-            Adopter(self._settings, self._open_log).adopt_children(self.id, deadline)
+            names = [child.producer for child in self.journal.children() if child.producer]
+            Adopter(self._settings, self._open_log).adopt_children(names, deadline)
 
     def close(self, kind: str, body: bytes, timeout: float | None = None) -> None:
         """Accept the last event, wait a bounded time, and leave what is unsent to the spool.
@@ -183,9 +185,10 @@ class Producer:
         """Do what may wait for a disk; False when nothing is left to do."""
         try:
             if not self._is_closed and self._spool.needs_care:
+                self._settle_in(now)
                 self._spool.report_loss()
                 self._spool.tidy(now)
-                self._remarks.make()
+                self._remarks.make(now)
         except RunEnded:
             pass  # sealed between our look and our call
         except Exception:  # noqa: BLE001 - the keeper looks after others, too
@@ -195,15 +198,25 @@ class Producer:
             self._part()
         return not self._is_closed
 
+    @SET_ASIDE.lent()
     def _part(self) -> None:
         try:
-            self._journal.settle()
+            self._settle_in(inf)
+            self.journal.settle()
             self._spool.park()
             self._note_ended()
         except Exception:  # noqa: BLE001 - what is left is still a spool
             voice.fault("job %s: the spool stays where it is", self._spool.job_id)
             self._spool.release()
         self._has_parted.set()
+
+    def _settle_in(self, now: float) -> None:
+        """Have homes that could not be made before, for want of a file to open or of room."""
+        if self._spool.home is None and now >= self._settle_at:
+            self._settle_at = now + _HOLD_SECONDS
+            homes = move_in(self._spool, self._info, self._settings)
+            if homes:
+                self.journal.move_in(homes)
 
     def _sign(self, now: float) -> None:
         """Leave signs of life and ownership for other hosts."""
@@ -213,18 +226,19 @@ class Producer:
                 home.hold()
         if now >= self._sign_at:
             self._sign_at = now + _SIGN_SECONDS
-            self._journal.spread()
+            self.journal.spread()
             for home in self._spool.homes():
                 home.sign()
 
     def _note_ended(self) -> None:
         """Spare those who look after dead processes' spools a look into this one."""
-        number, link = self._journal.progress.acknowledged
-        deployment = self._lane.line.deployment
-        if self._spool.acknowledged == self._spool.next - 1 and deployment is not None:
-            name = self._shipper.producer
-            job = self._spool.job_id
-            ended = Ended(self.id, job, name, number, link.hex(), deployment, time.time())
+        number, link = self.journal.progress.acknowledged
+        deployment, job = self._lane.line.deployment, self._spool.job_id
+        is_sent = self._spool.acknowledged == self._spool.next - 1
+        has_strays = any(child.is_far for child in self.journal.children())  # to be looked for
+        if is_sent and deployment is not None and not has_strays:
+            name, now = self._shipper.producer, time.time()
+            ended = Ended(self.id, job, name, number, link.hex(), deployment, now)
             note_ended(self._settings.spool_root, ended)
 
     def _beat(self) -> None:
@@ -278,13 +292,3 @@ class Producer:
             self._spool.release()
         else:
             self._part()
-
-
-def _server_of(settings: Settings) -> Hashable:
-    """Return what producers must have in common to share a connection."""
-    return (
-        settings.redis_url or settings.data_dir,
-        settings.namespace,
-        settings.partitions,
-        settings.connect_seconds,
-    )

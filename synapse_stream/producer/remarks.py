@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from synapse_stream.events.encoding import encode
 from synapse_stream.saying import voice
+from synapse_stream.system.descriptors import NO_DESCRIPTOR
 
 if TYPE_CHECKING:
     from synapse_stream.producer.spool.spool import Spool
 
+_OVER_SECONDS = 60.0
+_MORE_ROOM = "free some, or set SYNAPSE_STREAM_SPOOL_DIR"
 _NEARLY = 0.8
 _ALL = 1.0
 _HOW = "SYNAPSE_STREAM_QUOTA_BYTES_A_SECOND sets the quota"
@@ -21,16 +25,16 @@ class Remarks:
     def __init__(self, spool: Spool, bytes_a_second: int) -> None:
         self._spool = spool
         self._quota = f"{bytes_a_second:,} bytes a second as a mean over a minute"
-        self._trouble: str | None = None
+        self._troubles: dict[int | None, float] = {}
         self._used = 0.0
 
-    def make(self) -> None:
-        """Say what is new.
+    def make(self, now: float) -> None:
+        """Say what is new at `now`, on the monotonic clock.
 
         Raises:
             RunEnded: the spool is sealed.
         """
-        self._tell_trouble()
+        self._tell_trouble(now)
         used = self._spool.quota.used
         if used >= _ALL > self._used:
             self._used = _ALL
@@ -46,14 +50,20 @@ class Remarks:
                 f"dev events are given up first, then progress and metrics. {_HOW}"
             )
 
-    def _tell_trouble(self) -> None:
+    def _tell_trouble(self, now: float) -> None:
+        """Say why the spool has no room: once, and again when that was over for a while."""
         trouble = self._spool.trouble
-        if trouble is not None and str(trouble) != self._trouble:
-            self._trouble = str(trouble)
+        if trouble is None:
+            return
+        before = self._troubles.get(trouble.errno, -inf)
+        self._troubles[trouble.errno] = now
+        if now - before > _OVER_SECONDS:
+            is_limit = trouble.errno in NO_DESCRIPTOR
+            how = "close files, or raise their limit (ulimit -n)" if is_limit else _MORE_ROOM
             voice.warn(
-                "job %s: the spool %s has no room: %s; free some, or set SYNAPSE_STREAM_SPOOL_DIR",
-                self._spool.job_id, self._spool.place, trouble,
-            )  # fmt: skip
+                "job %s: the spool %s has no room: %s; %s",
+                *(self._spool.job_id, self._spool.place, trouble, how),
+            )
 
     def _warn(self, text: str) -> None:
         (body,) = encode("message", None, {"content": text, "level": "warning"})

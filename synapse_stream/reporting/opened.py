@@ -16,6 +16,7 @@ from synapse_stream.loggers.endings import ending, exit_ending
 from synapse_stream.loggers.termination import TERMINATION
 from synapse_stream.models import RunStatus
 from synapse_stream.reporting.context import RuntimeContext
+from synapse_stream.saying import voice
 from synapse_stream.system.exits import EXITS
 from synapse_stream.system.forks import CHILD_EXIT, child_exit_code
 
@@ -185,9 +186,13 @@ def _last_error() -> BaseException | None:
 def _redacted(value: Any) -> Any:
     if not value:
         return value
-    from synapse_stream.redaction import redact  # noqa: PLC0415 - 10 ms that few runs need
+    try:
+        from synapse_stream.redaction import redact  # noqa: PLC0415 - 10 ms that few runs need
 
-    return redact(value)
+        return redact(value)
+    except OSError as error:  # no file can be opened: rather none of it than a secret
+        voice.warn("what the run is started with is not recorded: %s", error)
+        return {}
 
 
 def _plugin_of(action: str | type[Any] | None) -> str:
@@ -199,9 +204,9 @@ def _plugin_of(action: str | type[Any] | None) -> str:
         if spec is None:
             return Path(file).stem if file else module
         module = spec.name
-    from importlib import metadata  # noqa: PLC0415 - 10 ms that not every import must take
-
     try:
+        from importlib import metadata  # noqa: PLC0415 - 10 ms that not every import must take
+
         return metadata.distribution(module.partition(".")[0]).metadata["Name"]
     except Exception:  # noqa: BLE001 - what other packages left in the environment must not stop a run
         return module
@@ -210,8 +215,8 @@ def _plugin_of(action: str | type[Any] | None) -> str:
 def _sdk_versions() -> dict[str, str]:
     versions = {"synapse-stream": __version__}
     if "synapse_sdk" in sys.modules:
-        from importlib import metadata  # noqa: PLC0415 - as above
+        with suppress(Exception):  # as above
+            from importlib import metadata  # noqa: PLC0415 - as above
 
-        with suppress(metadata.PackageNotFoundError):
             versions["synapse-sdk"] = metadata.version("synapse-sdk")
     return versions

@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.entries.keys import LONGEST_JOB_ID, is_job_id
-from synapse_stream.errors import LogUnavailable
+from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.loggers.many import ManyLogger
+from synapse_stream.loggers.null import NullLogger
 from synapse_stream.reporting.environment import PluginEnvironment
 from synapse_stream.reporting.opened import OpenRun, end_older
 from synapse_stream.reporting.ranks import launched_rank, whole
 from synapse_stream.saying import voice
 from synapse_stream.settings import Settings
+from synapse_stream.system.descriptors import SET_ASIDE
+from synapse_stream.system.signals import is_plugins_own
 
 if TYPE_CHECKING:
     from synapse_stream.loggers.base import BaseLogger
@@ -26,7 +29,10 @@ _CHOICES = ("spool", "raise")
 
 _BASE_32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
+SET_ASIDE.fill()  # now, while there are some: even a module takes one when it is imported
 
+
+@SET_ASIDE.lent()
 def open_run(
     job_id: str | None = None,
     *,
@@ -88,12 +94,16 @@ def open_run(
     check_job_id(job_id)
     key = (job_id, named or 0, settings.namespace, settings.server)
     end_older(key)
-    stream = _open_stream(job_id, settings, named, may_join=rank is None and not is_new)
-    _await_server(stream, settings, on_unavailable)
     environment = PluginEnvironment.of(env)
+    stream = _try_to_open(job_id, settings, named, may_join=rank is None and not is_new)
+    if stream is not None:
+        _await_server(stream, settings, on_unavailable)
+    elif on_unavailable == "raise":
+        raise LogUnavailable("nothing of the run can be recorded")
+    logger = stream or NullLogger(job_id)
     beside = _console(job_id, environment) if console else []
     run = OpenRun(
-        ManyLogger(stream, *beside) if beside else stream,
+        ManyLogger(logger, *beside) if beside else logger,
         key=key,
         settle_seconds=settings.exit_wait_seconds,
         env=environment,
@@ -102,7 +112,7 @@ def open_run(
         agent_client=agent_client,
         checkpoint=checkpoint,
     )
-    if stream.rank is not None:
+    if stream is not None and stream.rank is not None:
         run.record_start(action, params, stream.rank, number, labels)
     return run
 
@@ -124,6 +134,28 @@ def make_job_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{random}"
 
 
+def _try_to_open(
+    job_id: str, settings: Settings, rank: int | None, *, may_join: bool
+) -> StreamLogger | None:
+    """Open this process's part of the stream; None where not even that can be done, and it is said.
+
+    As where not a single file may be opened.
+    """
+    try:
+        return _open_stream(job_id, settings, rank, may_join=may_join)
+    except ConfigError:
+        raise
+    except BaseException as failure:
+        if is_plugins_own(failure):
+            raise
+        voice.error(
+            "job %s: nothing of this run is recorded, as it cannot be opened; the run goes on: "
+            "%s: %s",
+            *(job_id, type(failure).__name__, failure),
+        )
+        return None
+
+
 def _open_stream(
     job_id: str, settings: Settings, rank: int | None, *, may_join: bool
 ) -> StreamLogger:
@@ -131,21 +163,27 @@ def _open_stream(
 
     Processes that start at the same time do so one after the other: one of them is rank 0.
     """
-    from synapse_stream.loggers.stream import StreamLogger  # noqa: PLC0415 - brings redis
+    from synapse_stream.loggers.stream import StreamLogger, inherited  # noqa: PLC0415 - brings redis
     from synapse_stream.producer.adoption.living import find_living, one_at_a_time  # noqa: PLC0415
 
     if not rank and not may_join:
         return StreamLogger(job_id, settings)
-    with one_at_a_time(settings):
-        parent = find_living(settings, job_id)
-        if parent is None:
-            return StreamLogger(job_id, settings, rank=rank or 0)
-        stream = StreamLogger(job_id, settings, rank=rank or None, parent=parent.producer)
+    kin = None if rank else inherited(job_id, settings)
+    opener = kin.opener(settings) if kin is not None else None
+    if opener is not None:
+        stream = StreamLogger(job_id, settings, rank=None, kin=kin)
+    else:
+        with one_at_a_time(settings):
+            parent = find_living(settings, job_id)
+            if parent is None:
+                return StreamLogger(job_id, settings, rank=rank or 0)
+            stream = StreamLogger(job_id, settings, rank=rank or None, parent=parent.producer)
+        opener = parent.owner.pid
     if not rank:
         voice.warn(
             "job %s: its run is open in process %d, so this process reports to that run as a child"
             ' of it; open_run(…, attempt="new") starts a new attempt instead',
-            *(job_id, parent.owner.pid),
+            *(job_id, opener),
         )
     return stream
 
@@ -161,8 +199,11 @@ def _await_server(stream: StreamLogger, settings: Settings, on_unavailable: str)
 
 
 def _console(job_id: str, env: PluginEnvironment) -> list[BaseLogger]:
-    from synapse_stream.loggers.console import ConsoleLogger  # noqa: PLC0415 - seldom wanted
-
+    try:
+        from synapse_stream.loggers.console import ConsoleLogger  # noqa: PLC0415 - seldom wanted
+    except OSError as error:  # no file can be opened
+        voice.warn("job %s: it is not shown here: %s", job_id, error)
+        return []
     return [ConsoleLogger(job_id, debug=env.debug)]
 
 

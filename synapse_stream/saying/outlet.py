@@ -107,11 +107,9 @@ class Outlet:
         Raises:
             OSError: nobody will ever read it.
         """
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
         while data:
-            ready = poll.poll(0 if self._is_full else _PATIENCE_MS)
-            if ready and ready[0][1] & _GONE:
+            ready = _ready(descriptor, 0 if self._is_full else _PATIENCE_MS)
+            if ready & _GONE:
                 msg = "nobody is there to read it"
                 raise OSError(msg)
             self._is_full = not ready
@@ -120,6 +118,17 @@ class Outlet:
             with broken_pipe_raises():
                 written = os.write(descriptor, data[: _AT_ONCE[is_terminal]])
             data = data[written:]
+
+
+def _ready(descriptor: int, timeout_ms: int) -> int:
+    """Wait until something can be written; return what `poll` tells, 0 after the time."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    try:
+        return next((flags for _, flags in poll.poll(timeout_ms)), 0)
+    except OSError:  # not even one descriptor is allowed
+        _, ready, _ = select.select([], [descriptor], [], timeout_ms / 1000)
+        return select.POLLOUT if ready else 0
 
 
 def _descriptor_of(stream: Any) -> int | None:

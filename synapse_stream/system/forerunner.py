@@ -29,6 +29,10 @@ class Forerunner(NamedTuple):
         pid = os.getpid()
         return cls(pid, started_at(pid), os.getsid(0))
 
+    def is_alive(self) -> bool:
+        """Tell whether the other one runs."""
+        return is_running(self.pid, self.started)
+
     def is_succeeded(self) -> bool:
         """Tell whether this process is what the other one has become.
 
@@ -37,7 +41,7 @@ class Forerunner(NamedTuple):
         if os.getsid(0) == self.session:
             return False
         deadline = time.monotonic() + _LONGEST_WAIT_SECONDS
-        while is_running(self.pid, self.started):
+        while self.is_alive():
             if time.monotonic() > deadline:
                 return False
             time.sleep(_LOOK_AGAIN_SECONDS)

@@ -91,7 +91,6 @@ def maps(pid: int, end_of_path: str) -> bool | None:
     return os.fsencode(end_of_path) in lines
 
 
-@cache
 def machine_id() -> str | None:
     """Return the id of the installed system; None where it has none."""
     return next((found for path in _MACHINE_IDS if (found := _text(path))), None)
@@ -99,6 +98,11 @@ def machine_id() -> str | None:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="ascii").strip() or None
-    except (OSError, ValueError):
+        return _read(path) or None
+    except (OSError, ValueError):  # not for good: no file can be opened now
         return None
+
+
+@cache
+def _read(path: Path) -> str:
+    return path.read_text(encoding="ascii").strip()

@@ -19,9 +19,11 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.adoption.adopt import Adopter, Mandate, adopt_all
 from synapse_stream.producer.adoption.left import LeftHome
-from synapse_stream.producer.adoption.search import bury, own_pair, spools
+from synapse_stream.producer.adoption.search import bury, names_in, own_pair, spools
 from synapse_stream.producer.adoption.seat import Seat
-from synapse_stream.producer.spool.notes import ChildNote, claims, note_child
+from synapse_stream.producer.spool.children import ChildNote, note_child
+from synapse_stream.producer.spool.notes import claims
+from synapse_stream.producer.spool.roots import roots_in
 from synapse_stream.reading.stream import JobStream
 from tests.support.dying import KILL, WAIT, die, live, named
 from tests.support.servers import free_port, wait_until
@@ -226,6 +228,128 @@ def test_who_was_killed_before_the_homes_were_finished_left_nothing(settings: Se
     assert adopter(settings).adopt() == []
     assert types(settings) == []
     assert spools(settings) == {}
+
+
+# it came back
+
+
+@pytest.mark.parametrize("left", ["nothing", "loss", "garbage"])
+def test_no_death_is_said_behind_an_end_that_only_the_server_has(
+    settings: Settings, left: str
+) -> None:
+    """The disk was full, then away: the end was in memory, and what stood in for it says less."""
+    on_disk = settings.model_copy(update={"spool_memory_bytes": 0})
+    logger = StreamLogger("job-1", on_disk)
+    logger.log_message("one")
+    logger.log_message("two")
+    logger.end_log()
+    ((home,),) = spools(on_disk).values()
+    wait_until((settings.spool_root / ".ended").exists)
+    (settings.spool_root / ".ended").unlink()
+    segment = home / "00000000.seg"
+    lines = segment.read_bytes().splitlines(keepends=True)
+    instead = {"nothing": b"", "garbage": b'{"seq":2,#\n'}
+    instead["loss"] = b'{"seq":3,"time":1,"type":"loss","v":1,"counts":{},"uncounted":true}\n'
+    segment.write_bytes(b"".join(lines[:2]) + (instead[left] if left == "garbage" else b""))
+    (home / "00000001.seg").write_bytes(instead[left] if left == "loss" else b"")
+
+    adoption = only(adopter(on_disk).adopt())
+    assert (adoption.trouble, adoption.sent, adoption.waiting) == (None, 0, 0)
+    assert types(settings) == [*MESSAGES, "end"]
+
+
+# its data directory is gone
+
+
+def leave_in_memory(settings: Settings, then: str, *, is_away: bool = True) -> None:
+    """Run a plugin whose data directory is deleted under it."""
+    then = f"print('ready', flush=True)\nsys.stdin.read()\n{then}"
+    process = live(settings, then, is_away=is_away)
+    shutil.rmtree(settings.data_dir)
+    process.communicate()
+    assert all(names_in(root) for root in roots_in(settings.memory_dir))
+
+
+def beside(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return settings of the same server and another data directory."""
+    other = tmp_path_factory.mktemp("other")
+    return settings.model_copy(update={"data_dir": other, "rewind_seconds": 0.001})
+
+
+END = "logger.end_log()"
+
+
+@linux_only
+@pytest.mark.parametrize("is_away", [True, False])
+def test_of_an_ended_run_everything_is_sent_and_no_memory_is_left(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, is_away: bool
+) -> None:
+    leave_in_memory(settings, END, is_away=is_away)
+    elsewhere = beside(settings, tmp_path_factory)
+    found = adopter(elsewhere).adopt()
+
+    assert [one.sent for one in found] == [3] * is_away
+    assert types(settings) == [*MESSAGES, "end"]
+    assert roots_in(settings.memory_dir) == []
+
+
+@linux_only
+def test_of_a_killed_run_the_rest_is_sent_when_the_time_is_over_and_then_removed(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    leave_in_memory(settings, KILL)
+    elsewhere = beside(settings, tmp_path_factory)
+    assert adopter(elsewhere).adopt() == []
+    assert types(settings) == []
+    found = adopter(elsewhere, is_explicit=True, is_everywhere=True, only_looks=True).adopt()
+    (named,) = [one for one in found if str(settings.memory_dir) in one.place]
+    assert (named.waiting, "a part of it is not here" in str(named.trouble)) == (2, True)
+
+    late = elsewhere.model_copy(update={"adopt_unproved_seconds": 0.001})
+    assert only(adopter(late).adopt()).is_lost
+    assert types(settings) == DOUBTED
+    assert adopter(late).adopt() == []
+    assert roots_in(settings.memory_dir) == []
+
+
+@linux_only
+def test_what_another_server_has_whole_is_removed_after_a_day_and_nothing_else(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory, log: EventLog
+) -> None:
+    theirs = settings.model_copy(update={"namespace": f"{settings.namespace}2"})
+    leave_in_memory(theirs, END, is_away=False)
+    leave_in_memory(settings.model_copy(update={"redis_url": None}), END)
+    elsewhere = beside(settings, tmp_path_factory)
+    assert adopter(elsewhere).adopt() == []
+    assert len(roots_in(settings.memory_dir)) == 2
+
+    late = elsewhere.model_copy(update={"adopt_unproved_seconds": 0.001})
+    assert adopter(late, is_explicit=True, is_everywhere=True, only_looks=True).adopt() != []
+    assert len(roots_in(settings.memory_dir)) == 2
+    assert adopter(late).adopt() == []
+    (unsent,) = roots_in(settings.memory_dir)
+    assert types(settings) == []
+
+    again = settings.model_copy(update={"rewind_seconds": 0.001})  # where it was
+    assert only(adopter(again).adopt()).sent == 3
+    assert not unsent.exists()
+    for key in log._client.execute_command("KEYS", f"{theirs.namespace}:*"):
+        log._client.execute_command("DEL", key)
+
+
+@linux_only
+def test_a_living_run_whose_data_directory_is_gone_is_left_alone(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    process = live(settings, WAIT + KILL)
+    shutil.rmtree(settings.data_dir)
+    late = beside(settings, tmp_path_factory).model_copy(update={"adopt_unproved_seconds": 0.001})
+
+    assert adopter(late).adopt() == []
+    assert adopter(settings).adopt() == []
+    assert not settings.data_dir.exists()  # looking makes nothing
+    process.communicate()
+    assert only(adopter(late).adopt()).sent == 4
 
 
 # whose it is
@@ -498,10 +622,10 @@ def test_children_are_sent_and_what_is_not_theirs_stays(settings: Settings) -> N
     (child,) = others
     note_child(homes, ChildNote(child, process.pid))
 
-    adoptions = adopter(settings).adopt_children(homes[0].name, time.monotonic() + 30)
+    adoptions = adopter(settings).adopt_children([child], time.monotonic() + 30)
 
     assert [adoption.producer for adoption in adoptions] == [child]
-    assert adopter(settings).adopt_children(homes[0].name, time.monotonic() - 1) == []
+    assert adopter(settings).adopt_children([child], time.monotonic() - 1) == []
     (parent,) = adopter(settings).adopt()
     assert parent.producer == homes[0].name
     (lost,) = [e for e in events(settings, "producer_lost") if e["child_count"]]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from synapse_stream.entries.batch import GENESIS
 from synapse_stream.producer.shipping.journal import Journal
-from synapse_stream.producer.spool.notes import ChildNote, Name, children, claim, claims, note_child
-from synapse_stream.producer.spool.sent import NOTHING, SENT, Mark, Progress, Sent, load
+from synapse_stream.producer.spool.children import ChildNote, children, note_child
+from synapse_stream.producer.spool.notes import Name, claim, claims
+from synapse_stream.producer.spool.sent import NOTHING, SENT, Mark, Progress, Sent, load, make_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ def test_a_page_that_is_gone_on_with_is_newer_than_before(tmp_path: Path) -> Non
 
 
 def test_what_was_being_written_at_a_kill_costs_only_itself(tmp_path: Path) -> None:
-    sent = Sent.create(tmp_path)
+    sent = Sent(make_page(tmp_path))
     sent.note(Progress(0, Mark(1, ONE), Mark(1, ONE)))
     sent.note(Progress(0, Mark(2, ONE), Mark(2, ONE)))
     page = bytearray((tmp_path / SENT).read_bytes())

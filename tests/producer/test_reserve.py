@@ -148,3 +148,17 @@ def test_where_no_memory_is_left_the_reserve_takes_the_last_words(
     assert (loss["type"], sum(loss["counts"].values())) == ("loss", 3)
     assert (last["type"], last["status"], last["count"]) == ("end", "failed", 3)
     assert last["error"].startswith("why")
+
+
+def test_a_word_that_cannot_be_taken_back_is_made_void(desk: Desk) -> None:
+    """The disk is away when the server has everything, and comes back later."""
+    assert left(desk)[-1]["type"] == "loss"
+    for home in desk.shelf.homes():
+        home.path.rename(home.path.with_name("away"))
+    end(desk)
+    desk.spool.acknowledge(5)
+    desk.spool.park()
+    for home in desk.shelf.homes():
+        home.path.with_name("away").rename(home.path)
+
+    assert [event["type"] for event in left(desk)] == ["message", "message"]

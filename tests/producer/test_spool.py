@@ -369,7 +369,7 @@ def test_parking_leaves_everything_on_disk_and_unlocked(tmp_path: Path) -> None:
 
     assert not desk.hot.path.exists()
     assert desk.cold is not None
-    with Case(Pair(None, desk.cold.path.parent), "p1") as case:
+    with Case(Pair(None, desk.cold.path.parent), "p1", tmp_path) as case:
         assert case.verdict.kind is Kind.WHOLE  # nothing else is needed
     (path,) = segments(desk.cold)
     assert path.read_bytes().endswith(b'"type":"end","v":1,"status":"completed"}\n')

@@ -32,8 +32,8 @@ HERE = Settings(redis_url="redis://127.0.0.1:6379/0", namespace="ours")
         ({"kernel": Kernel.OTHER, "process": Process.UNSEEN}, Kind.UNPROVED),
         ({"kernel": Kernel.EARLIER, "process": Process.UNSEEN}, Kind.REST),
         ({"kernel": Kernel.EARLIER, "is_kept": None}, Kind.REST),
-        ({"missing": ("its shared memory",)}, Kind.UNPROVED),
-        ({"missing": ("its disk",), "kernel": Kernel.EARLIER}, Kind.UNPROVED),
+        ({"missing": ("its shared memory",)}, Kind.PART),
+        ({"missing": ("its disk",), "kernel": Kernel.EARLIER}, Kind.PART),
         ({"is_copy": True}, Kind.UNPROVED),
         ({"is_copy": True, "kernel": Kernel.EARLIER}, Kind.UNPROVED),
     ],
@@ -42,7 +42,7 @@ def test_what_follows_from_what_was_found(found: dict[str, object], kind: Kind) 
     verdict = judge(DEAD._replace(**found))  # type: ignore[arg-type]
 
     assert verdict.kind is kind
-    assert (verdict.reason == "") is (kind is not Kind.UNPROVED)
+    assert (verdict.reason == "") is (kind not in {Kind.UNPROVED, Kind.PART})
 
 
 def described(url: str | None, namespace: str = "ours") -> ProducerInfo:

@@ -23,6 +23,7 @@ def own_memory() -> Iterator[Path]:
     """Make shared memory that nobody else looks at; where there is none, a directory on disk."""
     place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
     with TemporaryDirectory(prefix="test-synapse-", dir=place, ignore_cleanup_errors=True) as path:
+        Path(path).chmod(0o1777)  # as shared memory is
         yield Path(path)
 
 

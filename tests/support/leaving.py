@@ -150,6 +150,7 @@ class Leaving:
             "SYNAPSE_STREAM_REDIS_URL": str(self.settings.redis_url),
             "SYNAPSE_STREAM_NAMESPACE": self.settings.namespace,
             "SYNAPSE_STREAM_DATA_DIR": str(self.settings.data_dir),
+            "SYNAPSE_STREAM_MEMORY_DIR": str(self.settings.memory_dir),
             "SYNAPSE_STREAM_CONNECT_SECONDS": "30",
             "SYNAPSE_STREAM_EXIT_WAIT_SECONDS": "30",
         }

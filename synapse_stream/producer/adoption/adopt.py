@@ -9,6 +9,7 @@ removed.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -17,23 +18,23 @@ from synapse_stream.log import met
 from synapse_stream.log.url import server_key
 from synapse_stream.producer.adoption.belonging import Mandate, is_for, is_served, why_not
 from synapse_stream.producer.adoption.case import Case
+from synapse_stream.producer.adoption.grounds import Ground, Grounds
 from synapse_stream.producer.adoption.left import LeftHome
-from synapse_stream.producer.adoption.memory import Memory
 from synapse_stream.producer.adoption.rescue import Adoption, Rescue
-from synapse_stream.producer.adoption.search import all_pairs, names_in, own_pair, spools
+from synapse_stream.producer.adoption.search import spools
 from synapse_stream.producer.adoption.seat import Seat
 from synapse_stream.producer.adoption.verdict import Kind
 from synapse_stream.producer.shipping.line import Line
+from synapse_stream.producer.spool.children import children
 from synapse_stream.producer.spool.ended import note_ended
-from synapse_stream.producer.spool.notes import children, claims
-from synapse_stream.producer.spool.roots import homes_of
+from synapse_stream.producer.spool.notes import claims
 from synapse_stream.saying import voice
+from synapse_stream.system.descriptors import NO_DESCRIPTOR
 from synapse_stream.system.identity import is_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from synapse_stream.producer.adoption.search import Pair
     from synapse_stream.producer.shipping.port import Log
     from synapse_stream.producer.spool.ended import Ended
     from synapse_stream.settings import Settings
@@ -59,38 +60,45 @@ class Adopter:
         self._settings = settings
         self._mandate = mandate
         self._seat = Seat(settings)
-        self._memory = Memory(settings)
+        self._grounds = Grounds(settings)
         self._line = Line(open_log)
         self._away: str | None = None
 
     def adopt(self) -> list[Adoption]:
-        """Go through the spools of this host once; those of other places only with a mandate."""
+        """Go through the spools of this host once; those of other places only with a mandate.
+
+        Without one, what has no data directory any more is looked after, too, as far as it is this
+        user's and for our server, and the children of our runs that have become another user.
+        """
         is_explicit = self._mandate.is_explicit
         if not is_explicit and not self._seat.take():
             return []
         try:
-            own = own_pair(self._settings)
-            adoptions = self._go_through(own, self._memory.due(own, self._ask))
-            others = all_pairs(self._settings)[1:] if self._mandate.is_everywhere else ()
-            for pair in others:
-                names = {name for root in pair.named().values() for name in names_in(root)}
-                adoptions += self._go_through(pair, sorted(names), is_ours=False)
+            own = self._grounds.own()
+            adoptions = self._go_through(own, own.memory.due(own.pair, self._ask))
+            if self._mandate.is_everywhere:
+                for ground, names in self._grounds.everywhere():
+                    adoptions += self._go_through(ground, names)
+            elif not is_explicit:
+                for ground, names in self._grounds.beside():
+                    found = self._go_through(ground, names)
+                    adoptions += [one for one in found if one.sent or one.is_lost]
             return adoptions
         finally:
             self.close()
 
-    def adopt_children(self, parent: str, deadline: float) -> list[Adoption]:
+    def adopt_children(self, names: Iterable[str], deadline: float) -> list[Adoption]:
         """Send what dead children of a producer left, and theirs, until a time (`monotonic`)."""
         adoptions: list[Adoption] = []
-        own = own_pair(self._settings)
-        waiting = [parent]
+        waiting = list(names)
         try:
             while waiting and time.monotonic() < deadline:
-                names = [c.producer for c in children(homes_of(self._settings, waiting.pop()))]
-                waiting += names
-                for name in names:
-                    if time.monotonic() < deadline:
-                        adoptions += self._go_through(own, [name])
+                name = waiting.pop(0)
+                ground = self._grounds.of(name)
+                if ground is not None:
+                    homes = [root / name for root in ground.pair.named().values()]
+                    waiting += [child.producer for child in children(homes) if child.producer]
+                    adoptions += self._go_through(ground, [name])
         finally:
             self.close()
         return adoptions
@@ -104,49 +112,57 @@ class Adopter:
         self._line.close()
         self._away = None
 
-    def _go_through(
-        self, pair: Pair, names: Iterable[str], *, is_ours: bool = True
-    ) -> list[Adoption]:
-        adoptions = []
+    def _go_through(self, ground: Ground, names: Iterable[str]) -> list[Adoption]:
+        adoptions: list[Adoption] = []
         for name in names:
             try:
-                adoption = self._look(pair, name, is_ours=is_ours)
+                adoption = self._look(ground, name)
             except Exception as error:  # noqa: BLE001 - one odd spool must not keep the others waiting
-                self._memory.put_off(name)
+                if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
+                    ground.memory.retry_soon(name)
+                    return adoptions  # nothing can be opened now
+                ground.memory.put_off(name)
                 reason = f"it cannot be read and stays: {type(error).__name__}: {error}"
-                path = next(iter(pair.named().values())) / name
+                path = next(iter(ground.pair.named().values())) / name
                 adoption = Adoption("", name, str(path), 0, 0, is_lost=False, trouble=reason)
-                if self._memory.is_news(name, reason):
+                if ground.is_own and ground.memory.is_news(name, reason):
                     voice.warn("the spool %s cannot be read and stays: %s", path, error)
             if adoption is not None:
                 adoptions.append(adoption)
         return adoptions
 
-    def _look(self, pair: Pair, name: str, *, is_ours: bool) -> Adoption | None:
-        owner = self._memory.living(name)
+    def _look(self, ground: Ground, name: str) -> Adoption | None:
+        owner = ground.memory.living(name)
         if owner is not None and is_running(owner.pid, owner.started):
             return None
-        with Case(pair, name) as case:
+        with Case(ground.pair, name, self._settings.memory_dir) as case:
             info, kind = case.info, case.verdict.kind
             if kind is Kind.LIVING:
-                self._memory.note_living(name, info)
+                self._grounds.note_strays(case)
+                ground.memory.note_living(name, info)
                 return None
-            self._memory.put_off(name)
+            ground.memory.put_off(name)
             if info is None or kind is Kind.UNREADABLE:
                 return _unreadable(case)
             rescue = Rescue(case, info, self._settings)
-            is_sure = kind is not Kind.UNPROVED or info.owner.host in self._mandate.dead_hosts
+            is_sure = self._is_sure(rescue)
             longest = self._settings.adopt_unproved_seconds
             if not is_sure and rescue.orphan.age_seconds <= longest:
                 return self._report(rescue, self._unproved(case))
-            return self._send(rescue, pair, is_sure=is_sure, is_ours=is_ours)
+            return self._send(rescue, ground, is_sure=is_sure)
 
-    def _send(self, rescue: Rescue, pair: Pair, *, is_sure: bool, is_ours: bool) -> Adoption | None:
-        info = rescue.info
+    def _is_sure(self, rescue: Rescue) -> bool:
+        """Tell whether its process is dead for certain, and all that matters here."""
+        kind = rescue.case.verdict.kind
+        is_whole = kind in {Kind.WHOLE, Kind.REST} or (kind is Kind.PART and rescue.has_all)
+        return is_whole or rescue.info.owner.host in self._mandate.dead_hosts
+
+    def _send(self, rescue: Rescue, ground: Ground, *, is_sure: bool) -> Adoption | None:
+        info, memory = rescue.info, ground.memory
         try:
             log = self._connect()
         except (LogUnavailable, ConfigError) as error:
-            self._memory.retry_soon(info.producer)
+            memory.retry_soon(info.producer)
             return self._report(rescue, str(error))
         reason = why_not(
             info,
@@ -154,29 +170,45 @@ class Adopter:
             self._deployment,
             self._settings,
             self._mandate,
-            is_ours=is_ours,
+            is_ours=ground.is_own or self._is_from_here(rescue),
         )
         if reason is not None:
-            return self._report(rescue, reason)
+            return self._leave(rescue, ground, reason)
         if self._mandate.only_looks:
             return rescue.look(log)
         adoption = rescue.send(self._line, is_sure=is_sure)
         if adoption is not None and adoption.trouble is not None:
-            self._memory.retry_soon(info.producer)
+            memory.retry_soon(info.producer)
         elif adoption is not None:
             rescue.claim(self._deployment)
-            self._settle(rescue, pair)
+            self._settle(rescue, ground)
         return adoption
 
-    def _settle(self, rescue: Rescue, pair: Pair) -> None:
+    def _is_from_here(self, rescue: Rescue) -> bool:
+        """Tell whether it has lost a data directory that was where ours is."""
+        is_mine = rescue.case.uid == os.geteuid()
+        return is_mine and rescue.info.spool_root == str(self._settings.spool_root)
+
+    def _leave(self, rescue: Rescue, ground: Ground, reason: str) -> Adoption | None:
+        """Leave a spool to others; if it is kept for nothing, and for long, delete it."""
+        ground.memory.put_off(rescue.info.producer, is_long=not ground.is_own)
+        if rescue.is_kept_for_nothing and not self._mandate.only_looks:
+            rescue.orphan.remove()
+            return None
+        return self._report(rescue, reason)
+
+    def _settle(self, rescue: Rescue, ground: Ground) -> None:
         """Keep a complete spool for the rewind window, and remember that it is complete."""
+        has_strays = self._grounds.note_strays(rescue.case)  # else it is to be looked at again
         if rescue.orphan.age_seconds > self._settings.rewind_seconds:
             rescue.orphan.remove()
             return
         rescue.shrink()
-        ended = rescue.ended(self._deployment)
-        if pair.cold is not None and self._memory.note_ended(ended):
-            note_ended(pair.cold, ended)
+        cold = ground.pair.cold
+        if cold is not None and not has_strays:
+            ended = rescue.ended(self._deployment)
+            if ground.memory.note_ended(ended):
+                note_ended(cold, ended)
 
     def _ask(self, known: list[Ended]) -> list[Ended]:
         """Return of spools that the server had as a whole those that it still has."""

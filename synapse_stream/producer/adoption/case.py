@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import pwd
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from synapse_stream.errors import DecodeError
-from synapse_stream.producer.adoption.evidence import gather
+from synapse_stream.producer.adoption.evidence import COLD, HOT, gather
 from synapse_stream.producer.adoption.left import LeftHome
 from synapse_stream.producer.adoption.verdict import Evidence, Kind, Process, Verdict, judge
 from synapse_stream.producer.spool.info import DESCRIPTION, UnknownFormat
+from synapse_stream.producer.spool.roots import roots_in
+from synapse_stream.system.descriptors import NO_DESCRIPTOR
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from synapse_stream.producer.adoption.search import Pair
     from synapse_stream.producer.spool.info import Place, ProducerInfo
 
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 class Case:
     """A spool with the verdict over it, locked if nobody else holds it; use it in a `with`."""
 
-    def __init__(self, pair: Pair, producer: str) -> None:
+    def __init__(self, pair: Pair, producer: str, memory: Path) -> None:
+        """Open a spool.
+
+        Args:
+            pair: where it is; a home elsewhere is found by what the one here says.
+            producer: whose.
+            memory: where shared memory is.
+        """
         self.producer = producer
         self.homes: dict[str, LeftHome] = {}
         """Those that are here, `hot` before `cold`."""
@@ -30,6 +38,7 @@ class Case:
         self.path = next(root / producer for root in reversed(pair) if root is not None)
         """Where it is, for people."""
         self._pair = pair
+        self._memory = memory
         self._evidence: Evidence | None = None
         self._stack = ExitStack()
         try:
@@ -44,6 +53,11 @@ class Case:
         evidence = self._evidence
         is_seen = evidence is not None and (evidence.is_kept or evidence.process is Process.RUNS)
         return is_seen and self.verdict.kind is Kind.LIVING
+
+    @property
+    def uid(self) -> int:
+        """Number of the user whose it is; -1: it cannot be told."""
+        return next((home.uid for home in self.homes.values()), -1)
 
     @property
     def owner(self) -> str:
@@ -68,6 +82,8 @@ class Case:
             except FileNotFoundError:
                 continue
             except OSError as error:
+                if error.errno in NO_DESCRIPTOR:
+                    raise  # that tells nothing of the spool
                 return _unreadable(root / self.producer, error)
         try:
             self.info = self._describe()
@@ -75,6 +91,7 @@ class Case:
             return Verdict(Kind.UNREADABLE, f"a later version wrote it: {error}")
         except (DecodeError, OSError) as error:
             return _unreadable(self.path / DESCRIPTION, error)
+        self._find_the_other(self.info)
         is_locked = False in [home.try_lock() for home in self.homes.values()]
         if not all(home.is_in_place() for home in self.homes.values()):
             return Verdict(Kind.LIVING)  # somebody else is just removing it
@@ -90,6 +107,27 @@ class Case:
             except (DecodeError, OSError) as error:
                 failures.append(error)
         raise failures[0] if failures else FileNotFoundError(str(self.path))
+
+    def _find_the_other(self, info: ProducerInfo) -> None:
+        """Open a home that is not in this pair: the very directory of its owner, wherever it is.
+
+        One process may have begun as another user, and the data directory of another be gone.
+        """
+        if any(home.is_alone for home in self.homes.values()):
+            return
+        if info.hot is not None and HOT not in self.homes:
+            for root in roots_in(self._memory):
+                self._take_if_it_is(HOT, root / self.producer, info.hot)
+        if info.cold is not None and COLD not in self.homes:
+            self._take_if_it_is(COLD, Path(info.spool_root, self.producer), info.cold)
+        self.homes = {name: self.homes[name] for name in (HOT, COLD) if name in self.homes}
+
+    def _take_if_it_is(self, name: str, path: Path, place: Place) -> None:
+        with suppress(OSError), ExitStack() as stack:
+            found = stack.enter_context(LeftHome(path))
+            if found.place == place and {found.uid} == {home.uid for home in self.homes.values()}:
+                self.homes[name] = found
+                self._stack.push(stack.pop_all())
 
     def _drafts(self) -> dict[str, Place]:
         """Return hidden directories of the name: homes that never were finished."""

@@ -17,6 +17,7 @@ from synapse_stream.system.private import make_folder, open_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from synapse_stream.producer.adoption.search import Pair
     from synapse_stream.producer.spool.info import ProducerInfo
@@ -69,7 +70,7 @@ def find_living(settings: Settings, job_id: str) -> ProducerInfo | None:
             with contextlib.suppress(OSError, DecodeError):
                 info = describe(root / name)
                 is_it = (info.job_id, info.rank, info.namespace) == wanted and info.owner != me
-                if is_it and _is_here(info.owner, me) and _lives(pair, name):
+                if is_it and _is_here(info.owner, me) and _lives(pair, name, settings.memory_dir):
                     return info
     return None
 
@@ -81,6 +82,6 @@ def _is_here(owner: Identity, me: Identity) -> bool:
     return owner.host == me.host
 
 
-def _lives(pair: Pair, name: str) -> bool:
-    with Case(pair, name) as case:
+def _lives(pair: Pair, name: str, memory: Path) -> bool:
+    with Case(pair, name, memory) as case:
         return case.is_alive

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from synapse_stream.system.identity import Identity
 
 _LOOK_AGAIN_SECONDS = 60.0
+_LOOK_SELDOM_SECONDS = 600.0
 _SETTLED_SECONDS = 1.0
 """A directory that changed so lately may change again without its time showing it."""
 
@@ -83,9 +84,10 @@ class Memory:
         if (info.owner.boot, info.owner.pid_namespace) == (boot_id(), pid_namespace()):
             self._living[name] = _Living(info.owner, time.monotonic() + _LOOK_AGAIN_SECONDS)
 
-    def put_off(self, name: str) -> None:
+    def put_off(self, name: str, *, is_long: bool = False) -> None:
         """Look at it again after a while."""
-        self._next[name] = time.monotonic() + _LOOK_AGAIN_SECONDS
+        seconds = _LOOK_SELDOM_SECONDS if is_long else _LOOK_AGAIN_SECONDS
+        self._next[name] = time.monotonic() + seconds
 
     def retry_soon(self, name: str) -> None:
         """Look at it again the next time."""

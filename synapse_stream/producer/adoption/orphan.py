@@ -6,6 +6,8 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from synapse_stream.entries.batch import last_word
 from synapse_stream.events.encoding import MAX_EVENT_BYTES, encode, representable
 from synapse_stream.producer.spool.homes import ALONE
@@ -73,6 +75,27 @@ class Orphan:
             return False
         name, first, _ = self._parts[-1]
         return last_word(self._content(name, first)) is not None
+
+    def has_all_from(self, number: int) -> bool:
+        """Tell whether all events from one on are here, to the last that the producer had."""
+        if not self.is_closed:
+            return False
+        for part in self._parts if number <= self.last else ():
+            if part.first > number:
+                return False
+            number = max(number, part.last + 1)
+        return number > self.last
+
+    def has_as_it_was(self, number: int) -> bool:
+        """Tell whether an event is here as its process reported it.
+
+        A `loss` may have been put in the place of another one.
+        """
+        chunk = self.read(number, 2 * MAX_EVENT_BYTES)
+        if chunk is None or chunk.first != number:
+            return False
+        event: dict[str, Any] = orjson.loads(chunk.data[: chunk.data.index(b"\n")])
+        return event.get("type") != "loss"
 
     @property
     def age_seconds(self) -> float:

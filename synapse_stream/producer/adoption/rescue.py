@@ -14,8 +14,9 @@ from synapse_stream.producer.adoption.verdict import Kind
 from synapse_stream.producer.shipping.heir import Origin
 from synapse_stream.producer.shipping.journal import Journal
 from synapse_stream.producer.shipping.shipper import Shipper
+from synapse_stream.producer.spool.children import children, told
 from synapse_stream.producer.spool.ended import Ended
-from synapse_stream.producer.spool.notes import DEPLOYMENT, NAMES, children
+from synapse_stream.producer.spool.notes import DEPLOYMENT, NAMES
 from synapse_stream.producer.spool.sent import SENT
 
 if TYPE_CHECKING:
@@ -61,10 +62,12 @@ class Rescue:
     """The way of one dead process's events into the log of one deployment."""
 
     def __init__(self, case: Case, info: ProducerInfo, settings: Settings) -> None:
-        self._case = case
+        self.case = case
+        """It, opened and judged."""
         self.info = info
         """Whose it is."""
         self._settings = settings
+        self._is_lost = False
         self._homes = list(case.homes.values())
         self.orphan = Orphan(info, self._homes)
         """What is left."""
@@ -74,10 +77,24 @@ class Rescue:
     @property
     def doubt(self) -> str | None:
         """What may be missing without a trace."""
-        verdict = self._case.verdict
-        if verdict.kind is Kind.UNPROVED:
+        verdict = self.case.verdict
+        if verdict.kind in {Kind.UNPROVED, Kind.PART}:
             return f"taken over from {self.info.owner.host} unproved: {verdict.reason}"
         return _NOT_ON_DISK if verdict.kind is Kind.REST else None
+
+    @property
+    def has_all(self) -> bool:
+        """True when what the server lacks is here, to the last word, whatever is elsewhere."""
+        return self.orphan.has_all_from(self._acknowledged + 1)
+
+    @property
+    def is_kept_for_nothing(self) -> bool:
+        """True when a server acknowledged it to the last word so long ago that none asks for it."""
+        orphan, settings = self.orphan, self._settings
+        longest = max(settings.rewind_seconds, settings.adopt_unproved_seconds)
+        is_dead = self.case.verdict.kind is not Kind.UNPROVED
+        is_acknowledged = orphan.is_closed and orphan.last <= self._acknowledged
+        return is_dead and is_acknowledged and orphan.age_seconds > longest
 
     def send(self, line: Line, *, is_sure: bool) -> Adoption | None:
         """Send everything, and declare the producer lost if it had not ended.
@@ -97,20 +114,19 @@ class Rescue:
         )
         progress = journal.progress
         shipper.trust(*((progress.acknowledged, progress.in_flight) if journal.is_known else ()))
-        trouble, is_lost, known = None, False, orphan.last
+        trouble, known = None, orphan.last
         try:
             known = shipper.find_place()
             if self._is_empty(known):
                 orphan.remove()
                 return None
             if not is_sure and not orphan.is_closed and not self._is_quiet(known):
-                return self.report(self._case.verdict.reason)
-            shipper.ship_all()
-            # After the rest, because there may be no room to write it.
-            if not orphan.is_closed and not self._was_closed(line.connected(), shipper.producer):
-                self._declare_lost()
-                is_lost = True
-                shipper.ship_all()
+                return self.report(self.case.verdict.reason)
+            if self._has_ended_elsewhere(known, line.connected(), shipper.producer):
+                known = max(known, orphan.last)
+                orphan.acknowledge(known)
+            else:
+                self._ship(shipper)
         except (LogUnavailable, ConfigError) as error:
             line.close()
             trouble = str(error)
@@ -121,7 +137,14 @@ class Rescue:
             self._hand_back()
         reached = max(known, orphan.acknowledged)
         sent = reached - known if orphan.acknowledged >= 0 else 0
-        return self._adoption(sent, self._left(), trouble, is_lost=is_lost)
+        return self._adoption(sent, self._left(), trouble, is_lost=self._is_lost)
+
+    def _ship(self, shipper: Shipper) -> None:
+        shipper.ship_all()
+        if not self.orphan.is_closed:  # after the rest, because there may be no room to write it
+            self._declare_lost()
+            self._is_lost = True
+            shipper.ship_all()
 
     def look(self, log: Log) -> Adoption:
         """Say what the server lacks."""
@@ -140,7 +163,7 @@ class Rescue:
 
     def shrink(self) -> None:
         """Give back shared memory that was not filled, where nobody can go on filling it."""
-        if self._case.verdict.kind is not Kind.UNPROVED:
+        if self.case.verdict.kind is not Kind.UNPROVED:
             self.orphan.shrink()
 
     def ended(self, deployment: str) -> Ended:
@@ -180,7 +203,7 @@ class Rescue:
 
     def _is_empty(self, known: int) -> bool:
         """Tell whether its process was killed before it accepted anything."""
-        is_whole = self._case.verdict.kind is Kind.WHOLE
+        is_whole = self.case.verdict.kind is Kind.WHOLE
         return is_whole and known < 0 and self.orphan.last < 0
 
     def _is_quiet(self, known: int) -> bool:
@@ -200,9 +223,13 @@ class Rescue:
         longest = max(settings.adopt_unproved_seconds, _BEATS * settings.heartbeat_seconds)
         return bool(now - since > longest)
 
-    def _was_closed(self, log: Log, producer: str) -> bool:
-        """Tell whether the server has a last word that is not here: it went on elsewhere."""
-        if self.orphan.acknowledged <= self.orphan.last:
+    def _has_ended_elsewhere(self, known: int, log: Log, producer: str) -> bool:
+        """Tell whether the server has a last word that is not here.
+
+        A process without room for its last events keeps them in its memory and sends them from
+        there. What is here then ends before, or with a line that stands for them.
+        """
+        if known < 0 or self.orphan.is_closed or self.orphan.has_as_it_was(known):
             return False
         is_closed = False
         for batch in log.written(self.info.job_id, producer):
@@ -216,7 +243,7 @@ class Rescue:
         if self.doubt is not None:
             nothing: dict[str, Any] = {"counts": {}, "first": None, "last": None}
             events.append(("loss", {**nothing, "reason": self.doubt, "uncounted": True}))
-        born = children(home.anchor for home in self._homes)
+        born = told(children(home.anchor for home in self._homes), _MOST_CHILDREN)
         lost = {
             "host": owner.host,
             "pid": owner.pid,
@@ -224,20 +251,21 @@ class Rescue:
             "last": number + len(events) - 1,
             "reason": "the process ended without ending its run",
         }
-        if born:
-            lost["children"] = [child._asdict() for child in born[:_MOST_CHILDREN]]
-            lost["child_count"] = len(born)
-        orphan.close(number, *events, ("producer_lost", lost))
+        orphan.close(number, *events, ("producer_lost", lost | born))
 
     def _left(self) -> int:
         orphan = self.orphan
-        if orphan.acknowledged >= 0:
-            return max(0, orphan.last - orphan.acknowledged)
-        return max(0, orphan.last - self.journal.progress.acknowledged.number - self._shift)
+        known = orphan.acknowledged if orphan.acknowledged >= 0 else self._acknowledged
+        return max(0, orphan.last - known)
+
+    @property
+    def _acknowledged(self) -> int:
+        """Number in the spool of the last event of which it is noted that the server has it."""
+        return self.journal.progress.acknowledged.number + self._shift
 
     def _adoption(self, sent: int, waiting: int, trouble: str | None, *, is_lost: bool) -> Adoption:
         info = self.info
         return Adoption(
             info.job_id, info.producer, self.orphan.place, sent, waiting, is_lost, trouble,
-            info.owner.host, info.owner.pid, self._case.owner, self.orphan.age_seconds,
+            info.owner.host, info.owner.pid, self.case.owner, self.orphan.age_seconds,
         )  # fmt: skip

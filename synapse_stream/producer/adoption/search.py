@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,9 +16,11 @@ from synapse_stream.producer.spool.info import DESCRIPTION
 from synapse_stream.producer.spool.roots import (
     MEMORY_NAMES,
     REMOVED,
-    hot_root,
+    find_hot_root,
+    folders,
     is_folder,
     read_name,
+    roots_in,
 )
 from synapse_stream.settings import Settings
 
@@ -43,8 +44,9 @@ class Pair(NamedTuple):
 
 def own_pair(settings: Settings) -> Pair:
     """Return the roots of `settings`."""
-    hot, cold = hot_root(settings.spool_root, settings.memory_dir), settings.spool_root
-    return Pair(hot if hot and is_folder(hot) else None, cold if is_folder(cold) else None)
+    cold = settings.spool_root
+    hot = find_hot_root(cold, settings.memory_dir)
+    return Pair(hot, cold if is_folder(cold) else None)
 
 
 def all_pairs(settings: Settings) -> list[Pair]:
@@ -57,8 +59,7 @@ def all_pairs(settings: Settings) -> list[Pair]:
     pairs = [own]
     memory = settings.memory_dir
     pairs += [Pair(_memory_of(cold, memory), cold) for cold in _usual_roots() if is_folder(cold)]
-    for hot in _directories(memory, MEMORY_NAMES):
-        pairs += [Pair(root, _disk_of(root)) for root in _directories(hot, "*")]
+    pairs += [Pair(root, _disk_of(root)) for root in roots_in(memory)]
     seen: set[Path] = set()
     found = []
     for pair in pairs:
@@ -90,7 +91,7 @@ def names_in(root: Path) -> list[str]:
 
 def bury(root: Path) -> None:
     """Delete what somebody was killed over while deleting or making it."""
-    for path in _directories(root, ".*"):
+    for path in folders(root, ".*"):
         if path.name.endswith(REMOVED) or _is_dead_draft(path):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -138,14 +139,3 @@ def _disk_of(hot: Path) -> Path | None:
             if cold.is_absolute() and is_folder(cold) and cold.stat().st_uid == home.uid:
                 return cold
     return None
-
-
-def _directories(parent: Path, pattern: str) -> list[Path]:
-    """Return the directories in `parent`, no links to such."""
-    found = []
-    with contextlib.suppress(OSError):
-        for path in parent.glob(pattern):
-            with contextlib.suppress(OSError):
-                if stat.S_ISDIR(path.lstat().st_mode):
-                    found.append(path)
-    return sorted(found)

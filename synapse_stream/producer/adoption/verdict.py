@@ -55,7 +55,10 @@ class Kind(StrEnum):
     """Its process is dead, and all that it left is here."""
     REST = "rest"
     """Its process is dead, and so is its kernel: what was in memory only is gone."""
+    PART = "part"
+    """Its process is dead, and a part of what it left is not here."""
     UNPROVED = "unproved"
+    """Its process may live, or this is a copy."""
     UNREADABLE = "unreadable"
     """It is damaged, of a later version, or somebody else's."""
 
@@ -97,5 +100,5 @@ def _judge_dead(evidence: Evidence) -> Verdict:
     if evidence.missing:
         where = " and ".join(evidence.missing)
         reason = f"a part of it is not here: {where} on {evidence.host}"
-        return Verdict(Kind.UNPROVED, reason)
+        return Verdict(Kind.PART, reason)
     return Verdict(Kind.REST if evidence.kernel is Kernel.EARLIER else Kind.WHOLE)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
+import threading
 from typing import TYPE_CHECKING
 
 from synapse_stream.log import met
 from synapse_stream.producer.shipping.shipper import Notes
-from synapse_stream.producer.spool.notes import (
-    children,
-    claim,
-    claims,
-    names,
-    note_child,
-    note_name,
+from synapse_stream.producer.spool.children import Family, children, merged, note_child
+from synapse_stream.producer.spool.notes import claim, claims, names, note_name
+from synapse_stream.producer.spool.sent import (
+    NOTHING,
+    PAGE_BYTES,
+    Mark,
+    Progress,
+    Sent,
+    load,
+    make_page,
 )
-from synapse_stream.producer.spool.sent import NOTHING, Mark, Progress, Sent, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from synapse_stream.producer.spool.children import ChildNote
     from synapse_stream.producer.spool.notes import Name
 
 
@@ -49,9 +54,32 @@ class Journal(Notes):
         self.progress = found
         """How far it was sent, under the last of its names."""
         self._spread = 0
+        self._lock = threading.Lock()  # of the page, which who moves in exchanges
         self._page: Sent | None = None
+        self._families: list[Family] = []
+        if writes:
+            self._take(_page_of(homes))
+
+    @property
+    def family(self) -> Family | None:
+        """Where its children say that they are."""
+        return self._families[-1] if self._families else None
+
+    def children(self) -> list[ChildNote]:
+        """Return the children that have said so."""
+        noted = [child for family in self._families for child in family.children()]
+        return merged([*children(self._homes), *noted])
+
+    def move_in(self, homes: Sequence[Path]) -> None:
+        """Note everything in homes that could not be made before."""
         with contextlib.suppress(OSError):
-            self._page = Sent.create(homes[0]) if homes and writes else None
+            page = make_page(homes[0])
+            with self._lock:
+                self._homes = homes
+                self._take(page)
+                self._note_on_page()
+            self._write_claims(homes)
+            self._write_names(homes[0])
 
     def send(self, number: int, link: bytes) -> None:
         """Note the head of a batch that is about to be sent."""
@@ -97,11 +125,9 @@ class Journal(Notes):
         for child in children(others):
             note_child([last], child)
         with contextlib.suppress(OSError):
-            for heir in self.names[len(names([last])) :]:
-                note_name(last, heir)
-            page = Sent.create(last)
-            page.note(self.progress)
-            self._page = page
+            self._write_names(last)
+            self._page = Sent(make_page(last))
+            self._note_on_page()
 
     def close(self) -> None:
         """Note nothing any more."""
@@ -113,7 +139,27 @@ class Journal(Notes):
             for deployment in self.claims:
                 claim(homes, deployment)
 
+    def _write_names(self, home: Path) -> None:
+        for heir in self.names[len(names([home])) :]:
+            note_name(home, heir)
+
     def _note(self, progress: Progress) -> None:
-        self.progress = progress
+        with self._lock:
+            self.progress = progress
+            self._note_on_page()
+
+    def _note_on_page(self) -> None:
         if self._page is not None:
-            self._page.note(progress)
+            self._page.note(self.progress)
+
+    def _take(self, page: mmap.mmap) -> None:
+        self._page = Sent(page)
+        self._families.append(Family(page))
+
+
+def _page_of(homes: Sequence[Path]) -> mmap.mmap:
+    """Return the page in the first home; where there is none, one that ends with the process."""
+    for home in homes[:1]:
+        with contextlib.suppress(OSError):
+            return make_page(home)
+    return mmap.mmap(-1, PAGE_BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import LogUnavailable
+from synapse_stream.system.descriptors import SET_ASIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,21 +35,24 @@ class Line:
             LogUnavailable: it cannot be reached.
             ConfigError: it is not ours to write to.
         """
-        if self._log is None:
-            log = self._open_log()
-            try:
-                self.deployment = log.check()
-            except BaseException:
-                log.close()
-                raise
-            self._log, self._is_cluster = log, log.is_cluster
-        return self._log
+        return self._connect() if self._log is None else self._log
 
     def close(self) -> None:
         """Drop the connection; the next use makes a new one."""
         log, self._log = self._log, None
         if log is not None:
             log.close()
+
+    @SET_ASIDE.lent()
+    def _connect(self) -> Log:
+        log = self._open_log()
+        try:
+            self.deployment = log.check()
+        except BaseException:
+            log.close()
+            raise
+        self._log, self._is_cluster = log, log.is_cluster
+        return log
 
     def is_cut_by(self, error: Exception) -> bool:
         """Tell whether an error is about the whole server and not about one job's keys."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from synapse_stream.producer.spool.info import DESCRIPTION, ProducerInfo
 from synapse_stream.producer.spool.life import keep_alive
 from synapse_stream.producer.spool.roots import REMOVED, forget_root
-from synapse_stream.system.descriptors import lifted, place_of
+from synapse_stream.system.descriptors import SET_ASIDE, lifted, place_of
 from synapse_stream.system.private import make_folder, write_file
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Home:
         if self._lock < 0 or place_of(self._lock) == self._lock_place:
             return
         self._lock = -1  # another file's by now, or nobody's
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), SET_ASIDE.lent():
             flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
             lock = os.open(self.path / DESCRIPTION, flags)
             try:

@@ -93,10 +93,11 @@ class Reserve:
         self._segment.mapping[:_BYTES] = lines.ljust(_BYTES, b"\0")
 
     def withdraw(self) -> None:
-        """Delete the file: nothing is missing any more."""
+        """Delete the file: nothing is missing any more. Where it cannot be, it says nothing."""
         path, self._path = self._path, None
         self.is_used = False
         if path is not None:
+            self._segment.mapping[:_BYTES] = bytes(_BYTES)  # a disk that is away may come back
             with contextlib.suppress(OSError):
                 path.unlink()
 

@@ -38,21 +38,42 @@ def hot_root(spool_root: Path, memory: Path = SHARED_MEMORY) -> Path | None:
         memory.mkdir(exist_ok=True)
     if not os.access(memory, os.W_OK):
         return None
-    mine = memory / MEMORY_NAMES.replace("*", str(os.getuid()))
-    try:
+    mine = memory / _folder_name()
+    with contextlib.suppress(OSError):
         mine.mkdir(mode=0o700, exist_ok=True)
-        found = mine.lstat()
-    except OSError:
-        return None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    if not _is_own(mine):
         return None
     return mine / (read_name(spool_root) or _name_of(spool_root))
 
 
+def find_hot_root(spool_root: Path, memory: Path) -> Path | None:
+    """Return the counterpart of a spool root, if it is there; makes nothing."""
+    mine = memory / _folder_name()
+    names = (read_name(spool_root), _makeshift_name(spool_root))
+    found = (mine / name for name in names if name is not None and _is_own(mine))
+    return next(filter(is_folder, found), None)
+
+
 def roots(settings: Settings) -> list[Path]:
     """Return the roots of `settings` that are there, hot before cold."""
-    both = (hot_root(settings.spool_root, settings.memory_dir), settings.spool_root)
+    both = (find_hot_root(settings.spool_root, settings.memory_dir), settings.spool_root)
     return [root for root in both if root is not None and is_folder(root)]
+
+
+def roots_in(memory: Path) -> list[Path]:
+    """Return the roots in shared memory, of all users whose folders may be read."""
+    return [root for user in folders(memory, MEMORY_NAMES) for root in folders(user, "*")]
+
+
+def folders(parent: Path, pattern: str) -> list[Path]:
+    """Return the directories in `parent`, no links to such."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in parent.glob(pattern):
+            with contextlib.suppress(OSError):
+                if stat.S_ISDIR(path.lstat().st_mode):
+                    found.append(path)
+    return sorted(found)
 
 
 def homes_of(settings: Settings, producer: str) -> list[Path]:
@@ -68,6 +89,20 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def _is_own(folder: Path) -> bool:
+    """Tell whether it is a directory of this user, and no link to one."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
+def is_of_this_user(root: Path) -> bool:
+    """Tell whether a root in shared memory is this user's."""
+    return root.parent.name == _folder_name()
+
+
 def is_in_memory(root: Path) -> bool:
     """Tell whether a root is in shared memory."""
     return fnmatch(root.parent.name, MEMORY_NAMES)
@@ -78,6 +113,10 @@ def forget_root(root: Path) -> None:
     if is_in_memory(root):
         with contextlib.suppress(OSError):
             root.rmdir()
+
+
+def _folder_name() -> str:
+    return MEMORY_NAMES.replace("*", str(os.getuid()))
 
 
 def read_name(spool_root: Path) -> str | None:
@@ -98,7 +137,7 @@ def _name_of(spool_root: Path) -> str:
         make_folder(spool_root)
         descriptor = open_own(spool_root / _NAME)
     except OSError:  # nothing can be kept there, so nothing there can be mixed up
-        return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
+        return _makeshift_name(spool_root)
     try:
         with contextlib.suppress(OSError):  # there may be no locks; then the last one is right
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -108,7 +147,12 @@ def _name_of(spool_root: Path) -> str:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{name} {spool_root.stat().st_ino}".encode(), 0)
     except OSError:
-        name = hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]
+        name = _makeshift_name(spool_root)
     finally:
         os.close(descriptor)
     return name
+
+
+def _makeshift_name(spool_root: Path) -> str:
+    """Return the name for a root that cannot hold one."""
+    return hashlib.sha256(os.fsencode(spool_root)).hexdigest()[:16]

@@ -12,6 +12,7 @@ import mmap
 import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from synapse_stream.system.descriptors import SET_ASIDE
 from synapse_stream.system.mapping import map_file
 from synapse_stream.system.private import open_new
 
@@ -64,6 +65,7 @@ class Segment:
         self._map = mapping
 
     @classmethod
+    @SET_ASIDE.lent()
     def create(cls, index: int, path: Path | None, size: int) -> Segment:
         """Make an empty segment of `size` bytes; without a path it lives in private memory.
 
@@ -111,6 +113,7 @@ class Segment:
             file.seek(start)
             return file.read(stop - start)
 
+    @SET_ASIDE.lent()
     def relocate(self, path: Path) -> None:
         """Move the lines into the file `path` and unmap; readers notice nothing.
 

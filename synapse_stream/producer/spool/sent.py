@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from synapse_stream.entries.batch import GENESIS
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 SENT = "sent"
 
-_PAGE_BYTES = 4096
+PAGE_BYTES = 4096
 _SLOT = struct.Struct("<QIq32sq32s")  # turn, name, acknowledged, on its way
 _Slot = tuple[int, int, int, bytes, int, bytes]
 _SUM = struct.Struct("<I")
 _SLOT_BYTES = 128
+FREE_FROM = 2 * _SLOT_BYTES
+"""What stands behind it on the page is not our affair; see `children`."""
 
 
 class Mark(NamedTuple):
@@ -54,22 +56,8 @@ class Sent:
 
     def __init__(self, page: mmap.mmap) -> None:
         self._page: mmap.mmap | None = page
-        newest = _newest(page[:_PAGE_BYTES])
+        newest = _newest(page[:PAGE_BYTES])
         self._turn = newest[0] if newest else 0
-
-    @classmethod
-    def create(cls, home: Path) -> Self:
-        """Make the page, with all its room; one that is there is gone on with.
-
-        Raises:
-            OSError: there is none, or the directory cannot be written.
-        """
-        descriptor = open_own(home / SENT)
-        try:
-            os.posix_fallocate(descriptor, 0, _PAGE_BYTES)
-            return cls(map_file(descriptor, _PAGE_BYTES))
-        finally:
-            os.close(descriptor)
 
     def note(self, progress: Progress) -> None:
         """Write down how far it is; what a server may have must be noted before it is sent."""
@@ -86,14 +74,33 @@ class Sent:
         self._page = None
 
 
+def make_page(home: Path) -> mmap.mmap:
+    """Make the page of a home, with all its room; one that is there is gone on with.
+
+    Raises:
+        OSError: there is none, or the directory cannot be written.
+    """
+    descriptor = open_own(home / SENT)
+    try:
+        os.posix_fallocate(descriptor, 0, PAGE_BYTES)
+        return map_file(descriptor, PAGE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
 def load(home: Path) -> Progress | None:
     """Return what was noted last in a home; None when nothing was, or nothing that can be read."""
+    return parse(read_page(home))
+
+
+def read_page(home: Path) -> bytes:
+    """Return the page of a home; nothing of one that is not there or cannot be read."""
     try:
         descriptor = os.open(home / SENT, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return None
+        return b""
     with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
-        return parse(file.read(_PAGE_BYTES))
+        return file.read(PAGE_BYTES)
 
 
 def parse(page: bytes) -> Progress | None:

@@ -57,8 +57,6 @@ class Shelf:
     """Segments, oldest first; the last one is being written."""
 
     def __init__(self, settings: Settings, *, hot: Home | None, cold: Home | None) -> None:
-        self.hot = hot
-        self.cold = cold
         self.segments: list[Segment] = []
         self.trouble: OSError | None = None
         """Why the newest segment could not be made or moved, until one could."""
@@ -69,10 +67,15 @@ class Shelf:
         self._largest = min(_LARGEST_SEGMENT_BYTES, max(_LEAST_LARGEST_BYTES, share))
         self.moving_since: float | None = None
         """When the move to disk began that is now under way."""
-        self._room = Room(hot.path if hot else None)
+        self.move_in(hot, cold)
         self._memory_budget = self._budget(0)
         self._sent_at: dict[int, float] = {}
         self._last_index = -1
+
+    def move_in(self, hot: Home | None, cold: Home | None) -> None:
+        """Make segments in these homes from now on."""
+        self.hot, self.cold = hot, cold
+        self._room = Room(hot.path if hot else None)
 
     def reserve(self, acknowledged: int, *, is_last: bool = False) -> int:
         """Return the index for one more segment, if the bounds allow it or it `is_last`.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from synapse_stream.producer.spool.doorbell import Doorbell
 from synapse_stream.producer.spool.homes import Homes
 from synapse_stream.producer.spool.quota import Quota
+from synapse_stream.producer.spool.roots import is_folder
 from synapse_stream.producer.spool.segment import Chunk, Cursor, Segment
 from synapse_stream.producer.spool.shelf import FIRST_SEGMENT_BYTES
 from synapse_stream.producer.spool.writer import Writer
@@ -88,7 +89,7 @@ class Spool(Writer):
     def _is_small(self) -> bool:
         segments = self._shelf.segments
         is_first = len(segments) == 1 and segments[0].size <= FIRST_SEGMENT_BYTES
-        return is_first and self._spare is None
+        return is_first and segments[0].path is not None and self._spare is None
 
     def prepare(self) -> None:
         """Make the next segment ahead of need, when the current one is half full."""
@@ -131,6 +132,15 @@ class Spool(Writer):
                 segment.remove()
         if self._reserve is not None and not self.mortal:
             self._reserve.stand_back()
+
+    def move_in(self, homes: Homes) -> None:
+        """Go on in homes that could not be made before; `tidy` brings there what waits."""
+        with self._lock:
+            self._shelf.move_in(homes.hot, homes.cold)
+            self._take_reserve()
+            first = self._shelf.segments[0]
+            if self._reserve is not None and first.path is None:
+                self._reserve.stand_in(first.index, max(first.first, self.acknowledged + 1))
 
     def park(self) -> None:
         """Leave a sealed spool on disk, unlocked, to whoever comes next on this host.
@@ -186,9 +196,9 @@ class Spool(Writer):
 
     @property
     def home(self) -> Path | None:
-        """Directory that the spool has on disk, else in shared memory."""
-        home = self._shelf.cold or self._shelf.hot
-        return home.path if home else None
+        """Directory that the spool has on disk, else, or if that is gone, in shared memory."""
+        homes = [home.path for home in self._shelf.homes()][::-1]
+        return next(filter(is_folder, homes), homes[0] if homes else None)
 
     @property
     def trouble(self) -> OSError | None:

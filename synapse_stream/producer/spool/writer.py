@@ -54,8 +54,8 @@ class Writer:
         self._filled = 0  # bytes in all segments before it, kept or not
         self._map: mmap.mmap | None = None
         self._switch(shelf.create(shelf.reserve(self.acknowledged)), None)
-        home = next(shelf.homes(), None)
-        self._reserve = Reserve.create(home) if home else None
+        self._reserve: Reserve | None = None
+        self._take_reserve()
 
     def append(self, kind: str, body: bytes) -> bool:
         """Accept one event: number it, stamp it, and make it survive this process.
@@ -139,6 +139,10 @@ class Writer:
                 if not self._append_loss(cause, counts):
                     for kind, count in counts.items():
                         self._shedding.count(kind, count, cause)
+
+    def _take_reserve(self) -> None:
+        home = next(self._shelf.homes(), None)
+        self._reserve = Reserve.create(home) if home else None
 
     def _append_loss(self, cause: Cause, counts: dict[str, int]) -> bool:
         fields = {"counts": counts, "first": None, "last": None, "reason": str(cause)}
