@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from consumers.__main__ import PROJECTIONS, spare_collector
 from consumers.projector.loop import Projector
 from consumers.store.databases import Databases
+from consumers.store.engine import WRITER_CACHE_BYTES
 from consumers.store.store import Store, open_store
 from synapse_stream.log.feeds import FeedLog
 
@@ -42,7 +43,7 @@ class Consumers:
         self._projection = projection
         self._pipes = pipes
         self._processes = processes
-        self._store = open_store(settings)
+        self._store = Store(Databases(settings, cache_bytes=WRITER_CACHE_BYTES))
 
     def go(self) -> None:
         for pipe in self._pipes:

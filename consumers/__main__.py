@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 from consumers.logs import write_logs
 from consumers.projector.loop import Projector
 from consumers.projector.trimmer import TrimLoop
-from consumers.store.store import open_store
+from consumers.store.databases import Databases
+from consumers.store.engine import WRITER_CACHE_BYTES
+from consumers.store.store import Store
 from consumers.views import PROJECTIONS as VIEWS
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import ConfigError
@@ -72,7 +74,7 @@ def _run(views: list[Projection], settings: Settings, stop: threading.Event) -> 
 
     The archive comes with a thread that trims what it holds.
     """
-    store = open_store(settings)
+    store = Store(Databases(settings, cache_bytes=WRITER_CACHE_BYTES))
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     failures: list[BaseException] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -17,15 +16,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from synapse_stream.entries.entry import RecordedBatch
-    from synapse_stream.ports.views import (
-        Attempt,
-        Message,
-        Overview,
-        RunState,
-        Series,
-        SeriesKey,
-        SeriesSummary,
-    )
+    from synapse_stream.ports.views import Attempt, Message, RunState, SeriesKey, SeriesSummary
 
 _DONE = 100.0
 
@@ -119,34 +110,6 @@ def series_summary(found: SeriesSummary) -> dict[str, Any]:
         "last": wire_number(found.last),
         "has_x": found.has_x,
         "non_finite": found.non_finite,
-    }
-
-
-def buckets(found: Overview) -> dict[str, Any]:
-    """Return buckets as columns."""
-    columns = zip(*found.buckets, strict=True) if found.buckets else ([] for _ in range(9))
-    start, stop, points, least, most, last, nans, positive, negative = columns
-    return {
-        "start": start,
-        "stop": stop,
-        "points": points,
-        "min": least,
-        "max": most,
-        "last": [wire_number(value) for value in last],
-        "nans": nans,
-        "positive_infinite": positive,
-        "negative_infinite": negative,
-    }
-
-
-def points(found: Series) -> dict[str, Any]:
-    """Return every point of a series as columns; a point without x has null there."""
-    has_x = found.xs is not None
-    return {
-        "x": [None if isnan(x) else wire_number(x) for x in found.xs or ()] if has_x else None,
-        "time": found.times.tolist(),
-        "value": [wire_number(value) for value in found.values],
-        "position": [str(place) for place in found.positions],
     }
 
 

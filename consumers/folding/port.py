@@ -164,16 +164,16 @@ class Points:
         self.times.extend(others.times)
         self.values.extend(others.values)
 
-    def behind(self, count: int) -> Points:
-        """Return the points behind the first `count`."""
+    def part(self, begin: int, end: int) -> Points:
+        """Return the points from `begin` on, and before `end`."""
         return Points(
             self.number,
-            self.ms[count:],
-            self.seq[count:],
-            self.index[count:],
-            self.times[count:],
-            values=self.values[count:],
-            xs=None if self.xs is None else self.xs[count:],
+            self.ms[begin:end],
+            self.seq[begin:end],
+            self.index[begin:end],
+            self.times[begin:end],
+            values=self.values[begin:end],
+            xs=None if self.xs is None else self.xs[begin:end],
         )
 
 

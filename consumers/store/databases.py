@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from consumers.store.engine import (
     BLOB_PAGE_BYTES,
+    CACHE_BYTES,
     PAGE_BYTES,
     open_postgres,
     open_sqlite,
@@ -32,9 +33,10 @@ class Databases:
     May be used from several threads.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, cache_bytes: int = CACHE_BYTES) -> None:
         """Raise ConfigError if the URL of the store is wrong."""
         self._settings = settings
+        self._cache_bytes = cache_bytes
         self._opened: dict[str, Database] = {}
         self._lock = Lock()
         url = settings.store_url
@@ -54,7 +56,7 @@ class Databases:
             if database is None:
                 page_bytes = BLOB_PAGE_BYTES if projection == ARCHIVE else PAGE_BYTES
                 database = self._shared or open_sqlite(
-                    self._file(projection), page_bytes=page_bytes
+                    self._file(projection), page_bytes=page_bytes, cache_bytes=self._cache_bytes
                 )
                 try:
                     prepare(database, self._settings)

@@ -40,6 +40,9 @@ _NEW_FILE_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _CONNECT_SECONDS = 5
 _CHECKPOINT_BYTES = 16 * 1024 * 1024
+CACHE_BYTES = 2 * 1024 * 1024
+WRITER_CACHE_BYTES = 64 * 1024 * 1024
+"""Of each connection. Readers have many of them, and the system keeps a file's pages for all."""
 PAGE_BYTES = 4 * 1024
 BLOB_PAGE_BYTES = 16 * 1024
 """Page of a new file that holds little but large values: they are then written in a quarter less
@@ -47,7 +50,6 @@ time. Where small rows change it would cost more."""
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
-    "PRAGMA cache_size=-65536",
     "PRAGMA journal_size_limit=67108864",
     "PRAGMA secure_delete=OFF",
     "PRAGMA temp_store=MEMORY",
@@ -134,7 +136,7 @@ class Database:
             _sync(file.parent)
         except OSError as error:
             msg = f"the store {file} cannot be brought to its disk"
-            raise StoreUnavailable(msg, str(error)) from error
+            raise StoreUnavailable(msg, str(error), self.address) from error
 
 
 _SNAPSHOT: dict[str, dict[str, Any]] = {
@@ -160,7 +162,9 @@ def sqlite_path(url: str) -> Path | None:
     return Path(path) if path and path != url else None
 
 
-def open_sqlite(file: Path, *, page_bytes: int = PAGE_BYTES) -> Database:
+def open_sqlite(
+    file: Path, *, page_bytes: int = PAGE_BYTES, cache_bytes: int = CACHE_BYTES
+) -> Database:
     """Return the database in `file`, whose folder is made if need be; nothing is opened yet.
 
     A new file gets pages of `page_bytes`.
@@ -178,7 +182,7 @@ def open_sqlite(file: Path, *, page_bytes: int = PAGE_BYTES) -> Database:
     engine = create_engine(
         "sqlite://", creator=partial(connect, path, _BUSY_SECONDS), poolclass=QueuePool, pool_size=8
     )
-    event.listen(engine, "connect", partial(_prepare_sqlite, page_bytes, path))
+    event.listen(engine, "connect", partial(_prepare_sqlite, page_bytes, cache_bytes, path))
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, str(file))
 
@@ -227,15 +231,18 @@ def _check_parameters(query: Mapping[str, Any], driver: Any) -> None:
         raise ValueError(msg)
 
 
-def _prepare_sqlite(page_bytes: int, file: Path, driver_connection: Any, _record: Any) -> None:
+def _prepare_sqlite(
+    page_bytes: int, cache_bytes: int, file: Path, driver_connection: Any, _record: Any
+) -> None:
     driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
     teach_sqlite(driver_connection)
     if not is_writable(file):
         return
     page = f"PRAGMA page_size={page_bytes}"  # first: the others make the file
+    cache = f"PRAGMA cache_size=-{cache_bytes // 1024}"
     checkpoint = f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // page_bytes}"
     try:
-        for pragma in (page, *_SQLITE_PRAGMAS, checkpoint):
+        for pragma in (page, *_SQLITE_PRAGMAS, cache, checkpoint):
             _execute_patiently(driver_connection, pragma)
     except BaseException:
         driver_connection.close()  # SQLAlchemy 2.0 would leave it open

@@ -17,7 +17,7 @@ from consumers.views.metric_history.overview import Bucketing
 from consumers.views.run_state import brief, reading
 from consumers.views.run_state import table as runs
 from consumers.views.run_state.fold import RunStateView
-from synapse_stream.entries.position import Position
+from synapse_stream.entries.position import Position, Positions
 from synapse_stream.ports.views import Axis, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
@@ -148,14 +148,13 @@ class StoredViews:
                 found = (
                     [] if no is None else histories.read_behind(connection, no, taken, last, until)
                 )
-            for piece in found:
-                taken, last = piece.end, piece.place
-                points = histories.decode_until(piece.body, until if piece.is_cut else None)
-                if piece.skipped:
-                    points = points.behind(piece.skipped)
-                yield _series(key, points)
             if not found:
                 return
+            last = found[-1].place
+            taken = last.begin + found[-1].end
+            points = histories.points_of(found, until)
+            found.clear()  # while the points are used they need not be kept packed, too
+            yield _series(key, points)
 
     def overview(
         self,
@@ -176,13 +175,13 @@ class StoredViews:
         with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
             if no is None:
-                return Overview(key, axis, 0, [])
+                return Overview(key, axis, 0, Bucketing([], axis, buckets).build({}))
             sketches, bodies = histories.read_sketches(connection, no, until)
             plan = Bucketing(sketches, axis, buckets, start, stop)
             wanted = [number for number in plan.wanted if number not in bodies]
             bodies.update(histories.read_bodies(connection, no, wanted))
-        found = plan.build(bodies)
-        return Overview(key, axis, sum(bucket.points for bucket in found), found)
+        columns = plan.build(bodies)
+        return Overview(key, axis, int(columns["points"].sum()), columns)
 
     def messages(
         self,
@@ -252,7 +251,7 @@ def _state(job_id: str, document: bytes | None, parked: int) -> RunState | None:
 
 
 def _series(key: SeriesKey, found: Points) -> Series:
-    positions = list(map(Position, found.ms, found.seq, found.index))
+    positions = Positions(found.ms, found.seq, found.index)
     return Series(key, found.values, found.times, found.xs, positions)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_stream.ports.archive import Archive
 
 _FIRST_PAGE, _PAGE = 4, 20  # entries; one may hold some megabytes
-_PAGE_BYTES = 1024 * 1024
+PAGE_BYTES = 1024 * 1024
 
 
 class JobReader:
@@ -65,15 +65,20 @@ class JobReader:
         return self.reading(job_id, position, until=until).read(limit)
 
     def entries(
-        self, job_id: str, position: Position = BEGINNING, *, until: Position | None = None
+        self,
+        job_id: str,
+        position: Position = BEGINNING,
+        *,
+        until: Position | None = None,
+        page_bytes: int = PAGE_BYTES,
     ) -> Iterator[RecordedBatch]:
         """Yield entries from that of `position` on to the end, in memory page by page."""
         reading = self.reading(job_id, position, until=until)
-        limit = _FIRST_PAGE
+        limit = max(1, _FIRST_PAGE * page_bytes // PAGE_BYTES)
         while page := reading.read(limit):
             size = sum(len(entry.batch.data) for entry in page if entry.batch)
             is_last = len(page) < limit
-            limit = max(1, min(_PAGE, 2 * limit, _PAGE_BYTES * len(page) // max(1, size)))
+            limit = max(1, min(_PAGE, 2 * limit, page_bytes * len(page) // max(1, size)))
             page.reverse()
             while page:  # what has been yielded need not be kept for what is yielded slowly
                 yield page.pop()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumers.views.metric_history import chunks
 from consumers.views.metric_history.overview import Bucketing, Sketch
-from synapse_stream.ports.views import Axis, Bucket
+from synapse_stream.ports.views import Axis, Bucket, Overview, SeriesKey
 from tests.projections.series import points, some_points
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Stored:
         plan = Bucketing(sketches, axis, buckets, start, stop)
         bodies = {chunk.number: chunk.body for chunk in self.chunks if chunk.number in plan.wanted}
         self.bodies_read = len(bodies)
-        return plan.build(bodies)
+        return Overview(SeriesKey(1, 0, None, "v"), axis, 0, plan.build(bodies)).buckets
 
 
 @settings(max_examples=200)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from synapse_stream.entries.position import Position
+from synapse_stream.entries.position import Positions
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.views import Series, SeriesKey, open_views
 from synapse_stream.settings import Settings
@@ -49,7 +49,7 @@ def test_a_series_becomes_a_numpy_array() -> None:
         values=array("d", [0.5, inf]),
         times=array("q", [1_763_880_000_000_000, 1_763_880_000_000_001]),
         xs=array("d", [1, nan]),
-        positions=[Position(1, 0, 0), Position(1, 0, 1)],
+        positions=Positions([1, 1], [0, 0], [0, 1]),
     )
 
     found = series.to_numpy()
@@ -62,6 +62,6 @@ def test_a_series_becomes_a_numpy_array() -> None:
 
 
 def test_a_series_without_x_has_none_in_numpy_either() -> None:
-    series = Series(KEY, array("d", [1.0]), array("q", [0]), None, [Position(1, 0, 0)])
+    series = Series(KEY, array("d", [1.0]), array("q", [0]), None, Positions([1], [0], [0]))
 
     assert np.isnan(series.to_numpy()["x"]).all()

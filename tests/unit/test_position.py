@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.entries.position import BEGINNING, Position
+from synapse_stream.entries.position import BEGINNING, Position, Positions
 
 numbers = st.integers(0, 2**64 - 1)
 positions = st.builds(Position, numbers, numbers, st.integers(0, 10**10 - 1))
@@ -44,3 +44,19 @@ def test_what_is_no_position_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="is no position") as caught:
         Position.parse(text)
     assert repr(text) in str(caught.value)
+
+
+def test_positions_are_kept_as_columns_and_read_as_positions() -> None:
+    found = Positions([1, 2, 3], [0, 0, 7], [4, 5, 6])
+    as_list = [Position(1, 0, 4), Position(2, 0, 5), Position(3, 7, 6)]
+
+    assert found == as_list
+    assert list(found) == as_list
+    assert (len(found), found[-1], list(found[1:])) == (3, as_list[-1], as_list[1:])
+    assert as_list[1] in found
+    assert found.index(as_list[2]) == 2
+    assert found.texts() == [str(place) for place in as_list]
+    assert found != as_list[:2]
+    assert found != 5
+    with pytest.raises(IndexError):
+        found[3]

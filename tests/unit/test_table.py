@@ -7,9 +7,9 @@ from math import inf, nan
 
 import pytest
 
-from synapse_stream.entries.position import Position
+from synapse_stream.entries.position import Positions
 from synapse_stream.ports.views import Axis, Bucket, Overview, Series, SeriesKey
-from synapse_stream.ports.views.table import COLUMNS, csv_text, defused, points, utc
+from synapse_stream.ports.views.table import COLUMNS, defused, points, utc
 from synapse_stream.reading.job_views import Metrics
 
 
@@ -20,7 +20,7 @@ def series(key: SeriesKey, *values: float, xs: list[float] | None = None) -> Ser
         array("d", values),
         array("q", range(count)),
         None if xs is None else array("d", xs),
-        [Position(1, 0, number) for number in range(count)],
+        Positions([1] * count, [0] * count, range(count)),
     )
 
 
@@ -36,7 +36,7 @@ def series(key: SeriesKey, *values: float, xs: list[float] | None = None) -> Ser
 def test_what_a_spreadsheet_would_calculate_is_text(name: str) -> None:
     rows = points(series(SeriesKey(1, 0, name, name), 1.0))
 
-    (found,) = csv.reader(io.StringIO(csv_text(rows)))
+    (found,) = csv.reader(io.StringIO(rows))
 
     assert dict(zip(COLUMNS, found, strict=True))["name"] == f"'{name}"
     assert dict(zip(COLUMNS, found, strict=True))["step"] == f"'{name}"
@@ -50,7 +50,7 @@ def test_other_names_stay_as_they_are(name: str) -> None:
 def test_numbers_are_numbers_whatever_their_sign() -> None:
     rows = points(series(SeriesKey(1, 0, None, "n"), -1.5, -inf, nan, xs=[-1.0, nan, 2.0]))
 
-    found = [row[-2:] for row in csv.reader(io.StringIO(csv_text(rows)))]
+    found = [row[-2:] for row in csv.reader(io.StringIO(rows))]
 
     assert found == [["-1.0", "-1.5"], ["", "-Infinity"], ["2.0", "NaN"]]
 
@@ -64,8 +64,8 @@ def test_a_time_is_exact_to_the_microsecond_and_no_time_fails() -> None:
 def test_the_repr_of_views_is_a_line() -> None:
     key = SeriesKey(2, 0, "fit\n" * 500, "loss")
     found = series(key, *range(10_000))
-    bucket = Bucket(0, 0, 1, 0, 0, 0, 0, 0, 0)
-    for view in (found, series(key), Metrics([found] * 9), Overview(key, Axis.X, 9, [bucket] * 99)):
+    columns = dict.fromkeys(Bucket._fields, [0.0] * 99)
+    for view in (found, series(key), Metrics([found] * 9), Overview(key, Axis.X, 9, columns)):
         assert "\n" not in repr(view)
         assert len(repr(view)) < 300
     assert repr(found).endswith("(attempt 2, rank 0): 10000 points, last 9999.0>")

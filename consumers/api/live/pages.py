@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.reading.job_reader import JobReader
 
-_PAGE_BYTES = 256 * 1024
-_FIRST_PAGE, _LARGEST_PAGE = 2, 64
+_PAGE_BYTES = 128 * 1024
+_FIRST_PAGE, _LARGEST_PAGE = 1, 64
 """Entries; one may hold some megabytes."""
 
 

@@ -1,25 +1,22 @@
 """The courses of series as JSON: small ones at once, large ones column by column as they are read.
 
-One call that encodes some millions of numbers would keep every other thread waiting, and the
-answer of a large run does not fit into memory as a whole.
+The answer of a large run does not fit into memory as a whole.
 """
 
 from __future__ import annotations
 
-from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import zstandard
 
-from consumers.api import shapes
-from synapse_stream.events.tags import wire_number
+from consumers.api import columns, shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from synapse_stream.entries.position import Position
-    from synapse_stream.ports.views import Axis, Series, SeriesSummary, Views
+    from synapse_stream.ports.views import Axis, Overview, SeriesSummary, Views
 
 _PART_BYTES = 64 * 1024
 
@@ -44,18 +41,11 @@ def course(views: Views, job_id: str, found: SeriesSummary, view: View) -> dict[
     """Return the course of a series as a whole."""
     summary = shapes.series_summary(found)
     if view.points == 0:
-        whole = views.points(job_id, found.key, until=view.until)
-        return {**summary, **shapes.points(whole)}
-    overview = views.overview(
-        job_id,
-        found.key,
-        buckets=max(1, view.points // 2),
-        axis=view.axis,
-        start=view.start,
-        stop=view.stop,
-        until=view.until,
-    )
-    return {**summary, "in_view": overview.count, "buckets": shapes.buckets(overview)}
+        whole = columns.of_points(views.points(job_id, found.key, until=view.until))
+        return {**summary, **_fragments(whole), **({} if found.has_x else {"x": None})}
+    overview = _overview(views, job_id, found, view)
+    buckets = _fragments(columns.of_buckets(overview))
+    return {**summary, "in_view": overview.count, "buckets": buckets}
 
 
 def answer(
@@ -74,22 +64,36 @@ def answer(
         if view.points == 0:
             yield from _whole(views, job_id, one, view.until)
         else:
-            yield from _encoded(course(views, job_id, one, view))
+            yield from _bucketed(views, job_id, one, view)
     yield b'],"next":' + orjson.dumps(following) + b"}"
 
 
-def _encoded(found: dict[str, Any]) -> Iterator[bytes]:
-    """Yield an object whose `buckets` are large, a column at a time.
+def _overview(views: Views, job_id: str, found: SeriesSummary, view: View) -> Overview:
+    return views.overview(
+        job_id,
+        found.key,
+        buckets=max(1, view.points // 2),
+        axis=view.axis,
+        start=view.start,
+        stop=view.stop,
+        until=view.until,
+    )
 
-    While a slow client takes them, those that are to come are packed: a fifth of the text, and a
-    fiftieth of the numbers as Python has them.
-    """
-    buckets: dict[str, Any] = found.pop("buckets")
+
+def _fragments(encoded: dict[str, bytes]) -> dict[str, orjson.Fragment]:
+    return {name: orjson.Fragment(column) for name, column in encoded.items()}
+
+
+def _bucketed(views: Views, job_id: str, found: SeriesSummary, view: View) -> Iterator[bytes]:
+    """Yield a series in buckets, column by column; those that are to come are packed."""
+    overview = _overview(views, job_id, found, view)
+    head = {**shapes.series_summary(found), "in_view": overview.count}
     packed = [
-        zstandard.compress(orjson.dumps(name) + b":" + orjson.dumps(buckets.pop(name)), 1)
-        for name in list(buckets)
+        zstandard.compress(orjson.dumps(name) + b":" + column, 1)
+        for name, column in columns.of_buckets(overview).items()
     ]
-    yield orjson.dumps(found)[:-1] + b',"buckets":{'
+    del overview
+    yield orjson.dumps(head)[:-1] + b',"buckets":{'
     packed.reverse()
     while packed:
         column = zstandard.decompress(packed.pop())
@@ -103,40 +107,29 @@ def _whole(
 ) -> Iterator[bytes]:
     """Yield every point of a series: it is read once for each column, so that none is kept."""
     yield orjson.dumps(shapes.series_summary(found))[:-1]
-    for name, column in _COLUMNS.items():
+    for name, encode in columns.POINTS.items():
         yield b"," + orjson.dumps(name) + b":"
         if name == "x" and not found.has_x:
             yield b"null"
             continue
         yield b"["
-        yield from _joined(map(column, views.pieces(job_id, found.key, until=until)))
+        yield from _joined(map(encode, views.pieces(job_id, found.key, until=until)))
         yield b"]"
     yield b"}"
 
 
-def _joined(lists: Iterator[list[Any]]) -> Iterator[bytes]:
-    """Yield the items of lists with commas between them, much at a time."""
+def _joined(lists: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the items of JSON lists with commas between them, much at a time."""
     parts: list[bytes] = []
     size, is_first = 0, True
-    for items in filter(None, lists):
-        parts.append(orjson.dumps(items)[1:-1])
-        size += len(parts[-1])
+    for items in lists:
+        if items == b"[]":
+            continue
+        parts.append(items[1:-1])
+        size += len(items)
         if size >= _PART_BYTES:
             yield (b"" if is_first else b",") + b",".join(parts)
-            parts, size, is_first = [], 0, False
+            parts.clear()
+            size, is_first = 0, False
     if parts:
         yield (b"" if is_first else b",") + b",".join(parts)
-
-
-def _xs(piece: Series) -> list[Any]:
-    if piece.xs is None:
-        return [None] * len(piece)
-    return [None if isnan(x) else wire_number(x) for x in piece.xs]
-
-
-_COLUMNS: dict[str, Callable[[Series], list[Any]]] = {
-    "x": _xs,
-    "time": lambda piece: piece.times.tolist(),
-    "value": lambda piece: [wire_number(value) for value in piece.values],
-    "position": lambda piece: [str(place) for place in piece.positions],
-}

@@ -28,7 +28,9 @@ _MOST_LOOKED_AT = 50_000  # events of other types must not hold an answer up for
 _COST_UNREAD = 0.05  # of an event in a batch that is passed over, as part of one that is looked at
 _PLAIN = re.compile("[A-Za-z0-9_]+")
 _PART_BYTES, _PART_LOOKS = 64 * 1024, 5_000
-_LARGEST_PAGE = 8 * 1024 * 1024
+_LARGEST_PAGE = 1024 * 1024
+_PAGE_BYTES = 128 * 1024
+"""Of entries that are read at once; a reader that pauses keeps them."""
 
 
 class _Wanted(NamedTuple):
@@ -128,16 +130,18 @@ def _all(reader: JobReader, wanted: _Wanted) -> Iterator[bytes]:
             lines.append(orjson.dumps(look.line.frame(), option=orjson.OPT_APPEND_NEWLINE))
             size += len(lines[-1])
         if size >= _PART_BYTES or looked_at >= _PART_LOOKS:
-            yield b"".join(lines)
-            lines.clear()
+            part = b"".join(lines)
+            lines.clear()  # each has room for more than it holds
             size = looked_at = 0
+            yield part
     yield b"".join(lines)
 
 
 def _looks(reader: JobReader, wanted: _Wanted) -> Iterator[_Look]:
     """Look at all events behind `after`, up to and with `until`."""
     after, until = wanted.after, wanted.until
-    for entry in reader.entries(wanted.job_id, after, until=until):
+    entries = reader.entries(wanted.job_id, after, until=until, page_bytes=_PAGE_BYTES)
+    for entry in entries:
         if entry.batch and wanted.is_not_in(entry.batch.data):
             count = entry.batch.last - entry.batch.first + 1
             yield _Look(Position(entry.ms, entry.seq, count - 1), _COST_UNREAD * count, None)

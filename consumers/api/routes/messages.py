@@ -29,9 +29,8 @@ router = APIRouter(prefix="/api/jobs/{job}/messages", tags=["messages"])
 VIEW = "message-feed"
 
 _LEVELS = "|".join(LogLevel)
-_PAGE = 500
-_FIRST_ROWS = 200
-_LARGEST_PAGE = 8 * 1024 * 1024
+_FIRST_ROWS, _MOST_ROWS = 20, 500
+_LARGEST_PAGE = 1024 * 1024
 """Bytes of JSON."""
 _PART_BYTES = 128 * 1024
 
@@ -130,7 +129,7 @@ def _fitting(found: list[bytes]) -> int:
 
 def _all(views: Views, job_id: str, after: Position, wanted: dict[str, Any]) -> Iterator[bytes]:
     """Yield all messages behind `after` as lines, some at a time."""
-    rows = _PAGE
+    rows = _FIRST_ROWS
     while True:
         page = views.messages(job_id, after=after, limit=rows, **wanted)
         if not page.messages:
@@ -140,4 +139,4 @@ def _all(views: Views, job_id: str, after: Position, wanted: dict[str, Any]) -> 
         if not page.has_more:
             return
         after = page.messages[-1].position
-        rows = max(1, min(_PAGE, _PART_BYTES * len(page.messages) // len(lines)))
+        rows = max(1, min(_MOST_ROWS, _PART_BYTES * len(page.messages) // len(lines)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from importlib.util import find_spec
-from itertools import islice
-from math import isnan
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from synapse_stream.ports.views import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import Buffer
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 HAS_PARQUET = find_spec("pyarrow") is not None
 """The extra `parquet` brings it."""
 
-_ROWS_AT_ONCE = 1_000
+_ROW_GROUP = 8_192
+_ALIKE = ["attempt", "rank", "step", "name"]
 
 
 def pieces(
@@ -34,27 +35,36 @@ def pieces(
 
 def as_csv(found: Iterable[Series]) -> Iterator[bytes]:
     """Yield lines of CSV, some at a time."""
-    yield _lines([table.COLUMNS])
-    for piece in found:
-        rows = table.points(piece)
-        while some := list(islice(rows, _ROWS_AT_ONCE)):
-            yield _lines(some)
+    yield _lines(table.csv_text([table.COLUMNS]))
+    yield from map(_lines, map(table.points, found))
 
 
 def as_parquet(found: Iterable[Series]) -> Iterator[bytes]:
-    """Yield a Parquet file with the columns of the CSV, a row group a piece."""
+    """Yield a Parquet file with the columns of the CSV, a row group at a time."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
     from pyarrow import parquet  # noqa: PLC0415
 
     int32, text, float64 = pa.int32(), pa.string(), pa.float64()
     types = [int32, int32, text, text, text, pa.timestamp("us", tz="UTC"), float64, float64]
     schema = pa.schema(list(zip(table.COLUMNS, types, strict=True)))
-    sink = _Sink()
-    with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for piece in found:
-            writer.write_table(pa.table(_columns(piece), schema=schema))
+    sink, rows = _Sink(), (pa.table(_columns(pa, piece), schema=schema) for piece in found)
+    with parquet.ParquetWriter(
+        sink, schema, compression="zstd", use_dictionary=_ALIKE
+    ) as writer:  # it keeps what it makes dictionaries of
+        while group := _taken(rows):
+            writer.write_table(pa.concat_tables(group))
+            group.clear()
             yield sink.take()
     yield sink.take()
+
+
+def _taken(tables: Iterator[Any]) -> list[Any]:
+    """Return the next tables, together enough for a row group."""
+    taken, rows = [], 0
+    while rows < _ROW_GROUP and (one := next(tables, None)) is not None:
+        taken.append(one)
+        rows += len(one)
+    return taken
 
 
 class _Sink(io.RawIOBase):
@@ -81,22 +91,27 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def _columns(piece: Series) -> dict[str, Any]:
-    count = len(piece.values)
-    of_key = zip(table.COLUMNS, piece.key, strict=False)
+def _columns(pa: Any, piece: Series) -> dict[str, Any]:
+    attempt, rank, *texts = piece.key
+    of_key = zip(table.COLUMNS, (attempt, rank, *map(_text, texts)), strict=False)
+    types = (pa.int32(), pa.int32(), pa.string(), pa.string())
+    count = len(piece)
     return {
-        **{name: [_text(part)] * count for name, part in of_key},
-        "position": [str(place) for place in piece.positions],
-        "time": piece.times,
-        "x": [None] * count if piece.xs is None else [None if isnan(x) else x for x in piece.xs],
-        "value": piece.values,
+        **{
+            name: pa.repeat(pa.scalar(part, kind), count)
+            for (name, part), kind in zip(of_key, types, strict=True)
+        },
+        "position": piece.positions.texts(),
+        "time": np.asarray(piece.times),
+        "x": pa.nulls(count) if piece.xs is None else pa.array(piece.xs, from_pandas=True),
+        "value": np.asarray(piece.values),
     }
 
 
-def _text(part: Any) -> Any:
+def _text(part: str | None) -> str | None:
     """Return a part of a key; a lone surrogate, which UTF-8 does not have, as a question mark."""
-    return part.encode(errors="replace").decode() if isinstance(part, str) else part
+    return part.encode(errors="replace").decode() if part is not None else None
 
 
-def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
-    return table.csv_text(rows).encode(errors="replace")
+def _lines(text: str) -> bytes:
+    return text.encode(errors="replace")

@@ -48,7 +48,11 @@ def cut(number: int, body: bytes, until: Position) -> Points:
     Raises:
         DecodeError: the body is damaged.
     """
-    points = decode(body)
+    return replace(up_to(decode(body), until), number=number)
+
+
+def up_to(points: Points, until: Position) -> Points:
+    """Return the points that do not stand behind `until`."""
     kept = [place <= until for place in zip(points.ms, points.seq, points.index, strict=True)]
 
     def column(items: array[Any]) -> array[Any]:
@@ -56,7 +60,7 @@ def cut(number: int, body: bytes, until: Position) -> Points:
 
     positions = (column(points.ms), column(points.seq), column(points.index))
     xs = None if points.xs is None else column(points.xs)
-    return Points(number, *positions, column(points.times), column(points.values), xs)
+    return Points(points.number, *positions, column(points.times), column(points.values), xs)
 
 
 def decode(body: bytes) -> Points:

@@ -82,8 +82,8 @@ class Bucketing:
         }
         self.wanted = list(self._read_whole)
 
-    def build(self, bodies: Mapping[int, bytes]) -> list[Bucket]:
-        """Return the buckets that are not empty, in the order of the axis.
+    def build(self, bodies: Mapping[int, bytes]) -> dict[str, NDArray[Any]]:
+        """Return the buckets that are not empty, in the order of the axis, as `Overview.columns`.
 
         Args:
             bodies: of the chunks that are `wanted`, by number.
@@ -99,8 +99,8 @@ class Bucketing:
         groups = np.concatenate([groups for _, groups in counted], axis=1)
         groups = groups[:, np.argsort(of_chunk, kind="stable")]
         if self._is_exact:
-            return self._as_buckets(groups[:, np.argsort(groups[START], kind="stable")])
-        return self._as_buckets(self._gathered(groups))
+            return self._as_columns(groups[:, np.argsort(groups[START], kind="stable")])
+        return self._as_columns(self._gathered(groups))
 
     def _are_narrow(self, groups: Groups) -> NDArray[np.bool_]:
         narrow: NDArray[np.bool_] = _half_span(groups[START], groups[STOP]) <= self._half_width
@@ -165,13 +165,12 @@ class Bucketing:
             gathered[rows] = join.reduceat(groups[rows], firsts, axis=1)
         return gathered
 
-    def _as_buckets(self, groups: Groups) -> list[Bucket]:
-        columns: list[list[Any]] = groups.tolist()
-        for row in _SUMS if self._axis is Axis.X else [START, STOP, *_SUMS]:
-            columns[row] = groups[row].astype(np.int64).tolist()
-        for row in (MINIMUM, MAXIMUM):
-            columns[row] = [None if abs(value) == inf else value for value in columns[row]]
-        return list(map(Bucket._make, zip(*columns, strict=True)))
+    def _as_columns(self, groups: Groups) -> dict[str, NDArray[Any]]:
+        whole = _SUMS if self._axis is Axis.X else [START, STOP, *_SUMS]
+        return {
+            name: np.array(column, np.int64 if row in whole else np.float64, order="C")
+            for row, (name, column) in enumerate(zip(Bucket._fields, groups, strict=True))
+        }
 
 
 def _half_span(start: Any, stop: Any) -> Any:

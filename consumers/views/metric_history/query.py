@@ -5,17 +5,18 @@ from __future__ import annotations
 from math import nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import BigInteger, bindparam, func, select, tuple_
 
 from consumers.folding.port import begin_points
 from consumers.store import folds
-from consumers.store.schema import chunk, series
+from consumers.store.schema import chunk, job, series
 from consumers.store.slices import slices
-from consumers.views.metric_history.bodies import cut, decode, decode_all
+from consumers.views.metric_history.bodies import cut, decode, decode_all, up_to
 from consumers.views.metric_history.chunks import encode
 from consumers.views.metric_history.overview import Sketch
 from consumers.views.metric_history.stats import Stats
 from consumers.views.metric_history.table import PROJECTION
+from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import SeriesKey, SeriesSummary
 
 if TYPE_CHECKING:
@@ -24,12 +25,32 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from consumers.folding.port import Points
-    from synapse_stream.entries.position import Position
 
+_POINTS_AT_ONCE = 2_048
+_BEHIND_ALL = Position(2**63 - 1, 2**63 - 1, 2**31 - 1)
 _STATS = [chunk.c[name] for name in Stats._fields]
 _KEY = [series.c[name] for name in SeriesKey._fields]
 _FIRST = [chunk.c.first_ms, chunk.c.first_seq, chunk.c.first_line]
 _LAST = [chunk.c.last_ms, chunk.c.last_seq, chunk.c.last_line]
+
+# A long series is read by many small statements: made once, they cost a third.
+_the_series = (
+    select(series.c.no)
+    .join(job, job.c.no == series.c.job_no)
+    .where(job.c.projection == PROJECTION, job.c.job_id == bindparam("job"))
+    .where(*(column == bindparam(column.name) for column in _KEY))
+)
+_place = tuple_(*(bindparam(name, type_=BigInteger) for name in ("ms", "seq", "line")))
+_all_sizes = (
+    select(chunk.c.number, chunk.c.points)
+    .where(chunk.c.series_no == bindparam("series"), tuple_(*_FIRST) <= _place)
+    .order_by(chunk.c.number)
+)
+_is_next = chunk.c.number >= bindparam("begin")
+_next_sizes = _all_sizes.where(_is_next).limit(_POINTS_AT_ONCE + 1)
+_some_bodies = _all_sizes.with_only_columns(chunk.c.number, chunk.c.body, *_LAST).where(
+    _is_next, chunk.c.number <= bindparam("end")
+)
 
 
 def read_summaries(
@@ -91,14 +112,8 @@ def read_summaries(
 
 def find_series(connection: Connection, job_id: str, key: SeriesKey) -> int | None:
     """Return the number of a series, None if there is none."""
-    query = select(series.c.no).where(
-        series.c.job_no == folds.number(connection, PROJECTION, job_id),
-        series.c.attempt == key.attempt,
-        series.c.rank == key.rank,
-        series.c.step == (key.step or ""),
-        series.c.name == key.name,
-    )
-    return connection.execute(query).scalar()
+    wanted = {"job": job_id, **key._asdict(), "step": key.step or ""}
+    return connection.execute(_the_series, wanted).scalar()
 
 
 def read_points(connection: Connection, series_no: int, until: Position | None = None) -> Points:
@@ -128,16 +143,16 @@ class Place(NamedTuple):
     """How many points of the series stand before it."""
 
 
-class Piece(NamedTuple):
-    """A chunk of a series, of which the first points may have been read already."""
+class Part(NamedTuple):
+    """Some points of one chunk."""
 
     place: Place
+    begin: int
+    """In the chunk, as `end`."""
+    end: int
     body: bytes
     is_cut: bool
-    """True when it ends behind where reading is to end."""
-    skipped: int
-    end: int
-    """How many points of the series stand up to its end."""
+    """True when the chunk ends behind where reading is to end."""
 
 
 def read_behind(
@@ -146,25 +161,21 @@ def read_behind(
     taken: int,
     last: Place | None,
     until: Position | None,
-    limit: int = 4,
-) -> list[Piece]:
-    """Return the next chunks of a series of which `taken` points were read, in `last` the last."""
-    wanted = _wanted(connection, series_no, taken, last, until, limit)
+) -> list[Part]:
+    """Return where the next points of a series are, of which `taken` were read, in `last` the last.
+
+    They are no more than a reader that pauses may keep.
+    """
+    wanted = _wanted(connection, series_no, taken, last, until)
     if wanted is None:  # merged meanwhile
-        wanted = _wanted(connection, series_no, taken, None, until, limit)
+        wanted = _wanted(connection, series_no, taken, None, until)
     if not wanted:
         return []
-    span = chunk.c.number.between(min(wanted), max(wanted))
-    query = select(chunk.c.number, chunk.c.body, *_LAST).where(*_chunks(series_no, until), span)
+    span = {"begin": min(wanted), "end": max(wanted)}
+    found = connection.execute(_some_bodies, {**_of(series_no, until), **span})
     return [
-        Piece(
-            Place(number, wanted[number][0]),
-            bytes(body),
-            until is not None and tuple(end) > until,
-            max(0, taken - wanted[number][0]),
-            wanted[number][1],
-        )
-        for number, body, *end in connection.execute(query.order_by(chunk.c.number))
+        Part(*wanted[number], bytes(body), until is not None and tuple(last) > until)
+        for number, body, *last in found
     ]
 
 
@@ -174,22 +185,34 @@ def _wanted(
     taken: int,
     last: Place | None,
     until: Position | None,
-    limit: int,
-) -> dict[int, tuple[int, int]] | None:
-    """Return begin and end of the next chunks by number; None when that of `last` is gone."""
-    query = select(chunk.c.number, chunk.c.points).where(*_chunks(series_no, until))
-    if last is not None:
-        query = query.where(chunk.c.number >= last.number).limit(limit + 1)
-    found = connection.execute(query.order_by(chunk.c.number)).all()
-    if last is not None and (not found or found[0].number != last.number):
+) -> dict[int, tuple[Place, int, int]] | None:
+    """Return what to read of the next chunks by number; None when that of `last` is gone."""
+    query = _all_sizes if last is None else _next_sizes
+    number, begin = last or Place(0, 0)
+    found = connection.execute(query, {**_of(series_no, until), "begin": number}).all()
+    if last is not None and (not found or found[0].number != number):
         return None
-    wanted: dict[int, tuple[int, int]] = {}
-    begin = last.begin if last is not None else 0
+    wanted: dict[int, tuple[Place, int, int]] = {}
     for number, points in found:
-        if begin + points > taken and len(wanted) < limit:
-            wanted[number] = (begin, begin + points)
+        first, behind = max(taken, begin), min(begin + points, taken + _POINTS_AT_ONCE)
+        if first < behind:
+            wanted[number] = (Place(number, begin), first - begin, behind - begin)
         begin += points
     return wanted
+
+
+def _of(series_no: int, until: Position | None) -> dict[str, int]:
+    ms, seq, line = until or _BEHIND_ALL
+    return {"series": series_no, "ms": ms, "seq": seq, "line": line}
+
+
+def points_of(parts: Sequence[Part], until: Position | None) -> Points:
+    """Return the points of what `read_behind` has found, up to and with `until`."""
+    found = begin_points(0)
+    for part in parts:
+        points = decode(part.body).part(part.begin, part.end)
+        found.extend(points if until is None or not part.is_cut else up_to(points, until))
+    return found
 
 
 def decode_until(body: bytes, until: Position | None) -> Points:

@@ -138,4 +138,4 @@ def _print_csv(views: Views, job: str, found: Sequence[SeriesSummary]) -> None:
         for piece in views.pieces(job, summary.key):
             attempt, rank, step, name = piece.key
             shown = SeriesKey(attempt, rank, one_line(step or ""), one_line(name))
-            print(table.csv_text(table.points(replace(piece, key=shown))), end="")
+            print(table.points(replace(piece, key=shown)), end="")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synapse_stream.ports.views.optional import require
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    from synapse_stream.entries.position import Position
+    from synapse_stream.entries.position import Positions
 
 
 class SeriesKey(NamedTuple):
@@ -58,7 +59,7 @@ class Series:
     times: array[int]
     xs: array[float] | None
     """NaN for points without x; None when no point has one."""
-    positions: Sequence[Position]
+    positions: Positions
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -108,12 +109,25 @@ class Overview:
     axis: Axis
     count: int
     """Points in view; on the axis `step` without those that have no x."""
-    buckets: Sequence[Bucket]
-    """In the order of the axis; empty pieces are left out."""
+    columns: Mapping[str, Any]
+    """The buckets in the order of the axis, a NumPy array a field of `Bucket`; empty pieces are
+    left out. A minimum and maximum of no finite value are infinite here."""
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        """The buckets, made anew each time."""
+        columns = {name: column.tolist() for name, column in self.columns.items()}
+        for name in ("minimum", "maximum"):
+            columns[name] = [value if isfinite(value) else None for value in columns[name]]
+        return list(map(Bucket._make, zip(*columns.values(), strict=True)))
+
+    def __len__(self) -> int:
+        """Return the number of buckets."""
+        return len(self.columns["points"])
 
     def __repr__(self) -> str:
         """Name the series, and tell how many points lie in how many buckets."""
-        return f"<Overview {_named(self.key)}: {self.count} points in {len(self.buckets)} buckets>"
+        return f"<Overview {_named(self.key)}: {self.count} points in {len(self)} buckets>"
 
 
 def _named(key: SeriesKey) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import csv
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import repeat
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.events.tags import wire_number
+from synapse_stream.events.tags import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from synapse_stream.ports.views.metrics import Series
 
@@ -27,22 +28,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMULA = (*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def points(series: Series) -> Iterator[tuple[Any, ...]]:
-    """Yield the points of a series as rows of `COLUMNS`."""
+def points(series: Series) -> str:
+    """Return the points of a series as lines of CSV, a line a point, as `COLUMNS` name them."""
     attempt, rank, step, name = series.key
-    key = (attempt, rank, defused(step or ""), defused(name))
-    xs = repeat(None) if series.xs is None else series.xs
-    for place, time, x, value in zip(
-        series.positions, series.times, xs, series.values, strict=False
-    ):
-        shown_x = None if x is None or isnan(x) else wire_number(x)
-        yield (
-            *key,
-            place,
-            utc(time),
-            shown_x,
-            value if isfinite(value) else wire_number(value),
-        )
+    key = csv_text([(attempt, rank, defused(step or ""), defused(name))]).removesuffix("\n")
+    xs = repeat("") if series.xs is None else map(_x, series.xs)
+    columns = zip(series.positions.texts(), series.times, xs, series.values, strict=False)
+    return "".join(
+        [f"{key},{place},{utc(time)},{x},{_number(value)}\n" for place, time, x, value in columns]
+    )
+
+
+def _x(number: float) -> str:
+    return "" if isnan(number) else _number(number)
+
+
+def _number(number: float) -> str:
+    return repr(number) if isfinite(number) else name_of(number)
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
@@ -69,8 +71,14 @@ def defused(text: str) -> str:
 
 def utc(time_us: int) -> str:
     """Return RFC 3339, in UTC, with microseconds; a time that no calendar has as the epoch's."""
+    seconds, us = divmod(time_us, 1_000_000)
     try:
-        when = _EPOCH + timedelta(microseconds=time_us)
+        return f"{_second(seconds)}.{us:06}Z"
     except OverflowError:
-        when = _EPOCH
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond:06}Z"
+        return f"{_second(0)}.000000Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    """Return a time without its fraction, as neighbours share it."""
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
