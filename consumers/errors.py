@@ -24,12 +24,14 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
     Attributes:
         reason: what is wrong, the same whichever statement it came to light with.
         detail: which statement that was, and what the database said.
+        place: which database it is.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", place: str = "") -> None:
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.place = place
 
 
 class CannotStore(StoreUnavailable):

@@ -6,7 +6,10 @@ import json
 import logging
 import os
 import sys
+import traceback
+from collections import Counter
 from datetime import UTC, datetime
+from math import log10
 from typing import TYPE_CHECKING
 
 from synapse_stream.redaction.urls import is_readable, without_secrets
@@ -14,9 +17,10 @@ from synapse_stream.saying.text import printable
 from synapse_stream.settings import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from types import TracebackType
 
+_MOST_KINDS = 1_000
 _URLS = tuple(f"{PREFIX}{name}" for name in ("REDIS_URL", "STORE_URL", "ANCHORS"))
 
 
@@ -62,6 +66,44 @@ class PlainText(logging.Formatter):
         return printable(self._hide(super().format(record)))
 
 
+class Repeats(logging.Filter):
+    """Lets an error through once a kind, with its traceback, and then only counts it.
+
+    Of one kind are errors that are told in the same words, of one type and raised in one place, and
+    what the HTTP server warns of in the same words. The 10th, the 100th … are told in a line each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times: Counter[Hashable] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is to be written; of one that came before, less of it."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None and not (record.name.startswith("uvicorn") and _is_bad(record)):
+            return True
+        said = record.getMessage()
+        kind = (record.name, said, type(error), _place(error))
+        if len(self._times) >= _MOST_KINDS and kind not in self._times:
+            self._times.clear()
+        self._times[kind] += 1
+        times = self._times[kind]
+        if times > 1:
+            record.msg, record.args = f"{said}, the {times}. time", ()
+            record.exc_info = record.exc_text = None
+        return log10(times).is_integer()
+
+
+def _is_bad(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
+
+
+def _place(error: BaseException | None) -> Hashable:
+    """Return where an error was raised."""
+    places = list(traceback.walk_tb(error.__traceback__)) if error else []
+    return (places[-1][0].f_code.co_filename, places[-1][1]) if places else None
+
+
 def _hide(text: str) -> str:
     """Return what is logged without the passwords of our URLs, whoever's error repeats them."""
     for name in _URLS:
@@ -81,6 +123,7 @@ def write_logs(process: str, level: int = logging.WARNING) -> None:
     handler = logging.StreamHandler()
     kind = PlainText if sys.stderr.isatty() else JsonLines
     handler.setFormatter(kind(process, _hide))
+    handler.addFilter(Repeats())
     logging.basicConfig(handlers=[handler], level=level)
     logging.captureWarnings(capture=True)
 

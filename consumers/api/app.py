@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from consumers.api import description, live, problems
 from consumers.api.access import Access
+from consumers.api.faults import Faults
 from consumers.api.finished import Finished
 from consumers.api.guard import Guard
 from consumers.api.live import Hub
@@ -99,6 +100,7 @@ def _put_guards(app: FastAPI, settings: Settings) -> None:
     state = app.state
     app.add_middleware(Shared, shares=state.shares)
     app.add_middleware(Outlet)
+    app.add_middleware(Faults, outages=state.sources.outages)
     app.add_middleware(Timed, telemetry=state.telemetry)
     app.add_middleware(
         Guard,

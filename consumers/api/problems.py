@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from consumers.errors import StoreUnavailable
-from synapse_stream.errors import ConfigError, LogUnavailable, Trimmed
+from synapse_stream.errors import ConfigError, LogUnavailable, SynapseStreamError, Trimmed
 from synapse_stream.events.plain import describe
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ MEDIA_TYPE = "application/problem+json"
 
 _RETRY_SECONDS = 2
 _LONGEST_INPUT = 200
-_logger = logging.getLogger(__name__)
 
 
 class Problem(HTTPException):
@@ -74,6 +72,12 @@ def unprocessable(name: str, value: str, allowed: str) -> Problem:
         f"{name}={shown} is not allowed: expected {allowed}",
         allowed={name: allowed},
     )
+
+
+def fault() -> Problem:
+    """Say that something failed which no rule foresaw."""
+    detail = "this is a fault of the server's own; its log says more"
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def install(app: FastAPI) -> None:
@@ -126,7 +130,8 @@ def _explain(each: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _of_outage(request: Request, error: Exception) -> Response:
     """Answer for a store or server that is away: it comes back, or an operator is needed."""
-    _logger.warning("%s %s: %s", request.method, request.scope["path"], error)
+    assert isinstance(error, SynapseStreamError)  # noqa: S101 - as it was registered
+    request.app.state.sources.outages.tell(error)
     said = error.reason if isinstance(error, (StoreUnavailable, LogUnavailable)) else str(error)
     retry = {"Retry-After": str(_RETRY_SECONDS)}
     problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{said}; try again later", headers=retry)
@@ -138,6 +143,5 @@ def _of_trimmed(request: Request, error: Exception) -> Response:
 
 
 def _of_fault(request: Request, _error: Exception) -> Response:
-    """Answer for what no rule foresaw; it is raised again, and logged, by the server."""
-    detail = "this is a fault of the server's own; its log says more"
-    return _answer(request, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+    """Answer for a fault that came before the application; it is raised again by Starlette."""
+    return _answer(request, fault())

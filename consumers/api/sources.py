@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from fastapi import Depends, Request
 
-from consumers.outages import Outage
+from consumers.outages import Outages
 from consumers.store.databases import Databases
 from consumers.store.store import Store
 from consumers.views.archive.reader import StoredArchive
@@ -16,6 +16,7 @@ from consumers.views.reader import StoredViews
 from consumers.views.run_state.mark_table import StoredMarks
 from synapse_stream.log.revoking import RevokingLog
 from synapse_stream.log.server_clock import ServerClock
+from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         """Raise ConfigError when a URL is wrong or what serves it is not installed."""
         self.settings = settings
-        clock = "the server's clock"
-        self._clock_outage = Outage(_logger, f"{clock} cannot be read", f"{clock} is read again")
         self._databases = databases = Databases(settings)
         self.views: Views = StoredViews(databases)
         self.store = Store(databases)
@@ -45,6 +44,7 @@ class Sources:
         self.log = RevokingLog.open(settings)
         self.reader = JobReader(self.log, lambda: self.archive)
         self.history = History(self.log, lambda: self.archive, StoredMarks(databases))
+        self.outages = Outages(_logger, self.check)
         self.clock = ServerClock(self.log, tell=self._tell_of_clock)
 
     @classmethod
@@ -57,16 +57,24 @@ class Sources:
         """Return a job's run state, now or as it was at a position or time in µs."""
         return self.views.state(job_id) if at is None else self.history.state(job_id, at)
 
+    def check(self) -> None:
+        """Ask store and server.
+
+        Raises:
+            StoreUnavailable, LogUnavailable, ConfigError: one is away, or not as it must be.
+        """
+        for projection in PROJECTIONS:
+            self.store.checkpoints(projection)
+        self.log.check(found=False)
+
     def close(self) -> None:
         """Disconnect."""
         self.log.close()
         self._databases.close()
 
     def _tell_of_clock(self, fault: LogUnavailable | None) -> None:
-        if fault is None:
-            self._clock_outage.end()
-        else:
-            self._clock_outage.tell(fault)
+        if fault is not None:
+            self.outages.tell(fault)
 
 
 Opened = Annotated[Sources, Depends(Sources.of)]

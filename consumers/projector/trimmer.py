@@ -50,6 +50,8 @@ class TrimLoop:
         self._vouch = voucher_of(settings)
         self._log: TrimLog | None = None
         self._outage = Outage(_logger, "trimming waits", "trimming goes on")
+        removal = "removal of archived runs"
+        self._unvouched = Outage(_logger, f"{removal} waits", f"{removal} goes on")
         self._is_tight = False
         self._remove_at = 0.0
 
@@ -99,8 +101,9 @@ class TrimLoop:
                 vouch=self._vouch,
             )
         except NotAnchored as error:
-            _logger.warning("%s", error)
+            self._unvouched.tell(error)
             return
+        self._unvouched.end()
         if count:
             _logger.warning("%d runs were removed from the archive, as the settings have it", count)
 

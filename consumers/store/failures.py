@@ -64,7 +64,7 @@ def translate(
     words = without_secrets(" ".join(str(cause).split()), url)
     said = f": {words}" if words else ""
     kind = CannotStore if _is_of_content(error) else StoreUnavailable
-    return kind(f"the store {address} {_reason(cause)}", f"while {doing}{said}")
+    return kind(f"the store {address} {_reason(cause)}", f"while {doing}{said}", address)
 
 
 def _is_of_content(error: BaseException) -> bool:

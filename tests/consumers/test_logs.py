@@ -69,3 +69,40 @@ def test_a_person_at_a_terminal_reads_plain_text() -> None:
 
     assert "WARNING api: 7" in shown
     assert "\x1b" not in shown
+
+
+REPEATED = """
+import logging
+log = logging.getLogger('consumers.api')
+def fail(number, error):
+    try:
+        raise error
+    except Exception:
+        log.exception('job %s failed', number)
+for number in range(150):
+    fail(1, KeyError(number))
+fail(2, KeyError())
+fail(1, TypeError())
+for _ in range(20):
+    log.warning('our own words')
+    logging.getLogger('uvicorn.error').warning('Invalid HTTP request received.')
+"""
+
+
+def test_an_error_is_told_once_a_kind_and_then_counted() -> None:
+    code = f"from consumers.logs import write_logs\nwrite_logs('api')\n{REPEATED}"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stderr
+    lines = [orjson.loads(line) for line in said.splitlines()]
+
+    assert [(one["message"], "error" in one) for one in lines if "failed" in one["message"]] == [
+        ("job 1 failed", True),
+        ("job 1 failed, the 10. time", False),
+        ("job 1 failed, the 100. time", False),
+        ("job 2 failed", True),
+        ("job 1 failed", True),
+    ]
+    assert [one["message"] for one in lines if "Invalid" in one["message"]] == [
+        "Invalid HTTP request received.",
+        "Invalid HTTP request received., the 10. time",
+    ]
+    assert sum(one["message"] == "our own words" for one in lines) == 20

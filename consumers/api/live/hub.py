@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -16,7 +15,6 @@ from consumers.api.live.client import Client
 from consumers.api.live.joblist import JobList
 from consumers.api.live.reader import FeedReader
 from consumers.api.live.tracker import Tracker
-from consumers.outages import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -34,9 +32,9 @@ _LIST_SECONDS = 0.5
 _BEAT_SECONDS = 15.0
 _PARKED_SECONDS = 5.0
 _IDLE_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
 _FASTEST_TURN, _SLOWEST_TURN = 0.02, 0.1
 _CLIENTS_OF_SLOWEST = 1_000
-_logger = logging.getLogger(__name__)
 
 
 class Hub:
@@ -44,6 +42,7 @@ class Hub:
 
     def __init__(self, sources: Sources) -> None:
         self.is_closing = False
+        self.outages = sources.outages
         self._sources = sources
         self.jobs = JobList(sources.views, sources.store, sources.clock)
         self._channels: dict[str, Channel] = {}
@@ -75,6 +74,7 @@ class Hub:
             asyncio.create_task(self._every(_BEAT_SECONDS, self._beat)),
             asyncio.create_task(self._every(_LIST_SECONDS, self._refresh_list)),
             asyncio.create_task(self._every(_PARKED_SECONDS, self._count_parked)),
+            asyncio.create_task(self._every(_LOOK_SECONDS, self._look_for_ends)),
         ]
 
     def end_streams(self) -> None:
@@ -167,15 +167,12 @@ class Hub:
 
     async def _every(self, seconds: float, call: Callable[[], Awaitable[None]]) -> None:
         """Call again and again, whatever comes of it."""
-        outage = Outage(_logger, "live streams do without the views", "live streams have the views")
         while True:
             await asyncio.sleep(seconds)
             try:
                 await call()
             except Exception as error:  # noqa: BLE001 - the next call may do
-                outage.tell(error)
-            else:
-                outage.end()
+                self.outages.tell(error)
 
     async def _beat(self) -> None:
         """Have every client get a comment; forget channels that nobody follows."""
@@ -186,6 +183,9 @@ class Hub:
             if not channel.clients and now - channel.idle_since > _IDLE_SECONDS:
                 self._reader.forget(channel)
                 self._drop(channel)
+
+    async def _look_for_ends(self) -> None:
+        await self.in_thread(self.outages.look)
 
     async def _refresh_list(self) -> None:
         await self.jobs.refresh(self.in_thread)

@@ -14,7 +14,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
-from consumers.outages import Outage
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.mending import AHEAD_MS
@@ -61,6 +60,7 @@ class FeedReader:
     ) -> None:
         self._settings = settings = sources.settings
         self._clock = sources.clock
+        self._outages = sources.outages
         self._post = post
         self._note = note
         self._pace = pace
@@ -76,7 +76,6 @@ class FeedReader:
         self._is_connected = False
         self._same_server_at = 0.0
         self._failures = 0
-        self._outage = Outage(_logger, "live streams wait", "live streams go on")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-reader", daemon=True)
 
@@ -103,7 +102,7 @@ class FeedReader:
             try:
                 self._turn()
             except Exception as error:  # noqa: BLE001 - whatever it is, it begins again
-                self._outage.tell(error)
+                self._outages.tell(error)
                 self._pause()
         self._disconnect()
 
@@ -182,7 +181,6 @@ class FeedReader:
         self._is_connected = True
         self._due.update(self._watched)
         self._same_server_at = time.monotonic() + _SAME_SERVER_SECONDS
-        self._outage.end()
         self._failures = 0
 
     def _begin(self, partition: int, last: EntryId) -> EntryId:

@@ -131,6 +131,7 @@ async def _follow_when_known(
         try:
             channel = await hub.channel(job_id) if caller.sees(job_id) else None
         except (LogUnavailable, StoreUnavailable) as error:
+            hub.outages.tell(error)
             yield frames.refused(HTTPStatus.SERVICE_UNAVAILABLE, error.reason)
             return
         if channel is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
@@ -32,7 +33,6 @@ from consumers.api.permissions import reader_of
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
-from consumers.outages import Outage
 from synapse_stream.errors import SynapseStreamError
 from synapse_stream.operating.lag import late, measure, unowned
 from synapse_stream.ports.operations import PROJECTIONS
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from consumers.api.sources import Sources
+    from consumers.outages import Outages
     from synapse_stream.operating.lag import Lag
 
 router = APIRouter(tags=["operations"])
@@ -57,10 +58,6 @@ synapse_stream_up{part="store"} 0.0
 synapse_stream_up{part="server"} 0.0
 """
 _logger = logging.getLogger(__name__)
-_outages = {
-    part: Outage(_logger, f"the {part} cannot be asked", f"the {part} can be asked again")
-    for part in ("store", "server")
-}
 
 
 @router.get("/healthz", response_class=Response, responses={200: {"model": Wellness}})
@@ -77,12 +74,13 @@ async def show_health() -> Response:
 def show_readiness(sources: Opened) -> Response:
     """Tell whether views can be read and go on: by 503 what is away, or who does not project."""
     away: dict[str, str] = {}
-    with _noting(away, "store"):
+    noting = partial(_noting, away, sources.outages)
+    with noting("store"):
         sources.store.checkpoints(PROJECTIONS[0])
-    with _noting(away, "server"):
+    with noting("server"):
         sources.log.check(found=False)
     if not away:
-        with _noting(away, "server"):
+        with noting("server"):
             away |= _standing(list(measure(sources.store, sources.log)))
     if away:
         content = {"status": "not ready", "away": away}
@@ -167,12 +165,13 @@ class _Deployment(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield what can be asked now."""
         away: dict[str, str] = {}
-        with _noting(away, "store"):
+        noting = partial(_noting, away, self._sources.outages)
+        with noting("store"):
             yield from self._of_store()
-        with _noting(away, "server"):
+        with noting("server"):
             self._sources.log.now_ms()
         if not away:
-            with _noting(away, "server"):
+            with noting("server"):
                 yield from _lag(list(measure(self._sources.store, self._sources.log)))
         yield self._spool()
         up = GaugeMetricFamily("synapse_stream_up", "1 while it can be reached.", labels=["part"])
@@ -254,13 +253,12 @@ def _size(home: Path) -> int:
 
 
 @contextmanager
-def _noting(away: dict[str, str], part: str) -> Iterator[None]:
+def _noting(away: dict[str, str], outages: Outages, part: str) -> Iterator[None]:
     """Note in `away` why a part could not be asked."""
     try:
         yield
-        _outages[part].end()
     except SynapseStreamError as error:
-        _outages[part].tell(error)
+        outages.tell(error)
         said = getattr(error, "reason", None) or str(error)  # what a driver says is for the log
         away["store" if isinstance(error, StoreUnavailable) else part] = said
 
