@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from consumers.api.access import Access
 from consumers.api.app import create_app
 from consumers.api.connections import spare_memory
-from consumers.api.server import server_of
+from consumers.api.server import server_of, spare_collector
 from consumers.logs import write_logs
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"python -m consumers.api: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
     spare_memory()
+    spare_collector()
     server = server_of(app, options.host, options.port)
     server.run()
     return 0 if server.started else 1

@@ -70,6 +70,10 @@ def streamed(
     headers = dict(_HEADERS)
     if file is not None:
         headers["Content-Disposition"] = f'attachment; filename="{file}"'
+    if request.state.is_head:
+        response = Response(None, 200, headers, media_type)
+        del response.headers["content-length"]
+        return response
     return StreamingResponse(_in_turns(request, parts), 200, headers, media_type)
 
 
@@ -78,7 +82,7 @@ async def _in_turns(request: Request, parts: Iterator[bytes]) -> AsyncIterator[b
     client = client_of(request.scope)
     try:
         while True:
-            async with lane.place(client):
+            async with lane.place(client, has_begun=True):
                 part = await run_in_threadpool(next, parts, None)
             if part is None:
                 return

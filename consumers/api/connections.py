@@ -8,17 +8,26 @@ reads nothing as long as that likes.
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import socket
-from collections import OrderedDict
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from consumers.api.faults import TEAR
+
 if TYPE_CHECKING:
     import asyncio
+
+    from starlette.types import Message, Receive, Scope, Send
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+    from consumers.api.crowd import Crowd
+    from consumers.api.turns import Turns
 
 LARGEST_HEAD = 64 * 1024
 
@@ -29,8 +38,13 @@ _FILES_OF_OURS = 256
 _MOST_FILES = 65_536
 _SEND_BUFFER = 256 * 1024
 """Bytes that the system holds for one slow reader; by itself it would hold some megabytes."""
-_ENDLESS = "/live"
+_WRITE_BUFFER = 16 * 1024
+"""Bytes beyond which nothing more is written, until the reader has taken some."""
+_MOST_PIPELINED = 32
+_ENDLESS, _HEALTH = "/live", "/healthz"
+_OLD_VERSION = "1.0"
 _M_ARENA_MAX, _ARENAS = -8, 2
+_M_MMAP_THRESHOLD, _MAPPED_BYTES = -3, 128 * 1024
 
 
 def most_connections() -> int:
@@ -46,42 +60,16 @@ def most_connections() -> int:
 
 
 def spare_memory() -> None:
-    """Have threads share their memory: by itself glibc keeps for each what it had most of."""
+    """Have memory go back that is not used any more.
+
+    By itself glibc keeps for each thread what it had most of, and keeps large blocks among small
+    ones once a larger one was freed; Arrow's allocator does the first, too.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
-
-
-class Crowd:
-    """The connections of one server; those on which no request is whole are closed first."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._all: set[LimitedProtocol] = set()
-        self._waiting: OrderedDict[LimitedProtocol, None] = OrderedDict()
-
-    def enter(self, connection: LimitedProtocol) -> bool:
-        """Make room for a connection; False when all others are being answered."""
-        self._all.add(connection)
-        if len(self._all) > self._most:
-            if not self._waiting:
-                return False
-            oldest, _ = self._waiting.popitem(last=False)
-            oldest.leave()
-        self.wait(connection)
-        return True
-
-    def wait(self, connection: LimitedProtocol) -> None:
-        """Note that a connection waits for its client."""
-        self._waiting[connection] = None
-
-    def work(self, connection: LimitedProtocol) -> None:
-        """Note that a connection waits for us."""
-        self._waiting.pop(connection, None)
-
-    def forget(self, connection: LimitedProtocol) -> None:
-        """Note that a connection is gone."""
-        self._all.discard(connection)
-        self._waiting.pop(connection, None)
+        glibc = ctypes.CDLL(None)
+        glibc.mallopt(_M_ARENA_MAX, _ARENAS)
+        glibc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -93,13 +81,15 @@ class LimitedProtocol(HttpToolsProtocol):
     _due: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
 
-    def __init__(self, *, crowd: Crowd, **given: Any) -> None:
+    def __init__(self, *, crowd: Crowd, turns: Turns, **given: Any) -> None:
         super().__init__(**given)
         self._crowd = crowd
+        self._turns = turns
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(_WRITE_BUFFER)
         with suppress(OSError):
             own = transport.get_extra_info("socket")
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -115,6 +105,10 @@ class LimitedProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """Close at once: what is to be written nobody reads."""
+        self.transport.abort()
 
     def leave(self) -> None:
         """Close: no request came, or only a part of one, which is told."""
@@ -138,12 +132,39 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._head_bytes > LARGEST_HEAD:
                 self.send_400_response(f"The headers are larger than {LARGEST_HEAD} bytes.")
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request; an answer that is being written is not mixed with that."""
+        if self._is_answering:
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
+
+    def on_message_begin(self) -> None:
+        """Begin a request, unless too many wait behind the one that is being answered."""
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            msg = "too many requests were sent before the answers to others"
+            raise ValueError(msg)
+        super().on_message_begin()
+
     def on_headers_complete(self) -> Any:
         """Go on: the guard judges what came."""
         self._heads += 1
         self._is_in_head = False
         self._head_bytes = 0
+        self.scope["state"][TEAR] = self.transport.abort
         return super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Have the request begin when it is its client's turn; who asks for health has another."""
+        if cycle.scope["http_version"] == _OLD_VERSION:
+            app = partial(_by_closing, app, cycle)
+        address = self.client[0] if self.client else ""
+        whose = f"{address} {_HEALTH}" if cycle.scope["path"] == _HEALTH else address
+        self._turns.take(whose, partial(self._begin, cycle, app))
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not cycle.disconnected:
+            super()._start_asgi_task(cycle, app)
 
     def on_message_complete(self) -> Any:
         """Wait for the head of the next request."""
@@ -164,10 +185,13 @@ class LimitedProtocol(HttpToolsProtocol):
         """Begin to watch whether the client reads at all."""
         super().pause_writing()
         self._watch(self.transport.get_write_buffer_size())
+        if not self._is_endless:
+            self._crowd.stall(self)
 
     def resume_writing(self) -> None:
         """Go on: it reads."""
         super().resume_writing()
+        self._crowd.flow(self)
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
@@ -178,10 +202,19 @@ class LimitedProtocol(HttpToolsProtocol):
     def _judge(self, before: int) -> None:
         """Cut a client off that has read nothing since; but never from a live stream."""
         size = self.transport.get_write_buffer_size()
-        if size < before or self.scope["path"].endswith(_ENDLESS):
+        if size < before or self._is_endless:
             self._watch(size)
         else:
-            self.transport.abort()
+            self.cut()
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    @property
+    def _is_endless(self) -> bool:
+        return self._is_answering and self.cycle.scope["path"].endswith(_ENDLESS)
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
         content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
@@ -192,3 +225,16 @@ class LimitedProtocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+async def _by_closing(
+    app: Any, cycle: RequestResponseCycle, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer one who knows no chunks: what is long ends with the connection."""
+    cycle.chunked_encoding = False
+
+    async def send_counted(message: Message) -> None:
+        cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    await app(scope, receive, send_counted)

@@ -75,6 +75,7 @@ class Guard:
         origin = Headers(scope=scope).get("origin")
         send = partial(_send_secured, send, is_shared=origin in self._origins)
         path = scope["raw_path"].decode("latin-1")
+        is_head = scope["method"] == "HEAD"
         scope = {**scope, "path": path, "method": _routed_method(scope["method"], path)}
         headers = Headers(scope=scope)
         try:
@@ -89,7 +90,8 @@ class Guard:
         except Problem as problem:
             await problem.response(path[:LONGEST_URL])(scope, receive, send)
             return
-        scope["state"] = {**scope.get("state", {}), "caller": caller, "session": session}
+        known = {"caller": caller, "session": session, "is_head": is_head}
+        scope["state"] = {**scope.get("state", {}), **known}
         await self._app(scope, _limited(receive, _largest_body(path)), send)
 
     def _check(self, scope: Scope, headers: Headers, path: str) -> None:

@@ -1,15 +1,15 @@
 """How answers leave: compressed where that pays, in slices, and not too much at once in memory.
 
-A large answer that lies ready waits for its reader; all of them together get so many bytes, and
-those that come later wait or are told to ask again.
+A large answer that lies ready waits for its reader; all of them together get so many bytes, and who
+comes later is told to ask again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zlib
-from contextlib import asynccontextmanager
+from collections import Counter
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,18 +18,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 
 from consumers.api.problems import Problem
+from consumers.api.shares import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SMALLEST_TO_COMPRESS = 1_024
 
 _SLICE_BYTES = 64 * 1024
+_LITTLE_BYTES = 8 * 1024
 _LARGE_BYTES = 256 * 1024
-_MOST_BYTES = 128 * 1024 * 1024
-_WAIT_SECONDS = 20.0
+_MOST_BYTES = 256 * 1024 * 1024
 _LEVEL = 1
 _COMPRESSIBLE = re.compile(
     r"application/(problem\+)?json|application/x-ndjson|text/(?!event-stream)"
@@ -46,34 +47,33 @@ class _Compressor(Protocol):
 
 
 class Budget:
-    """Bytes that answers may hold while they wait for their readers."""
+    """Bytes that answers may hold while they wait for readers; those of one client half of them."""
 
     def __init__(self, most: int = _MOST_BYTES) -> None:
-        self._most = self._left = most
-        self._freed = asyncio.Condition()
+        self._left = most
+        self._share = most // 2
+        self._held: Counter[str] = Counter()
 
-    @asynccontextmanager
-    async def hold(self, size: int) -> AsyncIterator[None]:
-        """Hold `size` bytes, or all that there are.
+    @contextmanager
+    def hold(self, client: str, size: int) -> Iterator[None]:
+        """Hold `size` bytes, or all that a client may have.
 
         Raises:
-            Problem: too much was held by others for long.
+            Problem: others hold too much, or the client itself.
         """
-        size = min(size, self._most)
-        try:
-            async with asyncio.timeout(_WAIT_SECONDS), self._freed:
-                await self._freed.wait_for(lambda: self._left >= size)
-                self._left -= size
-        except TimeoutError:
+        size = min(size, self._share)
+        if self._left < size or self._held[client] + size > self._share:
             detail = "too many large answers wait for clients that do not read them"
             retry = {"Retry-After": "2"}
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry) from None
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=retry)
+        self._left -= size
+        self._held[client] += size
         try:
             yield
         finally:
             self._left += size
-            async with self._freed:
-                self._freed.notify_all()
+            self._held[client] -= size
+            self._held += Counter()  # without those that hold nothing
 
 
 class Outlet:
@@ -88,19 +88,18 @@ class Outlet:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        coding = coding_of(Headers(scope=scope).get("accept-encoding", ""))
-        pipe = _Pipe(send, coding, self._budget, scope["path"])
+        pipe = _Pipe(scope, receive, send, self._budget)
         await self._app(scope, receive, pipe.send)
 
 
 class _Pipe:
     """The way of one answer."""
 
-    def __init__(self, send: Send, coding: str | None, budget: Budget, path: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, budget: Budget) -> None:
+        self._scope = scope
+        self._receive = receive
         self._send = send
-        self._coding = coding
         self._budget = budget
-        self._path = path
         self._start: Message | None = None
         self._compressor: _Compressor | None = None
 
@@ -108,6 +107,8 @@ class _Pipe:
         """Take a message of the application."""
         if message["type"] == "http.response.start":
             self._start = message
+            if "content-length" not in Headers(raw=message["headers"]):
+                await self._begin(message, is_long=True)  # what follows is made bit by bit
             return
         if message["type"] != "http.response.body":
             await self._send(message)
@@ -117,14 +118,15 @@ class _Pipe:
             await self._pass(body, has_more=has_more)
             return
         try:
-            async with self._budget.hold(len(body)):
+            with self._budget.hold(client_of(self._scope), len(body)):
                 await self._pass(body, has_more=has_more)
         except Problem as problem:
-            await problem.response(self._path)({}, _nothing, self._send)
+            answer = problem.response(self._scope["path"])
+            await answer(self._scope, self._receive, self._send)
 
     async def _pass(self, body: bytes, *, has_more: bool) -> None:
         if self._start is not None:
-            await self._begin(self._start, len(body), has_more=has_more)
+            await self._begin(self._start, is_long=len(body) >= SMALLEST_TO_COMPRESS)
         if self._compressor is not None:
             body = await _compressed(self._compressor, body, is_last=not has_more)
         view = memoryview(body)
@@ -133,15 +135,15 @@ class _Pipe:
             view = view[_SLICE_BYTES:]
         await self._write(bytes(view), has_more=has_more)
 
-    async def _begin(self, start: Message, size: int, *, has_more: bool) -> None:
+    async def _begin(self, start: Message, *, is_long: bool) -> None:
         self._start = None
         headers = MutableHeaders(scope=start)
-        is_text = _COMPRESSIBLE.match(headers.get("content-type", ""))
-        if is_text and (has_more or size >= SMALLEST_TO_COMPRESS):
+        if is_long and _COMPRESSIBLE.match(headers.get("content-type", "")):
             headers.add_vary_header("Accept-Encoding")
-            if self._coding and "content-encoding" not in headers:
-                self._compressor = _compressor(self._coding)
-                headers["Content-Encoding"] = self._coding
+            coding = coding_of(Headers(scope=self._scope).get("accept-encoding", ""))
+            if coding and "content-encoding" not in headers:
+                self._compressor = _compressor(coding)
+                headers["Content-Encoding"] = coding
                 del headers["Content-Length"]
         await self._send(start)
 
@@ -165,7 +167,7 @@ def _compressor(coding: str) -> _Compressor:
 
 
 async def _compressed(compressor: _Compressor, body: bytes, *, is_last: bool) -> bytes:
-    """Compress; what is large apart from the event loop, slice by slice."""
+    """Compress; all but little apart from the event loop, slice by slice."""
 
     def compress() -> bytes:
         parts = [
@@ -174,8 +176,4 @@ async def _compressed(compressor: _Compressor, body: bytes, *, is_last: bool) ->
         ]
         return b"".join([*parts, compressor.flush() if is_last else b""])
 
-    return compress() if len(body) <= _SLICE_BYTES else await run_in_threadpool(compress)
-
-
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}
+    return compress() if len(body) <= _LITTLE_BYTES else await run_in_threadpool(compress)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -17,17 +17,18 @@ from urllib.parse import parse_qs
 from consumers.api.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEAVY_PLACES, _LIGHT_PLACES, _APPENDING_PLACES = 3, 8, 8
 _MOST_APPENDS_WAITING = 100
 _MOST_WAITING = 1_000
+_MOST_LIVE = 4_096
 _WAIT_SECONDS = 60.0
 _RETRY = {"Retry-After": "2"}
 _HEAVY = ("/metrics", "/events", "/messages", "/series")
-_OTHERS = ("/live", "/session", "/append")
+_LIVE, _OTHERS = "/live", ("/session", "/append")
 _HEAVY_PARAMETERS = frozenset({"at", "q"})
 
 
@@ -49,24 +50,24 @@ class Lane:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def place(self, client: str) -> AsyncIterator[None]:
-        """Hold a place.
+    async def place(self, client: str, *, has_begun: bool = False) -> AsyncIterator[None]:
+        """Hold a place; the next one for an answer that has begun is waited for in any case.
 
         Raises:
             Problem: too many questions of this client wait already, or none was free for long.
         """
-        await self._take(client)
+        await self._take(client, has_begun=has_begun)
         try:
             yield
         finally:
             self._give_back(client)
 
-    async def _take(self, client: str) -> None:
+    async def _take(self, client: str, *, has_begun: bool) -> None:
         queue = self._waiting.get(client)
         if not queue and self._may_run(client):
             self._run(client)
             return
-        if queue and len(queue) >= self._most_waiting:
+        if queue and len(queue) >= self._most_waiting and not has_begun:
             detail = (
                 f"{len(queue)} of your questions wait already; ask again when some are answered"
             )
@@ -75,7 +76,7 @@ class Lane:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client, deque()).append(turn)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(None if has_begun else self._seconds):
                 await turn
         except BaseException as error:
             self._leave(client, turn)
@@ -121,14 +122,47 @@ class Lane:
         self._running[client] += 1
 
 
+class Seats:
+    """Places of those who stay; one client gets half of them."""
+
+    def __init__(self, most: int = _MOST_LIVE) -> None:
+        self._most = most
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def seat(self, client: str) -> Iterator[None]:
+        """Hold one of them.
+
+        Raises:
+            Problem: there is none, or none for this client.
+        """
+        if self._taken[client] >= self._most // 2:
+            detail = (
+                f"{self._taken[client]} live streams of yours are open already; one with "
+                "`?streams=` carries many jobs"
+            )
+            status, allowed = HTTPStatus.TOO_MANY_REQUESTS, {"open": self._most // 2}
+            raise Problem(status, detail, allowed=allowed, headers=_RETRY)
+        if self._taken.total() >= self._most:
+            detail = f"{self._most} live streams are open, and no more are possible here"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY)
+        self._taken[client] += 1
+        try:
+            yield
+        finally:
+            self._taken[client] -= 1
+            self._taken += Counter()  # without those that hold none
+
+
 class Shares:
-    """The lanes of one application."""
+    """The lanes of one application, and the seats of those who follow live."""
 
     def __init__(self) -> None:
         self.heavy = Lane(_HEAVY_PLACES)
         self.light = Lane(_LIGHT_PLACES)
         # a shipper that hears nothing for some seconds asks again
         self.appending = Lane(_APPENDING_PLACES, most_waiting=_MOST_APPENDS_WAITING, seconds=2.0)
+        self.live = Seats()
 
     def lane_of(self, scope: Scope) -> Lane:
         """Return where a question is worked on."""
@@ -153,30 +187,25 @@ class Shared:
         if not path.startswith("/api/") or path.endswith(_OTHERS):
             await self._app(scope, receive, send)
             return
-        lane = self._shares.lane_of(scope)
-        place = lane.place(client_of(scope))
         try:
-            await place.__aenter__()
+            if path.endswith(_LIVE):
+                with self._shares.live.seat(client_of(scope)):
+                    await self._app(scope, receive, send)
+            else:
+                await self._ask(scope, receive, send)
         except Problem as problem:
             await problem.response(path)(scope, receive, send)
-            return
-        is_held = True
 
-        async def give_back() -> None:
-            nonlocal is_held
-            if is_held:
-                is_held = False
-                await place.__aexit__(None, None, None)
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with AsyncExitStack() as place:
+            await place.enter_async_context(self._shares.lane_of(scope).place(client_of(scope)))
 
-        async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                await give_back()
-            await send(message)
+            async def send_on(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    await place.aclose()
+                await send(message)
 
-        try:
             await self._app(scope, receive, send_on)
-        finally:
-            await give_back()
 
 
 def client_of(scope: Scope) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import re
 import socket
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,6 +17,7 @@ import zstandard
 
 from consumers.api import connections
 from consumers.api.app import create_app
+from consumers.api.shares import Seats
 from consumers.store.engine import Database
 from consumers.views.reader import open_views
 from synapse_stream.errors import ConfigError
@@ -253,6 +255,79 @@ def test_one_process_has_one_pool_of_connections_a_database(
 
     mine = Counter(address for address in opened if address.startswith(str(tmp_path)))
     assert mine == {f"{tmp_path}/data/views/{name}.db": 1 for name in PROJECTIONS}
+
+
+def received(port: int, *sent: bytes) -> bytes:
+    """Send, and return all that comes until the connection is closed."""
+    found = b""
+    with opened(port) as client, suppress(ConnectionError):
+        for part in sent:
+            client.sendall(part)
+        while part := client.recv(65_536):
+            found += part
+    return found
+
+
+def test_requests_that_come_before_answers_are_answered_in_order_and_are_not_too_many(
+    large: Settings,
+) -> None:
+    ask = b"GET /api/jobs/%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    end = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with served(create_app(large)) as port:
+        some = received(port, *(ask % number for number in range(20)), end)
+        bomb = received(port, b"".join(ask % number for number in range(5_000)))
+
+        assert re.findall(rb"job '(\d+)' is not", some) == [b"%d" % n for n in range(20)]
+        assert some.endswith(b'{"status":"ok"}')
+        assert bomb.count(b"HTTP/1.1 404") <= 1
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+
+
+def test_who_knows_no_chunks_gets_none(wide: httpx.Client) -> None:
+    port, path = wide.base_url.port or 0, "/api/jobs/large/metrics"
+    table = wide.get(path, headers={"Accept": "text/csv", "Accept-Encoding": "identity"})
+    ask = f"GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept: text/csv\r\n\r\n"
+
+    head, _, body = received(port, ask.encode()).partition(b"\r\n\r\n")
+    small = received(port, b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in head
+    assert b"chunked" not in head
+    assert body == table.content
+    assert b"content-length: 15" in small
+    assert small.endswith(b'\r\n\r\n{"status":"ok"}')
+
+
+def test_who_asks_for_a_head_has_nothing_made(
+    wide: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, table = "/api/jobs/large/metrics", {"Accept": "text/csv"}
+    got = wide.get(address, headers=table)
+    monkeypatch.setattr("consumers.api.answers._in_turns", None)
+
+    told = wide.head(address, headers=table)
+
+    assert (told.status_code, told.content) == (200, b"")
+    for name in ("content-type", "content-disposition", "content-encoding", "vary"):
+        assert told.headers[name] == got.headers[name]
+    assert "content-length" not in told.headers
+
+
+def test_one_client_has_so_many_live_streams(large: Settings) -> None:
+    app = create_app(large)
+    app.state.shares.live = Seats(4)
+    with asked(app) as client, ExitStack() as open_ones:
+        for _ in range(2):
+            live = open_ones.enter_context(client.stream("GET", "/api/jobs/large/live"))
+            assert live.status_code == 200
+        refused = client.get("/api/live")
+        assert (refused.status_code, refused.json()["allowed"]) == (429, {"open": 2})
+        assert "?streams=" in refused.json()["detail"]
+        open_ones.close()
+        wait_until(lambda: app.state.hub.clients == 0)
+        with client.stream("GET", "/api/live") as live:
+            assert live.status_code == 200
 
 
 def test_as_many_files_are_had_as_may_be() -> None:

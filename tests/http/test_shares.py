@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from consumers.api.problems import Problem
-from consumers.api.shares import Lane
+from consumers.api.shares import Lane, Seats
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -121,3 +122,43 @@ def test_who_leaves_takes_no_place_with_him() -> None:
             pass
 
     run(story)
+
+
+def test_the_next_part_of_an_answer_that_has_begun_is_waited_for_in_any_case() -> None:
+    async def story() -> None:
+        lane = Lane(1, most_waiting=1, seconds=0.0)
+        work = Work(lane)
+
+        async def go_on() -> None:
+            async with lane.place("much", has_begun=True):
+                work.begun.append("a part")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work.ask("other"))
+            await settled()
+            for _ in range(5):
+                group.create_task(go_on())
+            await settled()
+            with pytest.raises(Problem):
+                await work.ask("much")
+            work.go()
+        assert work.begun == ["other", *["a part"] * 5]
+
+    run(story)
+
+
+def test_one_client_gets_half_of_the_seats() -> None:
+    seats = Seats(4)
+    with ExitStack() as taken:
+        for _ in range(2):
+            taken.enter_context(seats.seat("much"))
+        with pytest.raises(Problem) as mine, seats.seat("much"):
+            pass
+        for client in "ab":
+            taken.enter_context(seats.seat(client))
+        with pytest.raises(Problem) as full, seats.seat("c"):
+            pass
+        assert (mine.value.status, full.value.status) == (429, 503)
+        assert mine.value.allowed == {"open": 2}
+    with seats.seat("much"), seats.seat("c"):
+        pass

@@ -7,13 +7,13 @@ publishing costs the same for one client and for a thousand.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.api.live import frames
+from consumers.api.live.bell import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ class Channel:
         """Of the last event before the frame `_joinable`."""
         self._first_frames: dict[bool, bytes] = {}
         self._state_frames: dict[bool, bytes] = {}
-        self._changed = asyncio.Event()
+        self._bell = Bell()
 
     @property
     def following(self) -> int:
@@ -107,7 +107,7 @@ class Channel:
             self.shown += 1
             self._first_frames.clear()
             self._state_frames.clear()
-        self._wake()
+        self._bell.ring()
 
     def restart(self, snapshot: Snapshot) -> None:
         """Have clients forget what they have: the stream is another one before `snapshot`."""
@@ -129,16 +129,16 @@ class Channel:
     def beat(self) -> None:
         """Have clients get a keep-alive comment."""
         self.beats += 1
-        self._wake()
+        self._bell.ring()
 
     def close(self) -> None:
         """End the streams of all clients."""
         self.is_closed = True
-        self._wake()
+        self._bell.ring()
 
     async def wait(self) -> None:
         """Return at the next change."""
-        await self._changed.wait()
+        await self._bell.wait()
 
     def has(self, position: Position) -> bool:
         """Tell whether `position` is known to be the last event of an entry of the stream."""
@@ -190,7 +190,3 @@ class Channel:
             self._joinable += 1
             self._start = frame.last
         self._first += 1
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed.clear()

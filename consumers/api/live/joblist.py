@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from functools import partial
 from itertools import takewhile
@@ -12,6 +11,7 @@ import orjson
 
 from consumers.api import shapes
 from consumers.api.live import frames
+from consumers.api.live.bell import Bell
 from consumers.views.run_state.fold import RunStateView
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class JobList:
         self._readers: dict[object, int] = {}
         """Number of the last frame that each client has got."""
         self._beats = 0
-        self._changed = asyncio.Event()
+        self._bell = Bell()
 
     @property
     def clients(self) -> int:
@@ -88,18 +88,18 @@ class JobList:
             loaded = await in_thread(partial(self._load, dict(self._changes)))
             for job_id, frame in loaded.frames.items():
                 self._show(job_id, frame, loaded.committed)
-            self._wake()
+            self._bell.ring()
         self._forget()
 
     def beat(self) -> None:
         """Have clients get a keep-alive comment."""
         self._beats += 1
-        self._wake()
+        self._bell.ring()
 
     def close(self) -> None:
         """End the streams of all clients."""
         self.is_closed = True
-        self._wake()
+        self._bell.ring()
 
     async def stream(self, sees: Callable[[str], bool]) -> AsyncGenerator[bytes, None]:
         """Yield the jobs that change from now on, of those that the client `sees`."""
@@ -116,7 +116,7 @@ class JobList:
                 if parts:
                     yield b"".join(parts)
                 else:
-                    await self._changed.wait()
+                    await self._bell.wait()
         finally:
             del self._readers[reader]
 
@@ -169,7 +169,3 @@ class JobList:
             self._shown.popitem(last=False)
         if not self._readers:
             self._changes.clear()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed.clear()

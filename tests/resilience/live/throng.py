@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,10 @@ from tests.support.projecting import project
 from tests.support.scenes.api import ApiProcess
 from tests.support.scenes.report import Result
 from tests.support.scenes.stage import PROCESSES
-from tests.support.servers import TestServer
+from tests.support.servers import TestServer, free_port, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from random import Random
 
@@ -71,12 +72,13 @@ def throng(home: Path, count: int, random: Random) -> Result:
         measured = stack.enter_context(_health(api.port))
         seconds = _MEASURED_SECONDS if count >= WHOLE else _PATIENCE_SECONDS
         answers = _ask(api.port, [random.choice(_LARGE) for _ in range(questions)], seconds)
-        took = measured()
+        took, bare = measured()
         result.happened = count
         result.tally.events = chain.last + 1
         follows = sum(reader.bytes > 0 for reader in readers[::2])
         result.require(follows == len(readers[::2]), f"only {follows} followed")
         _judge(result, answers, took, max(memory), is_whole=count >= WHOLE)
+        result.notes.append(f"{_times(bare)} of a server that does nothing, at the same time")
     return result
 
 
@@ -88,14 +90,23 @@ def _judge(
     result.require(not wrong, f"large questions were answered by {wrong[:5]}")
     result.require(200 in answers, "no large question was answered")
     result.require(most < _MOST_BYTES, f"the API took {most >> 20} MiB")
-    p99 = sorted(took)[int(len(took) * 0.99)] * 1000
+    p99 = _quantile(took, 0.99)
     if is_whole:
         result.require(len(took) >= _ENOUGH_SAMPLES, f"health was asked {len(took)} times only")
         result.require(p99 < _MOST_MS, f"/healthz took {p99:.0f} ms (p99)")
     result.notes.append(
-        f"/healthz p99 {p99:.0f} ms of {len(took)}, API {most >> 20} MiB, "
+        f"/healthz {_times(took)} of {len(took)}, API {most >> 20} MiB, "
         f"{answers.count(200)} large questions answered in time"
     )
+
+
+def _times(took: list[float]) -> str:
+    return f"p50 {_quantile(took, 0.5):.0f} ms, p99 {_quantile(took, 0.99):.0f} ms"
+
+
+def _quantile(took: list[float], share: float) -> float:
+    """Return milliseconds."""
+    return sorted(took)[int(len(took) * share)] * 1000
 
 
 def _fill(settings: Settings, points: int) -> Chain:
@@ -106,10 +117,13 @@ def _fill(settings: Settings, points: int) -> Chain:
     for begin in range(0, points, 1_000):
         log.append(chain.add(*(_point(number) for number in range(begin, begin + 1_000))))
     for _ in range(20):
-        log.append(chain.add(*({"type": "message", "content": "w" * 5_000} for _ in range(50))))
+        log.append(chain.add(*(_MESSAGE for _ in range(50))))
     log.close()
     project(settings)
     return chain
+
+
+_MESSAGE = {"type": "message", "level": "info", "content": "w" * 5_000}
 
 
 def _point(number: int) -> dict[str, Any]:
@@ -230,29 +244,56 @@ def _ask(port: int, questions: list[tuple[str, str]], seconds: float) -> list[in
 
 
 @contextmanager
-def _health(port: int) -> Iterator[Any]:
-    """Ask for health all the time, in a process of its own; what is yielded ends it."""
-    ours, theirs = PROCESSES.Pipe()
-    process = PROCESSES.Process(target=_measure, args=(port, theirs))
-    process.start()
+def _health(port: int) -> Iterator[Callable[[], tuple[list[float], list[float]]]]:
+    """Ask for health all the time, in a process of its own; what is yielded ends it.
 
-    def end() -> list[float]:
+    It returns how long the answers took, and how long at the same times those of a process that
+    does nothing else: what of it is the machine's.
+    """
+    ours, theirs = PROCESSES.Pipe()
+    bare_port = free_port()
+    processes = [
+        PROCESSES.Process(target=_answer, args=(bare_port,)),
+        PROCESSES.Process(target=_measure, args=(port, bare_port, theirs)),
+    ]
+    for process in processes:
+        process.start()
+
+    def end() -> tuple[list[float], list[float]]:
         ours.send("end")
-        found: list[float] = ours.recv()
+        found: tuple[list[float], list[float]] = ours.recv()
         return found
 
     try:
         yield end
     finally:
-        process.kill()
-        process.join()
+        for process in processes:
+            process.kill()
+            process.join()
 
 
-def _measure(port: int, pipe: Any) -> None:
+def _answer(port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)) as server:
+        while True:
+            asking, _ = server.accept()
+            with asking:
+                asking.recv(4_096)
+                asking.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+
+
+def _measure(port: int, bare_port: int, pipe: Any) -> None:
     took: list[float] = []
+    bare: list[float] = []
+    wait_until(partial(_is_open, bare_port))
     while not pipe.poll(0.02):
         took.append(_measure_once(port))
-    pipe.send(took)
+        bare.append(_measure_once(bare_port))
+    pipe.send((took, bare))
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))
 
 
 def _measure_once(port: int) -> float:
