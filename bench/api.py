@@ -14,9 +14,10 @@ from bench.figures import Bound, Row, percentile
 from bench.stage import Stage, time_calls
 from bench.streams import metrics, mixed, run
 from consumers.folding.fold import JobFold
-from consumers.store.store import JobWrite, open_store
+from consumers.store.jobs import JobWrite
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.opening import open_store
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.settings import PREFIX
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.streams import Line
-    from consumers.folding.port import JobView
-    from consumers.store.checkpoints import Lease
+    from consumers.store.lease import Lease
     from consumers.store.store import Store
     from synapse_stream import Settings
+    from synapse_stream.ports.job_view import JobView
 
 JOB = "run"
 BATCH = 100
@@ -90,7 +91,7 @@ def _message(number: int, time_us: int) -> str:
 
 def _fill(store: Store, view: type[JobView], line: Line, events: int) -> None:
     """Store the view of one run, as a consumer does: in many commits, then compacted."""
-    lease = store.acquire(view.name, 0, "bench", 600.0)
+    lease = store.leases.acquire(view.name, 0, "bench", 600.0)
     assert lease is not None
     fold = JobFold(view, JOB, None)
     for number, batch in enumerate(run(JOB, events, BATCH, line), 1):
@@ -100,7 +101,7 @@ def _fill(store: Store, view: type[JobView], line: Line, events: int) -> None:
     _commit(store, lease, fold)
     while store.compact(lease, rested_seconds=0.0):
         pass
-    store.release(lease)
+    store.leases.release(lease)
 
 
 def _commit(store: Store, lease: Lease, fold: JobFold) -> None:

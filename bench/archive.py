@@ -10,9 +10,8 @@ from bench.figures import Bound, Row
 from bench.fresh import in_fresh_process
 from bench.stage import STEP, Stage, metric_values
 from bench.streams import metrics, read_through, streams
-from consumers.store.store import open_store
 from consumers.views.archive.fold import ArchiveFold
-from consumers.views.archive.reader import open_archive
+from consumers.views.opening import open_archive, open_store
 from examples.train_digits.plugin import TrainDigits
 from synapse_stream import Settings, open_run, run_action
 from synapse_stream.log.feeds import FeedLog
@@ -90,7 +89,7 @@ def _bytes_an_event(stage: Stage, settings: Settings) -> float:
     catch_up(own, ArchiveFold.name, ends)
     store, archive = open_store(own), open_archive(own)
     for partition in ends:
-        lease = store.acquire(ArchiveFold.name, partition, "bench", 60)
+        lease = store.leases.acquire(ArchiveFold.name, partition, "bench", 60)
         assert lease is not None
         while store.compact(lease, rested_seconds=0):
             pass

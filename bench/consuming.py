@@ -10,11 +10,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from consumers.__main__ import PROJECTIONS, spare_collector
+from consumers import views
+from consumers.__main__ import spare_collector
 from consumers.projector.loop import Projector
-from consumers.store.databases import Databases
 from consumers.store.engine import WRITER_CACHE_BYTES
-from consumers.store.store import Store, open_store
+from consumers.store.store import Store
+from consumers.views.opening import open_databases, open_store
 from synapse_stream.log.feeds import FeedLog
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from bench.streams import Ends
-    from consumers.store.checkpoints import Lease
-    from consumers.store.store import JobWrite
+    from consumers.store.jobs import JobWrite
+    from consumers.store.lease import Lease
     from synapse_stream import Settings
 
 PATIENCE_SECONDS = 600.0
@@ -43,7 +44,7 @@ class Consumers:
         self._projection = projection
         self._pipes = pipes
         self._processes = processes
-        self._store = Store(Databases(settings, cache_bytes=WRITER_CACHE_BYTES))
+        self._store = Store(open_databases(settings, cache_bytes=WRITER_CACHE_BYTES))
 
     def go(self) -> None:
         for pipe in self._pipes:
@@ -74,14 +75,16 @@ class Consumers:
         return [_hear(pipe) for pipe in self._pipes]
 
     def _has_committed(self, ends: Ends) -> bool:
-        reached = {at.partition: at.position for at in self._store.checkpoints(self._projection)}
+        reached = {
+            at.partition: at.position for at in self._store.leases.checkpoints(self._projection)
+        }
         return all(reached.get(partition, (0, 0)) >= end for partition, end in ends.items())
 
 
 @contextmanager
 def consumers(settings: Settings, projection: str, processes: int = 1) -> Iterator[Consumers]:
     """Start processes of a projection; they wait for `go`."""
-    open_store(settings).checkpoints(projection)  # the processes need not migrate
+    open_store(settings).leases.checkpoints(projection)  # the processes need not migrate
     spawn = multiprocessing.get_context("spawn")
     pipes, started = [], []
     try:
@@ -119,7 +122,7 @@ class _Timed(Store):
     """Notes how old each point of the series `loss` is when it has been committed."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(Databases(settings))
+        super().__init__(open_databases(settings))
         self.delays: list[float] = []
 
     def commit(
@@ -141,10 +144,10 @@ class _Timed(Store):
 def _consume(settings: Settings, projection: str, owner: str, pipe: Connection) -> None:
     spare_collector()
     store = _Timed(settings)
-    store.join(projection, owner, PATIENCE_SECONDS)
+    store.leases.join(projection, owner, PATIENCE_SECONDS)
     stop = threading.Event()
     projector = Projector(
-        PROJECTIONS[projection], store, lambda: FeedLog.open(settings), settings, owner=owner
+        views.find(projection), store, lambda: FeedLog.open(settings), settings, owner=owner
     )
     thread = threading.Thread(target=projector.run, args=(stop,))
     pipe.send("ready")

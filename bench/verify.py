@@ -10,11 +10,11 @@ from bench.consuming import catch_up
 from bench.figures import Bound, Row
 from bench.fresh import in_fresh_process
 from bench.streams import metrics, streams
+from consumers import views
 from consumers.folding.fold import fold_job
-from consumers.store.audited import AuditedStore
-from consumers.store.databases import Databases
-from consumers.views import PROJECTIONS
 from consumers.views.archive.fold import ArchiveFold
+from consumers.views.archive.raw import RawArchive
+from consumers.views.opening import open_databases
 from synapse_stream.entries.batch import decode_events, unpack
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.log.feeds import FeedLog
@@ -43,7 +43,7 @@ def rows(stage: Stage) -> Iterator[Row]:
         catch_up(settings, ArchiveFold.name, filled.ends)
         with closing(FeedLog.open(settings)) as log, stage.redis() as redis:
             redis.delete(log.keys.job(JOB))
-            for name in PROJECTIONS:
+            for name in views.folded():
                 what = f"fold of {events:,} archived events of 3 metrics, {name}"
                 yield _row(stage, settings, what, events, bound, "fold", name)
             what = f"verify of {events:,} archived events: chains, numbers, archive"
@@ -51,7 +51,7 @@ def rows(stage: Stage) -> Iterator[Row]:
     with streams(stage, 1, events, BATCH, metrics) as filled:
         filled.write()
         settings = filled.settings.model_copy(update={"store_url": f"sqlite:///{stage.root}/whole"})
-        for name in (ArchiveFold.name, *PROJECTIONS):
+        for name in (views.RECORD, *views.folded()):
             catch_up(settings, name, filled.ends)
         with closing(FeedLog.open(settings)) as log, stage.redis() as redis:
             redis.delete(log.keys.job(JOB))
@@ -71,7 +71,7 @@ def decode(settings: Settings, events: int) -> float:
 def fold(settings: Settings, name: str) -> float:
     """Return the seconds that folding the run into a view takes."""
     start = time.perf_counter()
-    fold_job(PROJECTIONS[name], JOB, _entries(settings)).rows()
+    fold_job(views.find(name).rules, JOB, _entries(settings)).rows()
     return time.perf_counter() - start
 
 
@@ -108,7 +108,7 @@ def _row(
 
 def _entries(settings: Settings) -> Iterator[RecordedBatch]:
     """Yield the run's entries, as quickly as blocks can be read."""
-    with closing(AuditedStore(Databases(settings))) as store:
-        for block in store.blocks(JOB):
+    with closing(open_databases(settings)) as databases:
+        for block in RawArchive(databases).blocks(JOB):
             for entry in block.content if isinstance(block.content, list) else ():
                 yield recorded_batch(JOB, unpack(JOB, entry))

@@ -16,11 +16,11 @@ import psutil
 from bench.figures import Bound, Row
 from bench.stage import STEP, Stage, time_calls
 from bench.streams import metrics, mixed, run
+from consumers import views
 from consumers.folding.fold import JobFold
-from consumers.store.store import JobWrite, open_store
-from consumers.views import PROJECTIONS
+from consumers.store.jobs import JobWrite
 from consumers.views.metric_history.fold import MetricHistoryView
-from consumers.views.reader import open_views
+from consumers.views.opening import open_store, open_views
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import PREFIX
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from consumers.folding.port import JobView
-    from consumers.store.checkpoints import Lease
+    from consumers.store.lease import Lease
     from consumers.store.store import Store
     from synapse_stream import Settings
+    from synapse_stream.ports.job_view import JobView
 
     Write = tuple[JobFold, RecordedBatch]
 
@@ -64,8 +64,8 @@ def _idle(stage: Stage) -> Row:
             settings = stage.settings(
                 namespace=f"idle{jobs}", store_url=f"sqlite:///{stage.root}/idle-{jobs}"
             )
-            for view in PROJECTIONS.values():
-                _store_idle_jobs(settings, view, jobs)
+            for name in views.folded():
+                _store_idle_jobs(settings, views.find(name).rules, jobs)
             watched.append(stack.enter_context(_consumer(settings)))
         time.sleep(SETTLE_SECONDS)
         for _ in range(stage.scale.rounds):  # both at once: what disturbs one disturbs the other
@@ -89,14 +89,14 @@ def _series(stage: Stage, points: int, limit_ms: float) -> Iterator[Row]:
         _commit(store, lease, writes, BATCH)
         while store.compact(lease, rested_seconds=0.0):
             pass
-    with closing(open_views(settings)) as views:
-        assert views.overview("run", SERIES, buckets=BUCKETS).count == points
-        look = partial(views.overview, buckets=BUCKETS)
+    with closing(open_views(settings)) as opened:
+        assert opened.overview("run", SERIES, buckets=BUCKETS).count == points
+        look = partial(opened.overview, buckets=BUCKETS)
         took = [
             median(time_calls(look, [("run", SERIES)] * LOOKS)) for _ in range(stage.scale.rounds)
         ]
         whole = [
-            median(time_calls(views.points, [("run", SERIES)])) for _ in range(stage.scale.rounds)
+            median(time_calls(opened.points, [("run", SERIES)])) for _ in range(stage.scale.rounds)
         ]
     yield Row(
         f"overview, {DRAWN_POINTS:,} points of {points:,}",
@@ -115,8 +115,8 @@ def _store_idle_jobs(settings: Settings, view: type[JobView], jobs: int) -> None
     with closing(open_store(settings)) as store:
         lease = _lease(store, view)
         _commit(store, lease, _idle_jobs(view, jobs), WRITES_A_COMMIT)
-        store.release(lease)
-        assert len(store.load_folds(view.name, [f"run-{jobs - 1}"])) == 1
+        store.leases.release(lease)
+        assert len(store.jobs.load(view.name, [f"run-{jobs - 1}"])) == 1
 
 
 def _idle_jobs(view: type[JobView], jobs: int) -> Iterator[Write]:
@@ -126,7 +126,7 @@ def _idle_jobs(view: type[JobView], jobs: int) -> Iterator[Write]:
 
 
 def _lease(store: Store, view: type[JobView]) -> Lease:
-    lease = store.acquire(view.name, 0, "bench", 600.0)
+    lease = store.leases.acquire(view.name, 0, "bench", 600.0)
     assert lease is not None
     return lease
 

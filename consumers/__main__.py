@@ -14,16 +14,18 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
+from consumers import views
+from consumers.audit.notary import open_notary, voucher_of
 from consumers.logs import write_logs
 from consumers.projector.loop import Projector
 from consumers.projector.trimmer import TrimLoop
-from consumers.store.databases import Databases
 from consumers.store.engine import WRITER_CACHE_BYTES
 from consumers.store.store import Store
-from consumers.views import PROJECTIONS as VIEWS
-from consumers.views.archive.fold import ArchiveFold
+from consumers.views.archive.raw import RawArchive
+from consumers.views.opening import open_databases
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.trimming import TrimLog
@@ -31,14 +33,9 @@ from synapse_stream.settings import Settings
 from synapse_stream.system.signals import on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from consumers.folding.port import JobView
-
-    Projection = type[JobView | ArchiveFold]
-
-PROJECTIONS: dict[str, Projection] = {**VIEWS, ArchiveFold.name: ArchiveFold}
-"""Name → what this program can run."""
+    from consumers.views.port import View
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 after a signal, 2 when the settings are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
-    parser.add_argument("projection", choices=[*PROJECTIONS, "all"])
+    parser.add_argument("projection", choices=[*views.names(), "all"])
     chosen = parser.parse_args(arguments).projection
     spare_collector()
     write_logs(chosen)
@@ -56,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     on_signals(lambda _: stop.set(), signal.SIGTERM, signal.SIGINT)
     try:
         settings = Settings.load()
-        views = list(PROJECTIONS.values()) if chosen == "all" else [PROJECTIONS[chosen]]
-        _run(views, settings, stop)
+        named = views.names() if chosen == "all" else [chosen]
+        _run([views.find(name) for name in named], settings, stop)
     except ConfigError as error:
         print(f"python -m consumers: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
@@ -69,12 +66,9 @@ def spare_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _run(views: list[Projection], settings: Settings, stop: threading.Event) -> None:
-    """Drive each projection in a thread of its own; the first that fails stops all.
-
-    The archive comes with a thread that trims what it holds.
-    """
-    store = Store(Databases(settings, cache_bytes=WRITER_CACHE_BYTES))
+def _run(chosen: list[View], settings: Settings, stop: threading.Event) -> None:
+    """Drive each projection in a thread of its own; the first that fails stops all."""
+    store = Store(open_databases(settings, cache_bytes=WRITER_CACHE_BYTES))
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     failures: list[BaseException] = []
 
@@ -85,15 +79,10 @@ def _run(views: list[Projection], settings: Settings, stop: threading.Event) -> 
             failures.append(failure)
             stop.set()
 
-    parts: dict[str, Projector | TrimLoop] = {
-        view.name: Projector(view, store, lambda: FeedLog.open(settings), settings, owner=owner)
-        for view in views
-    }
-    if ArchiveFold.name in parts:
-        trim_loop = TrimLoop(store, lambda: TrimLog.open(settings), settings, owner=owner)
-        parts["trimming"] = trim_loop
     threads = [
-        threading.Thread(target=drive, args=(part,), name=name) for name, part in parts.items()
+        threading.Thread(target=drive, args=(part,), name=name)
+        for view in chosen
+        for name, part in parts_of(view, store, settings, owner)
     ]
     for thread in threads:
         thread.start()
@@ -102,6 +91,26 @@ def _run(views: list[Projection], settings: Settings, stop: threading.Event) -> 
     store.close()
     if failures:
         raise failures[0]
+
+
+def parts_of(
+    view: View, store: Store, settings: Settings, owner: str
+) -> Iterator[tuple[str, Projector | TrimLoop]]:
+    """Yield what drives a projection; with the record goes what signs it, and what trims."""
+
+    def open_log() -> FeedLog:
+        return FeedLog.open(settings)
+
+    if not view.is_record:
+        yield view.name, Projector(view, store, open_log, settings, owner=owner)
+        return
+    attend = partial(open_notary, RawArchive(store.databases), settings)
+    yield view.name, Projector(view, store, open_log, settings, owner=owner, attend=attend)
+    vouch = voucher_of(settings)
+    yield (
+        "trimming",
+        TrimLoop(store, lambda: TrimLog.open(settings), settings, owner=owner, vouch=vouch),
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 SynapseStreamError
 ├── LeaseLost         (also RuntimeError)     another consumer has taken over a partition
+├── NotAnchored                               a run stays: no anchor could say that it went
 ├── OutdatedFold      (also ValueError)       another version of a projection wrote a document
 └── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
     └── CannotStore                           for what is in the statement: it never will
@@ -36,6 +37,10 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
 
 class CannotStore(StoreUnavailable):
     """The database refuses what a statement holds, and would refuse it again."""
+
+
+class NotAnchored(SynapseStreamError):
+    """A run is not removed from the archive: no anchor could say so."""
 
 
 class OutdatedFold(SynapseStreamError, ValueError):

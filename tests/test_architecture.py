@@ -18,10 +18,17 @@ import pytest
 from packaging.requirements import Requirement
 
 import synapse_stream
+from consumers import views
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "synapse_stream"
-PACKAGES = (PACKAGE, ROOT / "consumers")
+CONSUMERS = ROOT / "consumers"
+PACKAGES = (PACKAGE, CONSUMERS)
+OF_TABLES = {
+    *("adding", "blocks", "comparing", "compaction", "query", "raw", "reader", "removal"),
+    *("series", "table"),
+}
+"""Of the modules of views those that speak SQL."""
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 LONGEST_FILE = 300
 LARGEST_FILE_BYTES = 600_000
@@ -131,6 +138,89 @@ def test_only_the_log_speaks_redis() -> None:
     }
 
     assert speakers == {"log"}
+
+
+def test_only_the_store_and_the_tables_of_views_speak_sql() -> None:
+    speakers = {
+        path.relative_to(CONSUMERS).with_suffix("").parts
+        for path in CONSUMERS.rglob("*.py")
+        if imported_packages(path) & {"sqlalchemy", "psycopg", "alembic"}
+    }
+
+    assert speakers
+    assert {
+        names
+        for names in speakers
+        if names[0] != "store" and not (names[0] == "views" and names[-1] in OF_TABLES)
+    } == set()
+
+
+def test_what_is_pure_loads_neither_sql_nor_redis() -> None:
+    views = CONSUMERS / "views"
+    pure = [*CONSUMERS.glob("folding/*.py"), *views.glob("*/*.py")]
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in pure
+        if path.stem not in {*OF_TABLES, "view", "__init__"}
+    ]
+    program = (
+        "import sys, importlib\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(sorted({'sqlalchemy', 'redis', 'alembic'} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert len(modules) > 20
+    assert (said.stdout, said.stderr) == ("[]\n", "")
+
+
+def test_nobody_outside_its_folder_asks_which_view_one_is() -> None:
+    """What makes a difference is said by `View`, so that anybody's may have it."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        if path.parents[1] != CONSUMERS / "views" and path != CONSUMERS / "views" / "__init__.py"
+        for node in _questions(ast.parse(path.read_text()))
+    ]
+
+    assert found == []
+
+
+def _questions(tree: ast.Module) -> list[ast.expr]:
+    """Return where something is compared with a view's name, or its type is asked for."""
+    names = set(views.names())
+    types = {"PROJECTION", "VIEW"} | {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("consumers.views.")
+        for alias in node.names
+        if alias.name == "VIEW" or alias.name.endswith(("View", "ArchiveFold"))
+    }
+
+    def is_of_view(part: ast.AST) -> bool:
+        if isinstance(part, ast.Constant):
+            return part.value in names
+        name = part.id if isinstance(part, ast.Name) else getattr(part, "attr", None)
+        return name in types
+
+    asked = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Compare, ast.Dict))
+        or (isinstance(node, ast.Call) and getattr(node.func, "id", "").startswith("is"))
+    ]
+    return [
+        node
+        for node in asked
+        if any(
+            is_of_view(part)
+            for operand in (node.keys if isinstance(node, ast.Dict) else [node])
+            if operand is not None
+            for part in ast.walk(operand)
+        )
+    ]
 
 
 def test_only_commands_and_the_console_know_the_terminal() -> None:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from fastapi import Depends, Request
 
+from consumers import views
 from consumers.outages import Outages
-from consumers.store.databases import Databases
+from consumers.store.marks import StoredMarks
 from consumers.store.store import Store
 from consumers.views.archive.reader import StoredArchive
 from consumers.views.history import History
+from consumers.views.opening import open_databases
 from consumers.views.reader import StoredViews
-from consumers.views.run_state.mark_table import StoredMarks
 from synapse_stream.log.revoking import RevokingLog
 from synapse_stream.log.server_clock import ServerClock
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Sources:
     def __init__(self, settings: Settings) -> None:
         """Raise ConfigError when a URL is wrong or what serves it is not installed."""
         self.settings = settings
-        self._databases = databases = Databases(settings)
+        self._databases = databases = open_databases(settings)
         self.views: Views = StoredViews(databases)
         self.store = Store(databases)
         self.archive = StoredArchive(databases)
@@ -63,8 +63,8 @@ class Sources:
         Raises:
             StoreUnavailable, LogUnavailable, ConfigError: one is away, or not as it must be.
         """
-        for projection in PROJECTIONS:
-            self.store.checkpoints(projection)
+        for projection in views.names():
+            self.store.leases.checkpoints(projection)
         self.log.check(found=False)
 
     def close(self) -> None:

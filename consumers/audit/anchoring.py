@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from consumers.audit.anchors import Keys, Signer
-from consumers.store.anchored import AnchorDatabase
+from consumers.store.anchors import AnchorDatabase
 from synapse_stream.errors import ConfigError
 from synapse_stream.system.private import make_file, make_folder
 

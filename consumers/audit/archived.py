@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,24 +16,11 @@ from synapse_stream.ports.audit import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from synapse_stream.entries.batch import RawEntry
+    from consumers.views.archive.raw import StoredBlock
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
 
 _AS_RECEIVED = frozenset({"bytes", "joins", "again"})  # what entries alone do not tell
-
-
-class StoredBlock(NamedTuple):
-    """One row of the archive as it was read."""
-
-    start: int
-    """How many entries of the job stand before it."""
-    entries: int
-    """How many it says it has."""
-    first: tuple[int, int]
-    last: tuple[int, int]
-    content: list[RawEntry] | str
-    """Its entries, or why it cannot be read."""
 
 
 class ArchiveCheck:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from consumers import views
 from consumers.audit.anchoring import anchors_of, keys_of
 from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
 from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources
-from consumers.views import PROJECTIONS
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 
@@ -37,7 +37,7 @@ class Auditor:
         self._settings = settings
         self._namespace = settings.namespace
         self._sources = Sources(settings)
-        self._store = self._sources.store
+        self._archive = self._sources.archive
         self._keys = keys_of(settings)
         self._place = anchors_of(settings)
         self._book: AnchorBook | None = None
@@ -53,9 +53,9 @@ class Auditor:
             self._is_checked = True
         report = None
         for _ in range(_ATTEMPTS):
-            manifest = self._store.manifest(job_id)
+            manifest = self._archive.manifest(job_id)
             report = self._verify(job_id, manifest)
-            if not report.findings or self._store.manifest(job_id) == manifest:
+            if not report.findings or self._archive.manifest(job_id) == manifest:
                 break
         assert report is not None  # noqa: S101 - there was an attempt
         return report
@@ -63,8 +63,8 @@ class Auditor:
     def jobs(self) -> Iterator[str]:
         """Yield the ids of all jobs that archive, views or anchors know, each once."""
         seen: set[str] = set()
-        for projection in ("archive", *PROJECTIONS):
-            for job_id in self._store.jobs(projection):
+        for projection in (views.RECORD, *views.folded()):
+            for job_id in self._sources.jobs.ids(projection):
                 if job_id not in seen:
                     seen.add(job_id)
                     yield job_id
@@ -76,21 +76,21 @@ class Auditor:
         self._sources.close()
 
     def _verify(self, job_id: str, manifest: bytes | None) -> Report:
-        gone = self._store.removed(job_id)
+        gone = self._archive.removed(job_id)
         if gone is not None:
             return self._removed(job_id, gone)
         record, archive = Record(job_id), ArchiveCheck(job_id, manifest)
         # Views first: what they have is recorded by then.
-        with Refolding(self._settings, self._sources, job_id, archive.events) as views:
-            for entry in archive.entries(self._store.blocks(job_id)):
+        with Refolding(self._settings, self._sources, job_id, archive.events) as refolding:
+            for entry in archive.entries(self._archive.blocks(job_id)):
                 record.take_archived(entry)
-                views.take(entry)
+                refolding.take(entry)
             archived = record.entries
             for entry in self._sources.stream(job_id):
                 record.take_streamed(entry)
-                views.take(entry)
+                refolding.take(entry)
             self._close(record, archive)
-            compared = views.compare()
+            compared = refolding.compare()
         notes = [*record.said.notes(record.sealed()), *compared.notes]
         anchors, anchored, sure = self._judge_anchors(record, notes)
         findings = [*archive.findings, *record.findings, *anchored]
@@ -113,7 +113,7 @@ class Auditor:
                 )
                 for name, track in record.tracks.items()
             ],
-            views=dict.fromkeys(PROJECTIONS) | compared.views,
+            views=dict.fromkeys(views.folded()) | compared.views,
             anchors=anchors,
             findings=[*findings, *compared.findings],
             notes=notes,
@@ -124,7 +124,7 @@ class Auditor:
         wanted = record.needs_lines(archive.joins)
         lines = {}
         if wanted:
-            again = recorded(record.job_id, self._store.blocks(record.job_id))
+            again = recorded(record.job_id, self._archive.blocks(record.job_id))
             lines = lines_of(again, wanted)
         record.close(lines, archive.joins)
         record.judge_seals()
@@ -161,7 +161,7 @@ class Auditor:
             events=0,
             archived=0,
             producers=[],
-            views=dict.fromkeys(PROJECTIONS),
+            views=dict.fromkeys(views.folded()),
             anchors=len(book.of(self._namespace, job_id)) if book else 0,
             findings=findings,
             notes=notes,

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 import orjson
 
 from consumers.audit.anchoring import anchors_of, signer_of
+from consumers.errors import NotAnchored
 from consumers.outages import Outage
-from consumers.views.archive.fold import ArchiveFold
-from synapse_stream.errors import SynapseStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from consumers.audit.anchoring import Anchors
     from consumers.audit.anchors import Signer
-    from consumers.store.store import Store
+    from consumers.views.archive.raw import RawArchive
     from synapse_stream.settings import Settings
 
 _logger = logging.getLogger("synapse_stream.consumers")
@@ -32,10 +31,6 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _PAUSE_SECONDS = 2.0
 _RETRY_SECONDS = 15.0
 _MOST_REMEMBERED = 10_000  # so that what is read again after a fault is not anchored again
-
-
-class NotAnchored(SynapseStreamError):
-    """A run is not removed: no anchor could say so."""
 
 
 @dataclass(slots=True)
@@ -53,13 +48,13 @@ class Notary:
         self,
         anchors: Anchors,
         signer: Signer,
-        store: Store,
+        archive: RawArchive,
         settings: Settings,
         partition: int,
     ) -> None:
         self._anchors = anchors
         self._signer = signer
-        self._store = store
+        self._archive = archive
         self._settings = settings
         self._partition = partition
         self._open: dict[str, _Open] = {}
@@ -97,7 +92,7 @@ class Notary:
     def _anchor(self, job_ids: Collection[str]) -> None:
         if not job_ids or time.monotonic() < self._retry_at:
             return
-        found = self._store.load_folds(ArchiveFold.name, list(job_ids))
+        found = self._archive.load(list(job_ids))
         entries = {
             job_id: count for job_id, text in found.items() if (count := _entries(text)) is not None
         }
@@ -146,7 +141,7 @@ class Notary:
                 continue  # for `verify` to find
         counts = (
             (job_id, _entries(manifest))
-            for job_id, manifest in self._store.archive.audited.manifests(self._partition)
+            for job_id, manifest in self._archive.manifests(self._partition)
         )
         return [
             job_id for job_id, count in counts if count is not None and count != newest.get(job_id)
@@ -191,7 +186,7 @@ def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
     return vouch
 
 
-def open_notary(store: Store, settings: Settings, partition: int) -> Notary | None:
+def open_notary(archive: RawArchive, settings: Settings, partition: int) -> Notary | None:
     """Return the notary of a partition; None when there is no key, or no place for anchors.
 
     Raises:
@@ -200,4 +195,4 @@ def open_notary(store: Store, settings: Settings, partition: int) -> Notary | No
     signer, anchors = signer_of(settings), anchors_of(settings)
     if signer is None or anchors is None:
         return None
-    return Notary(anchors, signer, store, settings, partition)
+    return Notary(anchors, signer, archive, settings, partition)

@@ -11,21 +11,19 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import orjson
 
-from consumers.folding import differing
-from consumers.folding.fold import JobFold, Parked
-from consumers.views import canonical
+from consumers.folding import canonical, differing
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from consumers.folding.decoding import Content
-    from consumers.folding.port import JobView
+    from consumers.folding.port import Parked, Rows
+    from consumers.store.stored import StoredView
+    from consumers.views.port import View
     from synapse_stream.entries.batch import Batch
     from synapse_stream.entries.entry import RecordedBatch
 
@@ -34,24 +32,13 @@ _UNREADABLE = "what cannot be read"
 MOVED = "equal, but at other positions: a server lost its tail, and the same events came again"
 
 
-class StoredView(NamedTuple):
-    """What one projection has of one job, from one state of the database."""
-
-    document: bytes
-    rows: Any
-    """None, points by series, or messages, as `JobFold.rows` returns them."""
-    parked: list[tuple[str, int]]
-    """Producers and numbers of the events that are parked."""
-    marks: Mapping[tuple[int, int], tuple[bytes, bytes]] = {}
-    """Entry id → hash of the batch there and the document; readers believe it by the hash."""
-
-
 class Refold:
     """Folds a job as a view did."""
 
-    def __init__(self, view: type[JobView], job_id: str, stored: StoredView) -> None:
+    def __init__(self, view: View, job_id: str, stored: StoredView) -> None:
         content = orjson.loads(stored.document)
         self.name = view.name
+        self._by_position = view.rules.by_position
         self.is_outdated: bool = content["v"] != view.version
         self.position = None if content["position"] is None else Position(*content["position"])
         self._stored = stored
@@ -65,7 +52,7 @@ class Refold:
         aside: dict[str, set[int]] = {}
         for producer, number in [*stored.parked, *self._late]:
             aside.setdefault(producer, set()).add(number)
-        self._fold = JobFold(view, job_id, None, set_aside=aside)
+        self._fold = view.fold(job_id, set_aside=aside)
         self._count = 0
         self._refused: Finding | None = None
         self._false_mark: Finding | None = None
@@ -107,27 +94,21 @@ class Refold:
             return [], f"{self.name} is {MOVED}"
         return [self._difference(document, rows)], None
 
-    def _is_same(self, document: bytes, rows: Any, *, positions: bool) -> bool:
-        mine, stored = (
-            canonical.of_document(one, positions=positions)
-            for one in (document, self._stored.document)
-        )
-        if mine != stored or rows is None:
-            return mine == stored
-        if isinstance(rows, dict):
-            return canonical.are_same_points(rows, self._stored.rows, positions=positions)
-        mine, stored = (
-            canonical.of_messages(one, positions=positions) for one in (rows, self._stored.rows)
-        )
-        return mine == stored
+    def _is_same(self, document: bytes, rows: Rows | None, *, positions: bool) -> bool:
+        if not self._are_same_documents(document, self._stored.document, positions=positions):
+            return False
+        return rows is None or rows.is_same(self._stored.rows, positions=positions)
 
-    def _difference(self, document: bytes, rows: Any) -> Finding:
+    def _are_same_documents(self, one: bytes, other: bytes, *, positions: bool) -> bool:
+        without = None if positions else self._by_position
+        return canonical.of_document(one, without) == canonical.of_document(other, without)
+
+    def _difference(self, document: bytes, rows: Rows | None) -> Finding:
         found = differing.first_difference(
             orjson.loads(document), orjson.loads(self._stored.document)
         )
         if found is None and rows is not None:
-            compare = differing.of_points if isinstance(rows, dict) else differing.of_messages
-            found = compare(rows, self._stored.rows)
+            found = rows.first_difference(self._stored.rows)
         found = found or differing.Difference("a fresh fold", "another")
         return Finding(self.name, found.expected, found.found, found.position)
 
@@ -138,9 +119,7 @@ class Refold:
             return
         fresh = self._fold.document()
         try:
-            is_same = canonical.of_document(fresh, positions=False) == canonical.of_document(
-                document, positions=False
-            )
+            is_same = self._are_same_documents(fresh, document, positions=False)
         except orjson.JSONDecodeError:
             is_same = False
         if not is_same:

@@ -15,19 +15,20 @@ from contextlib import closing
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
+from consumers import views
 from consumers.audit.archived import recorded
-from consumers.audit.views import Compared, ViewCheck
-from consumers.store.audited import AuditedStore
-from consumers.store.databases import Databases
-from consumers.views import PROJECTIONS
-from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.audit.compare import Compared, ViewCheck
+from consumers.store.stored import Jobs
+from consumers.views.archive.raw import RawArchive
+from consumers.views.opening import open_databases
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
 
+    from consumers.views.port import View
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 LONG_RUN = 100_000
 """Events from which on a second process is worth its start."""
 
-_HEAVY = frozenset({MetricHistoryView.name})
 _PAGE = 50  # entries; one may hold some megabytes
 
 
@@ -48,7 +48,9 @@ class Sources:
         Raises:
             ConfigError: a URL is wrong.
         """
-        self.store = AuditedStore(Databases(settings))
+        self._databases = open_databases(settings)
+        self.jobs = Jobs(self._databases)
+        self.archive = RawArchive(self._databases)
         self.log: EventLog = open_log(settings)
 
     def stream(self, job_id: str) -> Iterator[RecordedBatch]:
@@ -58,13 +60,18 @@ class Sources:
             yield from page
             place = Position(page[-1].ms, page[-1].seq + 1)
 
-    def views(self, job_id: str, names: Collection[str]) -> ViewCheck:
+    def check(self, job_id: str, views: Iterable[View]) -> ViewCheck:
         """Begin to compare views of a job with what is recorded from now on."""
-        return ViewCheck(job_id, {name: self.store.view(name, job_id) for name in names})
+        stored = ((view, self.jobs.stored(view.name, job_id)) for view in views)
+        return ViewCheck(job_id, stored)
+
+    def release(self) -> None:
+        """Leave no database open: SQLite must have none across a fork."""
+        self._databases.close()
 
     def close(self) -> None:
         """Disconnect."""
-        self.store.close()
+        self._databases.close()
         self.log.close()
 
 
@@ -85,11 +92,11 @@ class Refolding:
         self._pool: ProcessPoolExecutor | None = None
         self._beside: Future[Compared] | None = None
         if events >= LONG_RUN and _can_fork():
-            sources.store.close()  # SQLite must have nothing open across a fork
+            sources.release()
             self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("fork"))
             self._beside = self._pool.submit(_compare, settings, job_id)
-        here = [name for name in PROJECTIONS if self._beside is None or name not in _HEAVY]
-        self._views = sources.views(job_id, here)
+        here = [view for view in _views() if self._beside is None or not view.is_costly]
+        self._views = sources.check(job_id, here)
 
     def __enter__(self) -> Self:
         return self
@@ -127,10 +134,15 @@ def _can_fork() -> bool:
 
 
 def _compare(settings: Settings, job_id: str) -> Compared:
-    """Compare the heavy views of a job with what archive and stream have."""
+    """Compare the costly views of a job with what archive and stream have."""
     with closing(Sources(settings)) as sources:
-        views = sources.views(job_id, _HEAVY)
-        archived = recorded(job_id, sources.store.blocks(job_id))
+        check = sources.check(job_id, [view for view in _views() if view.is_costly])
+        archived = recorded(job_id, sources.archive.blocks(job_id))
         for entry in chain(archived, sources.stream(job_id)):
-            views.take(entry)
-    return views.compare()
+            check.take(entry)
+    return check.compare()
+
+
+def _views() -> list[View]:
+    """Return the views that can be folded anew."""
+    return [views.find(name) for name in views.folded()]

@@ -6,7 +6,7 @@ The same fold serves the projector, replay and verification.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -14,16 +14,17 @@ from consumers.errors import OutdatedFold
 from consumers.folding.decoding import decode, split_lines
 from consumers.folding.ledger import Ledger, stands_for_range
 from consumers.folding.lineage import LARGEST_NUMBER, LONGEST_PRODUCER
-from consumers.folding.port import CannotApply, refusal
+from consumers.folding.port import CannotApply, Parked, refusal
 from synapse_stream.entries.batch import GENESIS, Batch
-from synapse_stream.entries.position import Position
+from synapse_stream.entries.position import BEGINNING, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from consumers.folding.decoding import Content
-    from consumers.folding.port import Delivery, JobView
+    from consumers.folding.marks import Mark
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.ports.job_view import Delivery, JobView
 
 UNFORESEEN = "the projection failed"
 """Begins the reason of all events of a delivery at which a view failed that should not."""
@@ -40,20 +41,6 @@ _NOT_ALONE = "cannot be folded by itself, fold the job anew: "
 
 Retried = list[Any]
 """`[producer, number, count]`, as in `JobFold.document`."""
-
-
-class Parked(NamedTuple):
-    """An event, or a whole stream entry, that could not be folded."""
-
-    job_id: str
-    position: Position
-    reason: str
-    raw: bytes
-    """The event's line, cut at 512 KiB; of an entry that is no batch, the `repr` of its fields, cut
-    at 64 KiB."""
-    producer: str | None
-    number: int | None
-    """The producer's number of the event; both are None for an entry that is no batch."""
 
 
 class JobFold:
@@ -165,7 +152,7 @@ class JobFold:
             "v": self._version,
             "position": self._position,
             "ledger": self._ledger.document(),
-            "view": self._view.document(),
+            "view": self._view.state,
         }
         if self._retried:
             content["retried"] = self._retried
@@ -175,6 +162,10 @@ class JobFold:
         """Return what the writer has to add since the last call, as the view's `take_rows`."""
         self.has_changed = False
         return self._view.take_rows()
+
+    def marks(self) -> Sequence[Mark]:
+        """Return none: see `MarkingFold`."""
+        return ()
 
     def _apply(self, delivery: Delivery, faults: dict[int, str]) -> None:
         """Give a delivery to the view; from its first fault on in pieces, as each costs its length.
@@ -248,6 +239,11 @@ def fold_job(view: type[JobView], job_id: str, batches: Iterable[RecordedBatch])
     for recorded in batches:
         fold.apply(recorded)
     return fold
+
+
+def position_in(content: Mapping[str, Any]) -> Position:
+    """Return where the last event stands that was folded or parked, as a document says."""
+    return Position(*content["position"]) if content["position"] else BEGINNING
 
 
 def _is_sane(batch: Batch) -> bool:

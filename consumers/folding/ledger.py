@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from consumers.folding.lineage import LARGEST_NUMBER, PLACING, Lineage, is_name, whole
-from consumers.folding.port import Delivery
+from synapse_stream.ports.job_view import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.outages import Outage, agree
 from consumers.projector.ahead import ahead
-from consumers.projector.archiver import hold
+from consumers.projector.partition import Held
 from consumers.projector.sharing import balance
+from consumers.views.archive.reader import StoredArchive
 from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.pauses import pause_after
 from synapse_stream.reading.job_reader import JobReader
@@ -31,11 +32,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from consumers.folding.port import JobView
-    from consumers.projector.partition import Held
+    from consumers.projector.partition import Attendant
     from consumers.projector.portions import Portion
     from consumers.store.store import Store
-    from consumers.views.archive.fold import ArchiveFold
+    from consumers.views.port import View
     from synapse_stream.entries.entry import FeedPointer
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.settings import Settings
@@ -57,18 +57,22 @@ class Projector:
 
     def __init__(
         self,
-        view: type[JobView | ArchiveFold],
+        view: View,
         store: Store,
         open_log: Callable[[], FeedLog],
         settings: Settings,
         *,
         owner: str,
+        attend: Callable[[int], Attendant | None] = lambda _: None,
     ) -> None:
+        """Drive `view`; `attend` returns who is told of the commits of a partition."""
         self._view = view
         self._store = store
         self._open_log = open_log
         self._settings = settings
         self._owner = owner
+        self._attend = attend
+        self._archive = StoredArchive(store.databases)
         self._log: FeedLog | None = None
         self._held: dict[int, Held] = {}
         self._balance_at = 0.0
@@ -116,14 +120,13 @@ class Projector:
     ) -> Generator[tuple[Held, Portion], None, None]:
         """Read what was found; ahead of its commits if that gains time."""
         portions = self._read(log, found)
-        reads_ahead = any(held.reads_ahead for held in self._held.values())
-        return ahead(portions, self._reader) if reads_ahead else portions
+        return ahead(portions, self._reader) if self._view.reads_ahead else portions
 
     def _read(
         self, log: FeedLog, found: Mapping[int, list[FeedPointer]]
     ) -> Generator[tuple[Held, Portion], None, None]:
         for held in list(self._held.values()):
-            pointers = _first_events(found.get(held.lease.partition, []), held.events_a_turn)
+            pointers = _first_events(found.get(held.lease.partition, []), self._view.events_a_turn)
             for portion in held.portions(log, pointers):
                 yield held, portion
                 if not self._holds(held):
@@ -170,19 +173,19 @@ class Projector:
         """Renew what is held, give back what exceeds the fair share, and take what is free."""
         self._balance_at = time.monotonic() + self._settings.lease_seconds / 3
         name, seconds = self._view.name, self._settings.lease_seconds
-        members = self._store.join(name, self._owner, seconds)
+        members = self._store.leases.join(name, self._owner, seconds)
         for partition, held in list(self._held.items()):
-            if not self._store.renew(held.lease, seconds):
+            if not self._store.leases.renew(held.lease, seconds):
                 _logger.warning("%s lost its lease on partition %d", name, partition)
                 del self._held[partition]
         plan = balance(self._owner, members, list(self._held), self._settings.partitions)
         for partition in plan.release:
-            self._store.release(self._held.pop(partition).lease)
+            self._store.leases.release(self._held.pop(partition).lease)
         self._take(plan.wanted)
 
     def _retry(self) -> None:
         """Try parked events again that an operator has marked."""
-        if self._store.list_parked(self._view.name, only_marked=True, limit=1):
+        if self._store.parked.list(self._view.name, only_marked=True, limit=1):
             for partition, held in list(self._held.items()):
                 with self._giving_up(partition):
                     held.retry()
@@ -191,9 +194,9 @@ class Projector:
         """Fold jobs anew, where it is asked for, for a while."""
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOOK_SECONDS
-            self._rebuilding |= self._store.rebuilding.partitions_due(self._view.name)
+            self._rebuilding |= self._store.rebuilds.partitions_due(self._view.name)
         self._rebuilding &= self._held.keys()
-        reader = JobReader(log, lambda: self._store.archive)
+        reader = JobReader(log, lambda: self._archive)
         share = _REBUILD_SHARE * (time.monotonic() - self._rebuilt_at)
         seconds = max(_REBUILD_SECONDS, min(share, _LONGEST_REBUILD_SECONDS))
         for partition in list(self._rebuilding):
@@ -209,11 +212,12 @@ class Projector:
         for partition in free:
             if wanted == 0:
                 return
-            lease = self._store.acquire(
+            lease = self._store.leases.acquire(
                 self._view.name, partition, self._owner, self._settings.lease_seconds
             )
             if lease is not None:
-                held = hold(self._view, self._store, lease, self._settings)
+                attendant = self._attend(partition)
+                held = Held(self._view, self._store, lease, self._settings, attendant)
                 held.begin(self._connected())
                 self._held[partition] = held
                 self._rebuilding.add(partition)  # what is outdated is looked for
@@ -252,8 +256,8 @@ class Projector:
             _logger.warning("%s leaves a consumer group behind: %s", self._view.name, error)
         try:
             for held in self._held.values():
-                self._store.release(held.lease)
-            self._store.leave(self._view.name, self._owner)
+                self._store.leases.release(held.lease)
+            self._store.leases.leave(self._view.name, self._owner)
         except StoreUnavailable as error:
             _logger.warning("%s leaves its leases to lapse: %s", self._view.name, error)
         if self._log is not None:

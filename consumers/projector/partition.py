@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections import Counter, OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
 
 from consumers.errors import CannotStore, OutdatedFold, StoreUnavailable
-from consumers.folding.fold import JobFold, Parked
+from consumers.folding.port import Parked
 from consumers.projector.portions import halves, read_portions
 from consumers.projector.rebuilder import Rebuilder
+from consumers.store.jobs import JobWrite
 from consumers.store.parked import Retried
-from consumers.store.store import JobWrite
-from synapse_stream.entries.entry import recorded_batch
-from synapse_stream.entries.limits import size_of
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from consumers.projector.portions import Fold, Portion
-    from consumers.store.checkpoints import Lease
+    from consumers.folding.port import Fold
+    from consumers.projector.portions import Portion
+    from consumers.store.lease import Lease
     from consumers.store.parked import ParkedEvent
     from consumers.store.store import Store
-    from synapse_stream.entries.batch import RawEntry
+    from consumers.views.port import View
     from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.reading.job_reader import JobReader
@@ -37,21 +36,35 @@ _LONGEST_REASON = 500
 _IS_REBUILT = "its job is being rebuilt"
 
 
+class Attendant(Protocol):
+    """Who is told what was committed, as a notary of the archive."""
+
+    def note(self, batches: Mapping[str, int]) -> None:
+        """Take how many batches were committed, by job."""
+
+    def look(self) -> None:
+        """Do what can wait, when there is nothing else to do."""
+
+
 class Held:
     """Reads behind `position`, folds and commits. Not thread-safe."""
 
-    events_a_turn: ClassVar[int] = 50_000
-    """How many it should be given to project at a time, so that a turn does not take long."""
-    reads_ahead: ClassVar[bool] = False
-    """True when reading on while it commits gains time. Folds in Python would only wait for their
-    own interpreter: read ahead, views lose 5 to 15 % of their rate."""
-
-    def __init__(self, view: type[Any], store: Store, lease: Lease, settings: Settings) -> None:
+    def __init__(
+        self,
+        view: View,
+        store: Store,
+        lease: Lease,
+        settings: Settings,
+        attendant: Attendant | None = None,
+    ) -> None:
         self.lease = lease
         self.position: EntryId = lease.position
         self._view = view
         self._store = store
         self._settings = settings
+        self._attendant = attendant
+        self.open_fold = view.opener(store.databases)
+        """Goes on from a document, or begins a new job; OutdatedFold: it is of another version."""
         self._committed: EntryId = lease.position
         self._mirrored: EntryId = (0, 0)
         self._folds: OrderedDict[str, Fold] = OrderedDict()
@@ -86,7 +99,7 @@ class Held:
             LogUnavailable: call `begin` and read again.
         """
         partition = self.lease.partition
-        return read_portions(log, partition, self.position, pointers, self._take)
+        return read_portions(log, partition, self.position, pointers, self._view.take)
 
     def commit(self, portion: Portion) -> None:
         """Fold a portion and commit it in one transaction. They come in order, none left out.
@@ -120,7 +133,7 @@ class Held:
             LeaseLost: another consumer has taken over; nothing was written.
             StoreUnavailable: it is unknown whether it was; those still marked are tried again.
         """
-        marked = self._store.list_parked(
+        marked = self._store.parked.list(
             self._view.name,
             partition=self.lease.partition,
             only_marked=True,
@@ -140,14 +153,6 @@ class Held:
             self._load([job_id])
         return self._folds.get(job_id)
 
-    def open_fold(self, job_id: str, document: bytes | None) -> Any:
-        """Go on from a document, or begin a new job.
-
-        Raises:
-            OutdatedFold: another version of the projection wrote it.
-        """
-        return JobFold(self._view, job_id, document)
-
     def replace_fold(self, fold: Fold) -> None:
         """Have what was committed for a job go on with `fold`."""
         self._folds[fold.job_id] = fold
@@ -166,15 +171,19 @@ class Held:
     def rebuild(self, reader: JobReader, seconds: float) -> bool:
         """Fold jobs anew that are asked for or outdated, for about so long; False when none is.
 
+        Nothing makes the record anew.
+
         Raises:
             LeaseLost: another consumer has taken over.
             LogUnavailable, StoreUnavailable: it is begun anew after `forget`.
         """
-        return self._rebuilder.work(reader, seconds)
+        return not self._view.is_record and self._rebuilder.work(reader, seconds)
 
     def compact(self) -> None:
         """Merge what is stored in small pieces; for when there is nothing else to do."""
         self._store.compact(self.lease)
+        if self._attendant:
+            self._attendant.look()
 
     def _commit(self, portion: Portion) -> None:
         by_job: dict[str, list[Any]] = {}
@@ -190,11 +199,12 @@ class Held:
             try:
                 parked += [event for batch in mine for event in fold.apply(batch)]
                 if fold.has_changed:
-                    entry = (mine[0].ms, mine[0].seq)
-                    writes.append(JobWrite(job_id, fold.document(), fold.rows(), entry))
+                    writes.append(JobWrite.of(fold, (mine[0].ms, mine[0].seq)))
             except Exception as error:  # noqa: BLE001 - one job must not stop the others
                 self._rebuild_damaged(job_id, error)
         self._write(portion, writes, parked)
+        if self._attendant:
+            self._attendant.note(Counter(job_id for job_id, _ in portion.entries))
 
     def _set_aside(self, portion: Portion, error: CannotStore) -> None:
         """Park the only entry of a portion, with its numbers if the store takes them."""
@@ -207,8 +217,7 @@ class Held:
             return
         events = [event._replace(reason=reason) for event in fold.apply(entry, refused=reason)]
         place = (entry.ms, entry.seq)
-        changed = fold.has_changed
-        writes = [JobWrite(job_id, fold.document(), fold.rows(), place)] if changed else []
+        writes = [JobWrite.of(fold, place)] if fold.has_changed else []
         try:
             self._write(portion, writes, [*portion.faults, *events])
         except CannotStore:
@@ -247,18 +256,14 @@ class Held:
             retried.append(Retried(event.no, self._folds[event.job_id].retry(again)))
             entries.setdefault(event.job_id, event.position[:2])
         folds = [(self._folds[job_id], entry) for job_id, entry in entries.items()]
-        writes = [
-            JobWrite(fold.job_id, fold.document(), fold.rows(), entry)
-            for fold, entry in folds
-            if fold.has_changed
-        ]
+        writes = [JobWrite.of(fold, entry) for fold, entry in folds if fold.has_changed]
         seconds = self._settings.lease_seconds
         self._store.commit(self.lease, self._committed, writes, [], seconds, retried=retried)
 
     def _load(self, job_ids: list[str]) -> None:
         """Open the folds of jobs; those that are outdated are left out, and asked to be rebuilt."""
         missing = [job_id for job_id in job_ids if job_id not in self._folds]
-        documents = self._store.load_folds(self._view.name, missing) if missing else {}
+        documents = self._store.jobs.load(self._view.name, missing) if missing else {}
         for job_id in missing:
             try:
                 self._folds[job_id] = self.open_fold(job_id, documents.get(job_id))
@@ -276,8 +281,3 @@ class Held:
         if self._rebuilder.ask(job_id):
             name = self._view.name
             _logger.error("%s of job %r is damaged, it is built anew: %r", name, job_id, error)
-
-    def _take(self, job_id: str, entry: RawEntry) -> tuple[Any, int]:
-        """Return an entry as the folds take it, and how many bytes it holds."""
-        recorded = recorded_batch(job_id, entry)
-        return recorded, len(recorded.batch.data) if recorded.batch else size_of(entry.fields)

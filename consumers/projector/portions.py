@@ -6,9 +6,9 @@ parked with its reason, and those behind it go on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers.folding.fold import Parked
+from consumers.folding.port import Parked
 from synapse_stream.entries.position import Position
 from synapse_stream.log.feeds import MOST_BYTES
 from synapse_stream.log.mending import LARGEST_NUMBER
@@ -23,31 +23,6 @@ if TYPE_CHECKING:
     Take = Callable[[str, RawEntry], tuple[Any, int]]
 
 _POINTERS_A_READ = 100
-
-
-class Fold(Protocol):
-    """What is driven here: `JobFold`, or that of the archive."""
-
-    job_id: str
-
-    @property
-    def has_changed(self) -> bool:
-        """True when something was folded since `rows` was called last."""
-
-    def apply(self, recorded: Any, /, *, refused: str | None = None) -> list[Parked]:
-        """Fold what is fresh of one stream entry; return what could not be folded.
-
-        With `refused` all of it is parked for that reason.
-        """
-
-    def retry(self, parked: Parked, /) -> str | None:
-        """Fold an event that was parked; return why it cannot be folded, None when it was."""
-
-    def document(self) -> bytes:
-        """Return what must be remembered of the job to go on."""
-
-    def rows(self) -> Any:
-        """Return what the writer has to add since the last call."""
 
 
 class Portion(NamedTuple):

@@ -17,18 +17,19 @@ import orjson
 
 from consumers.errors import CannotStore, LeaseLost, StoreUnavailable
 from consumers.folding import differing
-from consumers.store.store import JobWrite
+from consumers.store.jobs import JobWrite
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable, SynapseStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.folding.fold import JobFold, Parked
-    from consumers.folding.port import JobView
-    from consumers.store.checkpoints import Lease
+    from consumers.folding.fold import JobFold
+    from consumers.folding.port import Parked
+    from consumers.store.lease import Lease
     from consumers.store.rebuilds import Rebuild
     from consumers.store.store import Store
+    from consumers.views.port import View
     from synapse_stream.reading.job_reader import JobReader
 
 _logger = logging.getLogger("synapse_stream.consumers")
@@ -58,7 +59,7 @@ class CannotRebuild(SynapseStreamError):
 class Rebuilder:
     """What is to be folded anew of one partition. Not thread-safe."""
 
-    def __init__(self, view: type[JobView], store: Store, lease: Lease, host: Host) -> None:
+    def __init__(self, view: View, store: Store, lease: Lease, host: Host) -> None:
         """Rebuild jobs of `host`, which projects the partition of `lease`."""
         self._host = host
         self._view = view
@@ -82,7 +83,7 @@ class Rebuilder:
             return False
         self._asked.add(job_id)
         jobs = [(job_id, self._lease.partition)]
-        self._store.rebuilding.ask(self._lease.projection, jobs)
+        self._store.rebuilds.ask_jobs(self._lease.projection, jobs)
         return True
 
     def work(self, reader: JobReader, seconds: float) -> bool:
@@ -111,12 +112,12 @@ class Rebuilder:
     def _begin(self, reader: JobReader) -> Iterator[None] | None:
         if not self._is_swept:
             return self._sweep()
-        asked = self._store.rebuilding.due(self._lease)
+        asked = self._store.rebuilds.due(self._lease)
         return None if asked is None else self._rebuild(asked, reader)
 
     def _sweep(self) -> Iterator[None]:
         """Ask for all jobs that are of another version, if there may be any."""
-        version, store = self._view.version, self._store.rebuilding
+        version, store = self._view.version, self._store.rebuilds
         if not store.begin_version(self._lease, version):
             place: int | None = 0
             while place is not None:
@@ -142,7 +143,7 @@ class Rebuilder:
 
     def _refuse(self, asked: Rebuild, error: SynapseStreamError) -> None:
         _logger.warning("%s of job %r stays: %s", self._view.name, asked.job_id, error)
-        self._store.rebuilding.refuse(self._lease, asked, f"not done: {error}")
+        self._store.rebuilds.refuse(self._lease, asked, f"not done: {error}")
 
 
 class _JobRebuild:
@@ -166,7 +167,7 @@ class _JobRebuild:
         if self._asked.is_rollback:
             self._go_back()
         else:
-            while not self._store.rebuilding.clear(self._lease, self._asked.job_id):
+            while not self._store.generations.clear(self._lease, self._asked.job_id):
                 yield
         for _ in self._read():
             yield
@@ -179,7 +180,7 @@ class _JobRebuild:
         return None if live is None or live.position is None else live
 
     def _go_back(self) -> None:
-        document = self._store.rebuilding.previous(self._lease, self._asked.job_id)
+        document = self._store.generations.previous(self._lease, self._asked.job_id)
         if document is None:
             msg = f"nothing is kept of job {self._asked.job_id!r} from before"
             raise CannotRebuild(msg)
@@ -203,11 +204,10 @@ class _JobRebuild:
 
     def _stage(self, parked: list[Parked]) -> None:
         is_rollback = self._asked.is_rollback
-        self._store.rebuilding.stage(self._lease, self._write(), parked, is_rollback=is_rollback)
+        self._store.generations.stage(self._lease, self._write(), parked, is_rollback=is_rollback)
 
     def _write(self) -> JobWrite:
-        fold = self.fold
-        return JobWrite(fold.job_id, fold.document(), fold.rows(), self._first)
+        return JobWrite.of(self.fold, self._first)
 
     def _compare(self) -> Iterator[None]:
         """Compare the rows, if the live ones were made by the same rules."""
@@ -215,7 +215,7 @@ class _JobRebuild:
         if live is None or live.position is None or until is None:
             return
         until = min(until, live.position)
-        for difference in self._store.rebuilding.compare(
+        for difference in self._store.generations.compare(
             self._lease, self._asked.job_id, until, is_rollback=self._asked.is_rollback
         ):
             self._difference = self._difference or difference
@@ -243,7 +243,7 @@ class _JobRebuild:
         text = self._difference and (
             f"expected {self._difference.expected}, found {self._difference.found}"
         )
-        self._store.rebuilding.publish(
+        self._store.generations.publish(
             self._lease, self._write(), self._asked, outcome, text and text[:_SHOWN]
         )
         if text:

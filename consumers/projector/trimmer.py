@@ -10,12 +10,12 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from consumers.audit.notary import NotAnchored, voucher_of
-from consumers.errors import StoreUnavailable
+from consumers.errors import NotAnchored, StoreUnavailable
 from consumers.outages import Outage, agree
+from consumers.views import RECORD
+from consumers.views.archive.reader import StoredArchive
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.operating.retention import Trimmer
-from synapse_stream.ports.operations import ARCHIVE
 
 if TYPE_CHECKING:
     import threading
@@ -37,8 +37,15 @@ class TrimLoop:
     """Trims the partitions whose archive `owner` has the lease of; `run` returns at `stop`."""
 
     def __init__(
-        self, store: Store, open_log: Callable[[], TrimLog], settings: Settings, *, owner: str
+        self,
+        store: Store,
+        open_log: Callable[[], TrimLog],
+        settings: Settings,
+        *,
+        owner: str,
+        vouch: Callable[[int, str, bytes], None] | None = None,
     ) -> None:
+        """Trim what `store` has; `vouch` signs that a run is to be removed from the archive."""
         self._store = store
         self._open_log = open_log
         self._settings = settings
@@ -47,7 +54,7 @@ class TrimLoop:
         self._pause = min(
             _LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, window / _ROUNDS_A_WINDOW)
         )
-        self._vouch = voucher_of(settings)
+        self._vouch = vouch
         self._log: TrimLog | None = None
         self._outage = Outage(_logger, "trimming waits", "trimming goes on")
         removal = "removal of archived runs"
@@ -71,7 +78,8 @@ class TrimLoop:
         if self._log is None:
             self._log = self._open_log()
             agree(self._log)
-        mine = [c.partition for c in self._store.checkpoints(ARCHIVE) if c.owner == self._owner]
+        archived = self._store.leases.checkpoints(RECORD)
+        mine = [at.partition for at in archived if at.owner == self._owner]
         if not mine:
             return
         if time.monotonic() >= self._remove_at:
@@ -92,7 +100,7 @@ class TrimLoop:
             return
         window = max(self._settings.hot_seconds, self._settings.rewind_seconds)
         try:
-            count = self._store.remove_archived(
+            count = StoredArchive(self._store.databases).remove(
                 partitions,
                 now_ms=now_ms,
                 before_ms=0 if seconds is None else now_ms - int(seconds * 1000),

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from consumers.store.engine import (
-    BLOB_PAGE_BYTES,
-    CACHE_BYTES,
-    PAGE_BYTES,
-    open_postgres,
-    open_sqlite,
-    sqlite_path,
-)
+from consumers.errors import StoreUnavailable
+from consumers.store.engine import CACHE_BYTES, open_postgres, open_sqlite, sqlite_path
+from consumers.store.failures import DAMAGED
 from consumers.store.migrate import has_schema, prepare
 from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError
-from synapse_stream.ports.operations import ARCHIVE
 from synapse_stream.redaction.urls import mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from consumers.store.engine import Database
+    from consumers.store.table import Table
     from synapse_stream.settings import Settings
+
+
+class Fault(NamedTuple):
+    """What is wrong with the database of a projection."""
+
+    text: str
+    file: str | None
+    """The file that is damaged; None when it is something else."""
 
 
 class Databases:
@@ -33,8 +36,27 @@ class Databases:
     May be used from several threads.
     """
 
-    def __init__(self, settings: Settings, *, cache_bytes: int = CACHE_BYTES) -> None:
-        """Raise ConfigError if the URL of the store is wrong."""
+    def __init__(
+        self,
+        settings: Settings,
+        table_of: Callable[[str], Table],
+        record: str,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """Know the projections of a deployment.
+
+        Args:
+            settings: of the deployment.
+            table_of: returns the table of a projection.
+            record: the projection that has all jobs, whatever the others have.
+            cache_bytes: how much of a SQLite file a connection keeps in memory.
+
+        Raises:
+            ConfigError: the URL of the store is wrong.
+        """
+        self.table = table_of
+        self.record = record
         self._settings = settings
         self._cache_bytes = cache_bytes
         self._opened: dict[str, Database] = {}
@@ -54,9 +76,10 @@ class Databases:
             place = "" if self._shared else projection
             database = self._opened.get(place)
             if database is None:
-                page_bytes = BLOB_PAGE_BYTES if projection == ARCHIVE else PAGE_BYTES
                 database = self._shared or open_sqlite(
-                    self._file(projection), page_bytes=page_bytes, cache_bytes=self._cache_bytes
+                    self._file(projection),
+                    page_bytes=self.table(projection).page_bytes,
+                    cache_bytes=self._cache_bytes,
                 )
                 try:
                     prepare(database, self._settings)
@@ -76,10 +99,6 @@ class Databases:
             return self._file(projection).exists()
         return bool(self._opened) or has_schema(self._shared)
 
-    def file_of(self, projection: str) -> str | None:
-        """Return the SQLite file of a projection; None on PostgreSQL."""
-        return None if self._shared else str(self._file(projection))
-
     def all_of(self, projections: Sequence[str]) -> list[Database]:
         """Return the databases of these projections, each once."""
         return list(dict.fromkeys(self.of(projection) for projection in projections))
@@ -87,6 +106,26 @@ class Databases:
     def partition(self, job_id: str) -> int:
         """Return the partition of a job."""
         return Keys(self._settings.namespace, self._settings.partitions).partition(job_id)
+
+    def examine(self, projection: str) -> Fault | None:
+        """Read a database through; None when nothing is wrong, or there is none yet.
+
+        A SQLite file is read from its beginning to its end.
+        """
+        if not self.is_founded(projection):
+            return None
+        try:
+            database = self.of(projection)
+            with database.read(f"looking through the database of {projection}") as connection:
+                if not database.is_sqlite:
+                    return None
+                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        except StoreUnavailable as error:
+            is_damaged = DAMAGED in error.reason and self._shared is None
+            return Fault(str(error), str(self._file(projection)) if is_damaged else None)
+        if found == "ok":
+            return None
+        return Fault(f"the store {database.address} is damaged: {found}", database.address)
 
     def close(self) -> None:
         """Disconnect."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import insert, select
 
-from consumers.store.slices import slices
+from consumers.store.sql import slices
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -12,76 +12,154 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
-from consumers.store import folds
+from consumers.store import jobs, parked, rebuilds, writing
 from consumers.store.documents import framed, whole
-from consumers.store.schema import change, chunk, job, lane, mark, message, parked, series
+from consumers.store.leases import fence
+from consumers.store.rebuilds import old
+from consumers.store.schema import change, job, mark
+from consumers.store.schema import parked as parked_events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from sqlalchemy import ColumnElement, Connection
 
-    from consumers.store.checkpoints import Lease
+    from consumers.folding.differing import Difference
+    from consumers.folding.port import Parked
+    from consumers.store.databases import Databases
+    from consumers.store.jobs import JobWrite
+    from consumers.store.lease import Lease
+    from consumers.store.memory import Memory
+    from consumers.store.rebuilds import Rebuild
+    from consumers.store.table import Part
+    from synapse_stream.entries.position import Position
 
-_ROWS_AT_ONCE = 5_000
-_CHUNKS_AT_ONCE = 200
-_PARTS = (
-    (series, chunk.c.series_no, chunk.c.number, _CHUNKS_AT_ONCE),
-    (lane, message.c.lane_no, message.c.ms, _ROWS_AT_ONCE),
-)
+
+class Generations:
+    """A generation beside the live one, filled, compared, then exchanged.
+
+    What a method writes it writes in one transaction under the fence of the lease: LeaseLost when
+    another has taken over, and nothing was written. Every method raises StoreUnavailable when the
+    database did not take or answer a statement.
+    """
+
+    def __init__(self, databases: Databases, memory: Memory) -> None:
+        self._databases = databases
+        self._memory = memory
+
+    def clear(self, lease: Lease, job_id: str) -> bool:
+        """Delete some of what is left of other generations; True when all is gone."""
+        database = self._databases.of(lease.projection)
+        parts = self._parts(lease)
+        with (
+            self._memory.in_doubt(lease),
+            database.write(f"clearing job {job_id!r}") as connection,
+        ):
+            fence(connection, lease)
+            names = (_new(lease.projection), old(lease.projection))
+            is_clear = all(_clear(connection, parts, name, job_id) for name in names)
+        self._memory.forget(lease)  # numbers of rows that are gone may come again
+        return is_clear
+
+    def previous(self, lease: Lease, job_id: str) -> bytes | None:
+        """Return the document of the generation that was live before, None if there is none."""
+        name = old(lease.projection)
+        return jobs.load(self._databases.of(lease.projection), name, [job_id]).get(job_id)
+
+    def stage(
+        self, lease: Lease, write: JobWrite, events: Sequence[Parked], *, is_rollback: bool
+    ) -> None:
+        """Add to the generation beside the live one; document and rows go together."""
+        beside = lease._replace(projection=_staged(lease, is_rollback=is_rollback))
+        save = writing.prepare(self._databases, self._memory, lease, [write])
+        doing = f"folding job {write.job_id!r} of {lease.projection} anew"
+        database = self._databases.of(lease.projection)
+        with self._memory.in_doubt(lease), database.write(doing) as connection:
+            fence(connection, lease)
+            save(connection, beside)
+            parked.add(connection, beside, events)
+
+    def compare(
+        self, lease: Lease, job_id: str, until: Position, *, is_rollback: bool
+    ) -> Iterator[Difference | None]:
+        """Yield the first difference of each part of the rows, None where there is none."""
+        database = self._databases.of(lease.projection)
+        names = (lease.projection, _staged(lease, is_rollback=is_rollback))
+        with database.read(f"comparing job {job_id!r}") as connection:
+            live, staged = (jobs.number(connection, name, job_id) for name in names)
+        return self._databases.table(lease.projection).differences(database, live, staged, until)
+
+    def publish(
+        self, lease: Lease, write: JobWrite, asked: Rebuild, outcome: str, difference: str | None
+    ) -> None:
+        """Exchange the generations: readers see the one or the other."""
+        database = self._databases.of(lease.projection)
+        staged = _staged(lease, is_rollback=asked.is_rollback)
+        doing = f"exchanging job {write.job_id!r} of {lease.projection}"
+        with self._memory.in_doubt(lease), database.write(doing) as connection:
+            fence(connection, lease)
+            number = _exchange(connection, self._parts(lease), lease, staged, write)
+            self._databases.table(lease.projection).show(connection, [(number, write)])
+            rebuilds.settle(connection, asked, outcome, difference)
+        self._memory.forget(lease)
+
+    def _parts(self, lease: Lease) -> Sequence[Part]:
+        return self._databases.table(lease.projection).parts
 
 
-def new(projection: str) -> str:
+def _new(projection: str) -> str:
     """Name the generation that is being folded."""
     return f"{projection}-new"
 
 
-def old(projection: str) -> str:
-    """Name the generation that was live before."""
-    return f"{projection}-old"
+def _staged(lease: Lease, *, is_rollback: bool) -> str:
+    return old(lease.projection) if is_rollback else _new(lease.projection)
 
 
-def exchange(
-    connection: Connection, lease: Lease, staged: str, job_id: str, document: bytes
+def _exchange(
+    connection: Connection, parts: Sequence[Part], lease: Lease, staged: str, write: JobWrite
 ) -> int:
-    """Make the generation `staged` the live one, with `document`, and the live one the old one.
+    """Make the generation `staged` the live one, with this document, and the live one the old one.
 
     A job that was not known has no old one. Returns the number of the live one.
     """
-    live = connection.execute(folds.read(job.c.no).where(_is(lease.projection, job_id))).first()
-    other = folds.number(connection, staged, job_id)
-    number = folds.save(connection, lease, [(job_id, document)])[job_id]
-    for table in (series, lane, mark):
+    job_id = write.job_id
+    of_live = jobs.read(job.c.no).where(jobs.is_of(lease.projection, job_id))
+    live = connection.execute(of_live).first()
+    other = jobs.number(connection, staged, job_id)
+    number = jobs.save(connection, lease, [write[:2]])[job_id]
+    for table in (*(part.lots for part in parts), mark):
         _swap(connection, table, table.c.job_no, number, other, -number)
-    here = parked.c.job_id == job_id
-    _swap(connection, parked, parked.c.projection, lease.projection, staged, f"{staged}-swap", here)
+    here, name = parked_events.c.job_id == job_id, parked_events.c.projection
+    _swap(connection, parked_events, name, lease.projection, staged, f"{staged}-swap", here)
     connection.execute(delete(change).where(change.c.job_no == other))
     if live is None:
         connection.execute(delete(job).where(job.c.no == other))
     else:
-        name, before = old(lease.projection), framed(whole(live.document, live.body))
-        connection.execute(
-            update(job).where(job.c.no == other).values(projection=name, document=before)
-        )
-        moved = update(parked).where(here, parked.c.projection == staged)
-        connection.execute(moved.values(projection=name))
+        before = {"projection": old(lease.projection), "document": framed(whole(*live[1:]))}
+        connection.execute(update(job).where(job.c.no == other).values(before))
+        moved = update(parked_events).where(here, name == staged)
+        connection.execute(moved.values(projection=old(lease.projection)))
     return number
 
 
-def clear(connection: Connection, name: str, job_id: str) -> bool:
+def _clear(connection: Connection, parts: Sequence[Part], name: str, job_id: str) -> bool:
     """Delete some of a generation; return True when nothing is left of it."""
-    no = folds.number(connection, name, job_id)
+    no = jobs.number(connection, name, job_id)
     if no is None:
         return True
-    for table, owner, order, most in _PARTS:
-        part = connection.execute(select(table.c.no).where(table.c.job_no == no).limit(1)).scalar()
-        if part is not None:
-            edge = select(order).where(owner == part).order_by(order).offset(most).limit(1)
+    for lots, owner, order, most in parts:
+        lot = connection.execute(select(lots.c.no).where(lots.c.job_no == no).limit(1)).scalar()
+        if lot is not None:
+            edge = select(order).where(owner == lot).order_by(order).offset(most).limit(1)
             last = connection.execute(edge).scalar()
-            some = delete(owner.table).where(owner == part)
+            some = delete(owner.table).where(owner == lot)
             connection.execute(some if last is None else some.where(order <= last))
             if last is None:
-                connection.execute(delete(table).where(table.c.no == part))
+                connection.execute(delete(lots).where(lots.c.no == lot))
             return False
-    connection.execute(delete(parked).where(parked.c.projection == name, parked.c.job_id == job_id))
+    here = (parked_events.c.projection == name) & (parked_events.c.job_id == job_id)
+    connection.execute(delete(parked_events).where(here))
     connection.execute(delete(mark).where(mark.c.job_no == no))
     connection.execute(delete(change).where(change.c.job_no == no))
     connection.execute(delete(job).where(job.c.no == no))
@@ -99,7 +177,3 @@ def _swap(
 ) -> None:
     for here, there in ((one, between), (two, one), (between, two)):
         connection.execute(update(table).where(column == here, *where).values({column: there}))
-
-
-def _is(projection: str, job_id: str) -> ColumnElement[bool]:
-    return (job.c.projection == projection) & (job.c.job_id == job_id)

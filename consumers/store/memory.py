@@ -10,7 +10,7 @@ from consumers.store.documents import Bases
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from consumers.store.checkpoints import Lease
+    from consumers.store.lease import Lease
 
 Kept = TypeVar("Kept")
 

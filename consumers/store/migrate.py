@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, select, text
 
-from consumers.store.schema import HEAD, deployment, insert_into
+from consumers.store.schema import HEAD, deployment
+from consumers.store.sql import insert_into
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:

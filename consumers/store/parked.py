@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, update
 
 from consumers.folding.checks import visible
-from consumers.store.clock import now_ms
 from consumers.store.schema import parked
-from consumers.store.slices import slices
+from consumers.store.sql import now_ms, slices
 from synapse_stream.entries.position import Position
-from synapse_stream.ports.operations import PROJECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection, Row
 
-    from consumers.folding.fold import Parked
-    from consumers.store.checkpoints import Lease
-    from consumers.store.engine import Database
+    from consumers.folding.port import Parked
+    from consumers.store.databases import Databases
+    from consumers.store.lease import Lease
 
 
 class ParkedEvent(NamedTuple):
@@ -53,7 +51,7 @@ class Retried(NamedTuple):
     """Why it failed again; None when it was folded."""
 
 
-# Made once, as in `checkpoints`.
+# Made once, as in `leases`.
 _given = {
     name: bindparam(f"given_{name}", type_=parked.c[name].type)
     for name in (
@@ -112,81 +110,98 @@ def settle(connection: Connection, lease: Lease, retried: Sequence[Retried]) -> 
             )
 
 
-def list_parked(
-    database: Database,
-    projection: str,
-    *,
-    job_id: str | None = None,
-    partition: int | None = None,
-    only_marked: bool = False,
-    after: int = 0,
-    limit: int = 100,
-) -> list[ParkedEvent]:
-    """Return parked events of a projection in the order in which they were parked.
-
-    Args:
-        database: where that projection's views are.
-        projection: its name.
-        job_id: only of this job.
-        partition: only of this partition.
-        only_marked: only those that shall be tried again.
-        after: number of the last one of the page before.
-        limit: most to return.
-    """
-    query = select(parked).where(parked.c.projection == projection, parked.c.no > after)
-    if job_id is not None:
-        query = query.where(parked.c.job_id == job_id)
-    if partition is not None:
-        query = query.where(parked.c.partition == partition)
-    if only_marked:
-        query = query.where(parked.c.is_marked)
-    return _events(database, query.order_by(parked.c.no).limit(limit))
-
-
-def find(database: Database, projection: str, no: int) -> ParkedEvent | None:
-    """Return one parked event, None if there is none of that number."""
-    query = select(parked).where(parked.c.projection == projection, parked.c.no == no)
-    return next(iter(_events(database, query)), None)
-
-
-def mark(database: Database, projection: str, numbers: Collection[int]) -> int:
-    """Have events tried again by the projector; return how many there were."""
-    change = update(parked).values(is_marked=True)
-    with database.write("marking parked events") as connection:
-        return connection.execute(change.where(*_among(projection, numbers))).rowcount
-
-
-def drop(database: Database, projection: str, numbers: Collection[int]) -> int:
-    """Forget events for good; return how many there were."""
-    with database.write("dropping parked events") as connection:
-        return connection.execute(delete(parked).where(*_among(projection, numbers))).rowcount
-
-
-def count(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
-    """Return how many events of jobs are parked in this database; jobs without are left out.
+def count(
+    connection: Connection, job_ids: Sequence[str], projections: Sequence[str]
+) -> dict[str, int]:
+    """Return how many events of jobs some projections have parked; jobs without are left out.
 
     Only those count that live views lack, not those of other generations.
     """
     counts: dict[str, int] = {}
     for some in slices(job_ids):
         of_jobs = select(parked.c.job_id, func.count()).where(
-            parked.c.job_id.in_(some), parked.c.projection.in_(PROJECTIONS)
+            parked.c.job_id.in_(some), parked.c.projection.in_(projections)
         )
         found = connection.execute(of_jobs.group_by(parked.c.job_id))
         counts.update((job_id, number) for job_id, number in found)
     return counts
 
 
-def count_all(database: Database, projection: str) -> int:
-    """Return how many events of a projection are parked."""
-    query = select(func.count()).where(parked.c.projection == projection)
-    with database.read(f"counting parked events of {projection}") as connection:
-        return int(connection.execute(query).scalar_one())
+def numbers_of(connection: Connection, projection: str, job_id: str) -> list[tuple[str, int]]:
+    """Return producer and number of the events of a job that are parked."""
+    left = select(parked.c.producer, parked.c.number).where(
+        parked.c.projection == projection,
+        parked.c.job_id == job_id,
+        parked.c.number.is_not(None),
+    )
+    return [(producer, number) for producer, number in connection.execute(left)]
 
 
-def _events(database: Database, query: Select[Any]) -> list[ParkedEvent]:
-    with database.read("reading parked events") as connection:
-        return [_event(row) for row in connection.execute(query)]
+class ParkedEvents:
+    """Events that could not be folded, of all projections. Each method is one transaction.
+
+    Every method raises StoreUnavailable when the database did not take or answer a statement.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    def list(
+        self,
+        projection: str,
+        *,
+        job_id: str | None = None,
+        partition: int | None = None,
+        only_marked: bool = False,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[ParkedEvent]:
+        """Return parked events of a projection in the order in which they were parked.
+
+        Args:
+            projection: its name.
+            job_id: only of this job.
+            partition: only of this partition.
+            only_marked: only those that shall be tried again.
+            after: number of the last one of the page before.
+            limit: most to return.
+        """
+        query = select(parked).where(parked.c.projection == projection, parked.c.no > after)
+        if job_id is not None:
+            query = query.where(parked.c.job_id == job_id)
+        if partition is not None:
+            query = query.where(parked.c.partition == partition)
+        if only_marked:
+            query = query.where(parked.c.is_marked)
+        return self._events(projection, query.order_by(parked.c.no).limit(limit))
+
+    def count(self, projection: str) -> int:
+        """Return how many events of a projection are parked."""
+        query = select(func.count()).where(parked.c.projection == projection)
+        doing = f"counting parked events of {projection}"
+        with self._databases.of(projection).read(doing) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def find(self, projection: str, no: int) -> ParkedEvent | None:
+        """Return one parked event, None if there is none of that number."""
+        query = select(parked).where(parked.c.projection == projection, parked.c.no == no)
+        return next(iter(self._events(projection, query)), None)
+
+    def retry(self, projection: str, numbers: Collection[int]) -> int:
+        """Have events tried again by the projector; return how many there were."""
+        change = update(parked).values(is_marked=True)
+        with self._databases.of(projection).write("marking parked events") as connection:
+            return connection.execute(change.where(*_among(projection, numbers))).rowcount
+
+    def drop(self, projection: str, numbers: Collection[int]) -> int:
+        """Forget events for good; return how many there were."""
+        gone = delete(parked).where(*_among(projection, numbers))
+        with self._databases.of(projection).write("dropping parked events") as connection:
+            return connection.execute(gone).rowcount
+
+    def _events(self, projection: str, query: Select[Any]) -> Sequence[ParkedEvent]:
+        with self._databases.of(projection).read("reading parked events") as connection:
+            return [_event(row) for row in connection.execute(query)]
 
 
 def _event(row: Row[Any]) -> ParkedEvent:

@@ -5,7 +5,7 @@ Changed only together with a new file in `migrations/versions`; a test compares 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -23,10 +23,6 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
 )
-from sqlalchemy.dialects import postgresql, sqlite
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 HEAD = "0004"
 """The newest migration; what this program knows."""
@@ -291,10 +287,3 @@ Index(
     sqlite_where=rebuild.c.outcome.is_(None),
     postgresql_where=rebuild.c.outcome.is_(None),
 )
-
-
-def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an INSERT that knows ON CONFLICT."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)

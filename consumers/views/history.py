@@ -1,4 +1,4 @@
-"""The state of a job as it was: its stream folded up to a position or a time.
+"""Views of a job as they were: its stream folded up to a position or a time.
 
 The fold is the projector's own. It begins at the nearest mark before that is stored, or was passed
 by a look before: a slider that moves looks at places that are near.
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from consumers.errors import OutdatedFold
 from consumers.folding.checks import LATEST_TIME
 from consumers.folding.decoding import event_of
-from consumers.folding.fold import JobFold
-from consumers.views.archive.reader import open_archive
+from consumers.folding.marks import START, Mark, hash_of
+from consumers.store.marks import StoredMarks
+from consumers.views.archive.reader import StoredArchive
+from consumers.views.opening import open_databases
 from consumers.views.run_state import reading
-from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.mark_table import open_marks
-from consumers.views.run_state.marks import START, Mark, hash_of
+from consumers.views.run_state.view import VIEW as RUN_STATE
 from synapse_stream.entries.batch import decode_events
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
@@ -32,7 +32,7 @@ from synapse_stream.reading.job_reader import JobReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumers.views.run_state.mark_table import StoredMarks
+    from consumers.views.port import View
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.archive import Archive
     from synapse_stream.ports.views import RunState
@@ -44,16 +44,21 @@ _BYTES_KEPT = 64 * 1024 * 1024
 _CANDIDATES = 3  # marks of what a server has lost may come first
 _NOTHING = RecordedBatch(0, 0, None)
 
+_Key = tuple[str, str]
+
 
 class Folded(NamedTuple):
     """What folding has come to."""
 
-    state: RunState | None
+    document: bytes
+    parked: int
+    """How many events could not be folded."""
     marks: list[Mark]
     """That were passed, in order."""
 
 
 def fold_until(
+    view: View,
     job_id: str,
     start: Mark,
     entries: Iterable[RecordedBatch],
@@ -65,13 +70,14 @@ def fold_until(
     A time is reached before the first event, in the order of the stream, that was reported later.
 
     Args:
+        view: what to fold.
         job_id: whose.
         start: where to begin.
         entries: of the job's stream, in order; those up to `start` are left out already.
         at: where to end.
         between: about how many events lie between two marks.
     """
-    fold = JobFold(RunStateView, job_id, start.document)
+    fold = view.fold(job_id, start.document)
     latest, parked = start.time, start.parked
     passed: list[Mark] = []
     unmarked = 0
@@ -88,7 +94,7 @@ def fold_until(
             unmarked = 0
             place = (entry.ms, entry.seq)
             passed.append(Mark(place, hash_of(entry), latest, parked, fold.document()))
-    return Folded(reading.run_state(job_id, fold.document(), parked), passed)
+    return Folded(fold.document(), parked, passed)
 
 
 class History:
@@ -112,16 +118,8 @@ class History:
             LogUnavailable, StoreUnavailable: the server or the archive did not answer.
             ConfigError: the settings are not those of the deployment.
         """
-        if not self._is_checked:
-            self._log.check(found=False)
-            self._is_checked = True
-        until = None if isinstance(at, int) else at
-        for start in self._starts(job_id, at):
-            entries = self._reader.entries(job_id, Position(*start.entry), until=until)
-            with suppress(OutdatedFold, Trimmed):
-                if start.is_at(next(entries, _NOTHING)):
-                    return self._fold(job_id, start, entries, at)
-        return self._fold(job_id, START, self._reader.entries(job_id, until=until), at)
+        found = self._folded(RUN_STATE, job_id, at)
+        return reading.run_state(job_id, found.document, found.parked)
 
     def close(self) -> None:
         """Disconnect."""
@@ -129,18 +127,36 @@ class History:
         self._stored.close()
         self._log.close()
 
-    def _starts(self, job_id: str, at: Position | int) -> list[Mark]:
+    def _folded(self, view: View, job_id: str, at: Position | int) -> Folded:
+        if not self._is_checked:
+            self._log.check(found=False)
+            self._is_checked = True
+        until = None if isinstance(at, int) else at
+        for start in self._starts(view, job_id, at):
+            entries = self._reader.entries(job_id, Position(*start.entry), until=until)
+            with suppress(OutdatedFold, Trimmed):
+                if start.is_at(next(entries, _NOTHING)):
+                    return self._fold(view, job_id, start, entries, at)
+        return self._fold(view, job_id, START, self._reader.entries(job_id, until=until), at)
+
+    def _starts(self, view: View, job_id: str, at: Position | int) -> list[Mark]:
         """Return marks to go on from, the latest first."""
-        found = self._stored.before(job_id, at, limit=_CANDIDATES)
-        found += self._marks.before(job_id, at, limit=_CANDIDATES)
+        found = self._stored.before(view.name, job_id, at, limit=_CANDIDATES)
+        found += self._marks.before((view.name, job_id), at, limit=_CANDIDATES)
         return sorted(found, key=lambda mark: mark.entry, reverse=True)
 
     def _fold(
-        self, job_id: str, start: Mark, entries: Iterable[RecordedBatch], at: Position | int
-    ) -> RunState | None:
-        found = fold_until(job_id, start, entries, at, self._marks.between(job_id))
-        self._marks.add(job_id, found.marks)
-        return found.state
+        self,
+        view: View,
+        job_id: str,
+        start: Mark,
+        entries: Iterable[RecordedBatch],
+        at: Position | int,
+    ) -> Folded:
+        key = (view.name, job_id)
+        found = fold_until(view, job_id, start, entries, at, self._marks.between(key))
+        self._marks.add(key, found.marks)
+        return found
 
 
 class _Kept:
@@ -163,28 +179,28 @@ class _Kept:
 
 
 class _Marks:
-    """Marks of the jobs that were looked at last, up to some bytes."""
+    """Marks of the jobs that were looked at last, by view and job, up to some bytes."""
 
     def __init__(self) -> None:
-        self._jobs: OrderedDict[str, _Kept] = OrderedDict()
+        self._jobs: OrderedDict[_Key, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def before(self, job_id: str, at: Position | int, *, limit: int) -> list[Mark]:
+    def before(self, key: _Key, at: Position | int, *, limit: int) -> list[Mark]:
         """Return the last marks before `at`."""
         with self._lock:
-            kept = self._jobs.get(job_id) or _Kept()
+            kept = self._jobs.get(key) or _Kept()
             return list(islice(filter(lambda m: m.is_before(at), reversed(kept.marks)), limit))
 
-    def between(self, job_id: str) -> int:
+    def between(self, key: _Key) -> int:
         """Return how far apart new marks shall be."""
         with self._lock:
-            return (self._jobs.get(job_id) or _Kept()).between
+            return (self._jobs.get(key) or _Kept()).between
 
-    def add(self, job_id: str, marks: Iterable[Mark]) -> None:
+    def add(self, key: _Key, marks: Iterable[Mark]) -> None:
         """Keep marks, and drop those of jobs that nobody has looked at for longest."""
         with self._lock:
-            self._jobs.setdefault(job_id, _Kept()).add(marks)
-            self._jobs.move_to_end(job_id)
+            self._jobs.setdefault(key, _Kept()).add(marks)
+            self._jobs.move_to_end(key)
             size = sum(kept.size for kept in self._jobs.values())
             while size > _BYTES_KEPT and len(self._jobs) > 1:
                 _, dropped = self._jobs.popitem(last=False)
@@ -197,7 +213,8 @@ def open_history(settings: Settings) -> History:
     Raises:
         ConfigError: the server's URL has no form that is known.
     """
-    return History(open_log(settings), lambda: open_archive(settings), open_marks(settings))
+    databases = open_databases(settings)
+    return History(open_log(settings), lambda: StoredArchive(databases), StoredMarks(databases))
 
 
 def _times(entry: RecordedBatch) -> list[int]:

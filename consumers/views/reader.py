@@ -6,29 +6,27 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from consumers.folding.port import begin_points
-from consumers.store import folds, parked
-from consumers.store.databases import Databases
-from consumers.store.schema import series
-from consumers.views.message_feed import table as messages
+from consumers.folding.fold import position_in
+from consumers.store import jobs, parked
+from consumers.views.message_feed import query as messages
+from consumers.views.message_feed import reading as feeds
 from consumers.views.metric_history import query as histories
-from consumers.views.metric_history import table as metrics
 from consumers.views.metric_history.overview import Bucketing
+from consumers.views.metric_history.rows import begin_points
 from consumers.views.run_state import brief, reading
-from consumers.views.run_state import table as runs
-from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state import query as runs
 from synapse_stream.entries.position import Position, Positions
 from synapse_stream.ports.views import Axis, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from consumers.folding.port import Points
+    from consumers.store.databases import Databases
+    from consumers.views.metric_history.rows import Points
     from synapse_stream.models import RunStatus
     from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary
-    from synapse_stream.settings import Settings
 
-PROJECTIONS = (runs.PROJECTION, metrics.PROJECTION, messages.PROJECTION)
+_READ = (runs.PROJECTION, histories.PROJECTION, messages.PROJECTION)
 
 
 class StoredViews:
@@ -83,7 +81,7 @@ class StoredViews:
 
     def states(self, job_ids: Sequence[str]) -> dict[str, RunState]:
         """Return the run states of jobs by id, in that order; unknown jobs are left out."""
-        found = folds.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, job_ids)
+        found = jobs.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, job_ids)
         return self._states((job_id, found[job_id]) for job_id in job_ids if job_id in found)
 
     def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
@@ -91,14 +89,19 @@ class StoredViews:
         with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
             return runs.arrivals(connection, job_ids)
 
+    def count_shed(self) -> int:
+        """Return how many events producers have given up, of all jobs."""
+        with self._databases.of(runs.PROJECTION).read("counting what was shed") as connection:
+            return runs.count_shed(connection)
+
     def position(self, projection: str, job_id: str) -> Position | None:
         """Return where the last event stands that a view has taken in; None for an unknown job.
 
         What is read of that view afterwards has at least as much. An event that was parked counts
         as taken in.
         """
-        found = folds.load(self._databases.of(projection), projection, [job_id])
-        return reading.position(found[job_id]) if job_id in found else None
+        found = jobs.load(self._databases.of(projection), projection, [job_id])
+        return position_in(orjson.loads(found[job_id])) if job_id in found else None
 
     def series(
         self,
@@ -118,17 +121,14 @@ class StoredViews:
         `after` is the last key of the page before.
         """
         wanted = {"name": name, "step": step, "rank": rank, "attempt": attempt}
-        with self._databases.of(metrics.PROJECTION).read("listing series") as connection:
-            job_no = folds.number(connection, metrics.PROJECTION, job_id)
-            filters = [series.c[key] == value for key, value in wanted.items() if value is not None]
-            filters.append(series.c.job_no == job_no)
+        with self._databases.of(histories.PROJECTION).read("listing series") as connection:
             return histories.read_summaries(
-                connection, filters, after, limit, only_latest=only_latest
+                connection, job_id, wanted, after, limit, only_latest=only_latest
             )
 
     def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
         """Return every point of a series up to and with `until`; an unknown series is empty."""
-        with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
+        with self._databases.of(histories.PROJECTION).read("reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
             found = begin_points(0) if no is None else histories.read_points(connection, no, until)
         return _series(key, found)
@@ -141,7 +141,7 @@ class StoredViews:
         Points that come meanwhile come, too, unless `until` says how far to go. No more than what
         is yielded next is in memory, and between two yields no transaction is open.
         """
-        database, taken, last = self._databases.of(metrics.PROJECTION), 0, None
+        database, taken, last = self._databases.of(histories.PROJECTION), 0, None
         while True:
             with database.read("reading a series") as connection:
                 no = histories.find_series(connection, job_id, key)
@@ -172,7 +172,7 @@ class StoredViews:
         With `until` it is as it was when that position was the newest. Of chunks that are narrower
         than a bucket only the stats are read.
         """
-        with self._databases.of(metrics.PROJECTION).read("reading a series") as connection:
+        with self._databases.of(histories.PROJECTION).read("reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
             if no is None:
                 return Overview(key, axis, 0, Bucketing([], axis, buckets).build({}))
@@ -207,7 +207,7 @@ class StoredViews:
         has_more = len(rows) > limit
         if has_more:
             rows = rows[1:] if wanted.is_backward else rows[:-1]
-        return MessagePage([reading.message(row, language) for row in rows], has_more)
+        return MessagePage([feeds.message(row, language) for row in rows], has_more)
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
@@ -217,13 +217,13 @@ class StoredViews:
         """Read documents by job id; jobs of which nothing could be folded yet are left out."""
         found = dict(documents)
         parked = self._parked(list(found))
-        states = (_state(job, text, parked.get(job, 0)) for job, text in found.items())
+        states = (reading.stored(job, text, parked.get(job, 0)) for job, text in found.items())
         return {state.job_id: state for state in states if state is not None}
 
     def _shown(self, found: Sequence[runs.Listed]) -> dict[str, RunState]:
         parked = self._parked([one.job_id for one in found])
         states = (
-            _state(job_id, document, parked.get(job_id, 0))
+            reading.stored(job_id, document, parked.get(job_id, 0))
             if shown is None
             else brief.read(job_id, shown, parked.get(job_id, 0))
             for job_id, document, shown in found
@@ -232,33 +232,13 @@ class StoredViews:
 
     def _parked(self, job_ids: Sequence[str]) -> dict[str, int]:
         counts: dict[str, int] = {}
-        for database in self._databases.all_of(PROJECTIONS):
+        for database in self._databases.all_of(_READ):
             with database.read("counting parked events") as connection:
-                for job_id, number in parked.count(connection, job_ids).items():
+                for job_id, number in parked.count(connection, job_ids, _READ).items():
                     counts[job_id] = counts.get(job_id, 0) + number
         return counts
-
-
-def _state(job_id: str, document: bytes | None, parked: int) -> RunState | None:
-    """Read a document; None for one of another version that has another form: it is rebuilt."""
-    document = document or b""
-    try:
-        return reading.run_state(job_id, document, parked)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        if orjson.loads(document)["v"] == RunStateView.version:
-            raise
-        return None
 
 
 def _series(key: SeriesKey, found: Points) -> Series:
     positions = Positions(found.ms, found.seq, found.index)
     return Series(key, found.values, found.times, found.xs, positions)
-
-
-def open_views(settings: Settings) -> StoredViews:
-    """Open the views of a deployment; a database is opened when it is first needed.
-
-    Raises:
-        ConfigError: the store's URL is wrong, or its driver is not installed.
-    """
-    return StoredViews(Databases(settings))

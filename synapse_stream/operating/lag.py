@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.ports.projections import projections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,13 +45,13 @@ def measure(store: Operations, log: FeedLog) -> Iterator[Lag]:
         LogUnavailable: the server did not answer.
         SynapseStreamError: the store could not be read.
     """
-    for projection in PROJECTIONS:
+    for projection in projections().names():
         yield from _of_projection(store, log, projection)
 
 
 def _of_projection(store: Operations, log: FeedLog, projection: str) -> list[Lag]:
     partitions = range(log.keys.partitions)
-    known: dict[int, Checkpoint] = {c.partition: c for c in store.checkpoints(projection)}
+    known: dict[int, Checkpoint] = {c.partition: c for c in store.leases.checkpoints(projection)}
     lags = [
         Lag(projection, partition, known[partition].owner if partition in known else None)
         for partition in partitions

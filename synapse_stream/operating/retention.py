@@ -20,7 +20,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from synapse_stream.entries.answers import TrimCount
-from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.ports.projections import projections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -128,8 +128,8 @@ class Trimmer:
         # checkpoint that equals the newest entry has nothing behind it.
         now_ms = self._log.now_ms()
         retired = self._log.retired()
-        counting = [name for name in PROJECTIONS if name not in retired]
-        positions = self._store.durable_positions(counting)
+        counting = [name for name in projections().names() if name not in retired]
+        positions = self._store.leases.durable_positions(counting)
         room = room_of(self._log.server_report(), self._hot_bytes)
         self.is_tight = room is not Room.AMPLE
         hot_ms = 0 if self.is_tight else self._hot_ms

@@ -1,6 +1,6 @@
 """The port through which what was archived of a job is read.
 
-Who has the archive is found through an entry point, as with `synapse_stream.views`.
+Who has the archive is found through an entry point, as with `ports.views`.
 """
 
 from __future__ import annotations

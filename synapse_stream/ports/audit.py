@@ -1,6 +1,6 @@
 """The port through which runs are verified, and what verifying one finds.
 
-Who has the store is found through an entry point, as with `synapse_stream.views`.
+Who has the store is found through an entry point, as with `ports.views`.
 """
 
 from __future__ import annotations

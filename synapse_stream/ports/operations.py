@@ -1,6 +1,6 @@
 """The port through which operators look after projections: how far they are, what is parked.
 
-Who has the store is found through an entry point, as with `synapse_stream.views`.
+Who has the store is found through an entry point, as with `ports.views`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
-
-PROJECTIONS = ("run-state", "metric-history", "message-feed", "archive")
-"""Names of the projections: the three views, then the archive."""
-ARCHIVE = PROJECTIONS[-1]
 
 
 class Checkpoint(Protocol):
@@ -120,8 +116,8 @@ class Fault(Protocol):
         """The file that is damaged; None when it is something else."""
 
 
-class Operations(Protocol):
-    """What operators ask of the store; each call is one transaction."""
+class Leases(Protocol):
+    """How far projections are."""
 
     def checkpoints(self, projection: str) -> Sequence[Checkpoint]:
         """Return where the partitions of a projection stand, by number; of none if it never ran."""
@@ -134,50 +130,77 @@ class Operations(Protocol):
         What was committed before they were is as safe. A projection that never ran has none.
         """
 
-    def count_shed(self) -> int:
-        """Return how many events producers have given up, of all jobs."""
-
-    def list_parked(
-        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
-    ) -> Sequence[ParkedEvent]:
-        """Return parked events of a projection, by number; `after` is the last one seen."""
-
-    def count_parked(self, projection: str) -> int:
-        """Return how many events of a projection are parked."""
-
-    def find_parked(self, projection: str, no: int) -> ParkedEvent | None:
-        """Return one parked event, None if there is none of that number."""
-
-    def retry_parked(self, projection: str, numbers: Collection[int]) -> int:
-        """Have events tried again by the projector; return how many there were."""
-
-    def drop_parked(self, projection: str, numbers: Collection[int]) -> int:
-        """Forget events for good; return how many there were."""
-
-    def ask_rebuild(
-        self, projection: str, job_id: str | None = None, *, is_rollback: bool = False
-    ) -> int:
-        """Have a job, or all, folded anew by who projects it; return how many there were.
-
-        With `is_rollback` what was live before the last rebuild comes back.
-        """
-
     def skip_trimmed(self, projection: str, trimmed: Mapping[int, tuple[int, int]]) -> None:
         """Have a projection read on behind what was trimmed, after its jobs were asked for anew.
 
         `trimmed` has by partition up to where its feed was.
         """
 
-    def rebuilds(
+
+class ParkedEvents(Protocol):
+    """What could not be folded."""
+
+    def list(
+        self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
+    ) -> Sequence[ParkedEvent]:
+        """Return parked events of a projection, by number; `after` is the last one seen."""
+
+    def count(self, projection: str) -> int:
+        """Return how many events of a projection are parked."""
+
+    def find(self, projection: str, no: int) -> ParkedEvent | None:
+        """Return one parked event, None if there is none of that number."""
+
+    def retry(self, projection: str, numbers: Collection[int]) -> int:
+        """Have events tried again by the projector; return how many there were."""
+
+    def drop(self, projection: str, numbers: Collection[int]) -> int:
+        """Forget events for good; return how many there were."""
+
+
+class Rebuilds(Protocol):
+    """What is folded anew."""
+
+    def ask(self, projection: str, job_id: str | None = None, *, is_rollback: bool = False) -> int:
+        """Have a job, or all, folded anew by who projects it; return how many there were.
+
+        With `is_rollback` what was live before the last rebuild comes back.
+        """
+
+    def asked(
         self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100
     ) -> Sequence[Rebuild]:
         """Return what was asked to be folded anew; `after` is the number of the last one seen."""
 
+    def count_due(self, projection: str) -> int:
+        """Return how many jobs are still to be folded anew."""
+
+
+class Databases(Protocol):
+    """Where it is kept."""
+
     def examine(self, projection: str) -> Fault | None:
         """Read the database of a projection through; return what is wrong with it."""
 
-    def count_rebuilds_due(self, projection: str) -> int:
-        """Return how many jobs are still to be folded anew."""
+
+class Operations(Protocol):
+    """What operators ask of the store; each call is one transaction."""
+
+    @property
+    def leases(self) -> Leases:
+        """How far projections are."""
+
+    @property
+    def parked(self) -> ParkedEvents:
+        """What could not be folded."""
+
+    @property
+    def rebuilds(self) -> Rebuilds:
+        """What is folded anew."""
+
+    @property
+    def databases(self) -> Databases:
+        """Where it is kept."""
 
     def close(self) -> None:
         """Disconnect."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.views.archive.reader import open_archive
+from consumers.views.opening import open_archive
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reading.job_reader import JobReader
 from tests.support.archiving import Archiver, settings

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import consumers.views.run_state.marks
+from consumers.folding import marking
 from consumers.folding.fold import JobFold
-from consumers.views.archive.reader import open_archive
+from consumers.folding.marks import START, Mark
+from consumers.store import jobs
+from consumers.store.marks import StoredMarks
 from consumers.views.history import History
+from consumers.views.opening import open_archive, open_databases
 from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.mark_table import open_marks
-from consumers.views.run_state.marks import START, Mark
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import BEGINNING, Position
@@ -24,7 +25,6 @@ from tests.support.projecting import project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.views.run_state.mark_table import StoredMarks
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
@@ -38,12 +38,12 @@ LAST = Position(2**60, 0)
 
 @pytest.fixture(autouse=True)
 def _marks_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers.views.run_state.marks, "EVENTS", 50)
+    monkeypatch.setattr(marking, "EVENTS", 50)
 
 
 @pytest.fixture
 def marks(settings: Settings) -> Iterator[StoredMarks]:
-    opened = open_marks(settings)
+    opened = StoredMarks(open_databases(settings))
     yield opened
     opened.close()
 
@@ -65,7 +65,7 @@ class Looking:
             return found
 
         log.read_after = counting  # type: ignore[method-assign]
-        stored = marks or open_marks(self.settings)
+        stored = marks or StoredMarks(open_databases(self.settings))
         history = History(log, lambda: open_archive(self.settings), stored)
         try:
             return history.state(JOB, at)
@@ -117,7 +117,7 @@ def test_every_mark_is_what_a_fresh_fold_has_there(
     project(settings)
     extend(log, chain, 50)
     project(settings)
-    found = {mark.entry: mark for mark in marks.before(JOB, LAST, limit=100)}
+    found = {mark.entry: mark for mark in marks.before(RunStateView.name, JOB, LAST, limit=100)}
     assert len(found) == 10
 
     fold = JobFold(RunStateView, JOB, None)
@@ -156,7 +156,7 @@ def test_a_mark_is_not_believed_where_the_stream_is_another_one(
     fill(log)
     project(settings)
     there = entries_of(log)
-    newest = marks.before(JOB, LAST, limit=1)[0].entry
+    newest = marks.before(RunStateView.name, JOB, LAST, limit=1)[0].entry
     kept = [entry for entry in there if entry[:2] < newest]
     log._client.execute_command("DEL", log.keys.job(JOB))
     other = Chain(JOB)
@@ -228,15 +228,16 @@ def test_marks_of_a_future_that_was_lost_go(
     assert START.is_before(LAST)
     fill(log, entries=20)
     project(settings)
-    (one, *_) = marks.before(JOB, LAST, limit=10)
+    (one, *_) = marks.before(RunStateView.name, JOB, LAST, limit=10)
 
     with marks._databases.of(RunStateView.name).write("test") as connection:
-        from consumers.store import folds
-        from consumers.views.run_state.mark_table import write
+        from consumers.store.marks import write
 
-        no = folds.number(connection, RunStateView.name, JOB)
+        no = jobs.number(connection, RunStateView.name, JOB)
         assert no is not None
         earlier = one._replace(entry=(one.entry[0] - 1_000, 0))
         write(connection, [(no, [earlier])])
 
-    assert [mark.entry for mark in marks.before(JOB, LAST, limit=10)] == [earlier.entry]
+    assert [mark.entry for mark in marks.before(RunStateView.name, JOB, LAST, limit=10)] == [
+        earlier.entry
+    ]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from consumers.store.schema import block
-from consumers.views.archive.reader import open_archive
+from consumers.views.opening import open_archive
 from synapse_stream.entries.batch import GENESIS
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError
@@ -29,7 +29,7 @@ END = ended(count=1)
 
 def blocks(archiver: Archiver) -> list[tuple[int, int, int, bool]]:
     """Return job, start, entries and kind of every block, in order."""
-    database = archiver.store._databases.of("archive")
+    database = archiver.store.databases.of("archive")
     columns = (block.c.job_no, block.c.start, block.c.entries, block.c.is_loose)
     with database.read("looking") as connection:
         rows = connection.execute(select(*columns).order_by(block.c.job_no, block.c.start))
@@ -183,7 +183,7 @@ def test_a_block_that_another_hand_changed_is_refused_and_left_for_others_to_fin
     for _ in range(3):
         log.append(chain.add({}))
         archiver.archive()
-    database = archiver.store._databases.of("archive")
+    database = archiver.store.databases.of("archive")
     with database.write("tampering") as connection:
         connection.execute(update(block).where(block.c.start == 1).values(body=b"changed"))
 

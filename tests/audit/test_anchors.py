@@ -18,10 +18,12 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from consumers.audit.anchoring import anchors_of, signer_of
-from consumers.audit.notary import NotAnchored, Notary, voucher_of
-from consumers.errors import StoreUnavailable
-from consumers.store.store import open_store
+from consumers.audit.notary import Notary, voucher_of
+from consumers.errors import NotAnchored, StoreUnavailable
 from consumers.views.archive.fold import ArchiveFold
+from consumers.views.archive.raw import RawArchive
+from consumers.views.archive.reader import StoredArchive
+from consumers.views.opening import open_store
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.settings import Settings
@@ -82,7 +84,9 @@ def anchor(deployment: Deployment) -> None:
     assert signer is not None
     assert anchors is not None
     for partition in range(settings.partitions):
-        Notary(anchors, signer, store, settings, partition).look(pause_seconds=0)
+        Notary(anchors, signer, RawArchive(store.databases), settings, partition).look(
+            pause_seconds=0
+        )
     store.close()
 
 
@@ -99,7 +103,7 @@ def remove(deployment: Deployment, *, signed: bool = True) -> None:
     """Remove all runs from the archive, as retention does, or as who can write the store may."""
     now_ms = time.time_ns() // 1_000_000 + 1
     with closing(open_store(deployment.settings)) as store:
-        store.remove_archived(
+        StoredArchive(store.databases).remove(
             range(deployment.settings.partitions),
             now_ms=now_ms,
             before_ms=0,
@@ -231,7 +235,7 @@ def write_together(deployment: Deployment) -> None:
     settings, signer = deployment.settings, signer_of(deployment.settings)
     assert signer is not None
     with closing(open_store(settings)) as store:
-        manifest = store.load_folds(ArchiveFold.name, ["job-1"])["job-1"]
+        manifest = store.jobs.load(ArchiveFold.name, ["job-1"])["job-1"]
     partition = deployment.log.keys.partition("job-1")
 
     def sign(before: bytes | None) -> Iterator[bytes]:
@@ -326,7 +330,7 @@ class _Unending:
 
     taken = 0
 
-    def load_folds(self, _projection: str, job_ids: list[str]) -> dict[str, bytes]:
+    def load(self, job_ids: list[str]) -> dict[str, bytes]:
         return dict.fromkeys(job_ids, b'{"entries":1}')
 
     def append(self, *_: object) -> None:

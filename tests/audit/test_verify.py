@@ -13,23 +13,23 @@ import pytest
 import zstandard
 from sqlalchemy import select, update
 
-import consumers.views.run_state.marks
 from consumers.audit import refolding
 from consumers.audit.archived import recorded as read_blocks
-from consumers.projector.archiver import hold
+from consumers.folding import marking
+from consumers.projector.partition import Held
 from consumers.store.schema import mark
-from consumers.store.store import open_store
 from consumers.views.archive.fold import ArchiveFold
 from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.opening import open_store
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.ports.audit import Verdict
 from tests.support.archiving import Archiver
 from tests.support.chains import Chain
-from tests.support.projecting import OlderMessageFeed
+from tests.support.projecting import OlderMessageFeed, view_of
 from tests.support.tampering import END, START, Deployment, rechained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from consumers.store.parked import ParkedEvent
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _marks_are_near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers.views.run_state.marks, "EVENTS", 5)
+    monkeypatch.setattr(marking, "EVENTS", 5)
 
 
 def first(report: Report) -> Finding:
@@ -214,7 +214,7 @@ def test_a_view_with_parked_events_and_a_retried_one_equals_a_fresh_fold(
     assert [event.number for event in parked] == [1, 2, 3]
     deployment.record(chain, [said | {"content": "three"}])
     project_view(deployment, store, MessageFeedView)
-    store.retry_parked(MessageFeedView.name, [parked[0].no])
+    store.parked.retry(MessageFeedView.name, [parked[0].no])
     project_view(deployment, store, MessageFeedView)
     deployment.record(chain, [said | {"content": "four"}])
     left = project_view(deployment, store, MessageFeedView)
@@ -226,18 +226,18 @@ def test_a_view_with_parked_events_and_a_retried_one_equals_a_fresh_fold(
 
 def project_view(
     deployment: Deployment, store: Store, view: type[MessageFeedView]
-) -> list[ParkedEvent]:
+) -> Sequence[ParkedEvent]:
     """Project what there is, retry what is marked; return what is parked then."""
     partition = deployment.log.keys.partition("job-1")
-    lease = store.acquire(view.name, partition, "test", 60)
+    lease = store.leases.acquire(view.name, partition, "test", 60)
     assert lease is not None
-    held = hold(view, store, lease, deployment.settings)
+    held = Held(view_of(view), store, lease, deployment.settings)
     held.begin(deployment.log)
     pointers = deployment.log.read_feed(partition, held.position)
     for portion in held.portions(deployment.log, pointers):
         held.commit(portion)
     held.retry()
-    return store.list_parked(view.name)
+    return store.parked.list(view.name)
 
 
 def test_a_changed_batch_in_the_stream_is_found(deployment: Deployment) -> None:

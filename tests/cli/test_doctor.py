@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from consumers.views import names as projections
 from synapse_stream.log.handshake import read_report
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.system.private import make_file, make_folder
 from tests.support.chains import Chain
 from tests.support.postgres import postgres
@@ -280,7 +280,7 @@ def test_a_server_that_could_not_write_its_file_says_so() -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database" * 1000, None])
-@pytest.mark.parametrize("name", PROJECTIONS)
+@pytest.mark.parametrize("name", projections())
 def test_a_damaged_database_is_named_and_nothing_is_to_be_deleted(
     command: Callable[..., Said],
     log: EventLog,
@@ -323,6 +323,6 @@ def test_a_projection_that_stands_still_is_named_with_what_starts_it(
     said = command("doctor")
 
     assert said.code == 1
-    for name in PROJECTIONS:
+    for name in projections():
         assert re.search(f"problem  projections: {name} is 1 min 3. s behind", said.out)
         assert f"python -m consumers {name}" in said.out

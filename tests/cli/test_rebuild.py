@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store.store import open_store
 from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.opening import open_store
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.trimming import TrimLog
 from tests.support.chains import Chain
@@ -87,7 +87,7 @@ def test_a_projection_whose_database_is_gone_comes_back_from_the_archive(
 
     assert command("messages", "job-1").out == before
     store = open_store(settings)
-    assert set(store.load_folds("message-feed", ["job-0", "job-1", "job-2"])) == {
+    assert set(store.jobs.load("message-feed", ["job-0", "job-1", "job-2"])) == {
         "job-0",
         "job-1",
         "job-2",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store.store import open_store
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
+from consumers.views.opening import open_store
 from tests.support.chains import Chain
 from tests.support.projecting import project
 
@@ -60,7 +60,7 @@ def test_trim_names_who_holds_it_back(
 
     [mine] = [p for p in said.objects if p["held_back_seconds"]]
     assert mine["partition"] == log.keys.partition("job-1")
-    assert set(mine["held_back_seconds"]) == set(PROJECTIONS)
+    assert set(mine["held_back_seconds"]) == set(projections())
     assert sum(p["entries"] for p in said.objects) == 0
 
 
@@ -73,13 +73,13 @@ def test_a_projection_that_is_gone_is_retired(
     report(log, 0)
     store = open_store(short)
     partition = log.keys.partition("job-1")
-    lease = store.acquire("message-feed", partition, "someone", 60)
+    lease = store.leases.acquire("message-feed", partition, "someone", 60)
     assert lease is not None
     store.commit(lease, (1, 0), [], [], 60)
 
     refused = command("trim", "--retire", "message-feed")
     assert (refused.code, "someone: stop it first" in refused.err) == (1, True)
-    store.release(lease)
+    store.leases.release(lease)
     assert "0 entries" in command("trim").out
     assert "3 entries with 6 events removed" in command("trim", "--retire", "message-feed").out
     store.close()

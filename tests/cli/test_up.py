@@ -20,11 +20,11 @@ import psutil
 import pytest
 import typer
 
+from consumers.views import names as projections
 from synapse_stream import JobStream
 from synapse_stream.cli.operate.up import _wait_until_ready
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.models import RunStatus
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.ports.views import CompletenessStatus
 from synapse_stream.settings import Settings
 from synapse_stream.supervisor.readiness import Site
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "synapse_stream.cli"]
-CHILDREN = {"server", *PROJECTIONS, "api"}
+CHILDREN = {"server", *projections(), "api"}
 
 NEWS = re.compile(r"\d\d:\d\d:\d\d ")
 PATIENCE_SECONDS = 120  # six processes start, on whatever else the machine does
@@ -200,7 +200,7 @@ def test_a_taken_port_is_wrong_use_and_nothing_is_left_running(up: Up, tmp_path:
     assert not (tmp_path / "server").exists()
 
 
-@pytest.mark.parametrize("names", [PROJECTIONS, ["server"], ["api"]])
+@pytest.mark.parametrize("names", [projections(), ["server"], ["api"]])
 def test_children_that_are_killed_come_back_and_views_go_on(up: Up, names: Sequence[str]) -> None:
     job = f"after-{names[0]}"
     before, heard = up.children(), len(up.said)

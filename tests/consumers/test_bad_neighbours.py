@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
 from tests.support.odd_things import ODD_THINGS, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from consumers.store.parked import ParkedEvent
     from tests.support.scenes.stage import Stage
@@ -42,8 +42,8 @@ def jobs_of(stage: Stage, partition: int, count: int) -> list[str]:
     return [job for job in found if stage.log.keys.partition(job) == partition][:count]
 
 
-def each_parked(stage: Stage, projection: str, job: str) -> list[ParkedEvent]:
-    return stage.store.list_parked(projection, job_id=job, limit=MOST_PARKED)
+def each_parked(stage: Stage, projection: str, job: str) -> Sequence[ParkedEvent]:
+    return stage.store.parked.list(projection, job_id=job, limit=MOST_PARKED)
 
 
 @pytest.mark.parametrize("name", ODD_THINGS)
@@ -66,15 +66,15 @@ def test_every_other_job_is_projected_on(
     tally = stage.settle([elsewhere, after])
 
     assert tally.is_clean, tally
-    assert all(stage.store.load_folds(each, [honest]) for each in PROJECTIONS)
+    assert all(stage.store.jobs.load(each, [honest]) for each in projections())
     for job, reasons in ((odd, _ON_ITS_JOB), ("", _ON_THE_PARTITION)):
         if name in reasons:
-            found = [event for each in PROJECTIONS for event in each_parked(stage, each, job)]
+            found = [event for each in projections() for event in each_parked(stage, each, job)]
             assert found
             assert all(reasons[name] in event.reason for event in found)
             assert all(len(event.raw) <= 64 * 1024 for event in found)
-            assert len(found) <= 2 * len(PROJECTIONS)
-    assert not any(each_parked(stage, each, after) for each in PROJECTIONS)
+            assert len(found) <= 2 * len(projections())
+    assert not any(each_parked(stage, each, after) for each in projections())
     assert consumer.peak_kib < LARGEST_MEMORY_KIB
     assert consumer.log == ""
     consumer.stop()

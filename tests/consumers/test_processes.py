@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
 from tests.consumers.groups import groups
+from tests.support.dumps import dump
 from tests.support.scenes.worker import Point
 from tests.support.servers import wait_until
 
@@ -31,7 +32,7 @@ LONG, SHORT = 60.0, 0.6
 
 def owners(stage: Stage, projection: str = "run-state") -> Counter[str | None]:
     """Return how many partitions each owner holds, None for those that nobody holds."""
-    held = [at.owner for at in stage.store.checkpoints(projection)]
+    held = [at.owner for at in stage.store.leases.checkpoints(projection)]
     return Counter({None: PARTITIONS - len(held)} if len(held) < PARTITIONS else {}) + Counter(held)
 
 
@@ -89,15 +90,15 @@ def test_sigterm_ends_the_turn_and_gives_every_lease_back(open_stage: OpenStage)
     stage = open_stage(LONG)
     consumer = stage.consume()
     stage.report(JOBS[0], 200)
-    wait_until(lambda: all(None not in owners(stage, name) for name in PROJECTIONS))
+    wait_until(lambda: all(None not in owners(stage, name) for name in projections()))
     stage.report(JOBS[0], 200)
 
     consumer.signal(signal.SIGTERM)
     consumer.process.join(30)
 
     assert consumer.process.exitcode == 0
-    assert all(owners(stage, name) == {None: PARTITIONS} for name in PROJECTIONS)
-    assert all(stage.store.join(name, "me", 1) == ["me"] for name in PROJECTIONS)
+    assert all(owners(stage, name) == {None: PARTITIONS} for name in projections())
+    assert all(stage.store.leases.join(name, "me", 1) == ["me"] for name in projections())
 
 
 def test_a_dead_owners_partitions_are_taken_over_when_its_lease_has_lapsed(
@@ -115,7 +116,7 @@ def test_a_dead_owners_partitions_are_taken_over_when_its_lease_has_lapsed(
     assert stage.compare().problems == []
 
 
-@pytest.mark.parametrize("projection", PROJECTIONS)
+@pytest.mark.parametrize("projection", projections())
 def test_an_owner_that_was_stopped_past_its_lease_writes_nothing(
     open_stage: OpenStage, projection: str
 ) -> None:
@@ -126,12 +127,12 @@ def test_an_owner_that_was_stopped_past_its_lease_writes_nothing(
     wait_until(lambda: stalled.state == "T")
     stage.consume(projection)
     stage.wait_until_caught_up([projection])
-    before = stage.store.dump_view(projection, JOBS[0])
+    before = dump(stage.store, projection, JOBS[0])
 
     stalled.signal(signal.SIGCONT)
 
     assert stalled.wait_until_said("has lost partition")
-    assert stage.store.dump_view(projection, JOBS[0]) == before
+    assert dump(stage.store, projection, JOBS[0]) == before
     assert stage.compare(projections=[projection]).problems == []
 
 
@@ -141,7 +142,7 @@ def test_redis_tools_see_the_committed_position_as_a_consumer_group(open_stage: 
     stage.report(JOBS[0], 50)
     stage.wait_until_caught_up()
     partition = stage.log.keys.partition(JOBS[0])
-    expected = dict.fromkeys(PROJECTIONS, "{}-{}".format(*stage.log.feed_last(partition)))
+    expected = dict.fromkeys(projections(), "{}-{}".format(*stage.log.feed_last(partition)))
 
     assert wait_until(lambda: groups(stage.log, partition) == expected)
 

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 
 from consumers.projector.loop import Projector
-from consumers.store.databases import Databases
+from consumers.store.leases import Leases
 from consumers.store.schema import chunk
 from consumers.store.store import Store
 from consumers.views.archive.fold import ArchiveFold
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.opening import open_databases
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.log.feeds import FeedLog
@@ -25,6 +26,7 @@ from synapse_stream.settings import Settings
 from tests.consumers.groups import groups
 from tests.support.chains import Chain
 from tests.support.machine import needed
+from tests.support.projecting import view_of
 from tests.support.scenes import calls
 from tests.support.scenes.clock import NO_FAKETIME, ClockedServer, find_faketime
 from tests.support.scenes.stage import Stage
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from consumers.folding.port import JobView
-    from consumers.store.checkpoints import Lease
+    from consumers.store.databases import Databases
+    from consumers.store.lease import Lease
     from synapse_stream.entries.batch import Batch
+    from synapse_stream.ports.job_view import JobView
 
 PATIENCE_SECONDS = 60.0
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
@@ -60,16 +63,26 @@ class CountingLog(FeedLog):
         return found
 
 
-class CountingStore(Store):
-    """Counts how often its owner joins the members, and at which wait of the log it did."""
+class CountingLeases(Leases):
+    """Counts how often their owner joins the members, and at which wait of the log it did."""
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(Databases(settings))
+    def __init__(self, databases: Databases) -> None:
+        super().__init__(databases)
         self.joined_at: Counter[int] = Counter()
 
     def join(self, *arguments: Any) -> list[str]:
         self.joined_at[CountingLog.waits] += 1
         return super().join(*arguments)
+
+
+class CountingStore(Store):
+    """A store with such leases."""
+
+    leases: CountingLeases
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(open_databases(settings))
+        self.leases = CountingLeases(self.databases)
 
 
 @contextmanager
@@ -78,7 +91,9 @@ def projecting(stage: Stage, view: type[JobView]) -> Iterator[CountingStore]:
     stop = threading.Event()
     settings = stage.settings
     store = CountingStore(settings)
-    projector = Projector(view, store, lambda: CountingLog.open(settings), settings, owner="me")
+    projector = Projector(
+        view_of(view), store, lambda: CountingLog.open(settings), settings, owner="me"
+    )
     thread = threading.Thread(target=projector.run, args=(stop,))
     thread.start()
     try:
@@ -184,7 +199,7 @@ def test_a_tail_that_was_lost_unnoticed_is_read_when_it_comes_again_with_older_i
 
 
 def positions(store: Store) -> list[tuple[int, int]]:
-    return [checkpoint.position for checkpoint in store.checkpoints("message-feed")]
+    return [checkpoint.position for checkpoint in store.leases.checkpoints("message-feed")]
 
 
 def put(stage: Stage, batch: Batch, ms: int) -> None:
@@ -247,12 +262,12 @@ def test_an_entry_that_is_no_batch_is_parked_once_though_all_is_read_again(
             server.command("FLUSHALL")
             project(batches[:2])
 
-            parked = stage.store.list_parked("message-feed")
+            parked = stage.store.parked.list("message-feed")
             assert [event.position.ms for event in parked] == [begin]
 
 
 def chunks(stage: Stage) -> int:
-    database = Databases(stage.settings).of("metric-history")
+    database = open_databases(stage.settings).of("metric-history")
     with database.read("counting chunks") as connection:
         found = connection.execute(select(func.count()).select_from(chunk)).scalar_one()
     database.close()
@@ -293,12 +308,14 @@ def test_who_is_asked_to_stop_finishes_one_partition_and_shows_how_far_it_came(
         with Stage(tmp_path / "stage", settings) as stage:
             for number in range(20):
                 stage.report(f"job-{number}", 5)
-            store = StoppingStore(Databases(settings))
+            store = StoppingStore(open_databases(settings))
             open_log = partial(FeedLog.open, settings)
-            Projector(MessageFeedView, store, open_log, settings, owner="me").run(stop)
+            Projector(view_of(MessageFeedView), store, open_log, settings, owner="me").run(stop)
             store.close()
 
-            reached = [at for at in stage.store.checkpoints("message-feed") if any(at.position)]
+            reached = [
+                at for at in stage.store.leases.checkpoints("message-feed") if any(at.position)
+            ]
             assert [at.position for at in reached] == [stage.log.feed_last(reached[0].partition)]
             assert [at.owner for at in reached] == [None]
             shown = groups(stage.log, reached[0].partition)
@@ -328,12 +345,14 @@ def test_the_archive_reads_on_while_it_commits(tmp_path: Path) -> None:
         with Stage(tmp_path / "stage", settings) as stage:
             for number in range(20):
                 stage.report(f"job-{number}", 5)
-            store = SlowStore(Databases(settings))
+            store = SlowStore(open_databases(settings))
             open_log = partial(ReadingLog.open, settings)
-            Projector(ArchiveFold, store, open_log, settings, owner="me").run(stop)
+            Projector(view_of(ArchiveFold), store, open_log, settings, owner="me").run(stop)
             store.close()
 
-            assert [at.commits for at in stage.store.checkpoints("archive") if at.commits] == [1]
+            assert [
+                at.commits for at in stage.store.leases.checkpoints("archive") if at.commits
+            ] == [1]
 
 
 def test_what_was_read_before_a_lease_was_lost_is_not_committed(
@@ -348,8 +367,8 @@ def test_what_was_read_before_a_lease_was_lost_is_not_committed(
         def commit(self, lease: Lease, *arguments: Any, **options: Any) -> None:
             tried[lease.partition] += 1
             if len(tried) == 1:
-                self.release(lease)
-                assert self.acquire(lease.projection, lease.partition, "another", 600)
+                self.leases.release(lease)
+                assert self.leases.acquire(lease.projection, lease.partition, "another", 600)
             elif tried[lease.partition] == 2:
                 stop.set()
             super().commit(lease, *arguments, **options)
@@ -360,14 +379,14 @@ def test_what_was_read_before_a_lease_was_lost_is_not_committed(
             for _ in range(3):
                 for number in range(8):
                     stage.report(f"job-{number}", 5)
-            store = StolenFrom(Databases(settings))
+            store = StolenFrom(open_databases(settings))
             open_log = partial(FeedLog.open, settings)
-            Projector(ArchiveFold, store, open_log, settings, owner="me").run(stop)
+            Projector(view_of(ArchiveFold), store, open_log, settings, owner="me").run(stop)
             store.close()
 
             assert sorted(tried.values()) == [1, 2]
             stolen = next(p for p, times in tried.items() if times == 1)
-            at = {at.partition: at for at in stage.store.checkpoints("archive")}
+            at = {at.partition: at for at in stage.store.leases.checkpoints("archive")}
             assert (at[stolen].owner, at[stolen].commits) == ("another", 0)
 
 
@@ -381,5 +400,5 @@ def test_leases_are_renewed_and_shared_within_a_long_turn(tmp_path: Path) -> Non
             with projecting(stage, MessageFeedView) as store:
                 stage.wait_until_caught_up(["message-feed"])
 
-            assert max(store.joined_at.values()) > 2
+            assert max(store.leases.joined_at.values()) > 2
             assert stage.compare(projections=["message-feed"]).problems == []

@@ -12,12 +12,14 @@ import pytest
 
 from consumers.errors import CannotStore
 from consumers.projector.loop import Projector
-from consumers.store.databases import Databases
-from consumers.store.store import JobWrite, Store
+from consumers.store.jobs import JobWrite
+from consumers.store.store import Store
+from consumers.views import names as projections
+from consumers.views.opening import open_databases
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.ports.operations import PROJECTIONS
 from tests.consumers.test_bad_neighbours import jobs_of
+from tests.support.projecting import view_of
 from tests.support.scenes.stage import GOES_ON
 from tests.support.servers import wait_until
 
@@ -63,11 +65,11 @@ def test_a_commit_that_is_refused_is_split_down_to_the_entry_and_only_that_is_pa
     for _ in range(4):
         for job in jobs:
             stage.append(job, [{"type": "metrics", "v": 1, "time": 1, "values": {"loss": 1}}])
-    store = Fastidious(Databases(stage.settings))
+    store = Fastidious(open_databases(stage.settings))
     store.bad_job, store.refuses_numbers = jobs[5], refuses_numbers
     stop = threading.Event()
     open_log = partial(FeedLog.open, stage.settings)
-    projector = Projector(RunStateView, store, open_log, stage.settings, owner="me")
+    projector = Projector(view_of(RunStateView), store, open_log, stage.settings, owner="me")
     thread = threading.Thread(target=projector.run, args=(stop,))
     thread.start()
     try:
@@ -80,10 +82,10 @@ def test_a_commit_that_is_refused_is_split_down_to_the_entry_and_only_that_is_pa
     others = [job for job in jobs if job != jobs[5]]
     tally = stage.compare(others, ["run-state"])
     assert tally.is_clean, tally
-    (parked,) = stage.store.list_parked("run-state")
+    (parked,) = stage.store.parked.list("run-state")
     assert (parked.job_id, parked.reason) == (jobs[5], "refuses what it holds: what it holds")
     assert parked.number == (None if refuses_numbers else 2)
-    assert b'"last":3' in stage.store.load_folds("run-state", [jobs[5]])[jobs[5]]
+    assert b'"last":3' in stage.store.jobs.load("run-state", [jobs[5]])[jobs[5]]
     assert store.commits < 30
 
 
@@ -92,7 +94,7 @@ def test_what_a_database_cannot_take_is_told_from_a_database_that_is_away(
     open_stage: Callable[..., Stage], value: Any
 ) -> None:
     stage = open_stage(30, partitions=1)
-    lease = stage.store.acquire("message-feed", 0, "me", 30)
+    lease = stage.store.leases.acquire("message-feed", 0, "me", 30)
     assert lease is not None
     position = (value, 0) if isinstance(value, int) else (1, 0)
     job = "job" if isinstance(value, int) else value
@@ -109,7 +111,7 @@ def test_what_a_database_cannot_take_is_told_from_a_database_that_is_away(
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"v":2}', b"\xff" * 50, b"null"])
-@pytest.mark.parametrize("projection", PROJECTIONS)
+@pytest.mark.parametrize("projection", projections())
 def test_a_job_whose_document_is_damaged_comes_back_and_the_others_go_on(
     open_stage: Callable[..., Stage], projection: str, damage: bytes
 ) -> None:
@@ -144,7 +146,7 @@ def _can_be_read(stage: Stage, jobs: list[str]) -> bool:
 
 
 def _damage(stage: Stage, projection: str, job: str, document: bytes) -> None:
-    databases = Databases(stage.settings)
+    databases = open_databases(stage.settings)
     with databases.of(projection).write("damaging") as connection:
         mark = "?" if stage.settings.store_url is None else "%s"
         sql = f"UPDATE job SET document = {mark} WHERE projection = {mark} AND job_id = {mark}"

@@ -178,7 +178,9 @@ def test_without_what_serves_views_the_message_says_what_to_install(
     info = tmp_path / "somebody-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[synapse_stream.views]\nsql = no_database_here:open\n")
+    (info / "entry_points.txt").write_text(
+        "[synapse_stream.reading]\nsql = no_database_here:open\n"
+    )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
     with pytest.raises(ConfigError, match=r"needs no_database_here: .*synapse-stream\[consumers\]"):

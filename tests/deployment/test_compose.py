@@ -15,10 +15,10 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from consumers.api.access import Access
+from consumers.views import names as projections
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.users import rights
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.remote.tokens import Role
 from synapse_stream.settings import Settings
 from tests.support.servers import TestServer
@@ -31,7 +31,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_every_projection_has_consumers_of_its_own_and_more_than_one() -> None:
-    for projection in PROJECTIONS:
+    for projection in projections():
         service = SERVICES[projection]
         assert service["command"] == ["consumers", projection]
         assert service["deploy"]["replicas"] == 2
@@ -59,7 +59,7 @@ def _here(value: str, secrets: Path) -> str:
 def test_every_program_has_settings_that_are_allowed_and_waits_for_its_servers(
     secrets: Path,
 ) -> None:
-    programs = [SERVICES[name] for name in (*PROJECTIONS, "api")]
+    programs = [SERVICES[name] for name in (*projections(), "api")]
 
     for program in programs:
         given = {name: _here(value, secrets) for name, value in program["environment"].items()}
@@ -148,7 +148,7 @@ def test_every_container_reads_its_root_only_and_gains_no_privileges() -> None:
     for name, service in SERVICES.items():
         assert service["read_only"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-    for name in (*PROJECTIONS, "api"):
+    for name in (*projections(), "api"):
         assert SERVICES[name]["cap_drop"] == ["ALL"]
         data_dir = SERVICES[name]["environment"]["SYNAPSE_STREAM_DATA_DIR"]
         assert any(data_dir.startswith(f"{place}/") for place in SERVICES[name]["tmpfs"])

@@ -17,7 +17,7 @@ from synapse_stream.events.upcasts import STEPS, upcast
 from tests.support.chains import Chain
 
 if TYPE_CHECKING:
-    from consumers.folding.port import MessageRow
+    from consumers.views.message_feed.rows import MessageRow
 
 OLDEST: dict[str, Any] = {"seq": 0, "time": 5, "type": "message", "v": -1, "level": "info"}
 OLDEST["words"] = ["one", "two"]

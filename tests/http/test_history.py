@@ -7,11 +7,13 @@ import orjson
 import pytest
 
 from consumers.folding.fold import JobFold
+from consumers.folding.marks import START, Mark
+from consumers.store.marks import StoredMarks
 from consumers.views.history import _MARKS_OF_A_JOB, History, _Kept, fold_until
+from consumers.views.opening import open_databases
 from consumers.views.run_state import reading
 from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.mark_table import open_marks
-from consumers.views.run_state.marks import START, Mark
+from consumers.views.run_state.view import VIEW as RUN_STATE
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import ConfigError
@@ -84,22 +86,27 @@ def folded(entries: list[RecordedBatch]) -> RunState | None:
     return reading.run_state("job", fold.document())
 
 
+def look(entries: list[RecordedBatch], at: Position | int, start: Mark = START) -> RunState | None:
+    found = fold_until(RUN_STATE, "job", start, entries, at)
+    return reading.run_state("job", found.document, found.parked)
+
+
 def test_at_the_end_of_every_entry_it_is_what_a_projector_had_there() -> None:
     entries = run(5, 4)
     for count, entry in enumerate(entries, 1):
         assert entry.batch is not None
         last = Position(entry.ms, entry.seq, len(entry.batch.lines()) - 1)
 
-        assert fold_until("job", START, entries, last).state == folded(entries[:count])
+        assert look(entries, last) == folded(entries[:count])
 
 
 def test_within_an_entry_it_holds_the_events_up_to_and_with_the_position() -> None:
     entries = run(3, 4)
 
-    found = [done(fold_until("job", START, entries, Position(3, 0, i)).state) for i in range(6)]
+    found = [done(look(entries, Position(3, 0, i))) for i in range(6)]
 
     assert found == [5, 6, 7, 8, 8, 8]
-    state = fold_until("job", START, entries, Position(3, 0, 1)).state
+    state = look(entries, Position(3, 0, 1))
     assert state is not None
     assert state.position == Position(3, 0, 1)
     assert state.latest.completeness.status == "open"
@@ -109,7 +116,7 @@ def test_a_time_ends_before_the_first_event_that_was_reported_later() -> None:
     entries = run(3, 4)
 
     def at(second: float) -> RunState | None:
-        return fold_until("job", START, entries, TIME + int(second * SECOND)).state
+        return look(entries, TIME + int(second * SECOND))
 
     assert at(-1) is None
     assert [done(at(second)) for second in (0, 1, 1.5, 4, 6.999, 7, 12)] == [
@@ -128,12 +135,12 @@ def test_a_time_ends_before_the_first_event_that_was_reported_later() -> None:
 
 
 def test_before_the_first_event_there_is_no_state() -> None:
-    assert fold_until("job", START, run(1, 1), Position(0, 5)).state is None
+    assert look(run(1, 1), Position(0, 5)) is None
 
 
 def test_going_on_from_any_mark_gives_what_folding_all_gives() -> None:
     entries = run(20, 5)
-    marks = fold_until("job", START, entries, Position(2**60, 0), between=10).marks
+    marks = fold_until(RUN_STATE, "job", START, entries, Position(2**60, 0), between=10).marks
     places: list[Position | int] = [
         Position(entry.ms, 0, index) for entry in entries for index in range(5)
     ]
@@ -141,11 +148,11 @@ def test_going_on_from_any_mark_gives_what_folding_all_gives() -> None:
 
     assert len(marks) >= 8
     for at in (*places, *times):
-        whole = fold_until("job", START, entries, at).state
+        whole = look(entries, at)
         for mark in marks:
             if mark.is_before(at):
                 rest = [entry for entry in entries if (entry.ms, entry.seq) > mark.entry]
-                assert fold_until("job", mark, rest, at).state == whole
+                assert look(rest, at, mark) == whole
 
 
 def test_what_cannot_be_read_has_no_time_and_hides_nothing() -> None:
@@ -159,7 +166,7 @@ def test_what_cannot_be_read_has_no_time_and_hides_nothing() -> None:
         RecordedBatch(5, 0, chain.add(timed(1, progress(1, 9)))),
     ]
 
-    state = fold_until("job", START, entries, TIME + 1 * SECOND).state
+    state = look(entries, TIME + 1 * SECOND)
 
     assert done(state) == 1
     assert state is not None
@@ -177,7 +184,7 @@ def test_a_loss_that_stands_for_many_numbers_is_cut_nowhere() -> None:
         RecordedBatch(3, 0, chain.add(timed(1, progress(1, 9)))),
     ]
 
-    state = fold_until("job", START, entries, Position(2, 0, 0)).state
+    state = look(entries, Position(2, 0, 0))
 
     assert state is not None
     assert state.latest.completeness.status == "incomplete"
@@ -220,7 +227,7 @@ def test_a_slider_that_moves_reads_little_each_time(
     log: EventLog, counting: Counting, settings: Settings
 ) -> None:
     ends = write_run(log, 60)
-    history = History(counting, none_installed, open_marks(settings))
+    history = History(counting, none_installed, StoredMarks(open_databases(settings)))
     assert done(history.state("job", ends[-1])) == 5_999
     first = counting.read
 
@@ -249,7 +256,7 @@ def test_after_a_restart_of_the_server_nothing_old_is_believed(tmp_path: Path) -
         settings = Settings(redis_url=server.url, data_dir=tmp_path)
         log = open_log(settings)
         ends = write_run(log, 12)
-        history = History(open_log(settings), none_installed, open_marks(settings))
+        history = History(open_log(settings), none_installed, StoredMarks(open_databases(settings)))
         assert done(history.state("job", ends[-1])) == 1_199
         server.restart()
         server.command("DEL", log.keys.job("job"), log.keys.producers("job"))

@@ -19,10 +19,10 @@ from consumers.api import connections
 from consumers.api.app import create_app
 from consumers.api.shares import Seats
 from consumers.store.engine import Database
-from consumers.views.reader import open_views
+from consumers.views import names as projections
+from consumers.views.opening import open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import open_log
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
@@ -254,7 +254,7 @@ def test_one_process_has_one_pool_of_connections_a_database(
         opened = [one.address for one in gc.get_objects() if isinstance(one, Database)]
 
     mine = Counter(address for address in opened if address.startswith(str(tmp_path)))
-    assert mine == {f"{tmp_path}/data/views/{name}.db": 1 for name in PROJECTIONS}
+    assert mine == {f"{tmp_path}/data/views/{name}.db": 1 for name in projections()}
 
 
 def received(port: int, *sent: bytes) -> bytes:

@@ -11,8 +11,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.api.app import create_app
+from consumers.views import names as projections
 from synapse_stream.log.event_log import open_log
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
 from tests.support.projecting import Consumers, project
@@ -45,7 +45,7 @@ def test_lag_commits_and_what_is_parked_are_those_of_the_deployment(
     with asked(create_app(settings)) as client:
         found = numbers(client)
 
-    for projection in PROJECTIONS:
+    for projection in projections():
         assert found["synapse_stream_lag_events", projection] == 3
         assert 0 <= found["synapse_stream_lag_seconds", projection] < DEADLINE_SECONDS
         assert found["synapse_stream_commits_total", projection] == 1

@@ -10,7 +10,7 @@ import pytest
 
 from consumers.api.live.tracker import Tracker
 from consumers.folding.fold import JobFold
-from consumers.views.archive.reader import open_archive
+from consumers.views.opening import open_archive
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.reading.job_reader import JobReader

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from consumers.store.store import open_store
-from consumers.views import PROJECTIONS
+from consumers.views.opening import open_store
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reporting.run import open_run
 from synapse_stream.settings import Settings
-from tests.support.projecting import wait_for_views
+from tests.support.projecting import all_views, wait_for_views
 from tests.support.servers import TestServer, free_port, wait_until
 from tests.support.serving import DEADLINE_SECONDS
 
@@ -82,7 +81,7 @@ class Deployment:
         wait_until(lambda: self._status(job_id) == status)
         settings = self.settings
         with closing(open_store(settings)) as store, closing(FeedLog.open(settings)) as log:
-            wait_for_views(store, log, settings, PROJECTIONS.values())
+            wait_for_views(store, log, settings, all_views())
 
     def _status(self, job_id: str) -> object:
         answer = self._get("/api/jobs", q=job_id)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from consumers.folding.port import Points
+from consumers.views.metric_history.rows import Points
 
 T = TypeVar("T")
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.folding.port import begin_points
-from consumers.views import canonical
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history import bodies, chunks
 from consumers.views.metric_history.fold import MetricHistoryView
+from consumers.views.metric_history.rows import PointRows, begin_points
 from consumers.views.run_state.fold import RunStateView
+from tests.support import dumps
 from tests.support.events import ended, message, metrics, progress, started
 from tests.support.folding import VIEWS, Scene, scene
 
 if TYPE_CHECKING:
-    from consumers.folding.port import JobView
+    from synapse_stream.ports.job_view import JobView
 
 
 def run(loss: float = 0.5, text: str = "Done") -> Scene:
@@ -32,23 +32,23 @@ def again_with_other_ids(told: Scene) -> Scene:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_same_stream_has_the_same_form_and_other_ids_another(view: type[JobView]) -> None:
-    first = canonical.of_fold(run().fold(view))
+    first = dumps.of_fold(run().fold(view))
 
-    assert canonical.of_fold(run().fold(view)) == first
-    assert canonical.of_fold(again_with_other_ids(run()).fold(view)) != first
+    assert dumps.of_fold(run().fold(view)) == first
+    assert dumps.of_fold(again_with_other_ids(run()).fold(view)) != first
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_without_positions_the_ids_of_entries_make_no_difference(view: type[JobView]) -> None:
-    first = canonical.of_fold(run().fold(view), positions=False)
+    first = dumps.of_fold(run().fold(view), positions=False)
 
-    assert canonical.of_fold(again_with_other_ids(run()).fold(view), positions=False) == first
+    assert dumps.of_fold(again_with_other_ids(run()).fold(view), positions=False) == first
 
 
 @pytest.mark.parametrize("positions", [True, False])
 def test_any_other_content_has_another_form(positions: bool) -> None:
     def forms(told: Scene) -> list[bytes]:
-        return [canonical.of_fold(told.fold(view), positions=positions) for view in VIEWS]
+        return [dumps.of_fold(told.fold(view), positions=positions) for view in VIEWS]
 
     state, history, feed = forms(run())
 
@@ -59,19 +59,19 @@ def test_any_other_content_has_another_form(positions: bool) -> None:
 
 def test_chunks_do_not_show_in_the_form_of_a_history() -> None:
     told = run()
-    stored = {}
+    stored = PointRows()
     for key, points in told.points.items():
         stored[key] = begin_points(0)
         for chunk in chunks.encode(points):
             stored[key].extend(bodies.decode(chunk.body))
 
-    assert canonical.of_points(stored) == canonical.of_fold(told.fold(MetricHistoryView))
+    assert stored.canonical() == dumps.of_fold(told.fold(MetricHistoryView))
 
 
 def test_a_feed_and_a_history_without_anything_are_empty() -> None:
     nothing = scene(started())
 
-    assert canonical.of_fold(nothing.fold(MessageFeedView)) == b""
-    assert canonical.of_fold(nothing.fold(MessageFeedView), positions=False) == b""
-    assert canonical.of_fold(nothing.fold(MetricHistoryView)) == b""
-    assert canonical.of_fold(nothing.fold(RunStateView)) != b""
+    assert dumps.of_fold(nothing.fold(MessageFeedView)) == b""
+    assert dumps.of_fold(nothing.fold(MessageFeedView), positions=False) == b""
+    assert dumps.of_fold(nothing.fold(MetricHistoryView)) == b""
+    assert dumps.of_fold(nothing.fold(RunStateView)) != b""

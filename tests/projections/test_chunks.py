@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.folding.port import Points, begin_points
 from consumers.views.metric_history import bodies, chunks, packing, stats
 from consumers.views.metric_history.chunks import MOST_POINTS, Chunk, encode
+from consumers.views.metric_history.rows import Points, begin_points
 from synapse_stream.entries.limits import compress
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.errors import OutdatedFold
-from consumers.folding.fold import JobFold, Parked, fold_job
+from consumers.folding.fold import JobFold, fold_job
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.reading import position, run_state
+from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import Position
@@ -18,7 +18,8 @@ from tests.support.events import message, progress, started
 from tests.support.folding import VIEWS, Scene, scene
 
 if TYPE_CHECKING:
-    from consumers.folding.port import Delivery, JobView
+    from consumers.folding.port import Parked
+    from synapse_stream.ports.job_view import Delivery, JobView
 
 GOOD = b'{"seq":0,"time":1,"type":"message","v":1,"content":"good","level":"info"}'
 
@@ -208,13 +209,13 @@ def test_the_document_of_another_version_is_refused() -> None:
 def test_the_document_tells_how_far_the_fold_has_come(view: type[JobView]) -> None:
     """Also when the last event of the last entry was parked; known events do not count."""
     told = scene(message("a"), {"type": "metrics", "values": 1, "v": 1, "level": 1})
-    assert position(told.fold(view).document()) == Position(1000, 0, 1)
+    assert told.fold(view).position == Position(1000, 0, 1)
 
     fold = told.fold(view)
     (entry,) = told.entries
     fold.apply(entry._replace(ms=5000))
 
-    assert position(fold.document()) == Position(1000, 0, 1)
+    assert fold.position == Position(1000, 0, 1)
 
 
 def test_a_whole_run_can_be_folded_at_once() -> None:

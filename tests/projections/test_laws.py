@@ -14,17 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.folding.fold import UNFORESEEN, JobFold, Parked
-from consumers.folding.port import joined
-from consumers.views import canonical
-from consumers.views.run_state.reading import message, run_state
+from consumers.folding.fold import UNFORESEEN, JobFold
+from consumers.views.message_feed.reading import message
+from consumers.views.message_feed.rows import MessageRows
+from consumers.views.metric_history.rows import PointRows, joined
+from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
+from tests.support import dumps
 from tests.support.folding import VIEWS
 from tests.support.strategies import any_events, event_lists, fuzzed_lines
 
 if TYPE_CHECKING:
-    from consumers.folding.port import JobView, MessageRow, Points
+    from consumers.folding.port import Parked
+    from consumers.views.message_feed.rows import MessageRow
+    from consumers.views.metric_history.rows import Points
+    from synapse_stream.ports.job_view import JobView
     from synapse_stream.ports.views import SeriesKey
 
 Lines = list[bytes]
@@ -65,10 +70,12 @@ class Reader:
     def content(self, *, positions: bool) -> tuple[bytes, bytes, dict[Any, str]]:
         """Return document, rows and parked events in one form."""
         self._collect()
-        document = canonical.of_document(self.fold.document(), positions=positions)
-        series = {key: joined(parts) for key, parts in self._parts.items()}
-        rows = canonical.of_points(series, positions=positions)
-        rows += canonical.of_messages(self._rows, positions=positions)
+        document = dumps.of_document(
+            self.fold.document(), self.view.by_position, positions=positions
+        )
+        series = PointRows((key, joined(parts)) for key, parts in self._parts.items())
+        rows = series.canonical(positions=positions)
+        rows += MessageRows(self._rows).canonical(positions=positions)
         return document, rows, self.parked
 
 

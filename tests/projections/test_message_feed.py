@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from consumers.views.message_feed import reading
 from consumers.views.message_feed.fold import MessageFeedView
-from consumers.views.run_state import reading
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import Message, render
 from tests.support.events import START, event, message, metrics, started

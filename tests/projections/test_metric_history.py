@@ -14,7 +14,7 @@ from tests.support.events import SECOND, START, event, metrics, progress, starte
 from tests.support.folding import Scene, scene
 
 if TYPE_CHECKING:
-    from consumers.folding.port import Points
+    from consumers.views.metric_history.rows import Points
 
 LOSS = SeriesKey(1, 0, None, "loss")
 

@@ -16,8 +16,8 @@ from synapse_stream.ports.views import Axis, Bucket, Overview, SeriesKey
 from tests.projections.series import points, some_points
 
 if TYPE_CHECKING:
-    from consumers.folding.port import Points
     from consumers.views.metric_history.chunks import Chunk
+    from consumers.views.metric_history.rows import Points
 
 
 class Stored:

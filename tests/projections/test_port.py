@@ -27,7 +27,7 @@ def test_views_are_opened_by_what_is_installed_for_them(
     info = tmp_path / "somebody-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[synapse_stream.views]\nsql = builtins:repr\n")
+    (info / "entry_points.txt").write_text("[synapse_stream.reading]\nsql = builtins:repr\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     settings = Settings(data_dir=tmp_path)
 
@@ -39,7 +39,7 @@ def test_without_anything_installed_for_views_that_is_said(
 ) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
 
-    with pytest.raises(ConfigError, match=r"nothing installed serves .* synapse_stream\.views"):
+    with pytest.raises(ConfigError, match=r"nothing installed serves .* synapse_stream\.reading"):
         open_views(Settings(data_dir=tmp_path))
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.views import canonical
+from consumers.folding import canonical
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.models import RunStatus
 from tests.support.events import asked, ended, lost, message, progress, resumed, started
@@ -19,7 +19,7 @@ from tests.support.folding import VIEWS, Scene
 from tests.support.strategies import any_events, placed_events
 
 if TYPE_CHECKING:
-    from consumers.folding.port import JobView
+    from synapse_stream.ports.job_view import JobView
 
 each_view = pytest.mark.parametrize("view", VIEWS)
 
@@ -35,7 +35,7 @@ def in_order(parts: dict[str, list[dict[str, Any]]], order: tuple[str, ...]) -> 
 def _canonical(told: Scene, view: type[JobView], without: tuple[str, ...] = ()) -> Any:
     """Return the content of a fold without what depends on the order between producers."""
     document = told.fold(view).document()
-    content = orjson.loads(canonical.of_document(document, positions=False))
+    content = orjson.loads(canonical.of_document(document, view.by_position))
     for attempt in content["view"]["attempts"].values():
         for name in without:
             del attempt[name]

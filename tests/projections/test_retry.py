@@ -19,8 +19,8 @@ from tests.support.folding import Scene, scene
 from tests.support.projecting import OlderMessageFeed, OlderMetricHistory, OlderRunState
 
 if TYPE_CHECKING:
-    from consumers.folding.fold import Parked
-    from consumers.folding.port import JobView
+    from consumers.folding.port import Parked
+    from synapse_stream.ports.job_view import JobView
     from synapse_stream.ports.views import Attempt, RunState
 
 NEW: dict[str, Any] = {"is_new": True}

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from consumers.views.archive.fold import ArchiveFold
+from consumers.views.message_feed.reading import message
 from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.reading import message, run_state
+from consumers.views.run_state.reading import run_state
 from synapse_stream.events import rules
 from synapse_stream.events.encoding import encode, encode_plainest_metrics
 from synapse_stream.events.types import UnknownEvent, parse

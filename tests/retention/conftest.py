@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store.store import open_store
+from consumers.views.opening import open_store
 from synapse_stream.log.trimming import TrimLog
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.views.archive.reader import open_archive
+from consumers.views.archive.reader import StoredArchive
+from consumers.views.opening import open_archive
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import Trimmed
 from synapse_stream.operating.retention import Trimmer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store.store import Store
-    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.settings import Settings
 
@@ -64,7 +64,7 @@ def remove(
     partitions: tuple[int, ...] = (0, 1),
 ) -> int:
     now_ms = time.time_ns() // 1_000_000
-    return store.remove_archived(
+    return StoredArchive(store.databases).remove(
         partitions, now_ms=now_ms, before_ms=before_ms, spare_ms=now_ms, most_bytes=most_bytes
     )
 

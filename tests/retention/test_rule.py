@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.views import names as projections
 from synapse_stream.log.handshake import ServerReport
 from synapse_stream.operating.retention import Cut, Room, find_cut, room_of
-from synapse_stream.ports.operations import PROJECTIONS
 
 if TYPE_CHECKING:
     from synapse_stream.entries.entry import EntryId
@@ -22,7 +22,7 @@ places = st.none() | st.tuples(st.integers(0, NOW), st.integers(0, 3))
 
 
 def cut_of(*positions: EntryId | None, newest: EntryId, overlap: int = OVERLAP) -> Cut:
-    named = dict(zip(PROJECTIONS, positions, strict=False))
+    named = dict(zip(projections(), positions, strict=False))
     return find_cut(0, named, newest, NOW, overlap_ms=overlap, hot_ms=HOT)
 
 
@@ -35,7 +35,7 @@ def cut_of(*positions: EntryId | None, newest: EntryId, overlap: int = OVERLAP) 
 def test_nothing_goes_that_a_projection_may_read_again_or_a_reader_wants_hot(
     positions: list[EntryId | None], newest: EntryId, overlap: int, hot: int
 ) -> None:
-    named = dict(zip(PROJECTIONS, positions, strict=False))
+    named = dict(zip(projections(), positions, strict=False))
 
     cut = find_cut(0, named, newest, NOW, overlap_ms=overlap, hot_ms=hot)
 

@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from consumers.projector.archiver import hold
-from consumers.store.store import open_store
+from consumers.projector.partition import Held
+from consumers.views import names as projections
 from consumers.views.archive.fold import ArchiveFold
-from consumers.views.archive.reader import open_archive
 from consumers.views.message_feed.fold import MessageFeedView
+from consumers.views.opening import open_archive, open_store
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable, Trimmed
 from synapse_stream.log.trimming import TrimLog
 from synapse_stream.operating.retention import Trimmer
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
-from tests.support.projecting import project
+from tests.support.projecting import project, view_of
 from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def test_what_is_sent_again_after_its_stream_was_dropped_is_known(
     assert stream_length(trim_log) is None
 
 
-@pytest.mark.parametrize("missing", PROJECTIONS)
+@pytest.mark.parametrize("missing", projections())
 def test_each_projection_holds_back_what_it_has_not(
     trim_log: TrimLog, brief: Settings, store: Store, missing: str
 ) -> None:
@@ -125,12 +124,12 @@ def test_each_projection_holds_back_what_it_has_not(
     report(trim_log, chain, 4)
     project(brief)
     report(trim_log, chain, 3)
-    lease = store.acquire(missing, trim_log.keys.partition(JOB), "slow", 60)
+    lease = store.leases.acquire(missing, trim_log.keys.partition(JOB), "slow", 60)
     assert lease is not None  # so that `project` below cannot have it
     newest = trim_log.feed_last(lease.partition)
-    for name in PROJECTIONS:
+    for name in projections():
         if name != missing:
-            other = store.acquire(name, lease.partition, "quick", 60)
+            other = store.leases.acquire(name, lease.partition, "quick", 60)
             assert other is not None
             store.commit(other, newest, [], [], 60)
 
@@ -231,10 +230,10 @@ def test_what_was_read_of_the_store_is_brought_to_the_disk_before_it_is_used(
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
-    store.durable_positions(PROJECTIONS)
+    store.leases.durable_positions(projections())
 
     folder: Path = brief.data_dir / "views"
-    assert {f"{folder}/{name}.db-wal" for name in PROJECTIONS} < set(synced)
+    assert {f"{folder}/{name}.db-wal" for name in projections()} < set(synced)
 
 
 @contextmanager
@@ -266,7 +265,7 @@ def test_commits_of_a_lax_postgres_are_flushed_before_they_are_used(
         [written] = other.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or ()
         assert other.execute(is_flushed, [written]).fetchone() == (False,)
 
-        store.durable_positions(PROJECTIONS)
+        store.leases.durable_positions(projections())
 
         assert other.execute(is_flushed, [written]).fetchone() == (True,)
 
@@ -278,18 +277,18 @@ def test_a_retired_projection_is_not_waited_for_and_must_not_come_back_as_it_is(
     chain = Chain(JOB)
     report(trim_log, chain, 4)
     project(brief)
-    lease = store.acquire(MessageFeedView.name, trim_log.keys.partition(JOB), "gone", 60)
+    lease = store.leases.acquire(MessageFeedView.name, trim_log.keys.partition(JOB), "gone", 60)
     assert lease is not None
     report(trim_log, chain, 3)
     trim_log.retire(MessageFeedView.name, 1)
-    for name in set(PROJECTIONS) - {MessageFeedView.name}:
-        other = store.acquire(name, lease.partition, "quick", 60)
+    for name in set(projections()) - {MessageFeedView.name}:
+        other = store.leases.acquire(name, lease.partition, "quick", 60)
         assert other is not None
         store.commit(other, trim_log.feed_last(lease.partition), [], [], 60)
 
     assert trim_all(store, trim_log, brief).entries == 7
 
-    held = hold(MessageFeedView, store, lease, brief)
+    held = Held(view_of(MessageFeedView), store, lease, brief)
     with pytest.raises(Trimmed, match=r"was retired, .* synapse-stream rebuild message-feed"):
         held.begin(trim_log)
     trim_log.restore(MessageFeedView.name)
@@ -303,14 +302,14 @@ def test_an_older_copy_of_a_database_is_not_read_on_from(
     report(trim_log, Chain(JOB), 4)
     project(brief)
     partition = trim_log.keys.partition(JOB)
-    lease = store.acquire(ArchiveFold.name, partition, "copy", 60)
+    lease = store.leases.acquire(ArchiveFold.name, partition, "copy", 60)
     assert lease is not None
     trim_all(store, trim_log, brief)
 
-    hold(ArchiveFold, store, lease, brief).begin(trim_log)  # has all
+    Held(view_of(ArchiveFold), store, lease, brief).begin(trim_log)  # has all
     older = lease._replace(position=(lease.position[0] - 1, 0))
     with pytest.raises(Trimmed, match="is its database an older copy"):
-        hold(ArchiveFold, store, older, brief).begin(trim_log)
+        Held(view_of(ArchiveFold), store, older, brief).begin(trim_log)
 
 
 def test_a_foreign_key_in_the_place_of_a_stream_is_left_alone(

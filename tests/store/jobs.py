@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from consumers.folding.fold import JobFold
-from consumers.store.store import JobWrite
+from consumers.store.jobs import JobWrite
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
@@ -17,8 +17,8 @@ from synapse_stream.entries.entry import RecordedBatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from consumers.folding.fold import Parked
-    from consumers.store.checkpoints import Lease
+    from consumers.folding.port import Parked
+    from consumers.store.lease import Lease
     from consumers.store.store import Store
 
 RUN_STATE = RunStateView
@@ -34,7 +34,7 @@ class Committer:
     def __init__(self, store: Store, view: Any, owner: str = "owner", partition: int = 0) -> None:
         self.store = store
         self.view = view
-        lease = store.acquire(view.name, partition, owner, SECONDS)
+        lease = store.leases.acquire(view.name, partition, owner, SECONDS)
         assert lease is not None
         self.lease: Lease = lease
         self.folds: dict[str, JobFold] = {}
@@ -58,7 +58,7 @@ class Committer:
             recorded = self._recorded(job_id, events)
             fold = self.folds.get(job_id)
             if fold is None:
-                document = self.store.load_folds(self.view.name, [job_id]).get(job_id)
+                document = self.store.jobs.load(self.view.name, [job_id]).get(job_id)
                 fold = self.folds[job_id] = JobFold(self.view, job_id, document)
             parked += fold.apply(recorded)
             writes.append(JobWrite(job_id, fold.document(), fold.rows(), (self._ms, 0)))
@@ -108,4 +108,4 @@ def project(store: Store, view: Any, job_id: str, commits: Iterable[list[dict[st
     committer = Committer(store, view)
     for events in commits:
         committer.commit({job_id: events})
-    store.release(committer.lease)
+    store.leases.release(committer.lease)

@@ -6,16 +6,16 @@ import math
 from array import array
 from typing import TYPE_CHECKING
 
-from consumers.folding.port import Points
+from consumers.store.jobs import JobWrite
 from consumers.store.schema import chunk, series
-from consumers.store.store import JobWrite
+from consumers.views.metric_history.rows import Points
 from synapse_stream.ports.views import SeriesKey
 from tests.store.jobs import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumers.store.checkpoints import Lease
+    from consumers.store.lease import Lease
     from consumers.store.store import Store
 
 AT_ONCE = 0.0
@@ -26,7 +26,7 @@ class Writer:
     """Commits points of the series `LOSS` of one job, cut as it is told."""
 
     def __init__(self, store: Store, owner: str = "owner") -> None:
-        lease = store.acquire("metric-history", 0, owner, SECONDS)
+        lease = store.leases.acquire("metric-history", 0, owner, SECONDS)
         assert lease is not None
         self.store = store
         self.lease: Lease = lease
@@ -69,7 +69,7 @@ def _endless(most: int) -> Iterable[float]:
 
 def chunks_of(store: Store) -> list[tuple[int, int]]:
     """Return number and points of each chunk of the only series."""
-    with store._databases.of("metric-history").read("test") as connection:
+    with store.databases.of("metric-history").read("test") as connection:
         rows = connection.execute(chunk.select().order_by(chunk.c.number))
         return [(row.number, row.points) for row in rows]
 
@@ -80,7 +80,7 @@ def chunk_sizes(store: Store) -> list[int]:
 
 
 def loose_series(store: Store) -> int:
-    with store._databases.of("metric-history").read("test") as connection:
+    with store.databases.of("metric-history").read("test") as connection:
         return len(connection.execute(series.select().where(series.c.is_loose)).all())
 
 

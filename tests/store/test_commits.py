@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.errors import StoreUnavailable
-from consumers.folding.fold import Parked
-from consumers.store.store import JobWrite
+from consumers.folding.port import Parked
+from consumers.store.jobs import JobWrite
 from synapse_stream.entries.position import Position
 from tests.store.jobs import (
     FIRST_MS,
@@ -38,15 +38,15 @@ def poison(job_id: str) -> Parked:
 
 
 def test_documents_come_back_and_unknown_jobs_have_none(store: Store) -> None:
-    lease = store.acquire("run-state", 0, "a", SECONDS)
+    lease = store.leases.acquire("run-state", 0, "a", SECONDS)
     assert lease is not None
     documents = {f"job {n}": b'{"v":1,"view":{"attempts":{}}}' + b" " * n for n in range(2500)}
     writes = [JobWrite(job_id, text, None, (1, 0)) for job_id, text in documents.items()]
     store.commit(lease, (1, 0), writes, [], SECONDS)
 
-    assert store.load_folds("run-state", [*documents, "unknown"]) == documents
-    assert store.load_folds("message-feed", list(documents)) == {}
-    assert store.load_folds("run-state", []) == {}
+    assert store.jobs.load("run-state", [*documents, "unknown"]) == documents
+    assert store.jobs.load("message-feed", list(documents)) == {}
+    assert store.jobs.load("run-state", []) == {}
 
 
 def test_a_later_document_replaces_the_earlier(store: Store) -> None:
@@ -54,7 +54,7 @@ def test_a_later_document_replaces_the_earlier(store: Store) -> None:
     committer.commit({"job": [started()]})
     committer.commit({"job": [started()], "other": [started()]})
 
-    found = store.load_folds("run-state", ["job"])
+    found = store.jobs.load("run-state", ["job"])
 
     assert found == {"job": committer.folds["job"].document()}
 
@@ -65,7 +65,7 @@ def test_a_commit_that_fails_at_its_end_leaves_nothing(
 ) -> None:
     committer = Committer(store, view)
     committer.commit({"job": [started("before"), message("before"), metrics(loss=1)]})
-    before = store.load_folds(view.name, ["job"])
+    before = store.jobs.load(view.name, ["job"])
     writes, _ = committer.fold(
         {
             "job": [started("after"), message("after"), metrics(loss=2), metrics(new=2)],
@@ -76,9 +76,9 @@ def test_a_commit_that_fails_at_its_end_leaves_nothing(
     with pytest.raises(StoreUnavailable):
         store.commit(committer.lease, (FIRST_MS * 2, 0), writes, [poison("job")], SECONDS)
 
-    assert store.load_folds(view.name, ["job", "new"]) == before
-    assert store.checkpoints(view.name)[0].position == (FIRST_MS + 1, 0)
-    assert store.list_parked(view.name) == []
+    assert store.jobs.load(view.name, ["job", "new"]) == before
+    assert store.leases.checkpoints(view.name)[0].position == (FIRST_MS + 1, 0)
+    assert store.parked.list(view.name) == []
     assert [state.job_id for state in views.jobs()] == (["job"] if view is RUN_STATE else [])
     assert [(s.key.name, s.count) for s in views.series("job")] == (
         [("loss", 1)] if view is METRICS else []
@@ -117,7 +117,7 @@ def test_another_process_goes_on_where_the_first_stopped(
 ) -> None:
     first = Committer(store, METRICS)
     first.commit({"job": [metrics(loss=1), metrics("eval", loss=2)]})
-    store.release(first.lease)
+    store.leases.release(first.lease)
     second = Committer(new_store(), METRICS, "second")
     second._numbers["job"] = 2
     second.commit({"job": [metrics(loss=3), metrics("eval", new=4)]})
@@ -133,11 +133,11 @@ def test_an_owner_that_comes_back_knows_what_was_made_in_between(
 ) -> None:
     first = Committer(store, METRICS, "first")
     first.commit({"job": [metrics(loss=1)]})
-    store.release(first.lease)
+    store.leases.release(first.lease)
     second = Committer(new_store(), METRICS, "second")
     second._numbers["job"] = 1
     second.commit({"job": [metrics(new=2)]})
-    second.store.release(second.lease)
+    second.store.leases.release(second.lease)
     again = Committer(store, METRICS, "first")
     again._numbers["job"] = 2
     again.commit({"job": [metrics(new=3)]})

@@ -10,7 +10,7 @@ import pytest
 from consumers.errors import LeaseLost
 from consumers.store.schema import series
 from consumers.views.metric_history.chunks import MOST_POINTS, encode
-from consumers.views.metric_history.table import insert_chunks
+from consumers.views.metric_history.series import insert_chunks
 from tests.store.points import AT_ONCE, LOSS, Writer, chunk_sizes, chunks_of, loose_series, same
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_the_next_owner_finds_what_is_still_to_be_merged(
 ) -> None:
     first = Writer(store)
     first.write([10] * 20)
-    store.release(first.lease)
+    store.leases.release(first.lease)
     second = Writer(new_store(), "second")
 
     assert second.compact() == 1
@@ -107,7 +107,7 @@ def test_an_owner_that_lost_its_lease_compacts_nothing(
 ) -> None:
     stalled = Writer(store)
     stalled.write([10] * 20)
-    assert store.renew(stalled.lease, AT_ONCE)
+    assert store.leases.renew(stalled.lease, AT_ONCE)
     Writer(new_store(), "second")
 
     with pytest.raises(LeaseLost):
@@ -122,7 +122,7 @@ def test_a_series_of_many_small_chunks_is_merged_in_several_transactions(
     writer = Writer(store)
     writer.write([1, 1])
     rows = [encode(writer._points(n, 1)) for n in range(2, 5000)]
-    with store._databases.of("metric-history").write("test") as connection:
+    with store.databases.of("metric-history").write("test") as connection:
         (number,) = connection.execute(series.select()).scalars()
         insert_chunks(connection, [(number, chunks) for chunks in rows])
 

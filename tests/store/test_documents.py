@@ -16,6 +16,7 @@ from consumers.store import documents, generations
 from consumers.store.documents import Bases, framed, whole
 from consumers.store.schema import change, job
 from tests.store.jobs import RUN_STATE, Committer, started
+from tests.support import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def progress(rank: int, step: int, current: int) -> dict[str, Any]:
 
 def sizes(store: Store) -> tuple[int, int]:
     """Return how many bytes are stored of the only document, and of its change."""
-    with store._databases.of("run-state").read("test") as connection:
+    with store.databases.of("run-state").read("test") as connection:
         query = select(func.length(job.c.document), func.length(change.c.body))
         row = connection.execute(
             query.outerjoin_from(job, change, change.c.job_no == job.c.no)
@@ -59,7 +60,7 @@ def test_of_a_large_document_a_commit_writes_what_it_has_changed(
         document, changed = sizes(store)
         assert document == base
         assert 0 < changed < 4096
-        assert store.load_folds("run-state", ["job"]) == {"job": large.folds["job"].document()}
+        assert store.jobs.load("run-state", ["job"]) == {"job": large.folds["job"].document()}
 
 
 def test_what_has_changed_much_is_written_anew(
@@ -72,7 +73,7 @@ def test_what_has_changed_much_is_written_anew(
         seen.add(sizes(store)[1] > 0)
 
         assert sizes(store)[1] <= 2_000
-        assert store.load_folds("run-state", ["job"]) == {"job": large.folds["job"].document()}
+        assert store.jobs.load("run-state", ["job"]) == {"job": large.folds["job"].document()}
     assert seen == {True, False}
 
 
@@ -80,14 +81,14 @@ def test_who_takes_over_goes_on_with_all_of_it(
     large: Committer, store: Store, new_store: Callable[[], Store]
 ) -> None:
     large.commit({"job": [progress(0, 1, 50)]})
-    store.release(large.lease)
+    store.leases.release(large.lease)
     other = new_store()
     again = Committer(other, RUN_STATE, owner="another")
     again._numbers, again._ms = dict(large._numbers), large._ms
     again.commit({"job": [progress(0, 2, 60)]})
     again.commit({"job": [progress(0, 3, 70)]})
 
-    assert store.load_folds("run-state", ["job"]) == {"job": again.folds["job"].document()}
+    assert store.jobs.load("run-state", ["job"]) == {"job": again.folds["job"].document()}
 
 
 def test_a_commit_that_failed_is_no_base(
@@ -104,7 +105,7 @@ def test_a_commit_that_failed_is_no_base(
     large.commit({"job": [progress(0, 2, 60)]})
     large.commit({"job": [progress(0, 3, 70)]})
 
-    assert store.load_folds("run-state", ["job"]) == {"job": large.folds["job"].document()}
+    assert store.jobs.load("run-state", ["job"]) == {"job": large.folds["job"].document()}
 
 
 def test_a_list_a_state_and_an_audit_read_all_of_it(
@@ -118,7 +119,7 @@ def test_a_list_a_state_and_an_audit_read_all_of_it(
     assert summary(listed, 0, None) == summary(state, 0, None)
     assert (len(listed.latest.ranks), len(state.latest.ranks)) == (0, 1)
     assert state.latest.steps[1].current == 50
-    assert store.dump_view("run-state", "job") == orjson.dumps(
+    assert dumps.dump(store, "run-state", "job") == orjson.dumps(
         orjson.loads(large.folds["job"].document()),
         option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
     )
@@ -126,8 +127,8 @@ def test_a_list_a_state_and_an_audit_read_all_of_it(
 
 def test_a_job_that_is_cleared_leaves_nothing(large: Committer, store: Store) -> None:
     large.commit({"job": [progress(0, 1, 50)]})
-    with store._databases.of("run-state").write("test") as connection:
-        assert generations.clear(connection, "run-state", "job")
+    with store.databases.of("run-state").write("test") as connection:
+        assert generations._clear(connection, (), "run-state", "job")
         left = connection.execute(select(func.count()).select_from(change)).scalar_one()
 
     assert left == 0

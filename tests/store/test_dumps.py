@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumers import views
 from consumers.folding.fold import fold_job
-from consumers.views import canonical
 from tests.store.jobs import MESSAGES, METRICS, RUN_STATE, Committer, message, metrics, started
+from tests.support import dumps
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,15 +46,17 @@ def test_a_view_is_that_of_a_fresh_fold_before_and_after_compaction(
     for _ in range(60):
         committer.commit({"job": [random_event(rng) for _ in range(rng.randrange(1, 30))]})
 
-    expected = canonical.of_fold(fold_job(view, "job", batches), positions=positions)
+    expected = dumps.of_fold(fold_job(view, "job", batches), positions=positions)
 
     assert len(expected) > 500
-    assert store.dump_view(view.name, "job", positions=positions) == expected
+    assert dumps.of_view(store, views.find(view.name), "job", positions=positions) == expected
     while store.compact(committer.lease, rested_seconds=0.0):
         pass
-    assert store.dump_view(view.name, "job", positions=positions) == expected
+    assert dumps.of_view(store, views.find(view.name), "job", positions=positions) == expected
 
 
 @pytest.mark.parametrize("view", [METRICS, MESSAGES], ids=lambda view: view.name)
 def test_the_view_of_an_unknown_job_is_that_of_one_without_events(store: Store, view: Any) -> None:
-    assert store.dump_view(view.name, "job") == canonical.of_fold(fold_job(view, "job", []))
+    assert dumps.of_view(store, views.find(view.name), "job") == dumps.of_fold(
+        fold_job(view, "job", [])
+    )

@@ -12,11 +12,9 @@ import sqlalchemy.exc
 from psycopg import errors
 
 from consumers.errors import StoreUnavailable
-from consumers.store.databases import Databases
 from consumers.store.engine import open_postgres
 from consumers.store.failures import translate
-from consumers.store.store import open_store
-from consumers.views.reader import open_views
+from consumers.views.opening import open_databases, open_store, open_views
 from synapse_stream.errors import ConfigError
 from synapse_stream.settings import Settings
 from tests.store.jobs import MESSAGES, RUN_STATE, SECONDS, Committer, message, started
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consumers.store.checkpoints import Lease
+    from consumers.store.lease import Lease
     from consumers.store.store import Store
 
 
@@ -61,7 +59,7 @@ def test_there_are_classes_to_walk() -> None:
 def test_every_class_of_error_becomes_ours(kind: str, tmp_path: Path) -> None:
     url = "postgresql://user:secret@host/views" if kind == "postgres" else None
     driver = psycopg.Error if kind == "postgres" else sqlite3.Error
-    databases = Databases(Settings(data_dir=tmp_path, store_url=url))
+    databases = open_databases(Settings(data_dir=tmp_path, store_url=url))
     database = open_postgres(url) if url else databases.of("run-state")
     known = [*subclasses(driver), *ALCHEMY]
 
@@ -114,7 +112,7 @@ def test_a_full_disk_leaves_the_store_as_it_was_and_writing_goes_on_when_there_i
     store = open_store(Settings(data_dir=tmp_path))
     committer = Committer(store, MESSAGES)
     committer.commit({"job": [message("before")]})
-    engine = store._databases.of("message-feed").engine
+    engine = store.databases.of("message-feed").engine
     with engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
@@ -145,7 +143,7 @@ def test_a_locked_file_is_waited_for(tmp_path: Path) -> None:
 
     release.join()
     foreign.close()
-    assert store.load_folds("run-state", ["job"])
+    assert store.jobs.load("run-state", ["job"])
     store.close()
 
 
@@ -183,17 +181,17 @@ def test_an_owner_that_is_stopped_in_a_transaction_loses_it_to_the_next(
     """PostgreSQL ends a session that is idle in a transaction: its rows do not stay locked."""
     _, settings = crashing
     stalled, other = open_store(settings), open_store(settings)
-    assert stalled.acquire("run-state", 0, "stalled", 0.0) is not None
+    assert stalled.leases.acquire("run-state", 0, "stalled", 0.0) is not None
     taken: list[Lease] = []
 
     def stall() -> None:
-        with stalled._databases.of("run-state").write("stalling") as connection:
+        with stalled.databases.of("run-state").write("stalling") as connection:
             connection.exec_driver_sql("UPDATE checkpoint SET ms = 99")
-            assert other.acquire("run-state", 0, "other", SECONDS) is None
+            assert other.leases.acquire("run-state", 0, "other", SECONDS) is None
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 200")
-            taken.append(wait_until(lambda: other.acquire("run-state", 0, "other", SECONDS)))
+            taken.append(wait_until(lambda: other.leases.acquire("run-state", 0, "other", SECONDS)))
 
-    with stalled._databases.of("run-state").write("asking") as connection:
+    with stalled.databases.of("run-state").write("asking") as connection:
         limit = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
     with pytest.raises(StoreUnavailable):
         stall()
@@ -243,7 +241,7 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     store = open_store(Settings(store_url=url))
 
     with pytest.raises(StoreUnavailable, match=r"postgresql://127.* cannot be reached") as caught:
-        store.count_parked("run-state")
+        store.parked.count("run-state")
 
     assert "secret" not in str(caught.value)
 
@@ -254,7 +252,7 @@ def test_a_relative_and_an_absolute_folder_hold_the_files(
     monkeypatch.chdir(tmp_path)
     for url in ("sqlite:///here/views", f"sqlite:///{tmp_path}/there"):
         store = open_store(Settings(store_url=url))
-        store.count_parked("run-state")
+        store.parked.count("run-state")
         store.close()
 
     assert (tmp_path / "here/views/run-state.db").is_file()
@@ -266,11 +264,11 @@ def test_a_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
     store = open_store(Settings(store_url=f"sqlite:///{tmp_path}/file/views"))
 
     with pytest.raises(ConfigError, match="cannot use the folder"):
-        store.count_parked("run-state")
+        store.parked.count("run-state")
 
 
 def test_a_store_that_was_closed_connects_again(store: Store) -> None:
-    assert store.count_parked("run-state") == 0
+    assert store.parked.count("run-state") == 0
     store.close()
 
-    assert store.count_parked("run-state") == 0
+    assert store.parked.count("run-state") == 0

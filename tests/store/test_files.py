@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from consumers.store.store import open_store
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
+from consumers.views.opening import open_store
 from synapse_stream.settings import Settings
 from tests.store.jobs import RUN_STATE, Committer, started
 from tests.support.machine import end_lacking
 
 READ = """
 import os, sys
-from consumers.views.reader import open_views
+from consumers.views.opening import open_views
 from synapse_stream.settings import Settings
 os.setuid(int(sys.argv[2]))
 views = open_views(Settings(data_dir=sys.argv[1]))
@@ -36,8 +36,8 @@ def folder(tmp_path: Path) -> Path:
     try:
         store = open_store(Settings(data_dir=home))
         Committer(store, RUN_STATE).commit({"job": [started()]})
-        for name in PROJECTIONS:
-            store.count_parked(name)
+        for name in projections():
+            store.parked.count(name)
         store.close()
     finally:
         os.umask(before)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.folding.fold import Parked
+from consumers.folding.port import Parked
+from consumers.views.reader import StoredViews
 from synapse_stream.entries.position import Position
 from synapse_stream.models import RunStatus
 from tests.store.jobs import (
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from consumers.store.store import Store
-    from consumers.views.reader import StoredViews
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_pattern_chooses_as_that_of_a_token_does(
     found = set(listed(views, pattern=pattern))
 
     assert found >= expected
-    if "[" not in pattern or store._databases.of(RUN_STATE.name).is_sqlite:
+    if "[" not in pattern or store.databases.of(RUN_STATE.name).is_sqlite:
         assert found == expected
 
 
@@ -155,12 +155,12 @@ def test_what_producers_gave_up_is_counted_over_all_jobs(store: Store) -> None:
     def gave_up(**counts: int) -> dict[str, Any]:
         return {"type": "loss", "counts": counts}
 
-    assert store.count_shed() == 0
+    assert StoredViews(store.databases).count_shed() == 0
     committer = Committer(store, RUN_STATE)
     committer.commit({"a": [started(), gave_up(metrics=5)], "b": [started()]})
     committer.commit({"a": [gave_up(metrics=2, log=1)], "b": [gave_up(progress=10)]})
 
-    assert store.count_shed() == 18
+    assert StoredViews(store.databases).count_shed() == 18
 
 
 def test_a_job_keeps_its_place_when_it_runs_again(committer: Committer, views: StoredViews) -> None:

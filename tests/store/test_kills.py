@@ -29,7 +29,7 @@ COMMITS = 50
 
 def wait_for_the_last_commit(store: Store) -> None:
     """Return when PostgreSQL, too, is done with what the killed process had sent."""
-    with store._databases.of("metric-history").write("test") as connection:
+    with store.databases.of("metric-history").write("test") as connection:
         connection.execute(select(checkpoint).with_for_update())
 
 
@@ -54,7 +54,7 @@ def test_a_writer_that_is_killed_loses_no_point_and_doubles_none(
         process.communicate()
         wait_for_the_last_commit(store)
 
-        document = store.load_folds("metric-history", [JOB])[JOB]
+        document = store.jobs.load("metric-history", [JOB])[JOB]
         found = views.points(JOB, KEY)
 
         assert list(found.values) == list(range(int(document)))

@@ -54,7 +54,7 @@ def feed(store: Store, views: StoredViews) -> list[Message]:
 
 
 def test_letters_match_in_either_case_beyond_ascii(store: Store, views: StoredViews) -> None:
-    if not store._databases.of(MESSAGES.name).is_sqlite:
+    if not store.databases.of(MESSAGES.name).is_sqlite:
         pytest.skip("PostgreSQL folds as the locale of its database has it")
     project(store, MESSAGES, "job", [[message(text) for text in ("ÄRGER", "Ärger", "ΣΟΦΊΑ")]])
 

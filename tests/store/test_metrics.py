@@ -43,7 +43,7 @@ def test_points_come_back_with_all_that_they_have(store: Store, views: StoredVie
 def test_a_last_value_that_is_nan_is_null_in_every_database(store: Store) -> None:
     Committer(store, METRICS).commit({"job": [metrics(loss="NaN")]})
 
-    with store._databases.of("metric-history").read("test") as connection:
+    with store.databases.of("metric-history").read("test") as connection:
         (row,) = connection.execute(chunk.select().where(chunk.c.v_last.is_(None)))
     assert (row.nans, row.v_min, row.v_max) == (1, math.inf, -math.inf)
 
@@ -223,7 +223,7 @@ def test_zooming_in_decodes_only_the_chunks_in_view(store: Store, views: StoredV
     writer = Writer(store)
     writer.write([MOST_POINTS] * 20)
     in_view = chunk.c.number == 50_000 // MOST_POINTS * MOST_POINTS
-    with store._databases.of("metric-history").write("test") as connection:
+    with store.databases.of("metric-history").write("test") as connection:
         connection.execute(chunk.update().where(~in_view).values(body=b"damaged"))
 
     found = views.overview("job", LOSS, buckets=100, start=50_000, stop=50_049)

@@ -18,8 +18,7 @@ from sqlalchemy import text
 from consumers.errors import StoreUnavailable
 from consumers.store.migrate import SCRIPTS
 from consumers.store.schema import HEAD, metadata
-from consumers.store.store import open_store
-from consumers.views.reader import open_views
+from consumers.views.opening import open_store, open_views
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ SECONDS = 3600.0
 PROGRAM = """
 import sys
 from pathlib import Path
-from consumers.store.store import open_store
+from consumers.views.opening import open_store
 from synapse_stream.settings import Settings
 
 data_dir, url, number = Path(sys.argv[1]), sys.argv[2] or None, int(sys.argv[3])
@@ -43,7 +42,7 @@ store = open_store(Settings(data_dir=data_dir, store_url=url))
 print("ready", flush=True)
 sys.stdin.readline()
 for projection in sys.argv[4:]:
-    assert store.acquire(projection, number, f"owner {number}", 3600) is not None
+    assert store.leases.acquire(projection, number, f"owner {number}", 3600) is not None
 print("done", flush=True)
 store.close()
 """
@@ -78,7 +77,7 @@ def test_four_processes_that_open_a_new_store_at_once_all_find_it_ready(
     assert ends == [("done\n", "")] * 4
     store = new_store()
     for projection in PROJECTIONS:
-        owners = [checkpoint.owner for checkpoint in store.checkpoints(projection)]
+        owners = [checkpoint.owner for checkpoint in store.leases.checkpoints(projection)]
         assert owners == [f"owner {number}" for number in range(4)]
 
 
@@ -89,20 +88,20 @@ def test_threads_that_open_a_new_store_at_once_all_find_it_ready(
 
     def ask(store: Store, projection: str) -> object:
         together.wait()
-        return store.count_parked(projection)
+        return store.parked.count(projection)
 
     with ThreadPoolExecutor() as threads:
         assert list(threads.map(ask, stores, PROJECTIONS)) == [0, 0, 0]
 
 
 def test_the_migrations_end_in_the_schema_of_the_program(store: Store) -> None:
-    with store._databases.of("run-state").read("test") as connection:
+    with store.databases.of("run-state").read("test") as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_every_database_has_the_whole_schema(store: Store) -> None:
     for projection in PROJECTIONS:
-        with store._databases.of(projection).read("test") as connection:
+        with store.databases.of(projection).read("test") as connection:
             found = [connection.execute(table.select()).all() for table in metadata.sorted_tables]
         assert len(found) == len(metadata.sorted_tables)
 
@@ -115,13 +114,13 @@ def test_the_program_knows_the_newest_migration() -> None:
 
 
 def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, settings: Settings) -> None:
-    with store._databases.of("run-state").write("test") as connection:
+    with store.databases.of("run-state").write("test") as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
     with pytest.raises(ConfigError, match=f"schema 9999, this program knows up to {HEAD}"):
-        open_store(settings).count_parked("run-state")
+        open_store(settings).parked.count("run-state")
 
-    with store._databases.of("run-state").read("test") as connection:
+    with store.databases.of("run-state").read("test") as connection:
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     assert version == "9999"
 
@@ -130,7 +129,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, settings: Set
 def test_the_store_of_another_deployment_is_refused(
     store: Store, settings: Settings, other: dict[str, object]
 ) -> None:
-    store.count_parked("run-state")
+    store.parked.count("run-state")
 
     with pytest.raises(ConfigError, match="has the views of namespace 'synapse' with 16"):
         open_views(settings.model_copy(update=other)).state("job")
@@ -142,8 +141,8 @@ def test_a_sqlite_store_is_one_file_a_projection_in_wal_mode(
     if settings.store_url is not None:
         pytest.skip("PostgreSQL keeps all in one database")
     for projection in PROJECTIONS:
-        store.count_parked(projection)
-        with store._databases.of(projection).read("test") as connection:
+        store.parked.count(projection)
+        with store.databases.of(projection).read("test") as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
             assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 5000
@@ -159,4 +158,4 @@ def test_a_file_that_is_no_database_is_named(settings: Settings) -> None:
     (settings.data_dir / "views" / "run-state.db").write_bytes(b"no database" * 1000)
 
     with pytest.raises(StoreUnavailable, match=r"run-state\.db is damaged"):
-        open_store(settings).count_parked("run-state")
+        open_store(settings).parked.count("run-state")

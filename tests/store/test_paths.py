@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.store.store import open_store
-from consumers.views.reader import open_views
+from consumers.views.opening import open_store, open_views
 from synapse_stream.settings import Settings
 from tests.store.jobs import RUN_STATE, Committer, started
 

@@ -11,8 +11,9 @@ import sys
 from array import array
 from pathlib import Path
 
-from consumers.folding.port import Points
-from consumers.store.store import JobWrite, open_store
+from consumers.store.jobs import JobWrite
+from consumers.views.metric_history.rows import Points
+from consumers.views.opening import open_store
 from synapse_stream.ports.views import SeriesKey
 from synapse_stream.settings import Settings
 
@@ -32,10 +33,10 @@ def main(data_dir: str, url: str, seed: str) -> None:
     """Write until killed."""
     rng = random.Random(seed)
     store = open_store(Settings(data_dir=Path(data_dir), store_url=url or None))
-    lease = store.acquire("metric-history", 0, f"writer {seed}", SECONDS)
+    lease = store.leases.acquire("metric-history", 0, f"writer {seed}", SECONDS)
     if lease is None:
         sys.exit("the lease of the killed writer has not lapsed")
-    written = int(store.load_folds("metric-history", [JOB]).get(JOB, b"0"))
+    written = int(store.jobs.load("metric-history", [JOB]).get(JOB, b"0"))
     while True:
         size = rng.choice([1, 1, 1, 50, 3000])
         rows = {KEY: points(written, size)}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.projector.archiver import hold
-from consumers.store.store import open_store
-from consumers.views.archive.fold import ArchiveFold
+from consumers.projector.partition import Held
+from consumers.views.archive.view import VIEW as ARCHIVE
+from consumers.views.opening import open_store
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.settings import Settings
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consumers.projector.partition import Held
     from synapse_stream.entries.batch import RawEntry
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.feeds import FeedLog
@@ -50,9 +49,9 @@ class Archiver:
         self.held: dict[int, Held] = {}
         self._settings = settings
         for partition in range(settings.partitions):
-            lease = self.store.acquire(ArchiveFold.name, partition, "test", 3600)
+            lease = self.store.leases.acquire(ARCHIVE.name, partition, "test", 3600)
             assert lease is not None
-            self.held[partition] = hold(ArchiveFold, self.store, lease, settings)
+            self.held[partition] = Held(ARCHIVE, self.store, lease, settings)
 
     def archive(self, *, most: int = 1000) -> None:
         """Archive what the feeds have, at most so many entries a commit."""

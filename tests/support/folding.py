@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumers.folding.fold import JobFold, Parked
+from consumers.folding.fold import JobFold
 from consumers.views.message_feed.fold import MessageFeedView
 from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
@@ -15,7 +15,10 @@ from tests.support.chains import Chain
 from tests.support.events import START
 
 if TYPE_CHECKING:
-    from consumers.folding.port import JobView, MessageRow, Points
+    from consumers.folding.port import Parked
+    from consumers.views.message_feed.rows import MessageRow
+    from consumers.views.metric_history.rows import Points
+    from synapse_stream.ports.job_view import JobView
     from synapse_stream.ports.views import Attempt, RunState, SeriesKey
 
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]

@@ -6,7 +6,7 @@ import io
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from consumers.store.databases import Databases
+from consumers.views.opening import open_databases
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import encode_fields, seal
 from synapse_stream.exports.copies import import_run
@@ -37,7 +37,7 @@ class Deployment:
     def __init__(self, settings: Settings, log: FeedLog) -> None:
         self.settings = settings
         self.log = log
-        self.databases = Databases(settings)
+        self.databases = open_databases(settings)
 
     def record(self, chain: Chain, *batches: Sequence[dict[str, Any]]) -> None:
         """Append batches of events."""

@@ -122,7 +122,7 @@ class JobList:
 
     def _load(self, changes: Mapping[str, _Change]) -> _Loaded:
         """Read the jobs whose changes are committed, some of them at a time."""
-        places = self._store.checkpoints(RunStateView.name)
+        places = self._store.leases.checkpoints(RunStateView.name)
         committed = {place.partition: place.position for place in places}
         ready = [
             job_id

@@ -78,7 +78,7 @@ class Tracker:
         Raises:
             LogUnavailable, StoreUnavailable: try again later.
         """
-        document = store.load_folds(RunStateView.name, [job_id]).get(job_id)
+        document = store.jobs.load(RunStateView.name, [job_id]).get(job_id)
         try:
             fold = JobFold(RunStateView, job_id, document)
         except OutdatedFold:

@@ -29,13 +29,13 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from consumers import views
 from consumers.api.permissions import reader_of
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
 from synapse_stream.errors import SynapseStreamError
 from synapse_stream.operating.lag import late, measure, unowned
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.producer.adoption.search import spools
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def show_readiness(sources: Opened) -> Response:
     away: dict[str, str] = {}
     noting = partial(_noting, away, sources.outages)
     with noting("store"):
-        sources.store.checkpoints(PROJECTIONS[0])
+        sources.store.leases.checkpoints(views.RECORD)
     with noting("server"):
         sources.log.check(found=False)
     if not away:
@@ -193,13 +193,15 @@ class _Deployment(Collector):
             "Events that could not be folded and wait for an operator.",
             labels=["projection"],
         )
-        for projection in PROJECTIONS:
-            made = sum(one.commits for one in store.checkpoints(projection))
+        for projection in views.names():
+            made = sum(one.commits for one in store.leases.checkpoints(projection))
             commits.add_metric([projection], made)
-            parked.add_metric([projection], store.count_parked(projection))
+            parked.add_metric([projection], store.parked.count(projection))
         yield from (commits, parked)
         shed = "Events that producers gave up, as a spool was full or a quota used up."
-        yield GaugeMetricFamily("synapse_stream_shed_events", shed, value=store.count_shed())
+        yield GaugeMetricFamily(
+            "synapse_stream_shed_events", shed, value=self._sources.views.count_shed()
+        )
 
     def _spool(self) -> Metric:
         held = "Bytes in the spools of this host; what the server has stays for some minutes."
@@ -220,7 +222,7 @@ def _standing(found: list[Lag]) -> dict[str, str]:
 def _lag(found: list[Lag]) -> Iterator[Metric]:
     by_projection = {
         projection: [lag for lag in found if lag.projection == projection]
-        for projection in PROJECTIONS
+        for projection in views.names()
     }
     seconds = GaugeMetricFamily(
         "synapse_stream_lag_seconds",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, update
 
-from consumers.store import folds
+from consumers.store import jobs
 from consumers.store.schema import block, job
 from consumers.views.archive.block import packed_blocks
+from consumers.views.archive.blocks import insert_blocks
 from consumers.views.archive.fold import ArchiveFold
-from consumers.views.archive.table import PROJECTION, insert_blocks
+from consumers.views.archive.raw import PROJECTION
 from synapse_stream.errors import JobExists
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def _taken(fold: ArchiveFold, entries: Iterable[RawEntry]) -> Iterator[RawEntry]
 
 def _stage(database: Database, job_id: str, partition: int) -> int:
     with database.write(f"importing job {job_id!r}") as connection:
-        _refuse_known(folds.number(connection, PROJECTION, job_id), job_id)
-        left = folds.number(connection, _STAGED, job_id)
+        _refuse_known(jobs.number(connection, PROJECTION, job_id), job_id)
+        left = jobs.number(connection, _STAGED, job_id)
         if left is not None:
             connection.execute(delete(block).where(block.c.job_no == left))
             connection.execute(delete(job).where(job.c.no == left))
@@ -77,7 +78,7 @@ def _stage(database: Database, job_id: str, partition: int) -> int:
 
 def _publish(database: Database, job_id: str, no: int, document: bytes) -> None:
     with database.write(f"importing job {job_id!r}") as connection:
-        _refuse_known(folds.number(connection, PROJECTION, job_id), job_id)
+        _refuse_known(jobs.number(connection, PROJECTION, job_id), job_id)
         place = update(job).where(job.c.no == no, job.c.projection == _STAGED)
         placed = connection.execute(place.values(projection=PROJECTION, document=document))
         if placed.rowcount != 1:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import orjson
 
 from consumers.errors import OutdatedFold
-from consumers.folding.fold import Parked, show_fields
+from consumers.folding.fold import show_fields
+from consumers.folding.port import Parked
 from synapse_stream.entries.batch import parse_fields
 from synapse_stream.entries.position import Position
 
@@ -207,6 +208,10 @@ class ArchiveFold:
             self._last = list(self._new[-1][:2])
             self._new, self._parts = [], []
         return new
+
+    def marks(self) -> tuple[()]:
+        """Return none: what is recorded is its own past."""
+        return ()
 
     def _take(self, entry: RawEntry, part: Parts | None) -> None:
         self._new.append(entry)

@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from sqlalchemy import func, select, tuple_
 
-from consumers.store import folds
-from consumers.store.audited import AuditedStore
-from consumers.store.databases import Databases
+from consumers.store import jobs
 from consumers.store.documents import whole
 from consumers.store.schema import block, job
-from consumers.views import canonical
 from consumers.views.archive import adding, removal
 from consumers.views.archive.block import read_block
 from consumers.views.archive.fold import ArchiveFold
-from consumers.views.archive.table import PROJECTION
+from consumers.views.archive.raw import PROJECTION, RawArchive
 from synapse_stream.entries.batch import sealed_count, unpack
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.position import Position
@@ -28,13 +25,13 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.ports.archive import Manifest, ProducerMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
+    from consumers.store.databases import Databases
     from synapse_stream.entries.batch import RawEntry
     from synapse_stream.entries.entry import RecordedBatch
-    from synapse_stream.settings import Settings
 
 _BLOCKS_KEPT = 16
 _BLOCKS_A_LOOK = 64
@@ -43,7 +40,9 @@ _first = tuple_(block.c.first_ms, block.c.first_seq)
 _last = tuple_(block.c.last_ms, block.c.last_seq)
 
 
-class _Place(NamedTuple):  # where a block stands, and what it is known by
+class _Place(NamedTuple):
+    """Where a block stands, and what it is known by."""
+
     start: int
     entries: int
     is_loose: bool
@@ -60,7 +59,6 @@ class StoredArchive:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
-        self.audited = AuditedStore(databases)
         self._kept: OrderedDict[tuple[str, bytes], list[RawEntry]] = OrderedDict()
         self._lock = Lock()
 
@@ -94,7 +92,7 @@ class StoredArchive:
     def manifest(self, job_id: str) -> Manifest | None:
         """Return what the archive has of a job; None for a job that it does not know."""
         with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
-            query = folds.read(job.c.no).where(
+            query = jobs.read(job.c.no).where(
                 job.c.projection == PROJECTION, job.c.job_id == job_id
             )
             found = connection.execute(query).first()
@@ -124,7 +122,7 @@ class StoredArchive:
     def last_numbers(self, job_id: str) -> dict[str, int]:
         """Return the highest number of every producer; a job that it does not know has none."""
         database = self._databases.of(PROJECTION)
-        found = folds.load(database, PROJECTION, [job_id])
+        found = jobs.load(database, PROJECTION, [job_id])
         with _read_manifest(job_id):
             producers = orjson.loads(found[job_id])["producers"] if found else {}
             return {name: mark["last"] for name, mark in producers.items()}
@@ -134,7 +132,7 @@ class StoredArchive:
 
         What entries alone do not tell is lost: how tails were cut that came again.
         """
-        stored, fold = self.audited, ArchiveFold(job_id, None)
+        stored, fold = RawArchive(self._databases), ArchiveFold(job_id, None)
         gone = stored.removed(job_id)
         fold.reach(gone.entries if gone else 0)
         for one in stored.blocks(job_id):
@@ -161,17 +159,14 @@ class StoredArchive:
         """
         adding.add_job(self._databases, job_id, entries, joins)
 
+    def remove(self, partitions: Collection[int], **limits: Any) -> int:
+        """Remove runs of some partitions; see `removal.remove`. Returns how many."""
+        return removal.remove(self._databases.of(PROJECTION), partitions, **limits)
+
     def has(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is archived."""
         with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
             return any(entry == found for _, found in self._at(connection, job_id, entry[:2]))
-
-    def dump(self, job_id: str) -> bytes:
-        """Return manifest and entries in one form, however they are cut into blocks."""
-        database = self._databases.of(PROJECTION)
-        document = folds.load(database, PROJECTION, [job_id]).get(job_id, b"null")
-        with database.read(f"dumping job {job_id!r}") as connection:
-            return canonical.of_entries(document, self._from(connection, job_id, 0))
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
@@ -197,7 +192,7 @@ class StoredArchive:
 
     def _from(self, connection: Connection, job_id: str, index: int) -> Iterator[RawEntry]:
         """Yield the entries from that of `index` on, as archived."""
-        no = folds.number(connection, PROJECTION, job_id)
+        no = jobs.number(connection, PROJECTION, job_id)
         if no is None:
             return
         gone = removal.find(connection, no)
@@ -217,7 +212,7 @@ class StoredArchive:
         """Return the index of the newest entry with that id; without one, of the first behind."""
         for index, _ in self._at(connection, job_id, entry_id):
             return index
-        no = folds.number(connection, PROJECTION, job_id)
+        no = jobs.number(connection, PROJECTION, job_id)
         if no is None:
             return 0
         gone = removal.find(connection, no)
@@ -238,7 +233,7 @@ class StoredArchive:
 
         There are several when a server lost its tail and its clock went back.
         """
-        no = folds.number(connection, PROJECTION, job_id)
+        no = jobs.number(connection, PROJECTION, job_id)
         if no is None:
             return
         for place in reversed(_places(connection, _of(no) & _spans(entry_id))):
@@ -263,15 +258,6 @@ class StoredArchive:
             while len(self._kept) > _BLOCKS_KEPT:
                 self._kept.popitem(last=False)
         return entries
-
-
-def open_archive(settings: Settings) -> StoredArchive:
-    """Open the archive of a deployment; the database is opened when it is first needed.
-
-    Raises:
-        ConfigError: the store's URL is wrong, or its driver is not installed.
-    """
-    return StoredArchive(Databases(settings))
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
 
-from consumers.store import folds
+from consumers.store import jobs
 from consumers.store.documents import whole
-from consumers.store.schema import block, insert_into, job, removed
+from consumers.store.schema import block, job, removed
+from consumers.store.sql import insert_into
 from synapse_stream.errors import Trimmed
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _remove(
     if last is None:
         return  # another has removed it
     if vouch:
-        of_run = folds.read(job.c.partition, job.c.job_id).where(job.c.no == job_no)
+        of_run = jobs.read(job.c.partition, job.c.job_id).where(job.c.no == job_no)
         run = connection.execute(of_run).one()
         vouch(run.partition, run.job_id, whole(run.document, run.body))
     connection.execute(delete(block).where(of_job, block.c.start <= last.start))

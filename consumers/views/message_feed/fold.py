@@ -1,6 +1,6 @@
 """Message feed: what a job said, in the order in which it was folded.
 
-Messages for users, and beside them dev events and `log` entries, told apart by `kind`. The document
+Messages for users, and beside them dev events and `log` entries, told apart by `kind`. The state
 counts the rows. A message keeps template and parameters: `synapse_stream.ports.views.render` makes
 the text in the language a reader asks for.
 """
@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 
 from consumers.folding import checks
-from consumers.folding.port import CannotApply, JobView, MessageRow, refusal
+from consumers.folding.port import CannotApply, refusal
+from consumers.views.message_feed.rows import MessageRow, MessageRows
 from synapse_stream.models import LogLevel
+from synapse_stream.ports.job_view import JobView
 
 if TYPE_CHECKING:
-    from consumers.folding.port import Delivery
+    from synapse_stream.ports.job_view import Delivery
 
 KINDS = ("message", "dev_event", "log")  # no set: an event's type may be what has no hash
 
@@ -31,12 +33,12 @@ class MessageFeedView(JobView):
     name: ClassVar[str] = "message-feed"
     version: ClassVar[int] = 3
 
-    def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
-        super().__init__(job_id, document)
-        self._rows: list[MessageRow] = []
+    def __init__(self, job_id: str, state: dict[str, Any] | None) -> None:
+        super().__init__(job_id, state)
+        self._rows = MessageRows()
 
     def begin(self) -> dict[str, Any]:
-        """Return the document of a job without messages."""
+        """Return the state of a job without messages."""
         return {"rows": 0}
 
     def apply(self, delivery: Delivery) -> None:
@@ -46,15 +48,15 @@ class MessageFeedView(JobView):
         index = 0
         try:
             for index in chosen:
-                row = _row(self._document["rows"], delivery, index, events[index])
+                row = _row(self.state["rows"], delivery, index, events[index])
                 self._rows.append(row)
-                self._document["rows"] += 1
+                self.state["rows"] += 1
         except Exception as error:
             raise CannotApply(index, refusal(error)) from error
 
-    def take_rows(self) -> list[MessageRow]:
+    def take_rows(self) -> MessageRows:
         """Return the rows that came since the last call."""
-        rows, self._rows = self._rows, []
+        rows, self._rows = self._rows, MessageRows()
         return rows
 
 

@@ -1,4 +1,4 @@
-"""Message feeds: rows in, pages out.
+"""Message feeds: rows in.
 
 The rows of a job lie in lanes, one for each kind, level and step that it has. So a page reads only
 what it shows, whatever the filter.
@@ -7,185 +7,73 @@ what it shows, whatever the filter.
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, select, tuple_
 
-from consumers.folding.port import MessageRow
-from consumers.store import folds
-from consumers.store.bulk import RowWriter
 from consumers.store.directory import Directory
 from consumers.store.schema import lane, message
-from consumers.store.search import contains
+from consumers.store.sql import RowWriter
+from consumers.store.table import Part, Table
+from consumers.views.message_feed import query
+from consumers.views.message_feed.query import USUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
+    from consumers.folding.differing import Difference
+    from consumers.store.engine import Database
+    from consumers.store.lease import Lease
+    from consumers.views.message_feed.rows import MessageRow, MessageRows
     from synapse_stream.entries.position import Position
-
-PROJECTION = "message-feed"
 
 LaneKey = tuple[str, str, str | None]
 """Kind, level and step: what the rows of a lane have in common."""
 
+_ROWS_AT_ONCE = 5_000
+
 _lane_of: Callable[[MessageRow], LaneKey] = operator.attrgetter("kind", "level", "step")
-_USUAL = (0, 1, None, None, None)  # rank, attempt, key, file and details of most rows
-
 _writer = RowWriter(message)
-_place = (message.c.ms, message.c.seq, message.c.line)
-_in_order = operator.attrgetter("ms", "seq", "line", "number")
 
 
-class Filter(NamedTuple):
-    """Which rows of a job are wanted; None means all."""
+class MessageTable(Table):
+    """Lanes, a row each, and their messages."""
 
-    kinds: Collection[str]
-    levels: Collection[str] | None = None
-    step: str | None = None
-    text: str | None = None
-    after: Position | None = None
-    before: Position | None = None
-    until: Position | None = None
+    parts: ClassVar[Sequence[Part]] = (Part(lane, message.c.lane_no, message.c.ms, _ROWS_AT_ONCE),)
 
-    @property
-    def is_backward(self) -> bool:
-        """True when the last rows are wanted, not the first behind a position."""
-        return self.after is None
+    def open(self, _connection: Connection, _partition: int) -> Directory[LaneKey]:
+        """Return the lanes of a lease."""
+        return Directory(lane, ("kind", "level", "step"))
 
+    def write(
+        self,
+        connection: Connection,
+        _lease: Lease,
+        book: Directory[LaneKey],
+        rows: Mapping[int, Sequence[MessageRow]],
+    ) -> None:
+        """Add rows to the feeds of jobs."""
+        keys = {job_no: set(map(_lane_of, of_job)) for job_no, of_job in rows.items()}
+        lanes, _ = book.find(connection, keys)
+        records = [one for job_no in keys for one in _records(lanes[job_no], rows[job_no])]
+        _writer.write(connection, records)
 
-def new_directory() -> Directory[LaneKey]:
-    """Return the lanes of a lease."""
-    return Directory(lane, ("kind", "level", "step"))
+    def read(self, connection: Connection, job_no: int) -> MessageRows:
+        """Return every row of a job in the order of the fold."""
+        return query.read_all(connection, job_no)
 
-
-def write(
-    connection: Connection,
-    directory: Directory[LaneKey],
-    jobs: Mapping[int, Sequence[MessageRow]],
-) -> None:
-    """Add rows to the feeds of jobs, which are given by their numbers."""
-    keys = {job_no: set(map(_lane_of, rows)) for job_no, rows in jobs.items()}
-    lanes, _ = directory.find(connection, keys)
-    _writer.write(
-        connection, [record for job_no in keys for record in _records(lanes[job_no], jobs[job_no])]
-    )
-
-
-def read_page(connection: Connection, job_id: str, wanted: Filter, limit: int) -> list[MessageRow]:
-    """Return rows in order: the first that match behind `after`, without it the last ones.
-
-    The first row of each lane tells which lanes can have a part in the page, and how far it goes.
-    """
-    conditions = _conditions(connection, wanted)
-    is_backward = wanted.is_backward
-    order = [column.desc() if is_backward else column for column in (*_place, message.c.number)]
-    job_no = folds.number(connection, PROJECTION, job_id)
-    heads = _heads(connection, job_no, wanted, conditions, order)
-    heads.sort(key=lambda head: head.ms, reverse=is_backward)
-    if len(heads) > limit:
-        farthest = heads[limit - 1].ms
-        near = operator.ge if is_backward else operator.le
-        heads = [head for head in heads if near(head.ms, farthest)]
-        conditions.append(near(message.c.ms, farthest))
-    in_lane = select(message).where(message.c.lane_no == bindparam("lane"), *conditions)
-    first = in_lane.order_by(*order).limit(limit)
-    found: list[Row[Any]] = []
-    for head in heads:
-        found += connection.execute(first, {"lane": head.no})
-    found.sort(key=_in_order)
-    lanes = {head.no: head for head in heads}
-    page = found[-limit:] if is_backward else found[:limit]
-    return [_row(lanes[record.lane_no], record) for record in page]
-
-
-def read_all(connection: Connection, job_id: str) -> list[MessageRow]:
-    """Return every row of a job in the order of the fold."""
-    of_job = lane.c.job_no == folds.number(connection, PROJECTION, job_id)
-    query = select(message, lane).join(lane, lane.c.no == message.c.lane_no)
-    in_order = query.where(of_job).order_by(message.c.number)
-    return [_row(record, record) for record in connection.execute(in_order)]
-
-
-def read_lane(
-    connection: Connection,
-    lane_no: int | None,
-    after: tuple[int, int, int, int] | None,
-    until: Position,
-    limit: int = 2_000,
-) -> list[MessageRow]:
-    """Return some rows of a lane up to `until`, behind the place and number `after`."""
-    order = (*_place, message.c.number)
-    query = select(message, lane).join(lane, lane.c.no == message.c.lane_no)
-    query = query.where(message.c.lane_no == lane_no, tuple_(*_place) <= tuple_(*until))
-    if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*after))
-    return [_row(row, row) for row in connection.execute(query.order_by(*order).limit(limit))]
+    def differences(
+        self, database: Database, live: int | None, staged: int | None, until: Position
+    ) -> Iterator[Difference | None]:
+        """Compare lane by lane, page by page."""
+        return query.differences(database, live, staged, until)
 
 
 def _records(lanes: Mapping[LaneKey, int], rows: Iterable[MessageRow]) -> Iterator[tuple[Any, ...]]:
     for row in rows:  # unpacked at once: twice as fast as asking for each field
         number, ms, seq, line, time, kind, level, step, rank, attempt, content, k, f, d = row
         rare = (rank, attempt, k, f, d)
-        rest = None if rare == _USUAL else orjson.dumps(rare).decode()
+        rest = None if rare == USUAL else orjson.dumps(rare).decode()
         yield (lanes[kind, level, step], ms, seq, line, number, time, content, rest)
-
-
-def _heads(
-    connection: Connection,
-    job_no: int | None,
-    wanted: Filter,
-    conditions: Sequence[ColumnElement[bool]],
-    order: Sequence[ColumnElement[Any]],
-) -> list[Row[Any]]:
-    first = (
-        select(message.c.ms)
-        .where(message.c.lane_no == lane.c.no, *conditions)
-        .order_by(*order)
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = select(lane, first.label("ms")).where(
-        lane.c.job_no == job_no, lane.c.kind.in_(wanted.kinds)
-    )
-    if wanted.levels is not None:
-        query = query.where(lane.c.level.in_(wanted.levels))
-    if wanted.step is not None:
-        query = query.where(lane.c.step == wanted.step)
-    return [head for head in connection.execute(query) if head.ms is not None]
-
-
-def _conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.text:
-        conditions.append(contains(connection, message.c.content, wanted.text))
-    if wanted.after is not None:
-        conditions.append(tuple_(*_place) > tuple_(*wanted.after))
-    if wanted.before is not None:
-        conditions.append(tuple_(*_place) < tuple_(*wanted.before))
-    if wanted.until is not None:
-        conditions.append(tuple_(*_place) <= tuple_(*wanted.until))
-    return conditions
-
-
-def _row(of_lane: Row[Any], record: Row[Any]) -> MessageRow:
-    rest = orjson.loads(record.rest) if record.rest else _USUAL
-    rank, attempt, key, file, details = rest
-    return MessageRow(
-        number=record.number,
-        ms=record.ms,
-        seq=record.seq,
-        line=record.line,
-        time=record.time,
-        kind=of_lane.kind,
-        level=of_lane.level,
-        step=of_lane.step,
-        rank=rank,
-        attempt=attempt,
-        content=record.content,
-        key=key,
-        file=file,
-        details=details,
-    )

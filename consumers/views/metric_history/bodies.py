@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from consumers.folding.port import Points, begin_points
 from consumers.views.metric_history import packing
 from consumers.views.metric_history.packing import REAL
+from consumers.views.metric_history.rows import Points, begin_points
 from synapse_stream.errors import DecodeError
 from synapse_stream.ports.views import Axis
 

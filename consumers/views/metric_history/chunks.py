@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from consumers.folding.port import Points
+    from consumers.views.metric_history.rows import Points
     from consumers.views.metric_history.stats import Columns
 
 MOST_POINTS = 4096

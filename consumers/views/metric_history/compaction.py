@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, func, select
 
 from consumers.errors import LeaseLost
-from consumers.store.checkpoints import describe, fence
+from consumers.store.lease import describe
+from consumers.store.leases import fence
 from consumers.store.schema import chunk
 from consumers.views.metric_history.chunks import MOST_POINTS, merge
-from consumers.views.metric_history.series import set_loose
-from consumers.views.metric_history.table import insert_chunks
+from consumers.views.metric_history.series import insert_chunks, set_loose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
-    from consumers.store.checkpoints import Lease
     from consumers.store.engine import Database
+    from consumers.store.lease import Lease
     from consumers.views.metric_history.chunks import Chunk
     from consumers.views.metric_history.series import SeriesBook
 

@@ -1,7 +1,7 @@
 """Metric history: every point of every metric.
 
 A series is (attempt, rank, step, name). Its points keep the order in which they were folded, each
-with its own time, position and x, whatever order x comes in. The document only counts `metrics`
+with its own time, position and x, whatever order x comes in. The state only counts `metrics`
 events, which orders the chunks of a series.
 
 The events of a delivery are turned into columns shape by shape (same step, same names): that is
@@ -17,14 +17,16 @@ from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from consumers.folding import checks
-from consumers.folding.port import CannotApply, JobView, Points, begin_points, joined, refusal
+from consumers.folding.port import CannotApply, refusal
+from consumers.views.metric_history.rows import PointRows, Points, begin_points, joined
 from synapse_stream.events.tags import NON_FINITE
+from synapse_stream.ports.job_view import JobView
 from synapse_stream.ports.views import SeriesKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from consumers.folding.port import Delivery
+    from synapse_stream.ports.job_view import Delivery
 
 Event = dict[str, Any]
 
@@ -81,12 +83,12 @@ class MetricHistoryView(JobView):
     name: ClassVar[str] = "metric-history"
     version: ClassVar[int] = 3
 
-    def __init__(self, job_id: str, document: dict[str, Any] | None) -> None:
-        super().__init__(job_id, document)
+    def __init__(self, job_id: str, state: dict[str, Any] | None) -> None:
+        super().__init__(job_id, state)
         self._forget()
 
     def begin(self) -> dict[str, Any]:
-        """Return the document of a job without events."""
+        """Return the state of a job without events."""
         return {"events": 0}
 
     def apply(self, delivery: Delivery) -> None:
@@ -106,14 +108,14 @@ class MetricHistoryView(JobView):
         else:
             self._append(delivery, tables, len(metrics))
 
-    def take_rows(self) -> dict[SeriesKey, Points]:
+    def take_rows(self) -> PointRows:
         """Return the points that came since the last call."""
         parts: dict[SeriesKey, list[Points]] = {}
         for group in self._groups:
             for key, points in group.series():
                 parts.setdefault(key, []).append(points)
         self._forget()
-        return {key: joined(points) for key, points in parts.items()}
+        return PointRows((key, joined(points)) for key, points in parts.items())
 
     def _forget(self) -> None:
         self._groups: list[_Group] = []
@@ -134,7 +136,7 @@ class MetricHistoryView(JobView):
                 shape = (delivery.attempt, delivery.rank, table.step, table.names)
                 group = self._open.get(shape) or self._begin(shape)
                 group.add(delivery, table)
-        self._document["events"] += count
+        self.state["events"] += count
 
     def _begin(self, shape: _Shape) -> _Group:
         """Begin a group; those that share a series with it get no more, to keep points in order."""
@@ -145,7 +147,7 @@ class MetricHistoryView(JobView):
             if before is not None:
                 self._open.pop(before, None)
             self._latest[key] = shape
-        group = self._open[shape] = _Group(keys, self._document["events"])
+        group = self._open[shape] = _Group(keys, self.state["events"])
         self._groups.append(group)
         return group
 

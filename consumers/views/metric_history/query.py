@@ -7,29 +7,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, func, select, tuple_
 
-from consumers.folding.port import begin_points
-from consumers.store import folds
+from consumers.store import jobs
 from consumers.store.schema import chunk, job, series
-from consumers.store.slices import slices
-from consumers.views.metric_history.bodies import cut, decode, decode_all, up_to
+from consumers.store.sql import slices
+from consumers.views.metric_history.bodies import cut, decode, up_to
 from consumers.views.metric_history.chunks import encode
+from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.metric_history.overview import Sketch
+from consumers.views.metric_history.rows import begin_points
 from consumers.views.metric_history.stats import Stats
-from consumers.views.metric_history.table import PROJECTION
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.views import SeriesKey, SeriesSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
-    from consumers.folding.port import Points
+    from consumers.views.metric_history.rows import Points
+
+PROJECTION = MetricHistoryView.name
 
 _POINTS_AT_ONCE = 2_048
 _BEHIND_ALL = Position(2**63 - 1, 2**63 - 1, 2**31 - 1)
 _STATS = [chunk.c[name] for name in Stats._fields]
-_KEY = [series.c[name] for name in SeriesKey._fields]
+KEY = [series.c[name] for name in SeriesKey._fields]
 _FIRST = [chunk.c.first_ms, chunk.c.first_seq, chunk.c.first_line]
 _LAST = [chunk.c.last_ms, chunk.c.last_seq, chunk.c.last_line]
 
@@ -38,7 +40,7 @@ _the_series = (
     select(series.c.no)
     .join(job, job.c.no == series.c.job_no)
     .where(job.c.projection == PROJECTION, job.c.job_id == bindparam("job"))
-    .where(*(column == bindparam(column.name) for column in _KEY))
+    .where(*(column == bindparam(column.name) for column in KEY))
 )
 _place = tuple_(*(bindparam(name, type_=BigInteger) for name in ("ms", "seq", "line")))
 _all_sizes = (
@@ -55,23 +57,27 @@ _some_bodies = _all_sizes.with_only_columns(chunk.c.number, chunk.c.body, *_LAST
 
 def read_summaries(
     connection: Connection,
-    filters: Sequence[ColumnElement[bool]],
+    job_id: str,
+    wanted: Mapping[str, Any],
     after: SeriesKey | None,
     limit: int | None,
     *,
     only_latest: bool = False,
 ) -> list[SeriesSummary]:
-    """Return the series that match, in the order of their keys: the first ones behind `after`.
+    """Return the series of a job that match `wanted`, in the order of their keys; None means all.
 
-    With `only_latest` of those that only differ in their attempt the latest.
+    They are the first ones behind `after`. With `only_latest` of those that only differ in their
+    attempt the latest.
     """
+    filters = [series.c[key] == value for key, value in wanted.items() if value is not None]
+    filters.append(series.c.job_no == jobs.number(connection, PROJECTION, job_id))
     found = select(series).where(*filters)
     if only_latest:
-        latest = func.max(series.c.attempt).over(partition_by=_KEY[1:]).label("latest")
+        latest = func.max(series.c.attempt).over(partition_by=KEY[1:]).label("latest")
         every = found.add_columns(latest).subquery()
         found = select(every).where(every.c.attempt == every.c.latest)
     chosen = found.subquery()
-    key = [chosen.c[column.name] for column in _KEY]
+    key = [chosen.c[column.name] for column in KEY]
     listed = select(chosen).order_by(*key).limit(limit)
     if after is not None:
         listed = listed.where(tuple_(*key) > tuple_(*after[:2], after.step or "", after.name))
@@ -94,7 +100,7 @@ def read_summaries(
         select(page, whole, chunk.c.v_last)
         .join(whole, whole.c.series_no == page.c.no)
         .join(chunk, (chunk.c.series_no == page.c.no) & (chunk.c.number == whole.c.newest))
-        .order_by(*(page.c[column.name] for column in _KEY))
+        .order_by(*(page.c[column.name] for column in KEY))
     )
     return [
         SeriesSummary(
@@ -218,17 +224,6 @@ def points_of(parts: Sequence[Part], until: Position | None) -> Points:
 def decode_until(body: bytes, until: Position | None) -> Points:
     """Return the points of a chunk up to and with `until`; None means all."""
     return decode(body) if until is None else cut(0, body, until)
-
-
-def read_all(connection: Connection, job_id: str) -> dict[SeriesKey, Points]:
-    """Return all points of a job by series; series may share columns."""
-    of_job = series.c.job_no == folds.number(connection, PROJECTION, job_id)
-    found = connection.execute(select(series).where(of_job)).all()
-    bodies = ([body for body, _ in read_chunks(connection, row.no)] for row in found)
-    return {
-        SeriesKey(row.attempt, row.rank, row.step, row.name): points
-        for row, points in zip(found, decode_all(bodies), strict=True)
-    }
 
 
 def read_sketches(

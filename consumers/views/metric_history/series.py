@@ -1,22 +1,27 @@
-"""The series of one lease, and which of them have small chunks to be merged."""
+"""Series and chunks as rows: those of one lease, and which have small chunks to be merged."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
 from consumers.store.directory import Directory
-from consumers.store.schema import series
-from consumers.store.slices import slices
+from consumers.store.schema import chunk, series
+from consumers.store.sql import RowWriter, slices
 from synapse_stream.ports.views import SeriesKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
+
+    from consumers.views.metric_history.chunks import Chunk
+
+_writer = RowWriter(chunk)
 
 _MANY = 1_000_000  # a series that was loose before this process came is looked at once
 
@@ -56,3 +61,30 @@ def set_loose(connection: Connection, numbers: Sequence[int], *, is_loose: bool)
     for some in slices(numbers):
         change = update(series).where(series.c.no.in_(some))
         connection.execute(change.values(is_loose=is_loose))
+
+
+def insert_chunks(connection: Connection, placed: Iterable[tuple[int, list[Chunk]]]) -> None:
+    """Add chunks to series, which are given by their numbers."""
+    _writer.write(connection, [_record(no, one) for no, chunks in placed for one in chunks])
+
+
+def _record(series_no: int, one: Chunk) -> tuple[Any, ...]:
+    points, v_min, v_max, v_last, *others = one.stats
+    return (
+        series_no,
+        one.number,
+        *one.first,
+        *one.last,
+        _or_null(one.v_sum),
+        points,
+        v_min,
+        v_max,
+        _or_null(v_last),
+        *others,
+        one.outline,
+        one.body,
+    )
+
+
+def _or_null(number: float) -> float | None:
+    return None if isnan(number) else number

@@ -2,72 +2,82 @@
 
 from __future__ import annotations
 
-from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
-from consumers.store.bulk import RowWriter
-from consumers.store.schema import chunk
+from consumers.store.schema import chunk, series
+from consumers.store.table import Part, Table
+from consumers.views.metric_history import compaction, comparing
 from consumers.views.metric_history.chunks import encode_all
+from consumers.views.metric_history.series import SeriesBook, insert_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from consumers.folding.port import Points
+    from consumers.folding.differing import Difference
+    from consumers.store.engine import Database
+    from consumers.store.lease import Lease
     from consumers.views.metric_history.chunks import Chunk
-    from consumers.views.metric_history.series import SeriesBook
+    from consumers.views.metric_history.rows import PointRows
+    from synapse_stream.entries.position import Position
     from synapse_stream.ports.views import SeriesKey
-
-PROJECTION = "metric-history"
 
 Encoded = dict["SeriesKey", list["Chunk"]]
 
-_writer = RowWriter(chunk)
+_CHUNKS_AT_ONCE = 200
 
 
-def encode(jobs: Sequence[tuple[str, Mapping[SeriesKey, Points]]]) -> list[tuple[str, Encoded]]:
-    """Make chunks of points; done before the transaction, so that it locks nobody out."""
-    made = iter(encode_all([points for _, series in jobs for points in series.values()]))
-    return [(job_id, {key: next(made) for key in series}) for job_id, series in jobs]
+class SeriesTable(Table):
+    """Series, a row each, and their points as chunks."""
 
-
-def write(connection: Connection, book: SeriesBook, jobs: Mapping[int, Encoded]) -> None:
-    """Add chunks to the series of jobs, which are given by their numbers."""
-    numbers, made = book.directory.find(connection, jobs)
-    placed = [
-        (numbers[job_no][key], chunks)
-        for job_no, encoded in jobs.items()
-        for key, chunks in encoded.items()
-    ]
-    insert_chunks(connection, placed)
-    grown = {no: len(chunks) for no, chunks in placed if no not in made or len(chunks) > 1}
-    if grown:
-        book.loosen(connection, grown)
-
-
-def insert_chunks(connection: Connection, placed: Iterable[tuple[int, list[Chunk]]]) -> None:
-    """Add chunks to series, which are given by their numbers."""
-    _writer.write(connection, [_record(no, one) for no, chunks in placed for one in chunks])
-
-
-def _record(series_no: int, one: Chunk) -> tuple[Any, ...]:
-    points, v_min, v_max, v_last, *others = one.stats
-    return (
-        series_no,
-        one.number,
-        *one.first,
-        *one.last,
-        _or_null(one.v_sum),
-        points,
-        v_min,
-        v_max,
-        _or_null(v_last),
-        *others,
-        one.outline,
-        one.body,
+    parts: ClassVar[Sequence[Part]] = (
+        Part(series, chunk.c.series_no, chunk.c.number, _CHUNKS_AT_ONCE),
     )
+    is_in_pieces: ClassVar[bool] = True
 
+    def open(self, connection: Connection, partition: int) -> SeriesBook:
+        """Return the series of a lease."""
+        return SeriesBook(connection, partition)
 
-def _or_null(number: float) -> float | None:
-    return None if isnan(number) else number
+    def encode(self, rows: Sequence[tuple[str, PointRows]]) -> list[tuple[str, Encoded]]:
+        """Make chunks of points."""
+        made = iter(encode_all([points for _, of_job in rows for points in of_job.values()]))
+        return [(job_id, {key: next(made) for key in of_job}) for job_id, of_job in rows]
+
+    def write(
+        self, connection: Connection, _lease: Lease, book: SeriesBook, rows: Mapping[int, Encoded]
+    ) -> None:
+        """Add chunks to the series of jobs."""
+        numbers, made = book.directory.find(connection, rows)
+        placed = [
+            (numbers[job_no][key], chunks)
+            for job_no, encoded in rows.items()
+            for key, chunks in encoded.items()
+        ]
+        insert_chunks(connection, placed)
+        grown = {no: len(chunks) for no, chunks in placed if no not in made or len(chunks) > 1}
+        if grown:
+            book.loosen(connection, grown)
+
+    def compact(
+        self,
+        database: Database,
+        lease: Lease,
+        book: SeriesBook,
+        *,
+        most: int,
+        rested_seconds: float,
+    ) -> int:
+        """Merge small chunks of series."""
+        return compaction.compact(database, book, lease, most=most, rested_seconds=rested_seconds)
+
+    def read(self, connection: Connection, job_no: int) -> PointRows:
+        """Return all points of a job by series; series may share columns."""
+        return comparing.read_all(connection, job_no)
+
+    def differences(
+        self, database: Database, live: int | None, staged: int | None, until: Position
+    ) -> Iterator[Difference | None]:
+        """Compare series by series."""
+        return comparing.differences(database, live, staged, until)

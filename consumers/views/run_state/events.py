@@ -15,7 +15,7 @@ from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from consumers.folding.port import Delivery
+    from synapse_stream.ports.job_view import Delivery
 
 Part = dict[str, Any]
 Event = dict[str, Any]

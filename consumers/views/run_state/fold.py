@@ -1,6 +1,6 @@
-"""Run state: where a job stands. Its document is its view; `reading` makes a RunState of it.
+"""Run state: where a job stands. Its state is its view; `reading` makes a RunState of it.
 
-Document: `attempts`: number → an attempt as `run_events.begin_run` lays it out.
+State: `attempts`: number → an attempt as `run_events.begin_run` lays it out.
 
 Status: PENDING until rank 0, or a process that names no rank, shows up; then RUNNING; the `end` of
 rank 0 with a status, or its loss, is final for the attempt, unless it turns out that another
@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from consumers.folding.port import CannotApply, JobView, headers, refusal
+from consumers.folding import checks
+from consumers.folding.marking import TimedView
+from consumers.folding.port import CannotApply, refusal
 from consumers.views.run_state.endings import is_asked
 from consumers.views.run_state.events import (
     HANDLERS,
@@ -26,24 +28,25 @@ from consumers.views.run_state.events import (
 )
 
 if TYPE_CHECKING:
-    from consumers.folding.port import Delivery
+    from synapse_stream.ports.job_view import Delivery
 
 _MOST_KINDS = 100
 
 
-class RunStateView(JobView):
+class RunStateView(TimedView):
     """Folds the events of a job into its condition."""
 
     name: ClassVar[str] = "run-state"
     version: ClassVar[int] = 3
+    by_position: ClassVar[frozenset[str]] = frozenset({"born", "sign", "shown"})
 
     def begin(self) -> dict[str, Any]:
-        """Return the document of a job without events."""
+        """Return the state of a job without events."""
         return {"attempts": {}}
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
-        kinds, times, fault = headers(delivery.events)
+        kinds, times, fault = _headers(delivery.events)
         if kinds:
             run, rank = self._parts(delivery, times[0])
             if not HANDLERS.keys().isdisjoint(kinds) or is_asked(rank):
@@ -53,11 +56,12 @@ class RunStateView(JobView):
         if fault is not None:
             raise fault
 
-    def take_rows(self) -> None:
-        """Return nothing: the document is the view."""
+    def latest_time(self) -> int:
+        """Return the latest time of any event that was folded, in µs; 0 before the first."""
+        return max((run["last"] for run in self.state["attempts"].values()), default=0)
 
     def _parts(self, delivery: Delivery, time: int) -> tuple[Part, Part]:
-        attempts = self._document["attempts"]
+        attempts = self.state["attempts"]
         run = attempts.get(str(delivery.attempt))
         if run is None:
             run = attempts[str(delivery.attempt)] = begin_run(time, delivery.ms)
@@ -92,3 +96,31 @@ def _handle(run: Part, rank: Part, delivery: Delivery, kinds: list[str]) -> Cann
         del kinds[index:]
         return CannotApply(index, refusal(error))
     return None
+
+
+def _headers(
+    events: list[dict[str, Any]],
+) -> tuple[list[str], list[int], CannotApply | None]:
+    """Return types and times of the events up to the first that lacks a valid one, and why."""
+    try:
+        kinds = [event["type"] for event in events]
+        times = [event["time"] for event in events]
+        if (
+            set(map(type, times)) == {int}
+            and min(times) >= 0
+            and max(times) < checks.LATEST_TIME
+            and set(map(type, kinds)) == {str}
+            and all(len(kind) <= checks.LONGEST_NAME and "\0" not in kind for kind in set(kinds))
+        ):
+            return kinds, times, None
+    except KeyError:
+        pass
+    kinds, times = [], []
+    for index, event in enumerate(events):
+        try:
+            kind, time = checks.name(event, "type"), checks.time(event)
+        except checks.Unfit as error:
+            return kinds, times, CannotApply(index, str(error))
+        kinds.append(kind)
+        times.append(time)
+    return kinds, times, None

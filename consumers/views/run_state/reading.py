@@ -1,4 +1,4 @@
-"""From documents and rows to what readers get: pure, and the only place that knows both."""
+"""From documents to what readers get: pure, and the only place that knows both."""
 
 from __future__ import annotations
 
@@ -8,28 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from consumers.folding.fold import position_in
 from consumers.views.run_state import endings
 from consumers.views.run_state.completing import Marked
+from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.progress import WHOLE
-from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.events.tags import restore
 from synapse_stream.models import ActionStatus, RunStatus
 from synapse_stream.ports.views import (
     ActionState,
     Attempt,
     LostProcess,
-    Message,
     RankState,
     ResumedProcess,
     RunState,
     StepState,
-    render,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from consumers.folding.port import MessageRow
 
 
 def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
@@ -49,7 +46,7 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
     attempts = {n: _attempt(n, run, marked) for n, run in view["attempts"].items()}
     return RunState(
         job_id=job_id,
-        position=_position(content),
+        position=position_in(content),
         attempts=[attempts[n] for n in sorted(attempts, key=int, reverse=True)],
         latest=attempts[number],
         attempt_count=len(attempts),
@@ -57,9 +54,18 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
     )
 
 
-def position(document: bytes) -> Position:
-    """Return where the last event stands that a fold has folded or parked."""
-    return _position(orjson.loads(document))
+def stored(job_id: str, document: bytes | None, parked: int) -> RunState | None:
+    """Return the run state in a stored document, as `run_state`.
+
+    None for one of another version that has another form: it is rebuilt.
+    """
+    document = document or b""
+    try:
+        return run_state(job_id, document, parked)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if orjson.loads(document)["v"] == RunStateView.version:
+            raise
+        return None
 
 
 def latest_attempt(view: Mapping[str, Any]) -> str | None:
@@ -70,30 +76,6 @@ def latest_attempt(view: Mapping[str, Any]) -> str | None:
     numbers = sorted(view["attempts"], key=int, reverse=True)
     begun = [n for n in numbers if view["attempts"][n]["status"] != RunStatus.PENDING]
     return next(iter(begun or numbers), None)
-
-
-def message(job_row: MessageRow, language: str | None = None) -> Message:
-    """Return a row of the feed, its text in `language` if it came from a template that has it."""
-    details = orjson.loads(job_row.details) if job_row.details else {}
-    params = restore(details.get("params"))
-    return Message(
-        position=Position(job_row.ms, job_row.seq, job_row.line),
-        time=job_row.time,
-        kind=job_row.kind,
-        level=job_row.level,
-        step=job_row.step,
-        rank=job_row.rank,
-        attempt=job_row.attempt,
-        content=render(job_row.content, details.get("template"), params, language),
-        key=job_row.key,
-        file=job_row.file,
-        params=params if isinstance(params, dict) else {},
-        data=restore(details.get("data")),
-    )
-
-
-def _position(content: Mapping[str, Any]) -> Position:
-    return Position(*content["position"]) if content["position"] else BEGINNING
 
 
 def attempt_in_short(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:

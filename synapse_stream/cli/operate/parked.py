@@ -10,7 +10,7 @@ import typer
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import say_no
 from synapse_stream.cli.shared.tables import clock, print_fields, print_table
-from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.ports.projections import projections
 from synapse_stream.ports.views.jsonable import jsonable
 from synapse_stream.saying.text import printable
 
@@ -42,7 +42,7 @@ def _parked(context: typer.Context) -> None:
 def list_parked(*, job: _Job = None, as_json: _Json = False) -> None:
     """List what is parked, with the reasons."""
     with _opened() as store:
-        pages = [page for projection in PROJECTIONS for page in _pages(store, projection, job)]
+        pages = [page for name in projections().names() for page in _pages(store, name, job)]
     found = [event for page in pages for event in page]
     if as_json:
         for event in found:
@@ -63,7 +63,7 @@ def show(
     """Show one parked event as it came."""
     projection, number = _parse(event)
     with _opened() as store:
-        found = store.find_parked(projection, number)
+        found = store.parked.find(projection, number)
     if found is None:
         say_no(f"{event} is not parked")
     if as_json:
@@ -94,7 +94,7 @@ def retry(
     one of them is not parked.
     """
     with _opened() as store:
-        count = _change(store.retry_parked, store, events, job, every=every)
+        count = _change(store.parked.retry, store, events, job, every=every)
     _report(count, events, "to be retried", as_json=as_json)
 
 
@@ -104,7 +104,7 @@ def drop(
 ) -> None:
     """Forget parked events; their job's stream keeps them. Exit code 1 when one is not parked."""
     with _opened() as store:
-        count = _change(store.drop_parked, store, events, job, every=every)
+        count = _change(store.parked.drop, store, events, job, every=every)
     _report(count, events, "dropped", as_json=as_json)
 
 
@@ -124,7 +124,7 @@ def _change(
         named = sorted(_parse(event) for event in set(events))
         return sum(change(projection, [number]) for projection, number in named)
     count = 0
-    for projection in PROJECTIONS:
+    for projection in projections().names():
         for page in _pages(store, projection, job):
             count += change(projection, [event.no for event in page])
     return count
@@ -153,14 +153,14 @@ def _opened() -> Iterator[Operations]:
 
 def _pages(store: Operations, projection: str, job: str | None) -> Iterator[Sequence[ParkedEvent]]:
     after = 0
-    while page := store.list_parked(projection, job_id=job, after=after, limit=_PAGE):
+    while page := store.parked.list(projection, job_id=job, after=after, limit=_PAGE):
         yield page
         after = page[-1].no
 
 
 def _parse(event: str) -> tuple[str, int]:
     projection, _, number = event.partition("/")
-    if projection in PROJECTIONS and number.isdecimal() and len(number) <= _MOST_DIGITS:
+    if projection in projections().names() and number.isdecimal() and len(number) <= _MOST_DIGITS:
         return projection, int(number)
     msg = f"{event!r} is no parked event; expected PROJECTION/NUMBER, as in run-state/3"
     raise WrongUse(msg)

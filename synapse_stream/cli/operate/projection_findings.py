@@ -10,7 +10,8 @@ from synapse_stream.cli.shared.tables import span
 from synapse_stream.errors import ConfigError, LogUnavailable, SynapseStreamError
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.operating.lag import late, measure, unowned
-from synapse_stream.ports.operations import ARCHIVE, PROJECTIONS, open_operations
+from synapse_stream.ports.operations import open_operations
+from synapse_stream.ports.projections import projections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +37,9 @@ def examine_projections(settings: Settings) -> Iterator[Finding]:
 
 def _databases(store: Operations) -> Iterator[Finding]:
     is_well = True
-    for name in PROJECTIONS:
+    for name in projections().names():
         try:
-            fault = store.examine(name)
+            fault = store.databases.examine(name)
         except SynapseStreamError as error:
             yield Finding("store", "problem", str(error))
             return
@@ -54,7 +55,7 @@ def _advice(name: str, fault: Fault) -> str | None:
     if fault.file is None:
         return None
     file = shlex.quote(fault.file)
-    if name == ARCHIVE:
+    if name not in projections().folded():
         return (
             "keep the file: trimmed runs are nowhere else. Stop the consumers, and put a copy of "
             f"it back, or what is readable: sqlite3 {file} .recover | sqlite3 recovered.db"

@@ -10,7 +10,6 @@ import typer
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import say_no
 from synapse_stream.cli.shared.tables import print_table
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.saying.text import printable
 
 if TYPE_CHECKING:
@@ -26,9 +25,7 @@ _NOT_DONE = "not done"
 
 
 def rebuild(
-    projection: Annotated[
-        str, typer.Argument(metavar="PROJECTION", help=f"One of {', '.join(PROJECTIONS[:-1])}.")
-    ],
+    projection: Annotated[str, typer.Argument(metavar="PROJECTION", help="A view, as run-state.")],
     *,
     job: Annotated[str | None, typer.Option(help="Only this job; without it all of them.")] = None,
     rollback: Annotated[
@@ -47,10 +44,12 @@ def rebuild(
     different before, and where first. Exit code 1 when one could not be rebuilt.
     """
     from synapse_stream.ports.operations import open_operations
+    from synapse_stream.ports.projections import projections
     from synapse_stream.settings import Settings
 
-    if projection not in PROJECTIONS[:-1]:
-        msg = f"{projection!r} cannot be rebuilt; expected one of {', '.join(PROJECTIONS[:-1])}"
+    folded = projections().folded()
+    if projection not in folded:
+        msg = f"{projection!r} cannot be rebuilt; expected one of {', '.join(folded)}"
         raise WrongUse(msg)
     settings = Settings.load()
     store = open_operations(settings)
@@ -58,7 +57,7 @@ def rebuild(
         if job is None and not rollback:
             count = _ask_all(store, projection, settings)
         else:
-            count = store.ask_rebuild(projection, job, is_rollback=rollback)
+            count = store.rebuilds.ask(projection, job, is_rollback=rollback)
         _wait(store, projection)
         found = list(_asked(store, projection, job))
     finally:
@@ -74,9 +73,9 @@ def _ask_all(store: Operations, projection: str, settings: Settings) -> int:
     try:
         log.check(found=False)
         log.restore(projection)  # first: what is trimmed from here on waits for it
-        count = store.ask_rebuild(projection)
+        count = store.rebuilds.ask(projection)
         feeds = range(settings.partitions)
-        store.skip_trimmed(projection, {feed: log.trimmed(feed) for feed in feeds})
+        store.leases.skip_trimmed(projection, {feed: log.trimmed(feed) for feed in feeds})
     finally:
         log.close()
     return count
@@ -85,8 +84,8 @@ def _ask_all(store: Operations, projection: str, settings: Settings) -> int:
 def _wait(store: Operations, projection: str) -> None:
     """Wait until nothing is left to be done, as long as a consumer runs."""
     seen_at = time.monotonic()
-    while left := store.count_rebuilds_due(projection):
-        if any(at.owner for at in store.checkpoints(projection)):
+    while left := store.rebuilds.count_due(projection):
+        if any(at.owner for at in store.leases.checkpoints(projection)):
             seen_at = time.monotonic()
         elif time.monotonic() > seen_at + _GONE_SECONDS:
             say_no(
@@ -98,7 +97,7 @@ def _wait(store: Operations, projection: str) -> None:
 
 def _asked(store: Operations, projection: str, job: str | None) -> Iterator[Rebuild]:
     after = 0
-    while page := store.rebuilds(projection, job_id=job, after=after, limit=_PAGE):
+    while page := store.rebuilds.asked(projection, job_id=job, after=after, limit=_PAGE):
         yield from page
         after = page[-1].no
 

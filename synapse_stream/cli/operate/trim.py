@@ -9,7 +9,7 @@ import typer
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import say_no
 from synapse_stream.cli.shared.tables import Cell, clock, print_table, span
-from synapse_stream.ports.operations import PROJECTIONS
+from synapse_stream.ports.projections import projections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,10 +63,11 @@ def trim(
 
 
 def _retire(store: Operations, log: TrimLog, projection: str) -> None:
-    if projection not in PROJECTIONS[:-1]:
-        msg = f"{projection!r} cannot be retired; expected one of {', '.join(PROJECTIONS[:-1])}"
+    folded = projections().folded()
+    if projection not in folded:
+        msg = f"{projection!r} cannot be retired; expected one of {', '.join(folded)}"
         raise WrongUse(msg)
-    owners = {c.owner for c in store.checkpoints(projection) if c.owner is not None}
+    owners = {c.owner for c in store.leases.checkpoints(projection) if c.owner is not None}
     if owners:
         say_no(f"{projection} runs, as {', '.join(sorted(owners))}: stop it first")
     log.retire(projection, log.now_ms())

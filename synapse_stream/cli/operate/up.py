@@ -128,8 +128,8 @@ def _wait_until_ready(
 def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> Supervisor:
     """Make the children: the server, a consumer of each projection, the API."""
     from synapse_stream.log.server import EmbeddedServer
-    from synapse_stream.ports.operations import PROJECTIONS
     from synapse_stream.ports.own import program
+    from synapse_stream.ports.projections import projections
     from synapse_stream.settings import PREFIX
     from synapse_stream.supervisor.children import Program, ServerChild
     from synapse_stream.supervisor.supervisor import Supervisor
@@ -143,7 +143,7 @@ def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> 
         return Program(name, command, environ=environ, log=_logs(settings) / f"{name}.log")
 
     server = ServerChild(EmbeddedServer(settings.data_dir, on_leash=True))
-    consumers = [child(name, "consumers", name) for name in PROJECTIONS]
+    consumers = [child(name, "consumers", name) for name in projections().names()]
     way = ["--no-token"] if is_open else []
     api = child("api", "consumers.api", "--host", host, "--port", str(site.port), *way)
     return Supervisor([[] if settings.redis_url else [server], consumers, [api]], _say)

@@ -71,7 +71,8 @@ def import_(
     from synapse_stream.exports.exact import ExactFile
     from synapse_stream.log.event_log import open_log
     from synapse_stream.ports.archive import open_archive
-    from synapse_stream.ports.operations import PROJECTIONS, open_operations
+    from synapse_stream.ports.operations import open_operations
+    from synapse_stream.ports.projections import projections
     from synapse_stream.reading.job_reader import JobReader
     from synapse_stream.settings import Settings
 
@@ -84,8 +85,8 @@ def import_(
             is_new = import_run(exact, reader, archive)
     if is_new:
         with closing(open_operations(settings)) as store:
-            for view in PROJECTIONS[:-1]:
-                store.ask_rebuild(view, exact.job_id)
+            for view in projections().folded():
+                store.rebuilds.ask(view, exact.job_id)
     done = "is archived" if is_new else "was there already, the same byte by byte"
     print(f"job {exact.job_id!r} {done}", file=sys.stderr)
 

@@ -151,7 +151,7 @@ def _is_over(settings: Settings, views: Views, job: str, store: Operations) -> b
     partition = Keys(settings.namespace, settings.partitions).partition(job)
     return any(
         found.partition == partition and found.position >= state.position[:2]
-        for found in store.checkpoints("message-feed")
+        for found in store.leases.checkpoints("message-feed")
     )
 
 

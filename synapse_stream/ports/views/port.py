@@ -52,6 +52,9 @@ class Views(Protocol):
     def arrivals(self, job_ids: Sequence[str]) -> Mapping[str, Position]:
         """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
 
+    def count_shed(self) -> int:
+        """Return how many events producers have given up, of all jobs."""
+
     def position(self, projection: str, job_id: str) -> Position | None:
         """Return where the last event stands that a view has taken in; None for an unknown job.
 
@@ -133,5 +136,5 @@ def open_views(settings: Settings) -> Views:
         ConfigError: what serves them is not installed, or the store's URL is wrong.
     """
     check_door(settings)
-    views: Views = load_entry("synapse_stream.views")(settings)
+    views: Views = load_entry("synapse_stream.reading")(settings)
     return views

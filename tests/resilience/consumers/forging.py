@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from consumers.store.databases import Databases
-from consumers.views import PROJECTIONS
+from consumers import views
 from consumers.views.archive.block import packed_blocks
 from consumers.views.archive.fold import ArchiveFold
+from consumers.views.opening import open_databases
 from synapse_stream.entries.batch import Batch, RawEntry, encode_fields, seal
 from synapse_stream.entries.position import BEGINNING
 from tests.support.entries import as_received
@@ -59,7 +59,7 @@ class Forger:
         raw = [_raw(placed) for placed in entries]
         for entry in raw:
             fold.apply(entry)
-        databases = Databases(self._settings)
+        databases = open_databases(self._settings)
         with databases.of("archive").write("forging") as connection:
             of_job = "(SELECT no FROM job WHERE job_id = ?)"
             connection.exec_driver_sql(f"DELETE FROM block WHERE job_no = {of_job}", (job,))
@@ -82,8 +82,8 @@ class Forger:
         """Have stream and archive agree, and the views know nothing of the job."""
         self.forge_stream(job, entries)
         self.forge_archive(job, entries)
-        databases = Databases(self._settings)
-        for name in PROJECTIONS:
+        databases = open_databases(self._settings)
+        for name in views.folded():
             with databases.of(name).write("forging") as connection:
                 connection.exec_driver_sql("DELETE FROM job WHERE job_id = ?", (job,))
         databases.close()

@@ -257,5 +257,5 @@ def _fresh(ledger: Ledger, entry: Any) -> int:
 
 
 def _counted(fold: JobFold) -> int:
-    attempts = fold._view.document()["attempts"].values()
+    attempts = fold._view.state["attempts"].values()
     return sum(sum(attempt["counts"].values()) for attempt in attempts)

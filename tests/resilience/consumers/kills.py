@@ -7,8 +7,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
 from synapse_stream.settings import Settings
+from tests.support.dumps import dump
 from tests.support.postgres import NO_POSTGRES
 from tests.support.scenes.report import Result
 from tests.support.scenes.stage import Stage, own_postgres
@@ -56,7 +57,7 @@ def stop_an_owner(home: Path, count: int, random: Random) -> Result:
     """SIGSTOP an owner before its commit, let another take over and commit, then SIGCONT."""
     result = Result("owner stopped past its lease, then continued", count)
     for stage in _stages(home, count, random, result, on_postgres=False):
-        projection = random.choice(PROJECTIONS)
+        projection = random.choice(projections())
         stalled = stage.consume(
             projection, point=Point.APPLIED, nth=random.randint(1, 5), number=signal.SIGSTOP
         )
@@ -147,7 +148,7 @@ def _judge(stage: Stage, result: Result) -> None:
 
 
 def _content(stage: Stage, projection: str) -> list[bytes]:
-    return [stage.store.dump_view(projection, job) for job in sorted(stage.jobs)]
+    return [dump(stage.store, projection, job) for job in sorted(stage.jobs)]
 
 
 def _some_job(random: Random) -> str:

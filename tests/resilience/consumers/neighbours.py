@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
 from synapse_stream.settings import Settings
 from tests.support.odd_things import ODD_THINGS, Place
 from tests.support.scenes.report import Result
@@ -135,7 +135,7 @@ def _write(
             longest = max(longest, time.monotonic() - begin)
         result.tally.add(stage.settle([here[2], elsewhere]))
         for job in (here[2], elsewhere):
-            parked = [stage.store.list_parked(each, job_id=job) for each in PROJECTIONS]
+            parked = [stage.store.parked.list(each, job_id=job) for each in projections()]
             result.require(not any(parked), f"{job} has what is a neighbour's: {parked!r:.500}")
         result.require(consumer.peak_kib < _LARGEST_MEMORY_KIB, f"{consumer.peak_kib} KiB")
         result.require("Traceback" not in consumer.log, consumer.log[-2000:])

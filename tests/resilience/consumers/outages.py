@@ -9,7 +9,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from synapse_stream.ports.operations import PROJECTIONS
+from consumers.views import names as projections
 from synapse_stream.settings import Settings
 from tests.resilience.refusals import NO_MOUNT
 from tests.support.postgres import NO_POSTGRES
@@ -33,7 +33,7 @@ _JOB = "job"
 _WAITS = " waits: "
 _OFFSETS = (0, -1, -5, -60, -3600)
 _LEASE_SECONDS = 1.0
-_PROJECTORS = len(PROJECTIONS)
+_PROJECTORS = len(projections())
 """How many a consumer of all has: each says a fault once."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from consumers.views.reader import open_views
+from consumers.views.opening import open_views
 from synapse_stream.settings import Settings
 from tests.support.scenes.report import Result
 from tests.support.scenes.stage import PROCESSES, Stage

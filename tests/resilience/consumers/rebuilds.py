@@ -6,8 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from consumers.views import PROJECTIONS
-from consumers.views.reader import open_views
+from consumers import views
+from consumers.views.opening import open_views
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.settings import Settings
 from tests.support.scenes.report import Result
@@ -58,7 +58,7 @@ class Reader(threading.Thread):
         self.join()
 
     def _read(self, job: str) -> None:
-        for name in PROJECTIONS:
+        for name in views.folded():
             position = self._views.position(name, job) or BEGINNING
             before = self._seen.get((name, job), BEGINNING)
             if position < before:  # type: ignore[operator]
@@ -95,10 +95,10 @@ def rebuild_under_load(home: Path, count: int, random: Random) -> Result:
             reader.start()
             begin, sent = time.monotonic(), 0
             for number in range(count):
-                name = [*PROJECTIONS][number // 2 % len(PROJECTIONS)]
-                asked = stage.store.ask_rebuild(name, is_rollback=number % 2 == 1)
+                name = views.folded()[number // 2 % len(views.folded())]
+                asked = stage.store.rebuilds.ask(name, is_rollback=number % 2 == 1)
                 sent += _report_until_done(stage, name, jobs)
-                done = stage.store.rebuilds(name)
+                done = stage.store.rebuilds.asked(name)
                 wrong = [one for one in done if one.difference or "not done" in str(one.outcome)]
                 result.require(not wrong, f"{name}: {wrong[:2]}")
                 result.happened += asked == len(done) == _JOBS
@@ -131,15 +131,15 @@ def kill_while_rebuilding(home: Path, count: int, random: Random) -> Result:
             stage.wait_until_caught_up()
             while result.happened < count:
                 name = random.choice(_WITH_TABLES)
-                is_rollback = any(stage.store.rebuilds(name)) and random.random() < 0.5
-                stage.store.ask_rebuild(name, is_rollback=is_rollback)
+                is_rollback = any(stage.store.rebuilds.asked(name)) and random.random() < 0.5
+                stage.store.rebuilds.ask(name, is_rollback=is_rollback)
                 time.sleep(random.uniform(0, _LONGEST_WAIT_SECONDS))
-                is_due = stage.store.count_rebuilds_due(name) > 0
+                is_due = stage.store.rebuilds.count_due(name) > 0
                 result.happened += consumer.kill() and is_due
                 stage.report(random.choice(jobs), 10)
                 consumer = stage.consume()
                 _report_until_done(stage, name, jobs)
-                done = stage.store.rebuilds(name)
+                done = stage.store.rebuilds.asked(name)
                 wrong = [one for one in done if one.difference or "not done" in str(one.outcome)]
                 result.require(not wrong, f"{name}: {wrong[:2]}")
             stage.wait_until_caught_up()
@@ -151,7 +151,7 @@ def kill_while_rebuilding(home: Path, count: int, random: Random) -> Result:
 def _report_until_done(stage: Stage, name: str, jobs: list[str]) -> int:
     """Report at an even rate until all jobs are done; return how many events."""
     sent, begin = 0, time.monotonic()
-    while stage.store.rebuilding.count_due(name):
+    while stage.store.rebuilds.count_due(name):
         assert time.monotonic() < begin + _LONGEST_SECONDS, f"{name} is not rebuilt in time"
         stage.report(jobs[sent // _EVENTS_A_BEAT % _JOBS], _EVENTS_A_BEAT)
         sent += _EVENTS_A_BEAT

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from consumers.audit.anchoring import anchors_of, signer_of
 from consumers.audit.notary import Notary
-from consumers.store.store import open_store
+from consumers.views.archive.raw import RawArchive
+from consumers.views.opening import open_store
 from synapse_stream import open_run
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.audit import Report, Verdict, open_auditor
@@ -115,7 +116,9 @@ def _record(settings: Settings) -> list[str]:
     anchors = anchors_of(settings)
     assert anchors is not None
     for partition in range(settings.partitions):
-        Notary(anchors, signer, store, settings, partition).look(pause_seconds=0)
+        Notary(anchors, signer, RawArchive(store.databases), settings, partition).look(
+            pause_seconds=0
+        )
     store.close()
     return ["ended", "open"]
 

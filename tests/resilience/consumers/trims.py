@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
+from consumers.views import names as projections
 from synapse_stream.log.replies import entry_id
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
 from tests.support.scenes.compare import Comparison
@@ -62,7 +62,7 @@ class _Races:
         self._result = result
         self._random = random
         stage.log.check()
-        self._consumers = {name: stage.consume(name) for name in PROJECTIONS}
+        self._consumers = {name: stage.consume(name) for name in projections()}
         self._partitions = {stage.log.keys.partition(job) for job in _JOBS}
 
     def run(self, count: int) -> None:
@@ -74,7 +74,7 @@ class _Races:
         follower.start()
         for number in range(count):
             strike = (self._kill, self._stop, self._replace)[number % 3]
-            self._race(self._random.choice(PROJECTIONS), strike)
+            self._race(self._random.choice(projections()), strike)
         for job in _JOBS:
             self._stage.end(job)
         self._stage.wait_until_caught_up()
@@ -123,7 +123,7 @@ class _Races:
         """Stop it; continue it if it has the database locked, since then nobody can take over."""
         consumer.signal(signal.SIGSTOP)
         try:
-            self._stage.store.leave(victim, "nobody")
+            self._stage.store.leases.leave(victim, "nobody")
         except StoreUnavailable:
             consumer.signal(signal.SIGCONT)
             return False
@@ -142,8 +142,10 @@ class _Races:
 
     def _check(self) -> None:
         trimmed = {partition: self._trimmed(partition) for partition in self._partitions}
-        for name in PROJECTIONS:  # looked at later, so they can only be higher
-            reached = {at.partition: at.position for at in self._stage.store.checkpoints(name)}
+        for name in projections():  # looked at later, so they can only be higher
+            reached = {
+                at.partition: at.position for at in self._stage.store.leases.checkpoints(name)
+            }
             for partition, upto in trimmed.items():
                 is_right = upto <= reached.get(partition, (0, 0))
                 self._result.require(is_right, f"{partition} was trimmed before {name} had it")

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from consumers import views
+from consumers.folding import canonical
 from consumers.folding.fold import JobFold
-from consumers.store import folds, parked
-from consumers.store.databases import Databases
-from consumers.views import PROJECTIONS, canonical
+from consumers.store.store import Store
 from consumers.views.archive.fold import ArchiveFold
 from consumers.views.archive.reader import StoredArchive
-from consumers.views.message_feed import table as messages
-from consumers.views.metric_history import query as histories
-from consumers.views.metric_history import table as metrics
+from consumers.views.opening import open_databases
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.job_reader import JobReader
 from tests.support.scenes.audit import Tally, read_all
@@ -24,8 +22,10 @@ from tests.support.scenes.counting import count
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-    from consumers.folding.port import JobView, MessageRow, Points
+    from consumers.views.message_feed.rows import MessageRow
+    from consumers.views.metric_history.rows import Points
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.ports.job_view import JobView
     from synapse_stream.settings import Settings
 
 MOST_PARKED = 1_000_000
@@ -34,7 +34,10 @@ MOST_PARKED = 1_000_000
 class Content:
     """What one projection has of one job: its document, its rows as things to be counted."""
 
-    def __init__(self, document: bytes, rows: Any, parked: Iterable[Any]) -> None:
+    def __init__(
+        self, view: type[JobView], document: bytes, rows: Any, parked: Iterable[Any]
+    ) -> None:
+        self.by_position = view.by_position
         self.document = document
         self.rows = rows
         self.parked = sorted(parked)
@@ -50,12 +53,8 @@ class Content:
 
     def dump(self, *, positions: bool) -> bytes:
         """Return all of it in the one form in which views are compared."""
-        dumped = canonical.of_document(self.document, positions=positions)
-        if isinstance(self.rows, dict):
-            dumped += canonical.of_points(self.rows, positions=positions)
-        elif self.rows is not None:
-            dumped += canonical.of_messages(self.rows, positions=positions)
-        return dumped
+        dumped = canonical.of_document(self.document, None if positions else self.by_position)
+        return dumped if self.rows is None else dumped + self.rows.canonical(positions=positions)
 
 
 class Comparison:
@@ -72,7 +71,8 @@ class Comparison:
     ) -> None:
         self._settings = settings
         self._positions = positions
-        self._databases = Databases(settings)
+        self._databases = open_databases(settings)
+        self._store = Store(self._databases)
         self._archive = StoredArchive(self._databases)
         self._log = open_log(settings)
         self._reader = JobReader(self._log, lambda: self._archive) if trimmed else None
@@ -84,8 +84,9 @@ class Comparison:
             entries = list(self.entries(job))
             if not projections or ArchiveFold.name in projections:
                 compare_archive(tally, job, entries, self._archive, positions=self._positions)
-            for name in [one for one in PROJECTIONS if one in (projections or PROJECTIONS)]:
-                view = PROJECTIONS[name]
+            folded = views.folded()
+            for name in [one for one in folded if one in (projections or folded)]:
+                view = views.find(name).rules
                 stored = self.stored(view, job)
                 self._compare(tally, f"{name} of {job}", fold(view, job, entries), stored)
         return tally
@@ -96,18 +97,16 @@ class Comparison:
 
     def stored(self, view: type[JobView], job: str) -> Content:
         """Read what the store has of a job."""
-        database = self._databases.of(view.name)
-        document = folds.load(database, view.name, [job]).get(job)
-        if document is None:
-            document = JobFold(view, job, None).document()
-        with database.read("comparing") as connection:
-            rows: Any = None
-            if view.name == metrics.PROJECTION:
-                rows = histories.read_all(connection, job)
-            elif view.name == messages.PROJECTION:
-                rows = messages.read_all(connection, job)
-        found = parked.list_parked(database, view.name, job_id=job, limit=MOST_PARKED)
-        return Content(document, rows, [(*event.position, event.raw) for event in found])
+        stored = self._store.jobs.stored(view.name, job)
+        assert not isinstance(stored, str), stored
+        if stored is None:
+            fold = JobFold(view, job, None)
+            document, rows = fold.document(), fold.rows()
+        else:
+            document, rows = stored.document, stored.rows
+        found = self._store.parked.list(view.name, job_id=job, limit=MOST_PARKED)
+        aside = [(*event.position, event.raw) for event in found]
+        return Content(view, document, rows, aside)
 
     def close(self) -> None:
         """Disconnect."""
@@ -134,7 +133,8 @@ def fold(view: type[JobView], job: str, entries: Iterable[RecordedBatch]) -> Con
     folded = JobFold(view, job, None)
     events = [event for entry in entries for event in folded.apply(entry)]
     rows = folded.rows()
-    return Content(folded.document(), rows, [(*event.position, event.raw) for event in events])
+    aside = [(*event.position, event.raw) for event in events]
+    return Content(view, folded.document(), rows, aside)
 
 
 def _points(points: Points, *, positions: bool) -> list[Hashable]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-from consumers.store.store import open_store
+from consumers.views import names as projections
+from consumers.views.opening import open_store
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.ports.operations import PROJECTIONS
 from synapse_stream.settings import PREFIX
 from tests.support.chains import Chain
 from tests.support.postgres import NO_POSTGRES, PostgresServer, find_programs
@@ -127,8 +127,8 @@ class Stage:
 
     def prepare(self) -> Self:
         """Migrate the store, so that consumers need not."""
-        for name in PROJECTIONS:
-            self.store.count_parked(name)
+        for name in projections():
+            self.store.parked.count(name)
         return self
 
     @property
@@ -178,10 +178,10 @@ class Stage:
         chain = self.jobs.setdefault(job, Chain(job, f"producer of {job}"))
         self.log.append(chain.add(*events))
 
-    def is_caught_up(self, projections: Sequence[str] = ()) -> bool:
+    def is_caught_up(self, chosen: Sequence[str] = ()) -> bool:
         """Tell whether every feed is committed to its end."""
-        for name in projections or PROJECTIONS:
-            reached = {at.partition: at.position for at in self.store.checkpoints(name)}
+        for name in chosen or projections():
+            reached = {at.partition: at.position for at in self.store.leases.checkpoints(name)}
             for partition in {self.log.keys.partition(job) for job in self.jobs}:
                 if reached.get(partition, (0, 0)) < self.log.feed_last(partition):
                     return False

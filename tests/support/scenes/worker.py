@@ -12,13 +12,14 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
 from typing_extensions import override
 
 from consumers import __main__ as program
-from consumers.store.databases import Databases
+from consumers.store.leases import Leases
 from consumers.store.store import Store
 from synapse_stream.log.feeds import FeedLog
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from consumers.store.checkpoints import Lease
-    from synapse_stream.settings import Settings
+    from consumers.store.databases import Databases
+    from consumers.store.lease import Lease
 
 Done = TypeVar("Done")
 
@@ -79,12 +80,28 @@ class Blow:
                 signal.pthread_kill(threading.get_ident(), self.role.number)
 
 
+class StruckLeases(Leases):
+    """The leases."""
+
+    def __init__(self, databases: Databases, blow: Blow) -> None:
+        super().__init__(databases)
+        self._blow = blow
+
+    @override
+    def acquire(self, *arguments: Any, **options: Any) -> Lease | None:
+        lease = super().acquire(*arguments, **options)
+        if lease is not None:
+            self._blow.at(Point.TAKING_OVER)
+        return lease
+
+
 class StruckStore(Store):
     """The store; `doing` tells a thread's transactions apart."""
 
-    def __init__(self, settings: Settings, blow: Blow) -> None:
-        super().__init__(Databases(settings))
+    def __init__(self, databases: Databases, *, blow: Blow) -> None:
+        super().__init__(databases)
         self._blow = blow
+        self.leases = StruckLeases(databases, blow)
         self._doing = threading.local()
         event.listen(Engine, "commit", self._before_commit)
 
@@ -99,13 +116,6 @@ class StruckStore(Store):
         return self._during(
             Point.COMPACTING, lambda: super(StruckStore, self).compact(lease, **options)
         )
-
-    @override
-    def acquire(self, *arguments: Any, **options: Any) -> Lease | None:
-        lease = super().acquire(*arguments, **options)
-        if lease is not None:
-            self._blow.at(Point.TAKING_OVER)
-        return lease
 
     def _during(self, point: Point, call: Callable[[], Done]) -> Done:
         self._doing.point = point
@@ -157,5 +167,5 @@ def work(role: Role) -> None:
     replaced: Any = program
     blow = StruckLog.blow = Blow(role)
     replaced.FeedLog = StruckLog
-    replaced.open_store = lambda settings: StruckStore(settings, blow)
+    replaced.Store = partial(StruckStore, blow=blow)
     sys.exit(program.main([role.projection]))

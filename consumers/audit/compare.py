@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumers.audit.refold import Refold, StoredView
+from consumers.audit.refold import Refold
 from consumers.folding.decoding import decode
-from consumers.views import PROJECTIONS
+from consumers.store.stored import StoredView
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
+    from consumers.views.port import View
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
 
@@ -29,15 +30,15 @@ class Compared(NamedTuple):
 class ViewCheck:
     """Walks what is recorded of a job, and folds of it what each view has."""
 
-    def __init__(self, job_id: str, stored: Mapping[str, StoredView | str | None]) -> None:
-        """Take by view what is stored, why it cannot be read, or None where it has nothing."""
+    def __init__(self, job_id: str, stored: Iterable[tuple[View, StoredView | str | None]]) -> None:
+        """Take views with what is stored, why it cannot be read, or None where there is nothing."""
         self._folds: list[Refold] = []
         self._findings: list[Finding] = []
-        for name, content in stored.items():
+        for view, content in stored:
             if isinstance(content, StoredView):
-                self._begin(name, job_id, content)
+                self._begin(view, job_id, content)
             elif content is not None:
-                self._findings.append(Finding(name, "a view", content))
+                self._findings.append(Finding(view.name, "a view", content))
 
     def take(self, entry: RecordedBatch) -> None:
         """Fold the next entry."""
@@ -54,9 +55,9 @@ class ViewCheck:
             notes += [note] if note else []
         return Compared({fold.name: fold.position for fold in self._folds}, findings, notes)
 
-    def _begin(self, name: str, job_id: str, stored: StoredView) -> None:
+    def _begin(self, view: View, job_id: str, stored: StoredView) -> None:
         try:
-            self._folds.append(Refold(PROJECTIONS[name], job_id, stored))
+            self._folds.append(Refold(view, job_id, stored))
         except (KeyError, TypeError, ValueError) as error:
             found = f"a document that cannot be read: {error!r}"
-            self._findings.append(Finding(name, "a view", found))
+            self._findings.append(Finding(view.name, "a view", found))

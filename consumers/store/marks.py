@@ -1,4 +1,4 @@
-"""Marks of run states: folds of before, kept with the view and read by who looks back."""
+"""Marks: folds of before, kept with a view and read by who looks back."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 from sqlalchemy import delete, func, insert, select, tuple_
 
-from consumers.store import folds
-from consumers.store.databases import Databases
-from consumers.store.schema import mark, parked
-from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.marks import Mark
+from consumers.folding.marks import Mark
+from consumers.store.schema import job, mark, parked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
+    from consumers.store.databases import Databases
     from synapse_stream.entries.position import Position
-    from synapse_stream.settings import Settings
-
-_PROJECTION = RunStateView.name
 
 _place = (mark.c.ms, mark.c.seq)
 
@@ -41,13 +36,19 @@ def write(connection: Connection, jobs: Iterable[tuple[int, Sequence[Mark]]]) ->
         connection.execute(insert(mark), [_row(no, one) for one in by_entry.values()])
 
 
+def of_job(connection: Connection, no: int) -> dict[tuple[int, int], tuple[bytes, bytes]]:
+    """Return by entry id the hash and the document of a job's marks, whatever they hold."""
+    rows = connection.execute(select(mark).where(mark.c.job_no == no))
+    return {(row.ms, row.seq): (bytes(row.hash), _plain(bytes(row.document))) for row in rows}
+
+
 class StoredMarks:
     """The marks of a deployment. May be used from several threads."""
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
 
-    def before(self, job_id: str, at: Position | int, *, limit: int) -> list[Mark]:
+    def before(self, projection: str, job_id: str, at: Position | int, *, limit: int) -> list[Mark]:
         """Return the last marks from which a fold up to `at` can go on, the latest first.
 
         For a time none behind an event that is parked: when that was reported no mark tells.
@@ -55,41 +56,32 @@ class StoredMarks:
         Raises:
             StoreUnavailable: the database could not be read.
         """
-        if not self._databases.is_founded(_PROJECTION):
+        if not self._databases.is_founded(projection):
             return []
         if isinstance(at, int):
             is_time, reached = True, mark.c.time <= at
         else:
             is_time, reached = False, tuple_(*_place) < tuple_(*at[:2])
-        database = self._databases.of(_PROJECTION)
+        of_job = (job.c.projection == projection) & (job.c.job_id == job_id)
+        newest = (column.desc() for column in _place)
+        query = select(mark).join(job, job.c.no == mark.c.job_no).where(of_job, reached)
+        database = self._databases.of(projection)
         with database.read(f"reading marks of job {job_id!r}") as connection:
-            no = folds.number(connection, _PROJECTION, job_id)
-            newest = (column.desc() for column in _place)
-            query = select(mark).where(mark.c.job_no == no, reached).order_by(*newest)
             found = [
                 Mark(
                     entry=(row.ms, row.seq),
                     hash=bytes(row.hash),
                     time=row.time,
-                    parked=_parked(connection, job_id, (row.ms, row.seq)),
+                    parked=_parked(connection, projection, job_id, (row.ms, row.seq)),
                     document=zstandard.decompress(bytes(row.document)),
                 )
-                for row in connection.execute(query.limit(limit)).all()
+                for row in connection.execute(query.order_by(*newest).limit(limit)).all()
             ]
         return [one for one in found if not (is_time and one.parked)]
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
         self._databases.close()
-
-
-def open_marks(settings: Settings) -> StoredMarks:
-    """Open the marks of a deployment; the database is opened when it is first needed.
-
-    Raises:
-        ConfigError: the store's URL is wrong, or its driver is not installed.
-    """
-    return StoredMarks(Databases(settings))
 
 
 def _row(job_no: int, one: Mark) -> dict[str, Any]:
@@ -99,8 +91,16 @@ def _row(job_no: int, one: Mark) -> dict[str, Any]:
     return {**row, "hash": one.hash, "document": document}
 
 
-def _parked(connection: Connection, job_id: str, entry: tuple[int, int]) -> int:
+def _parked(connection: Connection, projection: str, job_id: str, entry: tuple[int, int]) -> int:
     upto = tuple_(parked.c.ms, parked.c.seq) <= tuple_(*entry)
-    of_job = (parked.c.projection == _PROJECTION) & (parked.c.job_id == job_id)
+    of_job = (parked.c.projection == projection) & (parked.c.job_id == job_id)
     query = select(func.count()).select_from(parked).where(of_job, upto)
     return int(connection.execute(query).scalar_one())
+
+
+def _plain(frame: bytes) -> bytes:
+    """Return what is compressed; nothing of a frame that is none, which no fold gives."""
+    try:
+        return zstandard.decompress(frame)
+    except zstandard.ZstdError:
+        return b""

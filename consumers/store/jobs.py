@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sqlalchemy import delete, select
 
 from consumers.store.documents import Bases, is_framed, whole
-from consumers.store.engine import driver_of
-from consumers.store.schema import change, insert_into, job
-from consumers.store.slices import slices
+from consumers.store.schema import change, job
+from consumers.store.sql import driver_of, insert_into, slices
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sqlalchemy import Connection, Select
 
-    from consumers.store.checkpoints import Lease
+    from consumers.folding.marks import Mark
+    from consumers.folding.port import Fold
     from consumers.store.engine import Database
+    from consumers.store.lease import Lease
 
 _SAVE_ON_SQLITE = """
 INSERT INTO job (projection, partition, job_id, document) VALUES (?, ?, ?, ?)
@@ -29,6 +30,25 @@ INSERT INTO job (projection, partition, job_id, document)
 SELECT %s, %s, unnest(%s::text[]), unnest(%s::bytea[])
 ON CONFLICT (projection, job_id) DO UPDATE SET document = excluded.document
 RETURNING job_id, no"""
+
+
+class JobWrite(NamedTuple):
+    """What a commit writes of one job."""
+
+    job_id: str
+    document: bytes
+    """As `Fold.document` returns it."""
+    rows: Any
+    """As `Fold.rows` returns them."""
+    entry: tuple[int, int]
+    """Id of the job's first stream entry in this commit. What the first commit of a job says here
+    stays: jobs are listed by their age."""
+    marks: Sequence[Mark] = ()
+
+    @classmethod
+    def of(cls, fold: Fold, entry: tuple[int, int]) -> Self:
+        """Take from a fold what has come since it was taken last."""
+        return cls(fold.job_id, fold.document(), fold.rows(), entry, fold.marks())
 
 
 def load(database: Database, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
@@ -45,6 +65,11 @@ def read(*columns: Any) -> Select[Any]:
     """Return a SELECT of jobs; its rows have `document` and `body`: see `documents.whole`."""
     of_job = change.c.job_no == job.c.no
     return select(*columns, job.c.document, change.c.body).outerjoin_from(job, change, of_job)
+
+
+def is_of(projection: str, job_id: str) -> Any:
+    """Return the condition that a row of `job` is that of a job."""
+    return (job.c.projection == projection) & (job.c.job_id == job_id)
 
 
 def save(
@@ -89,5 +114,4 @@ def _save(
 
 def number(connection: Connection, projection: str, job_id: str) -> int | None:
     """Return the number of a job, None if the projection does not know it."""
-    query = select(job.c.no).where(job.c.projection == projection, job.c.job_id == job_id)
-    return connection.execute(query).scalar()
+    return connection.execute(select(job.c.no).where(is_of(projection, job_id))).scalar()

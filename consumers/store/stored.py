@@ -1,0 +1,87 @@
+"""What is stored of jobs, for who goes on from it or verifies it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import select
+
+from consumers.store import jobs, marks, parked
+from consumers.store.documents import whole
+from consumers.store.schema import job
+from synapse_stream.errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from consumers.folding.port import Rows
+    from consumers.store.databases import Databases
+
+_PAGE = 1_000
+
+
+class StoredView(NamedTuple):
+    """What one projection has of one job, from one state of the database."""
+
+    document: bytes
+    rows: Rows | None
+    """As `JobView.take_rows` returns them."""
+    parked: Sequence[tuple[str, int]]
+    """Producers and numbers of the events that are parked."""
+    marks: Mapping[tuple[int, int], tuple[bytes, bytes]] = {}
+    """Entry id → hash of the batch there and the document; readers believe it by the hash."""
+
+
+class Jobs:
+    """What projections have of jobs. Each method reads one state of the database.
+
+    Every method raises StoreUnavailable when the database cannot be read; they may be called from
+    several threads.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        self._databases = databases
+
+    def load(self, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the documents of those jobs that have one."""
+        return jobs.load(self._databases.of(projection), projection, job_ids)
+
+    def ids(self, projection: str) -> Iterator[str]:
+        """Yield the ids of all jobs of a projection, in order."""
+        if not self._databases.is_founded(projection):
+            return
+        after, found = "", [""]
+        while found:
+            query = select(job.c.job_id).where(job.c.projection == projection, job.c.job_id > after)
+            with self._databases.of(projection).read(f"listing jobs of {projection}") as connection:
+                page = query.order_by(job.c.job_id).limit(_PAGE)
+                found = list(connection.execute(page).scalars())
+            yield from found
+            after = found[-1] if found else after
+
+    def stored(self, projection: str, job_id: str) -> StoredView | str | None:
+        """Return all that is stored of a job, nothing believed, or why it cannot be read.
+
+        None where there is nothing.
+        """
+        if not self._databases.is_founded(projection):
+            return None
+        try:
+            return self._stored(projection, job_id)
+        except (DecodeError, TypeError, ValueError) as error:
+            return f"what cannot be read: {error}"
+
+    def _stored(self, projection: str, job_id: str) -> StoredView | None:
+        table = self._databases.table(projection)
+        with self._databases.of(projection).read(f"verifying job {job_id!r}") as connection:
+            found = connection.execute(
+                jobs.read(job.c.no).where(jobs.is_of(projection, job_id))
+            ).first()
+            if found is None:
+                return None
+            return StoredView(
+                whole(found.document, found.body),
+                table.read(connection, found.no),
+                parked.numbers_of(connection, projection, job_id),
+                marks.of_job(connection, found.no),
+            )
