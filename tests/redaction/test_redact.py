@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from synapse_stream.events.types import DevEvent, parse
-from synapse_stream.redaction import looks_secret, redact, redact_body
+from synapse_stream.redaction import body as redaction_body
+from synapse_stream.redaction import looks_secret, redact
+
+redact_body = redaction_body.redact_body
 
 SECRET = "hunter2"
 
@@ -212,3 +215,39 @@ def test_a_report_that_cannot_be_looked_through_is_an_event_that_views_take(kind
     event = parse(b'{"seq":0,"time":0,' + body)
     assert isinstance(event, DevEvent)
     assert (event.message, event.rejected) == (f"{kind}: ***", 1)
+
+
+KNOWN = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"  # GitHub's example of a token
+
+
+def body(text: str, event: str = "upload_data_file_of_the_plugin") -> bytes:
+    return b'"type":"log","v":1,"event":"%b","data":{"text":"%b"}}' % (
+        event.encode(),
+        text.encode(),
+    )
+
+
+def test_names_that_come_again_and_again_let_no_key_beside_them_through() -> None:
+    for _ in range(3):
+        assert redact_body(body("fine")) == body("fine")
+
+    assert KNOWN.encode() not in redact_body(body(KNOWN))
+    assert KNOWN.encode() not in redact_body(body(KNOWN, event=KNOWN))
+    assert b"hunter2" not in redact_body(body("password=hunter2"))
+
+
+def test_what_was_let_through_once_is_looked_at_where_it_may_have_been_cut() -> None:
+    piece = "a1B2" * 10
+    assert redact_body(body(piece)) == body(piece)
+
+    cut = b'"type":"log","v":1,"data":{"head":"x %b","tail":"y"},"truncated":{}}' % piece.encode()
+    assert piece.encode() not in redact_body(cut)
+
+
+def test_not_all_that_was_let_through_is_remembered() -> None:
+    for number in range(2_000):
+        redact_body(body(f"harmless_number_{number}"))
+    redact_body(body("x" * 1_000))
+
+    assert len(redaction_body._let_through) <= 1_100
+    assert max(map(len, redaction_body._let_through)) <= 64
