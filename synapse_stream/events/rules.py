@@ -15,6 +15,7 @@ from enum import Enum
 from math import isfinite
 from typing import Any, NamedTuple
 
+from synapse_stream.events.codes import spell_out
 from synapse_stream.events.names import is_storable, storable
 from synapse_stream.events.numeric import as_double, as_number
 from synapse_stream.events.plain import as_text, describe
@@ -101,8 +102,8 @@ def message(
 
     Templates are filled as `str.format` does, if there are params. One that cannot be filled is
     shown as it is, because a typo in a message must not end a run. Of several languages `language`
-    is rendered, else English, else the first; templates and params are kept for the others. A
-    message code (a member of a str enum) is kept as `key`.
+    is rendered, else English, else the first; templates and params are kept for the others. Of a
+    message code (a member of a str enum) `codes` knows level and templates; it is kept as `key`.
 
     Raises:
         TypeError: `message` is neither a text nor a mapping of language to template.
@@ -111,13 +112,13 @@ def message(
     fields: dict[str, Any] = {"content": "", "level": _level(context, "context", wrong)}
     if type(message) is str:  # nearly every call
         template = message
-    elif not isinstance(message, str) and isinstance(message, Mapping):
-        template = _template(fields, message, language, wrong)
+    elif isinstance(message, str) and isinstance(message, Enum):
+        template = spell_out(fields, message, language)
+    elif isinstance(languages := getattr(message, "translations", message), Mapping):
+        template = _template(fields, languages, language, wrong)
     else:
         template = _text(message, "message", "a text or a mapping of language to template", wrong)
     fields["content"] = render(template, params) if params else template
-    if isinstance(message, str) and isinstance(message, Enum):
-        fields["key"] = template
     if params:
         fields["params"] = dict(params)
     return fields

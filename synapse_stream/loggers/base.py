@@ -7,6 +7,7 @@ import time
 import weakref
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from synapse_stream.errors import RunEnded
@@ -16,6 +17,7 @@ from synapse_stream.loggers.copies import Copied, packed, unpacked
 from synapse_stream.loggers.ending_once import EndsOnce
 from synapse_stream.loggers.endings import ending
 from synapse_stream.loggers.lenience import Lenience
+from synapse_stream.loggers.spellings import Spellings
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 from synapse_stream.saying import voice
 from synapse_stream.system.signals import is_plugins_own
@@ -43,7 +45,7 @@ _NOT_COPIED = frozenset(
 )  # fmt: skip
 
 
-class BaseLogger(EndsOnce, Copied):
+class BaseLogger(EndsOnce, Copied, Spellings):
     """Base of all loggers; a subclass says in `record` where events go.
 
     Report calls raise TypeError for wrong calls and RunEnded after `end_log`. A wrong value
@@ -80,7 +82,7 @@ class BaseLogger(EndsOnce, Copied):
     @property
     def current_step(self) -> str | None:
         """The step of a report that names none."""
-        return _steps.get().get(self._step_key)
+        return _steps.get().get(self._step_key, self._set_step)
 
     def flush(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - for subclasses
         """Wait until everything accepted so far is where it belongs, at most `timeout` seconds.
@@ -92,14 +94,19 @@ class BaseLogger(EndsOnce, Copied):
 
     def log(
         self,
-        event: str,
-        data: Mapping[str, Any],
-        file: str | os.PathLike[str] | None = None,
-        *,
+        event: Any,
+        data: Any,
+        file: Any = None,
         level: LogLevel | str = LogLevel.INFO,
         step: str | None = None,
     ) -> None:
-        """Record an event of the plugin's own with its data and, maybe, the path of a file."""
+        """Record an event of the plugin's own with its data and, maybe, the path of a file.
+
+        The Synapse SDK's order is taken, too: level, event, data, file, step.
+        """
+        if isinstance(data, str) and isinstance(event, Enum):
+            last = None if level is LogLevel.INFO else level
+            event, data, file, level = data, file, last, event
         wrong: list[rules.Wrong] | None = None if self.strict else []
         self._report("log", step, rules.log(event, data, file, level, wrong), wrong)
 

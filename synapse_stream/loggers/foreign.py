@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.models import LogLevel, RunStatus
+from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,8 @@ class ForeignLogger(BaseLogger):
 
     Required arguments are passed by position; optional ones by name, and only when they differ from
     their default, so that an object with the documented methods serves. Messages are passed as
-    rendered. What the object has no method for is left out.
+    rendered. What the object has no method for, or a method no parameter for, is left out, the
+    latter with a word. At the end it is finished, if it has `finish` and no `end_log`.
     """
 
     _target: Any = None  # of a copy whose object could not come along
@@ -30,6 +32,8 @@ class ForeignLogger(BaseLogger):
         super().__init__(job_id if isinstance(job_id, str) else None)
         self.name = type(target).__name__
         self._target = target
+        self._taken: dict[str, frozenset[str] | None] = {}
+        self._said: set[str] = set()
 
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Call the method that reports such an event."""
@@ -41,7 +45,27 @@ class ForeignLogger(BaseLogger):
         if method is not None:
             if step is not None and kind in _KINDS_WITH_STEP:
                 options["step"] = step
-            method(*values, **options)
+            method(*values, **self._taken_of(name, method, options))
+        elif kind == "end" and hasattr(self._target, "finish"):
+            self._target.finish()
+
+    def _taken_of(self, name: str, method: Any, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options that a method has parameters for; the first without one is said."""
+        if not options:
+            return options
+        if name not in self._taken:
+            self._taken[name] = _parameters(method)
+        taken = self._taken[name]
+        if taken is None:
+            return options
+        lacking = ", ".join(sorted(options.keys() - taken))
+        if lacking and lacking not in self._said:
+            self._said.add(lacking)
+            voice.warn(
+                "job %s: %s of %s has no parameter %s, so that is left out there",
+                *(self.job_id, name, self.name, lacking),
+            )
+        return {option: value for option, value in options.items() if option in taken}
 
     def flush(self, timeout: float | None = None) -> bool:
         """Ask the object, if it can be asked; one that answers nothing is done."""
@@ -58,6 +82,10 @@ def adapt(logger: Any) -> BaseLogger:
     """
     if isinstance(logger, BaseLogger):
         return logger
+    from synapse_stream.loggers.sdk_logger import SdkLogger, is_sdk_logger  # noqa: PLC0415 - of others only
+
+    if is_sdk_logger(logger):
+        return SdkLogger(logger)
     if not any(callable(getattr(logger, name, None)) for name in _METHODS):
         msg = (
             f"logger={logger!r} is no logger: it has none of the methods {', '.join(_METHODS)}; "
@@ -65,6 +93,19 @@ def adapt(logger: Any) -> BaseLogger:
         )
         raise TypeError(msg)
     return ForeignLogger(logger)
+
+
+def _parameters(method: Any) -> frozenset[str] | None:
+    """Return the names that a method takes; None: any, or nobody can tell."""
+    from inspect import Parameter, signature  # noqa: PLC0415 - few plugins bring loggers
+
+    try:
+        parameters = signature(method).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return frozenset(parameter.name for parameter in parameters)
 
 
 def _progress(fields: dict[str, Any]) -> Call:

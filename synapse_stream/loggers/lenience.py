@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.events.plain import describe
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from synapse_stream.events.rules import Wrong
 
-_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+_NOT_THE_PLUGIN = frozenset({"synapse_stream", "synapse_sdk"})
 _MOST_SAID = 1_000
 _CALLS = {
     "metrics": "set_metrics",
@@ -59,8 +59,12 @@ def _kept(value: Any) -> Any:
 
 
 def _caller() -> str:
-    """Return file and line of the plugin's call: the nearest frame that is none of ours."""
+    """Return file and line of the plugin's call: the nearest frame of no library to report with."""
     frame = sys._getframe(1)  # noqa: SLF001 - `inspect` and `traceback` read source files for it
-    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+    while _package(frame) in _NOT_THE_PLUGIN and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]

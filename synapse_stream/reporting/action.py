@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import BaseModel
 
+from synapse_stream.models import LogLevel
+from synapse_stream.reporting.driven import of_driver
 from synapse_stream.reporting.run import open_run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from synapse_stream.events.codes import LogMessageCode
     from synapse_stream.reporting.context import RuntimeContext
 
 P = TypeVar("P")
@@ -20,7 +25,7 @@ class BaseAction(ABC, Generic[P]):
 
     `action_name` is the class's name unless it is set, here or in a base. `params_model` is the
     pydantic model in the brackets unless it is set; an action without one gets its parameters as
-    they are.
+    they are. The Synapse SDK's drivers run it as well.
     """
 
     action_name: ClassVar[str]
@@ -39,11 +44,59 @@ class BaseAction(ABC, Generic[P]):
 
     def __init__(self, params: P, ctx: RuntimeContext) -> None:
         self.params = params
-        self.ctx = ctx
+        self.ctx = of_driver(ctx)
 
     @abstractmethod
     def execute(self) -> Any:
         """Do the work and return its result, reporting through `self.ctx`."""
+
+    def run(self) -> Any:
+        """Execute it; for those that do something around that."""
+        return self.execute()
+
+    @classmethod
+    def dispatch(cls, params: Any, ctx: Any) -> Any:
+        """Run it in a context that somebody else ends, as the SDK's drivers ask for it."""
+        return cls(cls.parse_params(params), ctx).run()
+
+    @property
+    def logger(self) -> Any:
+        """The logger of the context."""
+        return self.ctx.logger
+
+    def log(self, event: str, data: Mapping[str, Any], file: str | None = None) -> None:
+        """Record an event of the plugin's own: as `self.ctx.log`, like all that follow."""
+        self.ctx.log(event, data, file)
+
+    def log_message(self, message: Any, context: Any = LogLevel.INFO, **params: Any) -> None:
+        """Show a message to users."""
+        self.ctx.log_message(message, context, **params)
+
+    def set_progress(
+        self, current: float, total: float, step: str | None = None, **named: Any
+    ) -> None:
+        """Report how far a step is."""
+        self.ctx.set_progress(current, total, step, **named)
+
+    def set_metrics(self, value: Mapping[str, Any], step: str | None = None, **named: Any) -> None:
+        """Record numbers by name."""
+        self.ctx.set_metrics(value, step, **named)
+
+    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
+        """Record numbers, with the category as their step."""
+        self.ctx.log_metric(category, key, value, **metrics)
+
+    def log_visualization(
+        self, category: str, group: str, index: int, image: str, **meta: Any
+    ) -> None:
+        """Record where an image is."""
+        self.ctx.log_visualization(category, group, index, image, **meta)
+
+    @classmethod
+    def get_log_message_code_class(cls) -> type[LogMessageCode]:
+        """Return the codes of the action's messages, if it has some."""
+        msg = f"{cls.__name__} has no codes for its messages: it does not say which class they are"
+        raise NotImplementedError(msg)
 
     @classmethod
     def parse_params(cls, params: Any) -> Any:
@@ -75,7 +128,7 @@ def run_action(
     if ctx is None:
         ctx = open_run(action=action, params=parsed)
     with ctx:
-        result = action(parsed, ctx).execute()
+        result = action(parsed, ctx).run()
         ctx.end_log(result=result)
     return result
 

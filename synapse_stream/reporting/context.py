@@ -34,6 +34,9 @@ class RuntimeContext(Copied):
         client: client of the backend, for the plugin's own use.
         agent_client: client of the agent, for the plugin's own use.
         checkpoint: where to start from: `{"category": …, "path": …}`.
+        v2_client: second client of the backend, for the plugin's own use.
+        language: in which messages of several languages are shown; None: `SYNAPSE_LANGUAGE` of the
+            environment, else English.
     """
 
     def __init__(
@@ -44,19 +47,28 @@ class RuntimeContext(Copied):
         client: Any = None,
         agent_client: Any = None,
         checkpoint: dict[str, Any] | None = None,
+        *,
+        v2_client: Any = None,
+        language: str | None = None,
     ) -> None:
-        self._given_logger = logger
-        self._logger = adapt(logger)
+        self.logger = logger
         self._env = PluginEnvironment.of(env)
         self._job_id = self._logger.job_id if job_id is None else job_id
         self._client = client
         self._agent_client = agent_client
         self._checkpoint = checkpoint
+        self._v2_client = v2_client
+        self._language = language
 
     @property
     def logger(self) -> Any:
         """The logger, as it was given."""
         return self._given_logger
+
+    @logger.setter
+    def logger(self, logger: Any) -> None:
+        self._logger = adapt(logger)
+        self._given_logger = logger
 
     @property
     def env(self) -> PluginEnvironment:
@@ -74,6 +86,18 @@ class RuntimeContext(Copied):
         return self._client
 
     @property
+    def v2_client(self) -> Any:
+        """Second client of the backend, or None."""
+        return self._v2_client
+
+    client_v1, client_v2 = client, v2_client  # as the SDK calls them as well
+
+    @property
+    def language(self) -> str | None:
+        """In which messages of several languages are shown; None: nobody has said."""
+        return self._language or self._env.get("SYNAPSE_LANGUAGE")
+
+    @property
     def agent_client(self) -> Any:
         """Client of the agent, or None."""
         return self._agent_client
@@ -88,7 +112,6 @@ class RuntimeContext(Copied):
         event: str,
         data: Mapping[str, Any],
         file: str | os.PathLike[str] | None = None,
-        *,
         level: LogLevel | str = LogLevel.INFO,
         step: str | None = None,
     ) -> None:
@@ -100,13 +123,20 @@ class RuntimeContext(Copied):
         """
         self._logger.log(event, data, file, level=level, step=step)
 
-    def set_progress(self, current: float, total: float, step: str | None = None) -> None:
-        """Report how far a step is.
+    def set_progress(
+        self,
+        current: float,
+        total: float,
+        step: str | None = None,
+        *,
+        category: str | None = None,
+    ) -> None:
+        """Report how far a step is; `category` is an older word for the step.
 
         Raises:
             ValueError: not `total > 0` and `0 <= current <= total`.
         """
-        self._logger.set_progress(current, total, step)
+        self._logger.set_progress(current, total, category if step is None else step)
 
     def set_progress_failed(
         self, step: str | None = None, error: str | BaseException | None = None
@@ -115,14 +145,39 @@ class RuntimeContext(Copied):
         self._logger.set_progress_failed(step, error)
 
     def set_metrics(
-        self, value: Mapping[str, Any], step: str | None = None, *, x: float | None = None
+        self,
+        value: Mapping[str, Any],
+        step: str | None = None,
+        *,
+        x: float | None = None,
+        category: str | None = None,
     ) -> None:
         """Record numbers by name; `x` is their place on the horizontal axis (epoch, global step).
+
+        `category` is an older word for the step.
 
         Raises:
             TypeError: `value` is no mapping of names to numbers; the message names the key.
         """
-        self._logger.set_metrics(value, step, x=x)
+        self._logger.set_metrics(value, category if step is None else step, x=x)
+
+    def log_metric(self, category: str, key: str, value: float, **metrics: Any) -> None:
+        """Record numbers: `log_metric("train", "epoch", 3, loss=0.2)`.
+
+        The category is their step; an epoch (or step, iteration, batch) beside others is their
+        place on the horizontal axis, too.
+        """
+        self._logger.log_metric(category, key, value, **metrics)
+
+    def log_visualization(
+        self, category: str, group: str, index: int, image: str, **meta: Any
+    ) -> None:
+        """Record where an image is, as an event `visualization`."""
+        self._logger.log_visualization(category, group, index, image, **meta)
+
+    def log_trials(self, data: dict[str, Any] | None = None, **parts: Any) -> None:
+        """Record the table of Tune's trials, whole or by its parts, as an event `trials`."""
+        self._logger.log_trials(data, **parts)
 
     def log_message(
         self,
@@ -130,14 +185,17 @@ class RuntimeContext(Copied):
         context: LogLevel | str = LogLevel.INFO,
         **params: Any,
     ) -> None:
-        """Show a message to users: `context` is info, warning, success or danger.
+        """Show a message to users: `context`, or `level`, is info, warning, success or danger.
 
         A mapping holds one template a language (`{"en": "{n} files", "ko": …}`), filled from
-        `params`.
+        `params`; a message code has templates and a level of its own. Among the params, `step` and
+        `language` are the message's, unless a template asks for them.
 
         Raises:
             ValueError: an unknown context.
         """
+        if type(message) is not str and self.language is not None:
+            params.setdefault("language", self.language)
         self._logger.log_message(message, context, **params)
 
     def log_dev_event(self, message: str, data: Any = None) -> None:
@@ -201,7 +259,12 @@ class RuntimeContext(Copied):
     def to_copy(self) -> tuple[type[Any], dict[str, Any]]:
         """Return what the copy in another process is made of: its logger is a child's."""
         whose = f"the context of job {self._job_id}"
-        parts = {"client": self._client, "agent_client": self._agent_client}
+        parts = {
+            "client": self._client,
+            "v2_client": self._v2_client,
+            "agent_client": self._agent_client,
+            "language": self._language,
+        }
         return RuntimeContext, {
             "logger": self._logger,
             "job_id": self._job_id,

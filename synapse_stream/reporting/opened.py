@@ -82,7 +82,7 @@ class OpenRun(RuntimeContext):
     ) -> None:
         """Record `run_started`."""
         fields = {
-            "action": None if action is None else str(getattr(action, "action_name", action)),
+            "action": None if action is None else _name_of(action),
             "plugin": _plugin_of(action),
             "host": os.uname().nodename,
             "pid": os.getpid(),
@@ -193,6 +193,12 @@ def _redacted(value: Any) -> Any:
     except OSError as error:  # no file can be opened: rather none of it than a secret
         voice.warn("what the run is started with is not recorded: %s", error)
         return {}
+
+
+def _name_of(action: str | type[Any]) -> str:
+    """Return the name of an action, which the Synapse SDK lets be None."""
+    given = action if isinstance(action, str) else getattr(action, "action_name", None)
+    return str(given or getattr(action, "__name__", action))
 
 
 def _plugin_of(action: str | type[Any] | None) -> str:

@@ -64,7 +64,7 @@ class Pipeline:
                 waiting.remove(part)
                 with part:
                     part.say(ActionStatus.RUNNING)
-                    results.append(action(params, part).execute())
+                    results.append(action(params, part).run())
                 if part.status is not RunStatus.COMPLETED:
                     break
         finally:
