@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream import __version__
+from synapse_stream.cli.exec import exec_
 from synapse_stream.cli.operate import parked
 from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
 _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
-    "Run": {"up": up, "run": run},
+    "Run": {"up": up, "run": run, "exec": exec_},
     "Read": {
         "jobs": jobs,
         "show": show,

@@ -71,6 +71,7 @@ def _open(action: type[BaseAction[Any]], params: Any, job_id: str | None) -> Run
 
 def _load_action(target: str) -> type[BaseAction[Any]]:
     """Import the action that `target` names; the working directory is searched first."""
+    from synapse_stream.integrations.synapse_sdk.actions import as_action, is_sdk_action
     from synapse_stream.reporting.action import BaseAction
 
     module_name, _, name = target.partition(":")
@@ -83,13 +84,15 @@ def _load_action(target: str) -> type[BaseAction[Any]]:
             msg += f"; a module is named as `import` does: {dotted}:{name or 'ACTION'}"
         raise WrongUse(msg)
     module = import_module(module_name)
-    actions = {
+    actions: dict[str, type[Any]] = {
         found_name: found
         for found_name, found in vars(module).items()
-        if isclass(found) and issubclass(found, BaseAction) and not isabstract(found)
+        if isclass(found)
+        and (issubclass(found, BaseAction) or is_sdk_action(found))
+        and not isabstract(found)
     }
     if name in actions:
-        return actions[name]
+        return as_action(actions[name]) if is_sdk_action(actions[name]) else actions[name]
     has = ", ".join(f"{module_name}:{found}" for found in actions)
     msg = f"{module_name!r} has no action {name!r}; it has {has or 'none'}"
     raise WrongUse(msg)

@@ -1,0 +1,1 @@
+"""Bridges from other libraries; each is imported only when somebody asks for it."""

@@ -1,0 +1,5 @@
+"""As `synapse_sdk.plugins.action`."""
+
+from synapse_stream.reporting.action import BaseAction
+
+__all__ = ["BaseAction"]

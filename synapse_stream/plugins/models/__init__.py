@@ -1,0 +1,5 @@
+"""As `synapse_sdk.plugins.models`."""
+
+from synapse_stream.models import ActionStatus, RunStatus
+
+__all__ = ["ActionStatus", "RunStatus"]
