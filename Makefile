@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOLS := .pools
+SDK := .sdk
 UV_PIP = UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
 # Looked up only when the environment is made. Name another one by `make PYTHON=/path/to/python3.12 …`.
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults interpreters endings pools soak lock format clean
+.PHONY: help demo test check lint types imports unit coverage bench faults interpreters endings pools sdk soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +51,10 @@ faults: $(READY) $(POOLS)/.ready interpreters ## every planned fault against rea
 pools: $(POOLS)/.ready ## of these faults those of gunicorn, of celery's pool and of Ray
 	@$(BIN)/python -m tests.resilience billiard gunicorn ray $(ARGS)
 
+sdk: $(SDK)/.ready ## the contract with the Synapse SDK: its members, drivers, executors on Ray, and its own tests with the tee
+	@$(SDK)/bin/python -m pytest -n 2 -p no:asyncio -o filterwarnings=default tests/sdk $(ARGS)
+	@$(SDK)/bin/python -m tests.sdk.own_tests $(SDK)/sources/*.tar.gz
+
 interpreters: $(READY) ## ready the other interpreters of this machine for the faults
 	@$(BIN)/python -m tests.resilience.places.interpreters
 
@@ -71,7 +76,7 @@ lock: $(READY) ## pin the dependencies anew; ARGS=--upgrade takes the newest
 		--output-file requirements.image.lock
 
 clean: ## remove the environment, caches and the demo's data
-	@rm -rf $(VENV) $(POOLS) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
+	@rm -rf $(VENV) $(POOLS) $(SDK) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip brings uv (pinned, with its hash), uv brings the rest. uv does not read pip's configuration, so where
@@ -94,4 +99,15 @@ $(POOLS)/.ready: $(READY) tests/resilience/places/pools.lock
 	@$(BIN)/python -m venv --clear --without-pip $(POOLS)
 	@UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(POOLS)/bin/python --require-hashes \
 		-r tests/resilience/places/pools.lock
+	@touch $@
+
+# The SDK takes Python 3.12 and newer. Its tests are in the source distribution of an older release.
+$(SDK)/.ready: tests/sdk/sdk.lock tests/sdk/own_tests.txt | interpreters
+	@python=$$(ls .interpreters/3.12/bin/python .interpreters/3.13/bin/python $(BIN)/python3.1[2-9] 2>/dev/null | head -1); \
+		[ -n "$$python" ] || { echo "The Synapse SDK needs Python 3.12 or newer; there is none" >&2; exit 1; }; \
+		$$python -m venv --clear $(SDK)
+	@UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(SDK)/bin/python --require-hashes -r tests/sdk/sdk.lock
+	@UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(SDK)/bin/python --no-deps --no-build-isolation --editable .
+	@$(SDK)/bin/python -m pip download --quiet --no-deps --no-binary :all: --require-hashes --dest $(SDK)/sources \
+		-r tests/sdk/own_tests.txt
 	@touch $@
