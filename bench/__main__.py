@@ -26,6 +26,7 @@ from bench import (
     presence,
     projecting,
     sse,
+    tee,
     throughput,
     verify,
     views,
@@ -55,6 +56,7 @@ GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
         archive,
         history,
         verify,
+        tee,
     )
 }
 
