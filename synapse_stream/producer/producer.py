@@ -135,6 +135,8 @@ class Producer:
         """
         if self._is_closed:
             return
+        with suppress(RunEnded):
+            self._remarks.make(time.monotonic())  # a short run may end before the keeper looks
         self._spool.seal(kind, body)
         seconds = self._settings.exit_wait_seconds if timeout is None else timeout
         is_sent = self._wait_for_the_end(seconds)
