@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults interpreters endings pools sdk soak lock format clean
+.PHONY: help demo test check lint types imports unit coverage bench faults sabotage interpreters endings pools sdk soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ bench: $(READY) ## measure, and compare with what must be reached
 
 faults: $(READY) $(POOLS)/.ready interpreters ## every planned fault against real processes and a real server; prints a report
 	@$(BIN)/python -m tests.resilience $(ARGS)
+
+sabotage: $(READY) ## deliberate breaks, each of which the tests must notice; ARGS='--some 3', or words of their titles
+	@$(BIN)/python -m tests.sabotage $(ARGS)
 
 pools: $(POOLS)/.ready ## of these faults those of gunicorn, of celery's pool and of Ray
 	@$(BIN)/python -m tests.resilience billiard gunicorn ray $(ARGS)
