@@ -28,8 +28,10 @@ __all__ = ["postgres", "store_url"]
 hypothesis.settings.register_profile("patient", hypothesis.settings.default, deadline=None)
 hypothesis.settings.load_profile("patient")
 
-# A shell ignores Ctrl-C for what it runs in the background, and what a test starts inherits that.
+# A shell ignores Ctrl-C for what it runs in the background, nohup the end of a terminal, and what a
+# test starts inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

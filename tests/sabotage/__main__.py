@@ -70,7 +70,7 @@ def play(one: Break) -> Outcome:
         origin = _run([sys.executable, "-c", _WHERE, package], tree, environment)[1].strip()
         if not origin.startswith(str(tree)):
             return Outcome(one, VOID, time.monotonic() - began, f"not active: {origin} was read")
-        words = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", one.notices]
+        words = ["-x", "-q", "-p", "no:cacheprovider", "--randomly-dont-reorganize", one.notices]
         code, said = _run([sys.executable, "-m", "pytest", *words], tree, environment)
     verdict = _VERDICTS.get(code, VOID)
     return Outcome(one, verdict, time.monotonic() - began, f"{said[-2000:]}\nstatus {code}")
