@@ -21,6 +21,11 @@ class ManyLogger(BaseLogger):
         super().__init__(next((each.job_id for each in self._loggers if each.job_id), None))
         self.strict = any(logger.strict for logger in self._loggers)
 
+    @property
+    def parts(self) -> tuple[BaseLogger, ...]:
+        """The loggers that get every event."""
+        return self._loggers
+
     def record(self, kind: str, step: str | None, fields: dict[str, Any]) -> None:
         """Hand the event on."""
         for logger in self._loggers:

@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 5.0
 
 _runs: weakref.WeakSet[OpenRun] = weakref.WeakSet()
+_open: list[OpenRun] = []
+
+
+def newest_run() -> OpenRun | None:
+    """Return the run that was opened last of those that are open here.
+
+    In a forked child also one of its parent's, to which it reports as a child.
+    """
+    return _open[-1] if _open else None
 
 
 def end_older(key: Hashable) -> None:
@@ -69,6 +78,7 @@ class OpenRun(RuntimeContext):
         EXITS.watch(self)
         atexit.register(self._end_at_exit)
         CHILD_EXIT.before(self, self._end_at_exit)
+        _open.append(self)
         if key is not None:
             _runs.add(self)
 
@@ -151,6 +161,8 @@ class OpenRun(RuntimeContext):
             EXITS.leave(self)
             CHILD_EXIT.forget(self)
             _runs.discard(self)
+            with suppress(ValueError):  # it has let go before
+                _open.remove(self)
 
     def _ending_of_process(self) -> Ending:
         if CHILD_EXIT.is_of_pool:

@@ -20,6 +20,9 @@ _PATIENCE_MS = 200  # for one that is full, the first time
 _AT_ONCE = {True: 512, False: select.PIPE_BUF}  # bytes that one that is ready takes; for terminals
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
+PAST_CAPTURE: dict[int, int] = {}
+"""Where a descriptor leads whose output is recorded: what we show is no output of the plugin."""
+
 
 class Outlet:
     """What is shown goes through here; it looks like a text stream, for Rich.
@@ -86,7 +89,8 @@ class Outlet:
                 stream.flush()
             else:
                 stream.flush()
-                self._write_all(descriptor, data, is_terminal=stream.isatty())
+                past = PAST_CAPTURE.get(descriptor, descriptor)
+                self._write_all(past, data, is_terminal=os.isatty(past))
         except BlockingIOError:
             self._is_full = True
         except BaseException as failure:
