@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.ports.views import Attempt, Message, RunState, SeriesKey, SeriesSummary
 
-_DONE = 100.0
-
-
 UNDECODABLE = "undecodable"
 """Type of what stands in the place of an event that cannot be read."""
 
@@ -76,7 +73,10 @@ def summary(state: RunState, now_ms: int, arrival: Position | None) -> dict[str,
         "health": state.health(now_ms),
         "is_ending": run.is_ending,
         "percent": run.overall_percent,
-        "eta_seconds": _eta_seconds(run),
+        "percent_is_at_least": run.overall_is_at_least,
+        "eta_seconds": None if run.is_over else run.eta_seconds,
+        "eta_is_at_least": run.eta_is_at_least,
+        "eta_time": run.eta_time,
         "action": run.action,
         "plugin": run.plugin,
         "attempt": run.number,
@@ -192,11 +192,3 @@ def _attempt(found: Attempt) -> dict[str, Any]:
     fields["duration_seconds"] = found.duration_seconds
     fields["notes"] = found.notes
     return fields
-
-
-def _eta_seconds(run: Attempt) -> float | None:
-    """Return the longest time that a step needs; steps may run one after another or at once."""
-    if run.is_over:
-        return None
-    left = [step.eta_seconds for step in run.steps if step.percent < _DONE and not step.is_failed]
-    return max((seconds for seconds in left if seconds is not None), default=None)

@@ -41,7 +41,7 @@ TIME_BITS = 53
 
 VERSIONS = dict.fromkeys(
     (
-        "run_started", "progress", "metrics", "message", "dev_event", "log",
+        "run_started", "progress", "plan", "metrics", "message", "dev_event", "log",
         "action", "heartbeat", "producer_lost", "loss", "end",
         "joined", "resumed", "terminating",
     ),
@@ -49,7 +49,7 @@ VERSIONS = dict.fromkeys(
 )  # fmt: skip
 """Wire name → schema version that is written."""
 
-_REPORTS = frozenset({"progress", "metrics", "message", "dev_event", "log", "action"})
+_REPORTS = frozenset({"progress", "plan", "metrics", "message", "dev_event", "log", "action"})
 
 _OPTIONS = (
     orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENT_TYPES", "Action", "Child", "DevEvent", "End", "Event", "Heartbeat", "Joined",
-    "Log", "Loss", "Message", "Metrics", "ProducerLost", "Progress", "RecordedEvent",
+    "Log", "Loss", "Message", "Metrics", "Plan", "ProducerLost", "Progress", "RecordedEvent",
     "Resumed", "RunStarted", "Terminating", "Undecodable", "UnknownEvent", "dump",
     "json_schema", "parse",
 ]  # fmt: skip
@@ -69,6 +69,14 @@ class Progress(Event):
             msg = "current and total are needed unless the step failed"
             raise ValueError(msg)
         return self
+
+
+class Plan(Event):
+    """Steps that will come, each with its weight, or null: it weighs by its time."""
+
+    type: Literal["plan"] = "plan"
+    v: Literal[1] = 1
+    steps: dict[str, int | float | None]
 
 
 class Metrics(Event):
@@ -153,7 +161,7 @@ class RecordedEvent:
 
 
 _MODELS: tuple[type[Event], ...] = (
-    *(RunStarted, Progress, Metrics, Message, DevEvent, Log),
+    *(RunStarted, Progress, Plan, Metrics, Message, DevEvent, Log),
     *(Action, Heartbeat, ProducerLost, Loss, End),
     *(Joined, Resumed, Terminating),
 )

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import os
-import time
 import weakref
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from synapse_stream.errors import RunEnded
 from synapse_stream.events import rules, templates
-from synapse_stream.events.numeric import usable_total
 from synapse_stream.loggers.copies import Copied, packed, unpacked
 from synapse_stream.loggers.ending_once import EndsOnce
 from synapse_stream.loggers.endings import ending
 from synapse_stream.loggers.lenience import Lenience
 from synapse_stream.loggers.spellings import Spellings
+from synapse_stream.loggers.tracking import Tracks
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 from synapse_stream.saying import voice
 from synapse_stream.system.signals import is_plugins_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-T = TypeVar("T")
-
-_REPORTS_A_TRACK = 1_000
-_TRACK_SECONDS = 1.0
+    from collections.abc import Iterator, Mapping
 
 # One variable for all loggers, keyed by the logger: a variable of its own would never be collected.
 _steps: ContextVar[dict[object, str | None]] = ContextVar("synapse_stream_steps", default={})  # noqa: B039 - never changed
@@ -45,7 +39,7 @@ _NOT_COPIED = frozenset(
 )  # fmt: skip
 
 
-class BaseLogger(EndsOnce, Copied, Spellings):
+class BaseLogger(EndsOnce, Copied, Tracks, Spellings):
     """Base of all loggers; a subclass says in `record` where events go.
 
     Report calls raise TypeError for wrong calls and RunEnded after `end_log`. A wrong value
@@ -252,41 +246,6 @@ class BaseLogger(EndsOnce, Copied, Spellings):
         with suppress(RunEnded):  # the block may have ended the run
             fields = fields if error is None else {**fields, "error": error}
             self.report("action", None, fields, is_late=True)
-
-    def track(
-        self, iterable: Iterable[T], total: float | None = None, step: str | None = None
-    ) -> Iterator[T]:
-        """Yield the items and report progress after each.
-
-        The total is `len(iterable)` unless given; when there are more items than that, it grows.
-        What nothing can be a share of (no number, not finite, not above 0, a length that raises) is
-        an unknown total, as none is. Of many items, one in a thousandth of the total is reported,
-        and at least one a second. Without a total the step is reported once, as done, behind the
-        last item.
-        """
-        whole = usable_total(_length(iterable) if total is None else total)
-        if whole:
-            self.set_progress(0, whole, step)
-        return self._track(iterable, whole or 0, step)
-
-    def _track(self, iterable: Iterable[T], total: float, step: str | None) -> Iterator[T]:
-        stride = max(1, int(total // _REPORTS_A_TRACK))
-        done = reported = 0
-        due = time.monotonic() + _TRACK_SECONDS
-        for done, item in enumerate(iterable, 1):
-            yield item
-            if total and (done % stride == 0 or time.monotonic() >= due):
-                self.set_progress(done, max(done, total), step)
-                reported, due = done, time.monotonic() + _TRACK_SECONDS
-        if done != reported:
-            self.set_progress(done, max(done, total), step)
-
-
-def _length(iterable: Any) -> Any:
-    try:
-        return len(iterable)
-    except Exception:  # noqa: BLE001 - it has none, or raises as loaders of streams do
-        return None
 
 
 def _after_fork_in_child() -> None:

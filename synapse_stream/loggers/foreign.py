@@ -114,6 +114,10 @@ def _progress(fields: dict[str, Any]) -> Call:
     return "set_progress", (fields["current"], fields["total"]), {}
 
 
+def _plan(fields: dict[str, Any]) -> Call:
+    return "plan", (fields["steps"],), {}
+
+
 def _metrics(fields: dict[str, Any]) -> Call:
     return "set_metrics", (fields["values"],), _given(fields, "x")
 
@@ -145,6 +149,7 @@ def _given(fields: dict[str, Any], *names: str) -> dict[str, Any]:
 _KINDS_WITH_STEP = frozenset({"progress", "metrics", "log"})
 _CALLS: dict[str, Callable[[dict[str, Any]], Call]] = {
     "progress": _progress,
+    "plan": _plan,
     "metrics": _metrics,
     "message": _message,
     "dev_event": _dev_event,

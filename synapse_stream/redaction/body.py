@@ -24,7 +24,9 @@ _RUNS = bytes(
     97 if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "_+=~-") else 32
     for byte in range(256)
 )
-_REPORTS = frozenset({b"progress", b"metrics", b"message", b"dev_event", b"log", b"action"})
+_REPORTS = frozenset(
+    {b"progress", b"plan", b"metrics", b"message", b"dev_event", b"log", b"action"}
+)
 _SHORTEST_KEY = b"a" * 16
 _RUN = re.compile(rb"[A-Za-z0-9_+=~-]{16,}")
 _MOST_REMEMBERED = 1_000

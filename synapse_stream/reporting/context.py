@@ -236,6 +236,18 @@ class RuntimeContext(Copied):
         """Yield the items and report progress after each; see `BaseLogger.track`."""
         return self._logger.track(iterable, total, step)
 
+    def plan(self, steps: Mapping[str, float | None] | Iterable[str]) -> None:
+        """Announce steps that will come, with their weights: `ctx.plan({"load": 1, "train": 20})`.
+
+        They count in how far the run is before they begin. A list of names gives no weights: then
+        steps weigh by the time that they take. In an action they are its steps; outside of actions
+        a name may be that of an action.
+
+        Raises:
+            TypeError: `steps` is neither a mapping nor a list of names.
+        """
+        self._logger.plan(steps)
+
     def step(self, name: str) -> AbstractContextManager[None]:
         """Make `name` the step of every report in the block that names none."""
         return self._logger.step(name)

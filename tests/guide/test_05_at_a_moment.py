@@ -16,7 +16,7 @@ def test_the_state_at_any_event_of_the_run() -> None:
 
     seen = [job.state(at=position) for position in moments]
 
-    assert [state and state.latest.overall_percent for state in seen] == [25.0, 50.0, 75.0, 100.0]
+    assert [state and state.latest.overall_percent for state in seen] == [25.0, 50.0, 75.0, 99.9]
     assert [state and state.latest.is_over for state in seen] == [False] * 4
 
 

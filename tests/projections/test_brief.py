@@ -73,4 +73,4 @@ def test_one_of_another_version_is_not_shown() -> None:
     text = brief.write(orjson.loads(scene(event("heartbeat")).fold(RunStateView).document()))
     assert text is not None
 
-    assert brief.read("job-1", text.replace(b'"v":3', b'"v":2')) is None
+    assert brief.read("job-1", text.replace(b'"v":4', b'"v":3')) is None

@@ -23,7 +23,7 @@ from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
 from tests.support import dumps
 from tests.support.folding import VIEWS
-from tests.support.strategies import any_events, event_lists, fuzzed_lines
+from tests.support.strategies import event_lists, fuzzed_lines
 
 if TYPE_CHECKING:
     from consumers.folding.port import Parked
@@ -216,26 +216,3 @@ def test_whatever_a_stream_holds_can_be_read(lines: Lines, cuts: random.Random) 
 def test_a_documented_run_is_never_parked(lines: Lines, cuts: random.Random) -> None:
     for view in VIEWS:
         assert fold(view, entries([lines], cuts)).parked == {}
-
-
-@given(events=any_events)
-def test_overall_progress_falls_back_only_where_a_step_begins_again(
-    events: list[dict[str, Any]],
-) -> None:
-    reader = Reader(VIEWS[0])
-    shown = 0.0
-    current: dict[str, float] = {}
-    for number, event in enumerate(events):
-        line = orjson.dumps(event) + b"\n"
-        reader.read(RecordedBatch(1, number, Batch("job-1", "p0", number, number, GENESIS, line)))
-        state = run_state("job-1", reader.fold.document())
-        if state is None or event["type"] != "progress":
-            continue
-        name = event.get("step") or ""
-        is_again = event.get("current") is not None and event["current"] < current.get(name, 0)
-        if event.get("current") is not None:
-            current[name] = event["current"]
-        now = state.attempts[0].overall_percent or 0.0
-        assert now >= shown or is_again or len(state.attempts) > 1
-        assert 0 <= now <= 100
-        shown = now

@@ -100,7 +100,7 @@ def test_however_a_name_is_taken_the_run_stands_as_its_process_says(
     foreign = [
         {**one, "rank": 0} if one["type"] in endings else one
         for one in behind
-        if one["type"] not in {"progress", "action", "loss"}
+        if one["type"] not in {"progress", "action", "plan", "loss"}
     ]
     new = [resumed("p0", len(own) - 1, at=1), *after, *rest]
     cut = 1 + len(after)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.events import SECOND, START, ended, event, progress, started
+from tests.support.events import SECOND, START, event, progress, started
 from tests.support.folding import Scene, scene
 
 if TYPE_CHECKING:
@@ -95,72 +95,6 @@ def test_steps_are_in_the_order_in_which_they_began() -> None:
     assert [shown.name for shown in told.attempt.steps] == ["z", "a"]
 
 
-def test_without_steps_nothing_is_known_of_the_overall_progress() -> None:
-    assert scene(started()).attempt.overall_percent is None
-
-
-def test_the_only_step_is_the_whole_run() -> None:
-    assert scene(progress(100)).attempt.overall_percent == 100
-    assert scene(progress(2, 3)).attempt.overall_percent == pytest.approx(200 / 3)
-
-
-def test_steps_share_equally() -> None:
-    told = scene(
-        progress(0, step="a"),
-        progress(0, step="b"),
-        progress(50, step="a"),
-        progress(100, step="b"),
-    )
-
-    assert told.attempt.overall_percent == 75
-
-
-def test_many_steps_that_are_done_are_exactly_the_whole() -> None:
-    told = scene(*(progress(3, 3, step=f"step-{n}") for n in range(7)))
-
-    assert told.attempt.overall_percent == 100
-
-
-def test_a_new_step_does_not_throw_the_run_back() -> None:
-    told = scene(progress(60, step="a"), progress(0, step="b"))
-    assert told.attempt.overall_percent == 60
-
-    assert told.says(progress(80, step="b")).attempt.overall_percent == 70
-
-
-def test_a_total_that_grows_does_not_throw_the_run_back() -> None:
-    told = scene(progress(50, 100), progress(60, 1000))
-
-    assert step(told).percent == 6
-    assert told.attempt.overall_percent == 50
-
-
-def test_a_step_that_begins_again_does_throw_the_run_back() -> None:
-    told = scene(progress(80, at=0), progress(10, at=60), progress(20, at=70))
-
-    assert told.attempt.overall_percent == 20
-    assert (step(told).started, step(told).rate) == (START + 60 * SECOND, 1)
-
-
-def test_reporting_the_same_again_is_not_beginning_again() -> None:
-    told = scene(progress(30, step="a"), progress(80, at=0), progress(80, at=60))
-
-    assert told.attempt.steps[1].started == START
-    assert told.attempt.overall_percent == 55
-
-
-def test_a_completed_run_is_done_even_when_it_did_not_say_so() -> None:
-    assert scene(started(), progress(97), ended()).attempt.overall_percent == 100
-    assert step(scene(started(), progress(97), ended())).percent == 97
-    assert scene(started(), ended()).attempt.overall_percent == 100
-
-
-def test_a_run_that_failed_stays_where_it_was() -> None:
-    assert scene(started(), progress(97), ended("failed")).attempt.overall_percent == 97
-    failed = event("progress", failed=True)
-    assert scene(started(), progress(40), failed, ended()).attempt.overall_percent == 40
-
-
 def test_ranks_of_one_step_share_equally_and_their_numbers_add_up() -> None:
     told = scene(started(0), progress(0, 50, "train", at=0), progress(10, 50, "train", at=10)).says(
         started(1), progress(0, 100, "train", at=0), progress(80, 100, "train", at=10), by="p1"
@@ -173,11 +107,16 @@ def test_ranks_of_one_step_share_equally_and_their_numbers_add_up() -> None:
     assert told.attempt.overall_percent == 50
 
 
-def test_a_rank_that_comes_later_does_not_throw_the_run_back() -> None:
-    told = scene(started(0), progress(60)).says(started(1), progress(0), by="p1")
+def test_reporting_the_same_again_is_not_beginning_again() -> None:
+    told = scene(progress(30, step="a"), progress(80, at=0), progress(80, at=60))
 
-    assert told.attempt.overall_percent == 60
-    assert step(told).percent == 30
+    assert told.attempt.steps[1].started == START
+
+
+def test_a_step_that_begins_again_forgets_its_pace() -> None:
+    told = scene(progress(80, at=0), progress(10, at=60), progress(20, at=70))
+
+    assert (step(told).started, step(told).rate) == (START + 60 * SECOND, 1)
 
 
 def test_a_thousand_steps_are_kept_and_the_reports_of_others_counted() -> None:

@@ -34,6 +34,14 @@ def progress(
     return event("progress", current=current, total=total, **named, **fields)
 
 
+def plan(steps: dict[str, float | None], **fields: Any) -> dict[str, Any]:
+    return event("plan", steps=steps, **fields)
+
+
+def action(name: str, status: str, **fields: Any) -> dict[str, Any]:
+    return event("action", name=name, status=status, **{"error": None} | fields)
+
+
 def metrics(values: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return event("metrics", values=values, **fields)
 

@@ -55,7 +55,14 @@ starts = event(
     labels=st.dictionaries(texts, json_values, max_size=2),
     sdk=st.dictionaries(texts, texts, max_size=2),
 )
+plans = event(
+    "plan",
+    steps=st.dictionaries(
+        st.sampled_from(["", "prepare", "train", "loss"]), st.none() | st.integers(1, 9), max_size=3
+    ),
+)
 others = st.one_of(
+    plans,
     event("metrics", values=values),
     event("metrics", values=values, x=numbers),
     progress,
@@ -148,7 +155,7 @@ junk = (
 _FIELDS = """
     type v time step values x current total failed error content level key template params data
     message event file name status rank attempt host pid python sdk labels result count counts first
-    last reason action plugin parent producer children child_count signal uncounted rejected
+    last reason action plugin steps parent producer children child_count signal uncounted rejected
 """
 fields = st.sampled_from(_FIELDS.split())
 

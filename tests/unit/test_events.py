@@ -68,6 +68,7 @@ EXAMPLES: list[tuple[str, str | None, dict[str, Any]]] = [
     ),
     ("producer_lost", None, {"last": 3, "reason": "r", "children": [], "child_count": 0}),
     ("loss", None, {"counts": {}, "reason": "r", "uncounted": True}),
+    ("plan", None, {"steps": {"load": 1, "train": 20.5, "check": None}}),
     ("dev_event", None, {"message": "m", "data": {"loss": None}, "rejected": 1}),
     ("joined", None, {"parent": "p", "host": "h", "pid": 1}),
     ("joined", None, {"parent": None}),

@@ -119,6 +119,14 @@ class Attempt(Shape):
     first_sign_ms: Millis
     last_sign_ms: Millis
     overall_percent: float | None
+    """By its actions and steps, those to come among them; 100 only when it is completed."""
+    overall_is_at_least: bool
+    """True when an action that is under way does not say how far it is."""
+    eta_seconds: float | None
+    """Left at `eta_time`."""
+    eta_is_at_least: bool
+    """True when nothing is known of how long something takes that has not begun."""
+    eta_time: Micros | None
     steps: list[Step]
     steps_left_out: Count
     actions: list[Action]
@@ -165,7 +173,13 @@ class Summary(Shape):
     is_ending: bool
     """True when it was asked to end, and its end has not come yet: `status` may change."""
     percent: float | None
+    percent_is_at_least: bool
+    """True when an action that is under way does not say how far it is."""
     eta_seconds: float | None
+    """Left at `eta_time`."""
+    eta_is_at_least: bool
+    """True when nothing is known of how long something takes that has not begun."""
+    eta_time: Micros | None
     action: str | None
     plugin: str | None
     attempt: int

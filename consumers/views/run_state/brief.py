@@ -1,7 +1,7 @@
 """What a list shows of a job whose document is large: little, whatever the job has.
 
-It is read as a run state of the latest attempt without its ranks, actions, parameters and result,
-with the step that needs longest, the first labels, and other attempts only where they are alive.
+It is read as a run state of the latest attempt without its ranks, steps, actions, parameters and
+result, with the first labels, and other attempts only where they are alive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from synapse_stream.ports.views import (
     CompletenessStatus,
     ResumedProcess,
     RunState,
-    StepState,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ _MOST_RANGES = 20
 _MOST_NAMED = 10
 _LONGEST_LABEL = 200
 _LONGEST_ERROR = 2_000
-_WHOLE = 100.0
 
 
 def write(content: Mapping[str, Any]) -> bytes | None:
@@ -55,7 +53,7 @@ def write(content: Mapping[str, Any]) -> bytes | None:
             "v": RunStateView.version,
             "position": content["position"] or [0, 0],
             "count": len(attempts),
-            "attempts": [_attempt(n, attempts[n], marked) for n in shown],
+            "attempts": [_attempt(n, content["view"], marked) for n in shown],
         }
     )
 
@@ -76,14 +74,8 @@ def read(job_id: str, text: bytes, parked: int = 0) -> RunState | None:
     )
 
 
-def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> dict[str, Any]:
-    found = reading.attempt_in_short(number, run, marked)
-    open_steps = [
-        step
-        for step in found.steps
-        if step.eta_seconds is not None and step.percent < _WHOLE and not step.is_failed
-    ]
-    longest = max(open_steps, key=lambda step: step.eta_seconds or 0.0, default=None)
+def _attempt(number: str, view: Mapping[str, Any], marked: Marked) -> dict[str, Any]:
+    found = reading.attempt_in_short(number, view, marked)
     completeness = found.completeness
     ranges = [(name, pair) for name, pairs in completeness.missing.items() for pair in pairs]
     missing: dict[str, list[Any]] = {}
@@ -92,9 +84,9 @@ def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> dict[str, A
     short = replace(
         found,
         error=found.error and found.error[:_LONGEST_ERROR],
-        steps=[] if longest is None else [longest],
+        steps=[],
         resumed=found.resumed[:_MOST_NAMED],
-        labels=_labels(run["labels"]),
+        labels=_labels(view["attempts"][number]["labels"]),
         completeness=replace(
             completeness, missing=missing, waiting=completeness.waiting[:_MOST_NAMED]
         ),
@@ -125,7 +117,6 @@ def _read(one: dict[str, Any]) -> Attempt:
     made = {
         "status": RunStatus(one["status"]),
         "labels": restore(one["labels"]),
-        "steps": [StepState(**step) for step in one["steps"]],
         "resumed": [ResumedProcess(**resumed) for resumed in one["resumed"]],
         "completeness": Completeness(**{**completeness, "status": status, "missing": missing}),
     }

@@ -73,6 +73,8 @@ def part_of_rank(run: Part, rank: int) -> Part:
             "sign": 0,
             "bars": {},
             "actions": {},
+            "within": None,
+            "plan": {},
         }
         run["ranks"][str(rank)] = part
         return part
@@ -121,7 +123,11 @@ def _run_started(run: Part, rank: Part, event: Event, at: Delivery, _index: int)
 
 
 def _progress(run: Part, rank: Part, event: Event, _at: Delivery, _index: int) -> None:
-    progress.report(run["overall"], rank["bars"], event)
+    progress.report(run["overall"], rank, event)
+
+
+def _plan(run: Part, rank: Part, event: Event, at: Delivery, _index: int) -> None:
+    progress.plan(run["overall"], rank, event, is_late=at.is_late)
 
 
 def _message(run: Part, _rank: Part, event: Event, _at: Delivery, _index: int) -> None:
@@ -146,6 +152,16 @@ def _action(_run: Part, rank: Part, event: Event, _at: Delivery, _index: int) ->
         action["started"] = time
     action["ended"] = None if status in _IN_PROGRESS else time
     action["status"], action["error"] = status, error
+    if status == ActionStatus.RUNNING:
+        rank["within"] = name
+    elif rank["within"] == name:
+        rank["within"] = _running(actions)
+
+
+def _running(actions: Part) -> str | None:
+    """Return the action of a rank that runs, of several the one that was named last."""
+    running = [name for name, one in actions.items() if one["status"] == ActionStatus.RUNNING]
+    return max(running, key=lambda name: actions[name]["place"], default=None)
 
 
 def _end(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None:
@@ -245,6 +261,7 @@ def report(run: Part, rank: Part, at: Delivery, index: int, kind: str) -> None:
 HANDLERS: dict[str, Callable[[Part, Part, Event, Delivery, int], None]] = {
     "run_started": _run_started,
     "progress": _progress,
+    "plan": _plan,
     "message": _message,
     "action": _action,
     "end": _end,

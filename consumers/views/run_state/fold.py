@@ -37,7 +37,7 @@ class RunStateView(TimedView):
     """Folds the events of a job into its condition."""
 
     name: ClassVar[str] = "run-state"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     by_position: ClassVar[frozenset[str]] = frozenset({"born", "sign", "shown"})
 
     def begin(self) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Progress of a run's steps: rate, and one honest percentage over all of them.
+"""Progress of a run's steps, as it is folded: a bar a step and rank, and what was announced.
 
-A *bar* is what one rank reports of one step. A step's share is the mean of its ranks' shares, the
-run's the mean of its steps' shares, in parts of a billion, so that sums are exact in any order. The
-run's share never falls back when a step is new or its total grows, only when the plugin begins a
-step again: when a bar's current goes down.
+A *bar* is what one rank reports of one step. It belongs to the action that the rank is in: a step
+that is reported in the next action begins again there. How far the run is as a whole is made of
+bars, actions and announcements when it is read (`overall`), so nothing of it is kept here.
 """
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from consumers.folding import checks
@@ -16,19 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_STEPS = 1_000
-WHOLE = 1_000_000_000
 
 _MEMORY_SECONDS = 30.0
 """How long a report weighs in the rate, roughly."""
 
 
 def begin_overall() -> dict[str, Any]:
-    """Return the overall progress of a run that has reported none."""
-    return {"steps": {}, "sum": 0, "shown": 0, "left_out": 0}
+    """Return what is known of a run's steps when none was reported."""
+    return {"steps": {}, "left_out": 0}
 
 
-def report(overall: dict[str, Any], bars: dict[str, Any], event: Mapping[str, Any]) -> None:
-    """Apply one `progress` event of a rank that has these `bars`.
+def report(overall: dict[str, Any], rank: dict[str, Any], event: Mapping[str, Any]) -> None:
+    """Apply one `progress` event of a rank.
 
     Raises:
         Unfit: the event is no progress; nothing was changed.
@@ -39,25 +38,50 @@ def report(overall: dict[str, Any], bars: dict[str, Any], event: Mapping[str, An
     error = checks.text(event, "error")
     is_bare = failed and event.get("current") is None and event.get("total") is None
     current, total = (None, None) if is_bare else _range(event)
-    bar = bars.get(step)
+    bar = rank["bars"].get(step)
     if bar is None:
         if step not in overall["steps"] and len(overall["steps"]) >= MOST_STEPS:
             overall["left_out"] += 1
             return
-        bar = bars[step] = _begin_bar(event["time"])
-        overall["steps"].setdefault(step, [0, 0])
-        _move(overall, step, 1, 0)
-    restarted = False
+        bar = rank["bars"][step] = _begin_bar(event["time"])
+        overall["steps"].setdefault(step, 0)
     if current is not None and total is not None:
-        restarted = _advance(bar, current, total, event["time"])
-        share = int(current / total * WHOLE)
-        _move(overall, step, 0, share - bar["share"])
-        bar["share"] = share
+        _advance(rank, bar, current, total, event["time"])
+    bar["action"] = rank["within"]
     bar["updated"] = event["time"]
     bar["failed"] = failed
     bar["error"] = error
-    now = overall["sum"] // len(overall["steps"])
-    overall["shown"] = now if restarted else max(overall["shown"], now)
+
+
+def plan(
+    overall: dict[str, Any], rank: dict[str, Any], event: Mapping[str, Any], *, is_late: bool
+) -> None:
+    """Apply one `plan` event of a rank: steps that will come, of its action or of the run.
+
+    What is announced again gets its new weight; a late event changes none.
+
+    Raises:
+        Unfit: the event is no plan; nothing was changed.
+    """
+    checks.version_one(event)
+    named = checks.mapping(event, "steps")
+    for step, weight in named.items():
+        checks.name({"step": step}, "step")
+        if weight is not None and not _is_weight(weight):
+            raise checks.unfit("a weight", weight, "a number above 0, or null")
+    steps = rank["plan"].setdefault(rank["within"] or "", {})
+    for step, weight in named.items():
+        if step in steps:
+            if not is_late:
+                steps[step][0] = weight
+        elif sum(map(len, rank["plan"].values())) >= MOST_STEPS:
+            overall["left_out"] += 1
+        else:
+            steps[step] = [weight, event["time"]]
+
+
+def _is_weight(value: Any) -> bool:
+    return type(value) in {int, float} and isfinite(value) and value > 0
 
 
 def _range(event: Mapping[str, Any]) -> tuple[float, float]:
@@ -71,12 +95,14 @@ def _range(event: Mapping[str, Any]) -> tuple[float, float]:
 def _begin_bar(time: int) -> dict[str, Any]:
     return {
         "first": time,
+        "action": None,
         "started": time,
+        "begun": time,
+        "from": 0,
         "updated": time,
         "read": time,
         "current": None,
         "total": None,
-        "share": 0,
         "units": 0.0,
         "seconds": 0.0,
         "failed": False,
@@ -84,28 +110,30 @@ def _begin_bar(time: int) -> dict[str, Any]:
     }
 
 
-def _advance(bar: dict[str, Any], current: float, total: float, time: int) -> bool:
-    """Take a new reading; return True when the step begins again."""
+def _advance(
+    rank: dict[str, Any], bar: dict[str, Any], current: float, total: float, time: int
+) -> None:
+    """Take a new reading; one below the last, or in another action, begins the step again."""
     before, read = bar["current"], bar["read"]
-    bar["current"], bar["total"], bar["read"] = current, total, time
-    if before is None:
-        bar["started"] = time
-        return False
-    if current < before:
+    is_first = before is None or current < before or bar["action"] != rank["within"]
+    if is_first:
         bar["started"] = time
         bar["units"] = bar["seconds"] = 0.0
-        return True
-    seconds = max(0, time - read) / 1e6
-    # Not exp(): its last digit differs between C libraries, and documents must not.
-    kept = _MEMORY_SECONDS / (_MEMORY_SECONDS + seconds)
-    bar["seconds"] = bar["seconds"] * kept + seconds
-    bar["units"] = bar["units"] * kept + (current - before)
-    return False
+        # Done at once: it took what passed since the report before. Else counting begins here.
+        is_done = current == total
+        bar["from"], bar["begun"] = (0, _free_since(rank, time)) if is_done else (current, time)
+    else:
+        if before == bar["from"] and current > before:  # it was named before, and moves only now
+            read = bar["begun"] = max(bar["begun"], _free_since(rank, time))
+        seconds = max(0, time - read) / 1e6
+        # Not exp(): its last digit differs between C libraries, and documents must not.
+        kept = _MEMORY_SECONDS / (_MEMORY_SECONDS + seconds)
+        bar["seconds"] = bar["seconds"] * kept + seconds
+        bar["units"] = bar["units"] * kept + (current - before)
+    bar["current"], bar["total"], bar["read"] = current, total, time
 
 
-def _move(overall: dict[str, Any], step: str, ranks: int, share: int) -> None:
-    tally = overall["steps"][step]
-    before = tally[1] // tally[0] if tally[0] else 0
-    tally[0] += ranks
-    tally[1] += share
-    overall["sum"] += tally[1] // tally[0] - before
+def _free_since(rank: dict[str, Any], time: int) -> int:
+    """Return when the rank last reported on a step, or started: since then it does the next."""
+    read = [bar["updated"] for bar in rank["bars"].values() if bar["current"] is not None]
+    return min(time, max(read, default=time if rank["started"] is None else rank["started"]))

@@ -12,7 +12,7 @@ from consumers.folding.fold import position_in
 from consumers.views.run_state import endings
 from consumers.views.run_state.completing import Marked
 from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.progress import WHOLE
+from consumers.views.run_state.overall import overall, plans, times
 from synapse_stream.events.tags import restore
 from synapse_stream.models import ActionStatus, RunStatus
 from synapse_stream.ports.views import (
@@ -43,7 +43,7 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
     if number is None:
         return None
     marked = Marked(producers)
-    attempts = {n: _attempt(n, run, marked) for n, run in view["attempts"].items()}
+    attempts = {n: _attempt(n, view, marked) for n in view["attempts"]}
     return RunState(
         job_id=job_id,
         position=position_in(content),
@@ -78,10 +78,14 @@ def latest_attempt(view: Mapping[str, Any]) -> str | None:
     return next(iter(begun or numbers), None)
 
 
-def attempt_in_short(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
+def attempt_in_short(number: str, view: Mapping[str, Any], marked: Marked) -> Attempt:
     """Return an attempt without what only its own page shows: ranks, actions, losses and data."""
+    attempts = view["attempts"]
+    run = attempts[number]
     ending = _ending(run["ranks"].get("0"))
     steps = _steps([run["ranks"][rank]["bars"] for rank in sorted(run["ranks"], key=int)])
+    earlier = [attempts[n] for n in sorted(attempts, key=int) if int(n) < int(number)]
+    whole = overall(run, times(earlier))
     return Attempt(
         number=int(number),
         status=RunStatus(run["status"]),
@@ -97,8 +101,12 @@ def attempt_in_short(number: str, run: Mapping[str, Any], marked: Marked) -> Att
         last_time=run["last"],
         first_sign_ms=run["born"],
         last_sign_ms=run["sign"],
-        overall_percent=_overall(run, steps),
-        steps=steps,
+        overall_percent=whole.percent,
+        overall_is_at_least=whole.is_at_least,
+        eta_seconds=whole.eta_seconds,
+        eta_is_at_least=whole.eta_is_at_least,
+        eta_time=whole.eta_time,
+        steps=steps + _announced(run, steps),
         steps_left_out=run["overall"]["left_out"],
         actions=[],
         ranks=[],
@@ -113,10 +121,11 @@ def attempt_in_short(number: str, run: Mapping[str, Any], marked: Marked) -> Att
     )
 
 
-def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
+def _attempt(number: str, view: Mapping[str, Any], marked: Marked) -> Attempt:
+    run = view["attempts"][number]
     ranks = [(int(rank), run["ranks"][rank]) for rank in sorted(run["ranks"], key=int)]
     return replace(
-        attempt_in_short(number, run, marked),
+        attempt_in_short(number, view, marked),
         result=restore(_ending(run["ranks"].get("0")).get("result")),
         params=restore(run["params"]),
         labels=restore(run["labels"]),
@@ -124,17 +133,6 @@ def _attempt(number: str, run: Mapping[str, Any], marked: Marked) -> Attempt:
         ranks=[_rank(rank, part) for rank, part in ranks],
         lost=[_lost(one) for one in run["lost"]],
     )
-
-
-def _overall(run: Mapping[str, Any], steps: Sequence[StepState]) -> float | None:
-    """Return the mean of the steps; 100 for a run that completed and in which no step failed.
-
-    What a completed run did not report as done it has left out or did not need to report.
-    """
-    if run["status"] == RunStatus.COMPLETED and not any(step.is_failed for step in steps):
-        return 100.0
-    overall = run["overall"]
-    return 100.0 * overall["shown"] / WHOLE if overall["steps"] else None
 
 
 def _ending(part: dict[str, Any] | None) -> Mapping[str, Any]:
@@ -184,6 +182,19 @@ def _steps(ranks: Sequence[Mapping[str, Any]]) -> list[StepState]:
             bars.setdefault(name, []).append(bar)
     order = sorted(bars, key=lambda name: (min(bar["first"] for bar in bars[name]), name))
     return [_step(name, bars[name]) for name in order]
+
+
+def _announced(run: Mapping[str, Any], steps: Sequence[StepState]) -> list[StepState]:
+    """Return the steps that were announced and have not begun; actions are shown as such."""
+    known = {step.name or "" for step in steps}
+    known.update(name for rank in run["ranks"].values() for name in rank["actions"])
+    found = []
+    for plan in plans(run).values():
+        for name, (_, time) in plan.items():
+            if name not in known:
+                known.add(name)
+                found.append(StepState(name or None, None, None, 0.0, time, time, None, None))
+    return found
 
 
 def _step(name: str, bars: Sequence[Mapping[str, Any]]) -> StepState:

@@ -90,7 +90,7 @@ def _headline(look: Look) -> Text:
     line.append(f"  {wording.outcome(state)}", style=_STYLES.get(state.status, ""))
     if look.health and not state.is_over:
         line.append(f"  {look.health}", style=_HEALTH_STYLES.get(look.health, "dim"))
-    details = [run.action and one_line(run.action), percent(run.overall_percent)]
+    details = [run.action and one_line(run.action), wording.share(run), wording.rest(run)]
     details += [f"attempt {run.number}"] if run.number > 1 else []
     details += [f"{run.events} events"]
     return line.append("".join(f"  {detail}" for detail in details if detail), style="dim")

@@ -87,6 +87,19 @@ def rate(step: StepState) -> str:
     return "" if step.rate is None else f"{amount(float(f'{step.rate:.3g}'))}/s"
 
 
+def share(run: Attempt) -> str:
+    """Return how far the run is; "at least" when something does not say how far it is."""
+    least = "at least " if run.overall_is_at_least else ""
+    return f"{least}{percent(run.overall_percent)}"
+
+
+def rest(run: Attempt) -> str:
+    """Return how long the run still needs; empty when that is not known, or it is over."""
+    if run.is_over or run.eta_seconds is None:
+        return ""
+    return f"{'at least ' if run.eta_is_at_least else ''}{span(run.eta_seconds)} left"
+
+
 def is_done(step: StepState) -> bool:
     """Return whether nothing of the step is left."""
     return step.percent >= _WHOLE

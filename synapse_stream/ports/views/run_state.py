@@ -166,7 +166,18 @@ class Attempt:
     first_sign_ms: int
     last_sign_ms: int
     overall_percent: float | None
-    """Mean of the steps; None when no step was reported."""
+    """How far the run is, by its actions and steps, those that are to come among them.
+
+    100 only when it is completed. None when it has neither.
+    """
+    overall_is_at_least: bool
+    """True when an action that is under way does not say how far it is, and counts as not begun."""
+    eta_seconds: float | None
+    """Left at `eta_time`; None when nothing is known of it, or the run is over."""
+    eta_is_at_least: bool
+    """True when nothing is known of how long something takes that has not begun."""
+    eta_time: int | None
+    """When `eta_seconds` were left."""
     steps: Sequence[StepState]
     steps_left_out: int
     """Reports of steps beyond the first 1,000."""

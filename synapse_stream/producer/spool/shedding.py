@@ -13,7 +13,7 @@ from enum import IntEnum, StrEnum
 from synapse_stream.producer.spool.newest import Newest
 
 _THINNED_KINDS = frozenset({"progress", "metrics"})
-_REPORTS = frozenset({*_THINNED_KINDS, "dev_event", "message", "log", "action"})
+_REPORTS = frozenset({*_THINNED_KINDS, "plan", "dev_event", "message", "log", "action"})
 _KEEP_ONE_IN = 10
 _NO_DEV_EVENTS_FROM, _THIN_FROM, _FULL = 0.7, 0.85, 1.0
 _OVERRUN = 2.0

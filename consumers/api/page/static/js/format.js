@@ -38,6 +38,12 @@ export function percent(value) {
   return `${value < 10 ? Math.floor(value * 10) / 10 : Math.floor(value)}%`;
 }
 
+/** Return a time left, of which `isLeast` says whether more may come: "3 min 20 s left", "at least 5 s left". */
+export const left = (seconds, isLeast) => `${isLeast ? "at least " : ""}${seconds < 1 ? "under 1 s" : duration(seconds)} left`;
+
+/** Return how far a run is; "at least" when it does not say of all that it does. */
+export const share = (done, isLeast) => `${isLeast ? "at least " : ""}${percent(done)}`;
+
 /** Return a rate in the unit in which it is at least one: "4.92/s", "12/min". */
 export function rate(perSecond) {
   const [value, unit] = perSecond >= 1 || perSecond <= 0 ? [perSecond, "s"] : perSecond * 60 >= 1 ? [perSecond * 60, "min"] : [perSecond * 3600, "h"];

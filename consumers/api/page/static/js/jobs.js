@@ -2,7 +2,7 @@
 
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { jobsLive } from "./api.js";
-import { ago, cut, dateTime, duration, oneLine, percent, shortCount } from "./format.js";
+import { ago, cut, dateTime, duration, left, oneLine, percent, shortCount } from "./format.js";
 import { healthOf, isOver, remaining, secondsSince } from "./health.js";
 import { badge, HEALTH, icon, STATUS } from "./icons.js";
 import { JobList } from "./joblist.js";
@@ -235,9 +235,9 @@ function progress(job, name) {
   if (job.percent === null) return html`<span class="sub">no progress</span>`;
   const look = { completed: "good", failed: "bad", cancelled: "idle" }[job.status] ?? "";
   const now = job.updated + secondsSince(job.last_sign_ms) * 1e6;
-  const left = job.eta_seconds === null ? nothing : `${duration(remaining(job.eta_seconds, job.updated, now))} left`;
+  const rest = job.eta_seconds === null ? nothing : left(remaining(job.eta_seconds, job.eta_time, now), job.eta_is_at_least);
   return html`<div class="bar"><progress class=${look} max="100" .value=${job.percent} aria-label="Progress of ${name}"></progress><span class="number">${percent(job.percent)}</span></div>
-    <div class="sub">${left}</div>`;
+    <div class="sub">${job.percent_is_at_least ? "at least; " : ""}${rest}</div>`;
 }
 
 function trouble(job) {

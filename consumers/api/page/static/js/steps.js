@@ -73,6 +73,7 @@ export class Steps {
 
   #left(step, isDone, isOver) {
     if (isDone) return html`<span class="plain-good">${icon("check")}<span>done</span></span>`;
+    if (step.current === null && !step.is_failed && !isOver) return html`<span class="note">to come</span>`;
     if (step.eta_seconds === null || isOver || step.is_failed) return nothing;
     return duration(remaining(step.eta_seconds, step.updated, this.#now));
   }

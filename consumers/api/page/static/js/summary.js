@@ -1,11 +1,14 @@
 /** Where a job stands, at a glance: status and the evidence for it, bar, figures, trouble. */
 
 import { html, nothing } from "../vendor/lit-html.js";
-import { ago, clock, dateTime, duration, oneLine, percent, visible } from "./format.js";
+import { ago, clock, dateTime, duration, left, oneLine, share, visible } from "./format.js";
 import { healthOf, isEnded, isOver, millis, remaining, secondsSince } from "./health.js";
 import { badge, HEALTH, icon, STATUS } from "./icons.js";
 import { counted, formatCount } from "./numbers.js";
 
+const WEIGHTS = "Actions and steps by the weights that were announced, else by the time that they take; what has not begun counts, too";
+const NOT_SAID = "What is under way does not say how far it is";
+const MORE = "Nothing is known yet of how long the rest will take";
 const LOOK = { completed: "good", failed: "bad", cancelled: "idle" };
 
 /** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt. */
@@ -44,17 +47,17 @@ function attempts(job, attempt, pick) {
 }
 
 function overall(job, attempt, now) {
-  const { overall_percent: done, status } = attempt;
+  const { overall_percent: done, overall_is_at_least: isLeast, status } = attempt;
   if (done === null) return nothing;
   return html`<div class="overall"><progress class=${LOOK[status] ?? ""} max="100" .value=${done} aria-label="Progress of the job"></progress>
-    <strong class="number">${percent(done)}</strong><span class="left">${left(attempt, now)}</span></div>`;
+    <strong class="number" title=${isLeast ? NOT_SAID : WEIGHTS}>${share(done, isLeast)}</strong>
+    <span class="left" title=${attempt.eta_is_at_least ? MORE : nothing}>${timeLeft(attempt, now)}</span></div>`;
 }
 
-function left(attempt, now) {
+function timeLeft(attempt, now) {
   if (isEnded(attempt.status)) return `took ${duration(attempt.duration_seconds)}`;
-  const open = attempt.steps.filter((step) => step.percent < 100 && !step.is_failed && step.eta_seconds !== null);
-  const seconds = open.map((step) => remaining(step.eta_seconds, step.updated, now));
-  return seconds.length ? `${duration(seconds.reduce((a, b) => Math.max(a, b)))} left` : "no estimate yet";
+  const { eta_seconds: eta, eta_is_at_least: isLeast, eta_time: at } = attempt;
+  return eta === null ? "no estimate yet" : left(remaining(eta, at, now), isLeast);
 }
 
 function figures(job, attempt, moment, now) {
