@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from synapse_stream.remote.secret import LOCK, write_private
+from synapse_stream.system.private import held
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,7 @@ class EndedSessions:
         """Keep them in `file`; None, or what cannot be written: only for this process."""
         self._file = file
         self._until: dict[str, int] = {}
-        self._read_at: tuple[int, int] | None = None
+        self._read_at: tuple[int, int, int] | None = None
         self._lock = Lock()
 
     def has(self, session: str) -> bool:
@@ -36,21 +38,16 @@ class EndedSessions:
 
     def add(self, session: str, until: int) -> None:
         """Note that a session is signed out, which would have lasted `until`."""
-        with self._lock:
+        if self._file is None:
+            self._until[_hash(session)] = until
+            return
+        with held(self._file.with_name(LOCK)), self._lock:
             self._read()
             self._until[_hash(session)] = until
-            if self._file is None:
-                return
             now = time.time()
-            kept = {key: end for key, end in self._until.items() if end > now}
-            text = "".join(f"{end} {key}\n" for key, end in kept.items())
-            part = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+            kept = (f"{end} {key}" for key, end in self._until.items() if end > now)
             try:
-                part.unlink(missing_ok=True)
-                descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w") as opened:
-                    opened.write(text)
-                part.replace(self._file)
+                write_private(self._file, "\n".join(kept))
             except OSError as error:
                 _logger.warning("that a session ended is known to this process only: %s", error)
 
@@ -60,7 +57,8 @@ class EndedSessions:
             return
         try:
             found = self._file.stat()
-            if (place := (found.st_mtime_ns, found.st_ino)) == self._read_at:
+            place = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if place == self._read_at:
                 return
             lines = self._file.read_text("ascii").splitlines()
         except (OSError, UnicodeDecodeError):

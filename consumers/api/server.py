@@ -44,6 +44,7 @@ def server_of(app: FastAPI, host: str, port: int) -> Server:
         host=host,
         port=port,
         http=protocol,
+        forwarded_allow_ips=app.state.sources.settings.api_proxies or "",
         ws="none",
         access_log=False,
         log_config=None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from synapse_stream.remote.secret import read_private, write_private
+from synapse_stream.remote.secret import kept, read_private
 from synapse_stream.remote.tokens import Claims, Role
 
 if TYPE_CHECKING:
@@ -152,8 +152,10 @@ def local_token(file: Path) -> Token:
     Raises:
         ConfigError: the file cannot be written.
     """
-    found = read_private(file, _LOCAL_SECONDS)
-    if found is None or bits_of(found) < LEAST_BITS:
-        found = secrets.token_urlsafe(_TOKEN_BYTES)
-        write_private(file, found)
-    return Token(name="local", role=Role.OPERATOR, token=SecretStr(found))
+
+    def read() -> str | None:
+        found = read_private(file, _LOCAL_SECONDS)
+        return found if found and bits_of(found) >= LEAST_BITS else None
+
+    token = kept(file, read, secrets.token_urlsafe(_TOKEN_BYTES))
+    return Token(name="local", role=Role.OPERATOR, token=SecretStr(token))

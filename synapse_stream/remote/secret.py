@@ -11,13 +11,17 @@ from stat import S_IMODE, S_ISREG
 from typing import TYPE_CHECKING
 
 from synapse_stream.errors import ConfigError
-from synapse_stream.system.private import FILE, make_folder
+from synapse_stream.system.private import FILE, held, make_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from synapse_stream.settings import Settings
 
 LEAST_SECRET = 32
 """Characters of a secret that is set."""
+LOCK = "api.lock"
+"""In the folder of files of ours that several processes write."""
 
 _VARIABLE = "SYNAPSE_STREAM_TOKEN_SECRET"
 _BYTES = 32
@@ -42,12 +46,27 @@ def secret_of(settings: Settings) -> str:
 
 def own_secret(file: Path) -> str:
     """Return what only this deployment knows; without a place to keep it, for this process."""
-    found = read_private(file)
+    made = secrets.token_hex(_BYTES)
+    with suppress(ConfigError):
+        return kept(file, lambda: read_private(file), made)
+    return made
+
+
+def kept(file: Path, read: Callable[[], str | None], new: str) -> str:
+    """Return what `read` finds in a file of ours; else `new`, which is put there.
+
+    Of processes that begin at once one writes it, and the others read that.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    found = read()
     if found is None:
-        found = secrets.token_hex(_BYTES)
-        with suppress(ConfigError):
-            write_private(file, found)
-    return found
+        with held(file.with_name(LOCK)):
+            found = read()
+            if found is None:
+                _write(file, new)
+    return found or new
 
 
 def read_setting(variable: str, given: str) -> str:
@@ -81,11 +100,19 @@ def read_private(file: Path, seconds: float | None = None) -> str | None:
         return opened.read(4_096).decode(errors="replace").strip() or None
 
 
+def _write(file: Path, text: str) -> None:
+    try:
+        write_private(file, text)
+    except OSError as error:
+        msg = f"{file} cannot be written: {error}; --no-token does without it"
+        raise ConfigError(msg) from error
+
+
 def write_private(file: Path, text: str) -> None:
     """Put a text in the place of a file, for this user alone.
 
     Raises:
-        ConfigError: it cannot be written.
+        OSError: it cannot be written.
     """
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
@@ -94,7 +121,7 @@ def write_private(file: Path, text: str) -> None:
         with os.fdopen(descriptor, "w") as opened:
             opened.write(f"{text}\n")
         part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        msg = f"{file} cannot be written: {error}; --no-token does without it"
-        raise ConfigError(msg) from error
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

@@ -19,6 +19,7 @@ from synapse_stream.settings.checks import (
     CHECKS,
     Bytes,
     Count,
+    Hosts,
     Name,
     Origins,
     Partitions,
@@ -123,6 +124,9 @@ class Settings:
     api_origins: Origins | None = None
     """Other sites whose pages may read the API with a token: `https://host:port`, several joined by
     commas; None: only its own."""
+    api_proxies: Hosts | None = None
+    """Proxies before the API, which are believed whose request they pass on (`X-Forwarded-For`): IP
+    addresses or networks, joined by commas; None: nobody is believed."""
     anchors: Path | str | None = None
     """Where the anchors are, signed checkpoints of archived runs: a folder, or a database that is
     not the store's, `postgresql://…` or `sqlite:////absolute/file`; None: none are written."""

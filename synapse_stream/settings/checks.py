@@ -29,6 +29,8 @@ Name: TypeAlias = str
 
 Origins: TypeAlias = str
 """Addresses of sites, joined by commas."""
+Hosts: TypeAlias = str
+"""IP addresses and networks, joined by commas."""
 
 _SMALLEST_SPOOL = 16 * 1024 * 1024
 _MOST_PARTITIONS = 4096
@@ -91,6 +93,16 @@ def _origins(value: Any) -> str:
     return str(value)
 
 
+def _hosts(value: Any) -> str:
+    from ipaddress import ip_network  # noqa: PLC0415 - a plugin has none
+
+    try:
+        return ",".join(str(ip_network(one.strip())) for one in _text(value).split(","))
+    except ValueError:
+        msg = "it should be addresses or networks such as 10.0.0.0/8, several joined by commas"
+        raise ValueError(msg) from None
+
+
 def _secret(value: Any) -> SecretStr:
     from pydantic import SecretStr  # noqa: PLC0415 - a plugin has none
 
@@ -126,6 +138,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "Partitions": _whole(1, _MOST_PARTITIONS),
     "Name": _name,
     "Origins": _origins,
+    "Hosts": _hosts,
     "bool": _flag,
     "str": _text,
     "Path": _path,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FOLDER, FILE = 0o700, 0o600
@@ -40,6 +42,24 @@ def open_own(path: Path, access: int = os.O_RDWR) -> int:
         OSError: it cannot be made or opened, or is a link.
     """
     return os.open(path, access | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE)
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Hold a file that processes take one after the other, which is made if it is not there.
+
+    Where it cannot be made, or there are no locks, nobody waits for anybody.
+    """
+    descriptor = -1
+    try:
+        with suppress(OSError):
+            make_folder(lock.parent)
+            descriptor = open_own(lock)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def replace_file(path: Path, content: bytes) -> None:

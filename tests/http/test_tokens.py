@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from http.cookies import SimpleCookie
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,19 +19,22 @@ from pydantic import SecretStr
 
 from consumers.api.access import COOKIE, Access
 from consumers.api.app import create_app
+from consumers.api.ended import EndedSessions
 from consumers.api.tokens import LEAST_BITS, bits_of, local_token
 from synapse_stream.errors import ConfigError
+from synapse_stream.remote.secret import own_secret
 from synapse_stream.settings import Settings
 from tests.support.jobs import HOSTILE
 from tests.support.serving import DEADLINE_SECONDS, asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import httpx
 
 STRONG = "0123456789abcdef0123456789abcdef"
+ROUNDS = 30
 
 
 def given(**fields: Any) -> SecretStr:
@@ -205,6 +211,42 @@ def test_signing_out_ends_the_session_wherever_it_is_kept(filled: Settings, tmp_
     assert session not in (tmp_path / "api.ended").read_text()
 
 
+def test_processes_that_begin_at_once_have_one_token_and_one_key(tmp_path: Path) -> None:
+    def secrets(home: Path, _which: int) -> tuple[str, str]:
+        token = local_token(home / "api.token").token
+        assert token is not None
+        return own_secret(home / "api.key"), token.get_secret_value()
+
+    for number in range(ROUNDS):
+        found = at_once(partial(secrets, tmp_path / str(number)))
+        assert found[0] == found[1]
+
+
+def test_sessions_that_end_at_once_in_several_processes_have_all_ended(tmp_path: Path) -> None:
+    until = int(time.time()) + 60
+
+    def end(file: Path, which: int) -> None:
+        EndedSessions(file).add(f"session {which}", until)
+
+    for number in range(ROUNDS):
+        file = tmp_path / f"{number}.ended"
+        at_once(partial(end, file))
+        known = EndedSessions(file)
+        assert [known.has(f"session {which}") for which in range(2)] == [True, True]
+
+
+def at_once(work: Callable[[int], Any]) -> list[Any]:
+    """Do it twice, in threads that begin at once, each as a process would."""
+    gate = Barrier(2)
+
+    def begin(which: int) -> Any:
+        gate.wait()
+        return work(which)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(begin, range(2)))
+
+
 def test_wrong_tokens_are_slowed_down_and_logged_and_right_ones_not(
     filled: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -218,7 +260,10 @@ def test_wrong_tokens_are_slowed_down_and_logged_and_right_ones_not(
 
     app = create_app(settings)
     with asked(app) as client:
-        took = [seconds({"Authorization": f"Bearer wrong-{n}"}) for n in range(20)]
+        took = [
+            seconds({"Authorization": f"Bearer wrong-{n}", "X-Forwarded-For": f"192.0.2.{n}"})
+            for n in range(20)
+        ]
         least = min(seconds(right) for _ in range(5))
 
     assert min(took[-3:]) >= 0.18 > least
@@ -231,6 +276,25 @@ def test_wrong_tokens_are_slowed_down_and_logged_and_right_ones_not(
     ]
     assert "wrong-" not in caplog.text
     assert logging.getLevelName(caplog.records[0].levelno) == "WARNING"
+
+
+def test_only_of_a_proxy_that_is_named_it_is_believed_whose_a_request_is(
+    filled: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    given_tokens = {"api_tokens": given(token=STRONG)}
+    forwarded = {"X-Forwarded-For": "192.0.2.7, 198.51.100.1", "X-Forwarded-Proto": "https"}
+    for proxies, address in ((None, "127.0.0.1"), ("127.0.0.1,198.51.100.0/24", "192.0.2.7")):
+        settings = filled.model_copy(update={**given_tokens, "api_proxies": proxies})
+        with asked(create_app(settings)) as client:
+            client.get("/api/jobs", headers={"Authorization": "Bearer wrong", **forwarded})
+            plain, tls = (
+                client.post("/api/session", json={"token": STRONG}, headers=headers)
+                for headers in ({}, forwarded)
+            )
+
+        assert f"a wrong token came from {address}, the 1. time" in caplog.text
+        assert "Secure" in tls.headers["set-cookie"]
+        assert "Secure" not in plain.headers["set-cookie"]
 
 
 def test_so_many_wrong_tokens_that_nobody_waits_for_them(filled: Settings) -> None:

@@ -29,6 +29,7 @@ from synapse_stream.settings import MIB, PREFIX, Settings
         ("api_tokens", "[]", SecretStr("[]")),
         ("archive_seconds", None, None),
         ("api_origins", "https://a:1,http://b", "https://a:1,http://b"),
+        ("api_proxies", "10.0.0.0/8, ::1", "10.0.0.0/8,::1/128"),
     ],
 )
 def test_a_setting_is_converted_to_what_it_is(name: str, given: Any, taken: Any) -> None:
@@ -60,6 +61,9 @@ def test_a_setting_is_converted_to_what_it_is(name: str, given: Any, taken: Any)
         ("data_dir", None),
         ("job_id", 7),
         ("api_origins", "https://*"),
+        ("api_proxies", "*"),
+        ("api_proxies", "10.0.0.1/8"),
+        ("api_proxies", "proxy.example"),
         ("redact_rules", "["),
     ],
 )

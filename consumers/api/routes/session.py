@@ -61,12 +61,16 @@ async def opened(request: Request, token: str) -> str | None:
 
 
 def hand_over(request: Request, response: Response, session: str) -> None:
-    """Give the browser its session."""
+    """Give the browser its session.
+
+    Anybody is believed that it came by TLS: who says so wrongly gets a cookie that it cannot send.
+    """
+    schemes = {request.url.scheme, request.headers.get("x-forwarded-proto")}
     response.set_cookie(
         COOKIE,
         session,
         max_age=SESSION_SECONDS,
-        secure=request.url.scheme == "https",
+        secure="https" in schemes,
         httponly=True,
         samesite="strict",
     )
