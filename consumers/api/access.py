@@ -125,7 +125,7 @@ class Access:
         if found is not None:
             return found.caller
         claims = self._claims(token)
-        return None if claims is None or self._over(claims) else caller_of(claims)
+        return None if claims is None or claims.session else self._caller_by(claims)
 
     def why_over(self, token: str) -> str | None:
         """Say of a token that was one why it is none any more; None if it never was."""
@@ -134,14 +134,17 @@ class Access:
 
     def by_session(self, session: str) -> Caller | None:
         """Return whose session it is, unless it has ended or its token is no longer one."""
-        is_signed = self._claims(session) is not None
-        found = self.by_token(session) if is_signed else self._by_listed(session)
+        claims = self._claims(session)
+        if claims is None:
+            found = self._by_listed(session)
+        else:
+            found = self._caller_by(claims) if claims.session else None
         return None if self._ended.has(session) else found
 
     def open_session(self, token: str) -> str | None:
         """Return what a browser proves itself by for 12 hours; None when it is nobody's token."""
         found, claims = self._find(token), self._claims(token)
-        if self.signed and claims and not self._over(claims):
+        if self.signed and claims and not (claims.session or self._over(claims)):
             return self.signed.session(claims, SESSION_SECONDS)
         if found is None:
             return None
@@ -184,6 +187,9 @@ class Access:
 
     def _counts(self, token: Token) -> bool:
         return not (token.is_over or self.is_revoked(token.name))
+
+    def _caller_by(self, claims: Claims) -> Caller | None:
+        return None if self._over(claims) else caller_of(claims)
 
     def _claims(self, token: str) -> Claims | None:
         return self.signed.read(token) if self.signed else None

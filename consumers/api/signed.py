@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,7 @@ class SignedTokens:
         return tokens.sign(claims, self._secret)
 
     def session(self, claims: Claims, seconds: int) -> str:
-        """Return a token that takes the place of another one for so long, and is not renewed."""
+        """Return a session, no other of which is the same; it is not renewed, and appends not."""
         until = min(claims.expires, int(time.time()) + seconds)
-        return self.sign(
-            claims.model_copy(update={"expires": until, "life": None, "append": False})
-        )
+        own = {"session": secrets.token_hex(8), "life": None, "append": False}
+        return self.sign(claims.model_copy(update={"expires": until, **own}))

@@ -58,6 +58,8 @@ class Claims(BaseModel):
     """Seconds that it lives on when it is renewed; None is never renewed."""
     bytes_per_second: Annotated[int, Field(ge=1)] | None = None
     open_jobs: Annotated[int, Field(ge=1)] | None = None
+    session: Annotated[Name | None, Field(alias="sid")] = None
+    """Of what a browser got in place of a token: its own name. As a token it is none."""
 
     @property
     def run(self) -> str | None:

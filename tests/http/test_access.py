@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from pydantic import SecretStr
 
+from consumers.api import shapes
 from consumers.api.access import COOKIE, Access
 from consumers.api.app import create_app
 from synapse_stream.errors import ConfigError
@@ -132,6 +133,47 @@ def test_viewers_get_all_that_the_page_shows_of_a_state(guarded: httpx.Client) -
         assert of_now in seen
         del seen[of_now], everything[of_now]
     assert seen == everything
+
+
+def test_a_field_of_a_state_that_is_not_listed_is_for_developers(
+    guarded: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shapes.job
+    monkeypatch.setattr(shapes, "job", lambda *given: {**whole(*given), "internal": "new"})
+
+    shown = {
+        role: guarded.get("/api/jobs/taken", headers=bearer(role)).json()
+        for role in ("viewer", "developer", "operator")
+    }
+
+    assert "internal" not in shown["viewer"]
+    assert shown["viewer"]["attempts"] == shown["developer"]["attempts"]
+    assert shown["developer"]["internal"] == shown["operator"]["internal"] == "new"
+
+
+def test_an_etag_is_of_one_answer_whoever_asks_for_whatever(guarded: httpx.Client) -> None:
+    asked_for: list[tuple[str, str, dict[str, Any]]] = [
+        ("messages", "viewer", {}),
+        ("messages", "viewer", {"level": "warning"}),
+        ("messages", "viewer", {"limit": 1}),
+        ("messages", "developer", {"dev": True}),
+        ("series", "viewer", {}),
+        ("series", "viewer", {"name": "loss"}),
+        ("metrics", "viewer", {"name": "loss"}),
+        ("metrics", "viewer", {"name": "loss", "points": 10}),
+    ]
+
+    def ask(path: str, role: str, params: dict[str, Any], etag: str = "") -> httpx.Response:
+        headers = {**bearer(role), "If-None-Match": etag}
+        return guarded.get(f"/api/jobs/trained/{path}", params=params, headers=headers)
+
+    etags = [ask(*one).headers["etag"] for one in asked_for]
+
+    assert len(set(etags)) == len(etags)
+    for one in asked_for:
+        others = {ask(*one, etag).status_code: etag for etag in etags}
+        assert sorted(others) == [200, 304]
+        assert others[304] == etags[asked_for.index(one)]
 
 
 def test_developers_get_dev_events(guarded: httpx.Client) -> None:

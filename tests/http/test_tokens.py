@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from http.cookies import SimpleCookie
+from itertools import count
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -66,6 +67,18 @@ def test_a_token_has_128_bits(token: str, *, is_enough: bool) -> None:
     with pytest.raises(ConfigError, match="128 bits") as refused:
         Access.load(Settings(api_tokens=given(token=token)))
     assert not token or token not in str(refused.value)
+
+
+def test_a_token_of_whose_hash_only_the_beginning_is_right_is_none() -> None:
+    right = sha256(STRONG.encode()).digest()
+    near = next(
+        text for text in map(str, count()) if sha256(text.encode()).digest()[:2] == right[:2]
+    )
+    access = Access.load(Settings(api_tokens=given(token=STRONG)))
+
+    assert access.by_token(near) is None
+    assert access.open_session(near) is None
+    assert access.by_token(STRONG[:-1]) is None
 
 
 def test_only_the_hash_of_a_token_need_lie_there(tmp_path: Path) -> None:

@@ -10,7 +10,12 @@ from uuid import UUID
 import orjson
 import pytest
 
-from synapse_stream.events.encoding import MAX_EVENT_BYTES, VERSIONS, encode
+from synapse_stream.events.encoding import (
+    MAX_EVENT_BYTES,
+    VERSIONS,
+    encode,
+    encode_plainest_metrics,
+)
 from synapse_stream.events.types import EVENT_TYPES, DevEvent, Event, parse
 
 
@@ -58,6 +63,12 @@ def test_a_metric_is_a_number_or_the_name_of_one(value: float, expected: float |
     (body,) = encode("metrics", None, {"values": {"m": value, "other": 1}, "x": value})
     assert line(body)["values"] == {"m": expected, "other": 1}
     assert line(body)["x"] == expected
+
+
+@pytest.mark.parametrize("number", [nan, inf, -inf])
+def test_metrics_that_are_no_finite_numbers_are_none_of_the_plainest(number: float) -> None:
+    assert encode_plainest_metrics({"m": 1.5, "other": number}, "fit") is None
+    assert encode_plainest_metrics({"m": 1.5, "other": 1}, "fit") is not None
 
 
 def test_metric_names_are_not_mistaken_for_tags() -> None:
