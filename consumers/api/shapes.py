@@ -60,6 +60,7 @@ def job(state: RunState, now_ms: int) -> dict[str, Any]:
         "parked": state.parked,
         "latest": state.latest.number,
         "alive_beside": state.alive_beside(now_ms),
+        "attempt_count": state.attempt_count,
         "attempts": [_attempt(attempt) for attempt in state.attempts],
     }
 
@@ -160,25 +161,35 @@ def lines(entry: RecordedBatch) -> Iterator[Line]:
         fields = entry.raw or {}
         producer = fields.get(b"p", b"").decode(errors="replace")
         raw = b" ".join(name + b"=" + value for name, value in fields.items())
-        yield _undecodable(Position(entry.ms, entry.seq), producer, raw, entry.error or "no batch")
+        place = Position(entry.ms, entry.seq)
+        yield _undecodable(place, producer, -1, raw, entry.error or "no batch")
         return
-    for index, line in enumerate(batch.lines()):
+    found = batch.lines()
+    for index, line in enumerate(found):
         place = Position(entry.ms, entry.seq, index)
-        try:
-            event = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            yield _undecodable(place, batch.producer, line, f"not JSON: {error}")
-            continue
-        kind = event.get("type") if isinstance(event, dict) else None
-        if isinstance(kind, str):
+        event = _read(line)
+        if isinstance(event, dict):
+            kind = event["type"]
             yield Line(place, batch.producer, kind, line, viewers.event(kind, event, line))
         else:
-            yield _undecodable(place, batch.producer, line, "no event: it has no type")
+            number = batch.last - len(found) + 1 + index
+            yield _undecodable(place, batch.producer, number, line, event)
 
 
-def _undecodable(place: Position, producer: str, raw: bytes, reason: str) -> Line:
+def _read(line: bytes) -> dict[str, Any] | str:
+    """Return an event that has a type, or why the line is none."""
+    try:
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"not JSON: {error}"
+    is_event = isinstance(event, dict) and isinstance(event.get("type"), str)
+    return event if is_event else "no event: it has no type"
+
+
+def _undecodable(place: Position, producer: str, number: int, raw: bytes, reason: str) -> Line:
     event = {
         "type": UNDECODABLE,
+        "seq": number,
         "time": place.ms * 1000,
         "reason": reason,
         "raw": raw.decode(errors="replace"),

@@ -22,7 +22,7 @@ from synapse_stream.reading.job_reader import JobReader
 if TYPE_CHECKING:
     from synapse_stream.entries.position import Position
     from synapse_stream.errors import LogUnavailable
-    from synapse_stream.ports.views import RunState, Views
+    from synapse_stream.ports.views import RunState, ServedViews
     from synapse_stream.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Sources:
         """Raise ConfigError when a URL is wrong or what serves it is not installed."""
         self.settings = settings
         self._databases = databases = open_databases(settings)
-        self.views: Views = StoredViews(databases)
+        self.views: ServedViews = StoredViews(databases)
         self.store = Store(databases)
         self.archive = StoredArchive(databases)
         self.log = RevokingLog.open(settings)

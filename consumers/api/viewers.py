@@ -68,7 +68,7 @@ _ATTEMPT = _fields(
 )
 _JOB = _fields(
     *("job_id", "status", "health", "parked", "latest", "position", "age_seconds", "now_ms"),
-    "alive_beside",
+    *("alive_beside", "attempt_count"),
     attempts=_ATTEMPT,
 )
 

@@ -133,6 +133,19 @@ class StoredViews:
             found = begin_points(0) if no is None else histories.read_points(connection, no, until)
         return _series(key, found)
 
+    def courses(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+    ) -> Iterator[Series]:
+        """Yield the job's series that match, by key, each with every point."""
+        for found in self.series(job_id, name=name, step=step, rank=rank, attempt=attempt):
+            yield self.points(job_id, found.key)
+
     def pieces(
         self, job_id: str, key: SeriesKey, *, until: Position | None = None
     ) -> Iterator[Series]:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import time
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from synapse_stream.errors import LogUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synapse_stream.log.feeds import FeedLog
-
 _SECONDS = 10.0
+
+
+class Clock(Protocol):
+    """What can be asked for the server's clock."""
+
+    def now_ms(self) -> int:
+        """Return it, in milliseconds since the epoch.
+
+        Raises:
+            LogUnavailable: the server did not answer.
+        """
+
+    def close(self) -> None:
+        """Disconnect."""
 
 
 class ServerClock:
@@ -25,7 +37,7 @@ class ServerClock:
 
     def __init__(
         self,
-        log: FeedLog,
+        log: Clock,
         *,
         tell: Callable[[LogUnavailable | None], None] = lambda _: None,
     ) -> None:

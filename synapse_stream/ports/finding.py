@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def check_door(settings: Settings) -> None:
-    """Raise ConfigError for settings that name only an API, which plugins report to."""
+    """Raise ConfigError for settings that name only an API."""
     if settings.url is not None:
         msg = (
-            f"SYNAPSE_STREAM_URL={settings.server} is where plugins report to; to read, set "
-            "SYNAPSE_STREAM_REDIS_URL and SYNAPSE_STREAM_STORE_URL in its place, or ask the API"
+            f"this is not to be had over SYNAPSE_STREAM_URL={settings.server}: it needs server "
+            "and store; set SYNAPSE_STREAM_REDIS_URL and SYNAPSE_STREAM_STORE_URL in its place"
         )
         raise ConfigError(msg)
 

@@ -22,12 +22,18 @@ _PAGE = 500
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Views]:
-    """Open the views of a deployment, and close them."""
-    views = open_views(settings)
+    """Open the views of a deployment, by its store or its API, and close them."""
+    views = _behind_an_api(settings) if settings.url else open_views(settings)
     try:
         yield views
     finally:
         views.close()
+
+
+def _behind_an_api(settings: Settings) -> Views:
+    from synapse_stream.remote.views import RemoteViews  # noqa: PLC0415 - brings urllib3
+
+    return RemoteViews(settings)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

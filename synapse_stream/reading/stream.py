@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from synapse_stream.entries.position import BEGINNING, Position, is_between
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.events.types import End, ProducerLost, RecordedEvent, Resumed, RunStarted
 from synapse_stream.log.event_log import open_log
-from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.pauses import pause_after
-from synapse_stream.models import RunStatus
 from synapse_stream.ports.archive import open_archive
-from synapse_stream.ports.history import state_at
+from synapse_stream.ports.history import at_microseconds, state_at
+from synapse_stream.reading.clock import open_clock
+from synapse_stream.reading.ending import is_over
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.reading.job_views import Metrics, all_messages, find_series, opened
 from synapse_stream.reading.recorded import events_of
@@ -25,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.entries.entry import RecordedBatch
-    from synapse_stream.events.types import Event
+    from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.history import Moment
     from synapse_stream.ports.views import Message, RunState, Series
+    from synapse_stream.reading.remote_job import RemoteJob
 
 _PAGE = 20  # entries; one may hold some megabytes
 _BLOCK_MS = 5_000
@@ -45,6 +45,7 @@ class JobStream:
 
     What cannot be decoded comes as an `Undecodable` event in its place: nothing is left out.
     Each `read` and `tail` has its own connection, given up when its iterator ends or is closed.
+    With a `url` in the settings all is asked of that API: what its token may see.
     """
 
     def __init__(
@@ -68,6 +69,10 @@ class JobStream:
             LogUnavailable: the server did not answer.
             ConfigError: the settings are not those of the deployment.
         """
+        if self._is_remote:
+            with closing(self._remote()) as job:
+                yield from job.read(after, until)
+            return
         begin = after or BEGINNING
         with self._opened() as reader:
             for entry in reader.entries(self.job_id, begin, until=until):
@@ -105,18 +110,12 @@ class JobStream:
             LogUnavailable: the server did not answer the first time.
             ConfigError: the settings are not those of the deployment.
         """
+        if self._is_remote:
+            with closing(self._remote()) as job:
+                yield from job.tail(after)
+            return
         with self._opened() as reader:
-            delivered: dict[str, int] = {}
-            is_over: bool | None = None if after else False
-            for entry in self._follow(reader, after or BEGINNING):
-                for recorded in _unknown(entry, delivered) if entry else ():
-                    if is_between(recorded.position, after or BEGINNING):
-                        is_over = _is_over(recorded.event, is_over)
-                        yield recorded
-                if entry is None and is_over is None:
-                    is_over = _patiently(lambda: self._was_over(reader, after or BEGINNING))
-                if entry is None and is_over:
-                    return
+            yield from self._tail(reader, after)
 
     def state(self, at: Moment | None = None) -> RunState | None:
         """Return the run state that was last committed; None for a job that is not known there.
@@ -129,7 +128,7 @@ class JobStream:
             SynapseStreamError: store or stream could not be read.
         """
         if at is not None:
-            return state_at(self._chosen(), self.job_id, at)
+            return self._state_at(at)
         with opened(self._chosen()) as views:
             return views.state(self.job_id)
 
@@ -139,8 +138,8 @@ class JobStream:
         Raises:
             LogUnavailable: the server did not answer.
         """
-        with closing(FeedLog.open(self._chosen())) as log:
-            return log.now_ms()
+        with closing(open_clock(self._chosen())) as clock:
+            return clock.now_ms()
 
     def metric(
         self,
@@ -170,8 +169,8 @@ class JobStream:
     ) -> Metrics:
         """Return every point of every series that matches; None means all."""
         with opened(self._chosen()) as views:
-            found = views.series(self.job_id, name=name, step=step, rank=rank, attempt=attempt)
-            return Metrics([views.points(self.job_id, summary.key) for summary in found])
+            found = views.courses(self.job_id, name=name, step=step, rank=rank, attempt=attempt)
+            return Metrics(list(found))
 
     def messages(
         self,
@@ -200,6 +199,21 @@ class JobStream:
     def _chosen(self) -> Settings:
         return self._settings or Settings.load()
 
+    @property
+    def _is_remote(self) -> bool:
+        return self._log is None and self._chosen().url is not None
+
+    def _remote(self) -> RemoteJob:
+        from synapse_stream.reading.remote_job import RemoteJob  # noqa: PLC0415 - brings urllib3
+
+        return RemoteJob(self._chosen(), self.job_id)
+
+    def _state_at(self, at: Moment) -> RunState | None:
+        if not self._is_remote:
+            return state_at(self._chosen(), self.job_id, at)
+        with closing(self._remote()) as job:
+            return job.state(at if isinstance(at, Position) else at_microseconds(at))
+
     @contextmanager
     def _opened(self) -> Iterator[JobReader]:
         log = self._log or open_log(self._chosen())
@@ -213,6 +227,19 @@ class JobStream:
             if self._log is None:
                 log.close()
 
+    def _tail(self, reader: JobReader, after: Position | None) -> Iterator[RecordedEvent]:
+        delivered: dict[str, int] = {}
+        over: bool | None = None if after else False
+        for entry in self._follow(reader, after or BEGINNING):
+            for recorded in _unknown(entry, delivered) if entry else ():
+                if is_between(recorded.position, after or BEGINNING):
+                    over = is_over(recorded.event, over)
+                    yield recorded
+            if entry is None and over is None:
+                over = _patiently(lambda: self._was_over(reader, after or BEGINNING))
+            if entry is None and over:
+                return
+
     def _follow(self, reader: JobReader, place: Position) -> Iterator[RecordedBatch | None]:
         """Yield every entry from that of `place` on, and None whenever all have been yielded."""
         reading = reader.reading(self.job_id, place)
@@ -225,13 +252,13 @@ class JobStream:
 
     def _was_over(self, reader: JobReader, at: Position) -> bool:
         """Tell whether the run had ended at a position, from the few entries that can say so."""
-        is_over: bool | None = False
+        over: bool | None = False
         for entry in reader.entries(self.job_id, until=at):
             if entry.batch and any(mark in entry.batch.data for mark in _TURNS):
                 for recorded in events_of(entry):
                     if recorded.position <= at:
-                        is_over = _is_over(recorded.event, is_over)
-        return bool(is_over)
+                        over = is_over(recorded.event, over)
+        return bool(over)
 
 
 def _patiently(read: Callable[[], _T]) -> _T:
@@ -244,15 +271,6 @@ def _patiently(read: Callable[[], _T]) -> _T:
             if failures == 1:
                 voice.warn("reading is interrupted: %s", error)
         time.sleep(pause_after(failures, _LONGEST_PAUSE_SECONDS))
-
-
-def _is_over(event: Event, before: bool | None) -> bool | None:  # noqa: FBT001 - a state, no flag
-    match event:
-        case RunStarted(rank=0) | Resumed(rank=0):
-            return False
-        case ProducerLost(rank=0) | End(rank=0, status=RunStatus()):
-            return True
-    return before
 
 
 def _unknown(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[RecordedEvent]:

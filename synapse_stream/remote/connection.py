@@ -34,8 +34,13 @@ RENEWED = "Synapse-Stream-Renewed-Token"
 """Header in which the API hands out a token that takes the place of the one that was sent."""
 
 _OK, _REDIRECTED, _WRONG = range(200, 300), range(300, 400), range(400, 500)
-_UNAUTHORIZED, _TOO_MANY = 401, 429
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 401, 403, 404, 429
 _LONGEST_SAID = 300
+_PROBLEM = "application/problem+json"
+_ADVICE = {
+    _UNAUTHORIZED: "; SYNAPSE_STREAM_TOKEN takes a token, or @ and the file that holds one",
+    _FORBIDDEN: "; set SYNAPSE_STREAM_TOKEN to a token that may, as `synapse-stream token` makes",
+}
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.SSLError, "is not believed; name who signs for it by SYNAPSE_STREAM_CA_FILE"),
@@ -50,9 +55,19 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 class Refused(LogUnavailable):
     """The API answered, and that it does not do this."""
 
-    def __init__(self, reason: str, detail: str, status: int, retry_after: float) -> None:
+    def __init__(
+        self,
+        reason: str,
+        detail: str,
+        status: int,
+        retry_after: float,
+        *,
+        is_unknown: bool = False,
+    ) -> None:
         super().__init__(reason, detail, is_refusal=status in _WRONG, retry_after=retry_after)
         self.status = status
+        self.is_unknown = is_unknown
+        """True when it is our API that says so, since it does not know what was asked for."""
 
 
 class Connection:
@@ -168,9 +183,12 @@ class Connection:
         elif said is None:
             reason = f"{self.address} answers with {status}, and not as Synapse Stream does"
         else:
-            reason = f"{self.address} refuses: {said}"
+            reason = f"{self.address} refuses: {said}{_ADVICE.get(status, '')}"
         wait = answer.headers.get("Retry-After", "") if status == _TOO_MANY else ""
-        return Refused(reason, f"while {doing}", status, float(wait) if wait.isdecimal() else 0.0)
+        pause = float(wait) if wait.isdecimal() else 0.0
+        is_ours = answer.headers.get("Content-Type", "").startswith(_PROBLEM)
+        is_unknown = status == _NOT_FOUND and is_ours
+        return Refused(reason, f"while {doing}", status, pause, is_unknown=is_unknown)
 
     @contextmanager
     def translated(self, doing: str) -> Iterator[None]:

@@ -49,7 +49,8 @@ class Settings:
     redis_url: str | None = None
     """Server of the streams; None: the embedded server of `data_dir`."""
     url: str | None = None
-    """The HTTP API of a deployment, `https://…`, that plugins report to in place of `redis_url`."""
+    """The HTTP API of a deployment, `https://…`, that plugins report to, and readers ask, in place
+    of `redis_url`."""
     token: str | None = None
     """What they prove themselves by there; or `@` and the file that holds it, which is read anew
     when it has changed."""

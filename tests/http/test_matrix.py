@@ -92,7 +92,8 @@ RULES = {
     ("GET", "/metrics"): Rule("role"),
     ("GET", "/api/deployment"): Rule("token"),
     ("GET", "/api/jobs"): Rule(
-        "role", (Ask(), Ask("?q=other"), Ask("?action=train&limit=1"), Ask("?status=running"))
+        "role",
+        (Ask("?whole=1"), Ask("?q=other"), Ask("?action=train&limit=1"), Ask("?status=running")),
     ),
     ("GET", "/api/jobs/{job}"): Rule("role for the job", (Ask(), Ask("?at=2100-01-01T00:00:00Z"))),
     ("GET", "/api/jobs/{job}/series"): Rule("role for the job"),
@@ -101,11 +102,15 @@ RULES = {
     ),
     ("GET", "/api/jobs/{job}/messages"): Rule(
         "role for the job",
-        (Ask(), Ask(headers=NDJSON), Ask("?dev=true", NDJSON, is_for_developers=True)),
+        (
+            *(Ask(), Ask(headers=NDJSON), Ask("?dev=true", NDJSON, is_for_developers=True)),
+            Ask("?kind=message,log", is_for_developers=True),
+        ),
     ),
     ("GET", "/api/jobs/{job}/events"): Rule(
         "role for the job", (Ask(), Ask(headers=NDJSON), Ask("?type=dev_event"))
     ),
+    ("GET", "/api/jobs/{job}/events/live"): Rule("role for the job", (Ask("?seconds=0"),)),
     ("GET", "/api/jobs/{job}/live"): Rule(
         "role for the job",
         (Ask(enough=(b"event: snapshot",)), Ask("?after=0-0.0", enough=(b"event: ",))),

@@ -28,6 +28,7 @@ from synapse_stream import JobStream, open_run
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.events.types import Message, Metrics
 from synapse_stream.log.event_log import open_log
+from synapse_stream.ports.operations import open_operations
 from synapse_stream.producer.adoption.adopt import adopt_all
 from synapse_stream.producer.shipping.port import opener
 from synapse_stream.remote import bearer
@@ -352,8 +353,8 @@ def test_one_server_is_named_and_by_the_door_that_is_meant(tmp_path: Path) -> No
         Settings(url="https://here", redis_url="redis://there")
     with pytest.raises(ConfigError, match="SYNAPSE_STREAM_REDIS_URL"):
         open_log(Settings(url="https://here", data_dir=tmp_path))
-    with pytest.raises(ConfigError, match="where plugins report to"):
-        JobStream("job", Settings(url="https://here", data_dir=tmp_path)).state()
+    with pytest.raises(ConfigError, match="not to be had over SYNAPSE_STREAM_URL"):
+        open_operations(Settings(url="https://here", data_dir=tmp_path))
     for wrong in ("ftp://here", "https://me:secret@here", "https://here?x=1"):
         with pytest.raises(ConfigError, match="SYNAPSE_STREAM_URL") as refused:
             Settings(url=wrong)

@@ -20,9 +20,9 @@ DEADLINE_SECONDS = 30.0
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[int]:
-    """Serve `app`; yield its port."""
-    port = free_port()
+def served(app: FastAPI, port: int | None = None) -> Iterator[int]:
+    """Serve `app`, at a port that is free if none is named; yield its port."""
+    port = port or free_port()
     server = server_of(app, "127.0.0.1", port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

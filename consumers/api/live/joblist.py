@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from consumers.store.store import Store
     from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.log.server_clock import ServerClock
-    from synapse_stream.ports.views import Views
+    from synapse_stream.ports.views import ServedViews
 
 _JOBS_A_TURN = 500
 _CHUNK_BYTES = 128 * 1024
@@ -48,7 +48,7 @@ class JobList:
     meanwhile. Belongs to the event loop.
     """
 
-    def __init__(self, views: Views, store: Store, clock: ServerClock) -> None:
+    def __init__(self, views: ServedViews, store: Store, clock: ServerClock) -> None:
         self.is_closed = False
         self._views = views
         self._store = store

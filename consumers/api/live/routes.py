@@ -7,14 +7,14 @@ from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field, TypeAdapter
 from starlette.responses import StreamingResponse
 
 from consumers.api import parameters
 from consumers.api.live import frames
-from consumers.api.live.hub import Hub
 from consumers.api.live.several import merged
+from consumers.api.live.waiting import Following
 from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import not_found, unprocessable
 from consumers.errors import StoreUnavailable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import Send
 
     from consumers.api.access import Access
+    from consumers.api.live.hub import Hub
     from consumers.api.tokens import Caller
 
 _UNKNOWN_SECONDS = 2.0
@@ -36,8 +37,6 @@ _STREAMS: TypeAdapter[list[tuple[str, str | None] | None]] = TypeAdapter(
 )
 
 router = APIRouter(tags=["live"])
-
-Following = Annotated[Hub, Depends(Hub.of)]
 
 
 class EventStream(StreamingResponse):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import orjson
 import zstandard
 
@@ -41,8 +42,10 @@ def course(views: Views, job_id: str, found: SeriesSummary, view: View) -> dict[
     """Return the course of a series as a whole."""
     summary = shapes.series_summary(found)
     if view.points == 0:
-        whole = columns.of_points(views.points(job_id, found.key, until=view.until))
-        return {**summary, **_fragments(whole), **({} if found.has_x else {"x": None})}
+        points = views.points(job_id, found.key, until=view.until)
+        has_x = points.xs is not None and not np.isnan(points.xs).all()
+        whole = _fragments(columns.of_points(points))
+        return {**summary, **whole, **({} if has_x else {"x": None})}
     overview = _overview(views, job_id, found, view)
     buckets = _fragments(columns.of_buckets(overview))
     return {**summary, "in_view": overview.count, "buckets": buckets}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from consumers.api import parameters, schemas, shapes
 from consumers.api.answers import JSON, NDJSON, choose, fresh, streamed
 from consumers.api.description import answer
+from consumers.api.live.waiting import Following, wait_behind
 from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import not_found
 from consumers.api.sources import Opened, Sources
@@ -19,6 +20,7 @@ from synapse_stream.entries.position import BEGINNING, Position, is_between
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consumers.api.access import Access
     from consumers.api.shapes import Line
     from synapse_stream.reading.job_reader import JobReader
 
@@ -94,6 +96,35 @@ def list_events(
     if kind == NDJSON:
         return streamed(request, _all(sources.reader, wanted), NDJSON, "events.ndjson")
     return _page(request, sources, wanted, limit)
+
+
+@router.get(
+    "/live",
+    response_class=Response,
+    responses={200: {"content": {NDJSON: {"schema": {"type": "string"}}}}},
+)
+async def await_events(
+    request: Request,
+    sources: Opened,
+    caller: Asking,
+    job_id: VisibleJob,
+    hub: Following,
+    after: parameters.PositionText | None = None,
+    seconds: Annotated[int, Query(ge=0, le=30, description="Longest to wait.")] = 20,
+) -> Response:
+    """Show events behind `after` as NDJSON, every one there is, as soon as there is one.
+
+    If none comes for so long, the answer is empty. So who asks again and again, each time behind
+    the last one, misses none.
+    """
+    begin = parameters.position("after", after) or BEGINNING
+    if not await wait_behind(hub, job_id, begin, seconds):
+        raise not_found(job_id)
+    wanted = _Wanted(job_id, begin, None, None, caller.is_developer)
+    access: Access = request.app.state.access
+    may_still = access.checking(request.headers.get("authorization"), request.state.session)
+    parts = _all(sources.reader, wanted) if may_still() else iter(())
+    return streamed(request, parts, NDJSON)
 
 
 def _is_there(sources: Sources, job_id: str) -> bool:

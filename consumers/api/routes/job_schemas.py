@@ -148,7 +148,7 @@ class Attempt(Shape):
     """What must be known of it besides, in plain words."""
 
 
-class JobAnswer(Answer):
+class Condition(Shape):
     """The condition of a job."""
 
     job_id: str
@@ -160,8 +160,19 @@ class JobAnswer(Answer):
     """Number of the attempt that stands for the job."""
     alive_beside: list[int]
     """Other attempts that are alive, and report beside it."""
+    attempt_count: Count
     attempts: list[Attempt]
-    """Latest first."""
+    """Latest first; in a list of jobs not all of a large one."""
+
+
+class JobAnswer(Condition, Answer):
+    """The condition of a job, and how fresh that is."""
+
+
+class Listed(Condition):
+    """A job of the list, whole."""
+
+    position: Place | None
 
 
 class Summary(Shape):
@@ -210,6 +221,7 @@ class Summary(Shape):
 class JobsAnswer(Answer):
     """A page of the list."""
 
-    jobs: list[Summary]
+    jobs: list[Summary] | list[Listed]
+    """With `whole` their conditions; of a large one only what a list shows."""
     next: str | None
     """To be given as `after` for the next page; null on the last."""

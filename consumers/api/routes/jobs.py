@@ -14,15 +14,15 @@ from consumers.api.description import answer
 from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import Problem, not_found, unprocessable
 from consumers.api.routes import job_schemas
-from consumers.api.sources import Opened
+from consumers.api.sources import Opened, Sources
 from consumers.api.tokens import Caller
 from synapse_stream.events.plain import describe
 from synapse_stream.models import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from synapse_stream.ports.views import RunState, Views
+    from synapse_stream.ports.views import RunState, ServedViews
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -41,6 +41,7 @@ def list_jobs(
         parameters.Text | None, Query(description="Go on behind this job: `next` of a page before.")
     ] = None,
     limit: parameters.Limit = 100,
+    whole: Annotated[bool, Query(description="Of each its condition, as one job has it.")] = False,
 ) -> Response:
     """List jobs, the newest first."""
     wanted = {"status": status, "action": action, "text": q, "pattern": caller.jobs}
@@ -48,10 +49,9 @@ def list_jobs(
         found = list(islice(_listed(sources.views, caller, after, limit, wanted), limit + 1))
     except ValueError:
         raise unprocessable("after", after or "", "a job's id") from None
-    page, now_ms = found[:limit], sources.clock.now_ms()
-    arrivals = sources.views.arrivals([state.job_id for state in page])
+    page = found[:limit]
     content = {
-        "jobs": [shapes.summary(one, now_ms, arrivals.get(one.job_id)) for one in page],
+        "jobs": _whole(sources, caller, page) if whole else _summaries(sources, page),
         "next": page[-1].job_id if len(found) > limit else None,
     }
     newest = max((state.position for state in page), default=None)
@@ -87,8 +87,20 @@ def show_job(
     return fresh(request, shown, state.position, sources.clock)
 
 
+def _summaries(sources: Sources, page: Sequence[RunState]) -> list[dict[str, Any]]:
+    now_ms = sources.clock.now_ms()
+    arrivals = sources.views.arrivals([state.job_id for state in page])
+    return [shapes.summary(one, now_ms, arrivals.get(one.job_id)) for one in page]
+
+
+def _whole(sources: Sources, caller: Caller, page: Sequence[RunState]) -> list[dict[str, Any]]:
+    now_ms = sources.clock.now_ms()
+    shown = [{**shapes.job(one, now_ms), "position": shapes.position(one.position)} for one in page]
+    return shown if caller.is_developer else list(map(viewers.job, shown))
+
+
 def _listed(
-    views: Views, caller: Caller, after: str | None, limit: int, wanted: dict[str, Any]
+    views: ServedViews, caller: Caller, after: str | None, limit: int, wanted: dict[str, Any]
 ) -> Iterator[RunState]:
     """Yield the jobs that the caller may see.
 

@@ -28,7 +28,8 @@ router = APIRouter(prefix="/api/jobs/{job}/messages", tags=["messages"])
 
 VIEW = "message-feed"
 
-_LEVELS = "|".join(LogLevel)
+_FOR_ALL, _ALL_KINDS = ("message",), ("message", "dev_event", "log")
+_LEVELS, _KINDS = "|".join(LogLevel), "|".join(_ALL_KINDS)
 _FIRST_ROWS, _MOST_ROWS = 20, 500
 _LARGEST_PAGE = 1024 * 1024
 """Bytes of JSON."""
@@ -60,6 +61,10 @@ def list_messages(
     ] = None,
     limit: parameters.Limit = 100,
     dev: Annotated[bool, Query(description="Dev events and log entries, too.")] = False,
+    kind: Annotated[
+        list[Annotated[str, StringConstraints(pattern=rf"^({_KINDS})(,({_KINDS}))*$")]] | None,
+        Query(description="Only of these kinds: given repeatedly, or joined by commas."),
+    ] = None,
     lang: Annotated[
         parameters.Text | None,
         Query(description="Language, such as `ko`, where a message has it."),
@@ -69,16 +74,17 @@ def list_messages(
 
     As NDJSON all of them come, whatever `limit` is.
     """
-    if dev and not caller.is_developer:
+    kinds = parameters.several(kind or []) or (_ALL_KINDS if dev else _FOR_ALL)
+    if not caller.is_developer and set(kinds) - set(_FOR_ALL):
         detail = f"dev events are for developers, and {caller.name} is a {caller.role}"
         raise Problem(HTTPStatus.FORBIDDEN, detail, allowed={"dev": False})
-    kind = choose(request, (JSON, NDJSON))
+    form = choose(request, (JSON, NDJSON))
     place = sources.views.position(VIEW, job_id)
     if place is None:
         raise not_found(job_id)
     begin = parameters.stored("after", after)
     wanted: dict[str, Any] = {
-        "kinds": ("message", "dev_event", "log") if dev else ("message",),
+        "kinds": kinds,
         "levels": parameters.several(level or []) or None,
         "step": step,
         "text": text,
@@ -86,7 +92,7 @@ def list_messages(
         "until": parameters.stored("until", until),
         "language": lang,
     }
-    if kind == NDJSON:
+    if form == NDJSON:
         parts = _all(sources.views, job_id, begin or BEGINNING, wanted)
         return streamed(request, parts, NDJSON, "messages.ndjson")
     found, has_more = _bounded(sources.views, job_id, begin, limit, wanted)

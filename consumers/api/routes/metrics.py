@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from synapse_stream.entries.position import Position
-    from synapse_stream.ports.views import SeriesSummary, Views
+    from synapse_stream.ports.views import SeriesSummary, ServedViews
 
 router = APIRouter(prefix="/api/jobs/{job}", tags=["metrics"])
 
@@ -184,7 +184,7 @@ def _page(found: Sequence[SeriesSummary], view: View) -> Sequence[SeriesSummary]
     return page
 
 
-def _position(views: Views, job_id: str) -> Position:
+def _position(views: ServedViews, job_id: str) -> Position:
     place = views.position(VIEW, job_id)
     if place is None:
         raise not_found(job_id)
@@ -212,7 +212,7 @@ def _next(found: Sequence[SeriesSummary], limit: int) -> str | None:
 
 
 def _chosen(
-    views: Views, job_id: str, wanted: Filter, attempt: str | None, after: SeriesKey | None
+    views: ServedViews, job_id: str, wanted: Filter, attempt: str | None, after: SeriesKey | None
 ) -> Iterator[SeriesSummary]:
     """Yield the series behind `after`; of each its latest attempt, unless one is named."""
     number = None if attempt in {None, "all"} else int(attempt or 0)

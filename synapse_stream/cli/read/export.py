@@ -52,11 +52,12 @@ def export(
     """
     from synapse_stream.reading.stream import JobStream
 
-    stream = JobStream(job)
-    if next(iter(stream.entries()), None) is None:
+    stream, chosen = JobStream(job), kind or _named(output)
+    found = stream.entries() if chosen is Format.JSONL else stream.read()
+    if next(iter(found), None) is None:
         say_no(f"there is no job {job!r}")
     with _writing(output) as file:
-        wrote = _write(stream, kind or _named(output), file)
+        wrote = _write(stream, chosen, file)
     print(f"{output}: {wrote}", file=sys.stderr)
 
 

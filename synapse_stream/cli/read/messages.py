@@ -22,9 +22,7 @@ from synapse_stream.saying.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from synapse_stream.ports.operations import Operations
     from synapse_stream.ports.views import Message, MessagePage, Views
-    from synapse_stream.settings import Settings
 
 _COLOURS = {
     "debug": "bright_black",
@@ -74,7 +72,7 @@ def messages(
     with opened(settings) as views:
         read = partial(views.messages, job, kinds=kinds, levels=level, language=lang)
         after = BEGINNING if tail is None else _before_last(tail, read)
-        found = _followed(settings, views, job, read, after) if follow else _recorded(read, after)
+        found = _followed(views, job, read, after) if follow else _recorded(read, after)
         try:
             for message in found:
                 if start is None or _is_since(message, start):
@@ -118,41 +116,26 @@ def _recorded(read: Callable[..., MessagePage], after: Position) -> Iterator[Mes
 
 
 def _followed(
-    settings: Settings,
-    views: Views,
-    job: str,
-    read: Callable[..., MessagePage],
-    after: Position,
+    views: Views, job: str, read: Callable[..., MessagePage], after: Position
 ) -> Iterator[Message]:
     """Yield messages until the run has ended and the feed holds all that it said."""
-    from synapse_stream.ports.operations import open_operations
-
-    store = open_operations(settings)
-    try:
-        while True:
-            is_over = _is_over(settings, views, job, store)  # asked before the last look
-            for message in _recorded(read, after):
-                after = message.position
-                yield message
-            if is_over:
-                return
-            time.sleep(_PAUSE_SECONDS)
-    finally:
-        store.close()
+    while True:
+        is_over = _is_over(views, job)  # asked before the last look
+        for message in _recorded(read, after):
+            after = message.position
+            yield message
+        if is_over:
+            return
+        time.sleep(_PAUSE_SECONDS)
 
 
-def _is_over(settings: Settings, views: Views, job: str, store: Operations) -> bool:
+def _is_over(views: Views, job: str) -> bool:
     """Tell whether the run has ended, and the feed holds what the run state holds."""
-    from synapse_stream.entries.keys import Keys
-
     state = views.state(job)
     if state is None or not state.is_over:
         return False
-    partition = Keys(settings.namespace, settings.partitions).partition(job)
-    return any(
-        found.partition == partition and found.position >= state.position[:2]
-        for found in store.leases.checkpoints("message-feed")
-    )
+    place = views.position("message-feed", job)
+    return place is not None and place >= state.position
 
 
 def _show(message: Message, *, as_json: bool) -> None:

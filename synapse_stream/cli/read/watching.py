@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from synapse_stream.cli.read.metrics import course
 from synapse_stream.cli.shared.reading import health_of
 from synapse_stream.entries.position import BEGINNING
-from synapse_stream.log.feeds import FeedLog
 from synapse_stream.log.server_clock import ServerClock
 from synapse_stream.ports.views import Health
+from synapse_stream.reading.clock import open_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +56,8 @@ class Watcher:
     def __init__(self, settings: Settings, views: Views, job_id: str) -> None:
         self._views = views
         self._job_id = job_id
-        self._log = FeedLog.open(settings)
-        self._clock = ServerClock(self._log)
+        self._asked = open_clock(settings)
+        self._clock = ServerClock(self._asked)
         self._said: Position | None = None
         self._courses: dict[SeriesKey, Course] = {}
         self._courses_due = 0.0
@@ -86,7 +86,7 @@ class Watcher:
 
     def close(self) -> None:
         """Disconnect."""
-        self._log.close()
+        self._asked.close()
 
     def _new_messages(self) -> tuple[list[Message], bool]:
         page = self._views.messages(self._job_id, after=self._said, limit=_FIRST_MESSAGES)

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 def server_now_ms(settings: Settings, states: Sequence[RunState]) -> int | None:
     """Return the server's clock if a process may be alive; None when none is, or it is away."""
     from synapse_stream.errors import LogUnavailable
-    from synapse_stream.log.feeds import FeedLog
+    from synapse_stream.reading.clock import open_clock
 
     if all(run.is_over for state in states for run in state.attempts):
         return None
-    log = FeedLog.open(settings)
+    clock = open_clock(settings)
     try:
-        return log.now_ms()
+        return clock.now_ms()
     except LogUnavailable as error:
         print(f"synapse-stream: health is not known: {error}", file=sys.stderr)
         return None
     finally:
-        log.close()
+        clock.close()
 
 
 def health_of(state: RunState, now_ms: int | None) -> str | None:
@@ -48,6 +48,8 @@ def place_of(settings: Settings) -> str:
     from synapse_stream.log.address import running_url
     from synapse_stream.redaction.urls import mask_url
 
+    if settings.url is not None:
+        return f" at {settings.server}, as far as this token sees"
     if settings.store_url is not None:
         return f" in {mask_url(settings.store_url)}"
     try:

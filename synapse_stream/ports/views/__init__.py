@@ -12,7 +12,7 @@ from synapse_stream.ports.views.metrics import (
     SeriesKey,
     SeriesSummary,
 )
-from synapse_stream.ports.views.port import Views, open_views
+from synapse_stream.ports.views.port import ServedViews, Views, open_views
 from synapse_stream.ports.views.run_state import (
     ActionState,
     Attempt,
@@ -45,6 +45,7 @@ __all__ = [
     "Series",
     "SeriesKey",
     "SeriesSummary",
+    "ServedViews",
     "StepState",
     "Views",
     "health",

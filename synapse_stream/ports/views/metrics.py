@@ -110,8 +110,8 @@ class Overview:
     count: int
     """Points in view; on the axis `step` without those that have no x."""
     columns: Mapping[str, Any]
-    """The buckets in the order of the axis, a NumPy array a field of `Bucket`; empty pieces are
-    left out. A minimum and maximum of no finite value are infinite here."""
+    """The buckets in the order of the axis, an array a field of `Bucket`; empty pieces are left
+    out. A minimum and maximum of no finite value are infinite here."""
 
     @property
     def buckets(self) -> list[Bucket]:

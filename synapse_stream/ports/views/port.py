@@ -30,30 +30,19 @@ class Views(Protocol):
         status: RunStatus | None = None,
         action: str | None = None,
         text: str | None = None,
-        pattern: str | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> Sequence[RunState]:
         """Return jobs, the newest first; `after` is the last job id of the page before.
 
         Of a large one only what a list shows; `state` has all of it.
-        `pattern` is one of `fnmatchcase` for ids, as in `team-a-*`.
+
+        Raises:
+            ValueError: there is no job `after`.
         """
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
-
-    def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
-        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
-
-    def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
-        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
-
-    def arrivals(self, job_ids: Sequence[str]) -> Mapping[str, Position]:
-        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
-
-    def count_shed(self) -> int:
-        """Return how many events producers have given up, of all jobs."""
 
     def position(self, projection: str, job_id: str) -> Position | None:
         """Return where the last event stands that a view has taken in; None for an unknown job.
@@ -69,18 +58,27 @@ class Views(Protocol):
         step: str | None = None,
         rank: int | None = None,
         attempt: int | None = None,
-        only_latest: bool = False,
         after: SeriesKey | None = None,
         limit: int | None = None,
     ) -> Sequence[SeriesSummary]:
         """Return the job's series that match, by key; None means all.
 
-        With `only_latest` those of several attempts are told of once, by the latest that has them.
         `after` is the last key of the page before.
         """
 
     def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
         """Return every point of a series up to and with `until`; an unknown series is empty."""
+
+    def courses(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+    ) -> Iterator[Series]:
+        """Yield the job's series that match, as `series`, each with every point."""
 
     def pieces(
         self, job_id: str, key: SeriesKey, *, until: Position | None = None
@@ -127,6 +125,51 @@ class Views(Protocol):
 
     def close(self) -> None:
         """Disconnect."""
+
+
+class ServedViews(Views, Protocol):
+    """Views as who serves them to others reads them."""
+
+    def jobs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        action: str | None = None,
+        text: str | None = None,
+        pattern: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[RunState]:
+        """Return jobs as `Views.jobs`; `pattern` is one of `fnmatchcase` for ids, `team-a-*`."""
+
+    def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
+
+    def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
+        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
+
+    def arrivals(self, job_ids: Sequence[str]) -> Mapping[str, Position]:
+        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
+
+    def count_shed(self) -> int:
+        """Return how many events producers have given up, of all jobs."""
+
+    def series(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        step: str | None = None,
+        rank: int | None = None,
+        attempt: int | None = None,
+        only_latest: bool = False,
+        after: SeriesKey | None = None,
+        limit: int | None = None,
+    ) -> Sequence[SeriesSummary]:
+        """Return series as `Views.series`.
+
+        With `only_latest` those of several attempts are told of once, by the latest that has them.
+        """
 
 
 def open_views(settings: Settings) -> Views:
