@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from synapse_stream.entries.tree import Tree
 from synapse_stream.errors import ConfigError, DecodeError
 from synapse_stream.ports.audit import Finding
 
@@ -33,8 +34,12 @@ class Anchor(NamedTuple):
     job_id: str
     producers: Mapping[str, tuple[int, bytes]]
     """Its highest number, and the chain hash there."""
-    removed: int | None = None
-    """How many entries the archive was to remove then: an anchor of a removal."""
+    entries: int
+    """How many entries the archive had."""
+    root: bytes
+    """Of the tree over them."""
+    is_removal: bool = False
+    """True when the archive was to remove them then."""
 
 
 class Signer:
@@ -79,6 +84,9 @@ class Signer:
         """Return the anchor of a job as the archive's manifest has it, without newline.
 
         That of a removal says that all these entries are about to be removed from the archive.
+
+        Raises:
+            ValueError: the manifest has no tree, since entries cannot be read, or is damaged.
         """
         content = orjson.loads(manifest)
         body = {
@@ -90,6 +98,7 @@ class Signer:
             },
             "events": content["events"],
             "entries": content["entries"],
+            "root": tree_of(content).root().hex(),
             "position": "{}-{}".format(*content["last"]),
             "time_ms": time_ms,
             "previous": previous,
@@ -160,8 +169,11 @@ class Keys:
                 name: (int(last), bytes.fromhex(head))
                 for name, (last, head) in body["producers"].items()
             }
-            removed = int(body["entries"]) if body.get("removed") else None
-            return Anchor(body["namespace"], body["job"], producers, removed)
+            return Anchor(
+                *(body["namespace"], body["job"], producers),
+                *(int(body["entries"]), bytes.fromhex(body["root"])),
+                is_removal=bool(body.get("removed")),
+            )
         except self._invalid as error:
             msg = "its signature is wrong"
             raise DecodeError(msg) from error
@@ -210,13 +222,13 @@ def vouches_for_removal(anchors: Sequence[Anchor], entries: int) -> bool:
 
     Of a run that was never anchored nothing is signed, its removal neither.
     """
-    return not anchors or any(anchor.removed == entries for anchor in anchors)
+    return not anchors or any(one.is_removal and one.entries == entries for one in anchors)
 
 
 def judge(
     anchors: Iterable[Anchor], tracks: Mapping[str, Track]
 ) -> tuple[list[Finding], dict[str, int]]:
-    """Compare anchors with what was walked; return what differs, and how far each producer is sure.
+    """Compare heads with what was walked; return what differs, and how far each producer is sure.
 
     One finding a producer: the first anchor that does not hold.
     """
@@ -238,6 +250,19 @@ def judge(
             finding = Finding("anchor", expected, found, None, producer, numbers)
             findings.setdefault(producer, finding)
     return list(findings.values()), sure
+
+
+def tree_of(manifest: Mapping[str, Any]) -> Tree:
+    """Return the tree over the entries that a manifest tells of.
+
+    Raises:
+        ValueError: it has none.
+    """
+    try:
+        return Tree(manifest["entries"], bytes.fromhex(manifest["tree"]))
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = "the archive cannot read all that it has of this job; `verify` says what"
+        raise ValueError(msg) from error
 
 
 def digest(line: bytes) -> str:

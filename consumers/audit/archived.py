@@ -8,6 +8,7 @@ import orjson
 
 from consumers.folding.differing import Difference, first_difference
 from consumers.views.archive.fold import ArchiveFold
+from synapse_stream.entries.batch import RawEntry
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.position import Position
 from synapse_stream.exports.chains import parse_joins
@@ -16,26 +17,35 @@ from synapse_stream.ports.audit import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from consumers.audit.growth import Growth
     from consumers.views.archive.raw import StoredBlock
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
 
-_AS_RECEIVED = frozenset({"bytes", "joins", "again"})  # what entries alone do not tell
+_AS_RECEIVED = frozenset({"bytes", "joins", "again", "tree"})
+"""What entries alone do not tell; and the tree, which is compared with what stands there."""
 
 
 class ArchiveCheck:
     """Walks the blocks of one job; `findings` holds what is wrong with them and the manifest."""
 
-    def __init__(self, job_id: str, manifest: bytes | None) -> None:
+    def __init__(self, job_id: str, manifest: bytes | None, growth: Growth) -> None:
+        """Begin; `growth` gets every entry."""
         self.job_id = job_id
+        self._growth = growth
+        self._archived = b"{}"
+        self._strays: set[tuple[int, int]] = set()
         self.findings: list[Finding] = []
         self.joins: Joins = {}
         """By producer, how tails that were sent again were cut, as the manifest says."""
+        self.repeats: Joins = {}
+        """By producer, all that came again, as the manifest says."""
         self.events = 0
         """How many events the archive has, as the manifest says."""
         self._manifest: Any = None
         self._fault: Difference | None = None
-        self._fold = ArchiveFold(job_id, None)
+        self._fold = ArchiveFold(job_id, None, has_stray=lambda one: one[:2] in self._strays)
+        self._note()
         if manifest is not None:
             self._read(manifest)
 
@@ -56,19 +66,28 @@ class ArchiveCheck:
                 expected = f"{block.entries} entries, {position} to {Position(*block.last)}"
                 self._find(expected, f"{len(ids)} others", position)
             for entry in found:
-                self._fold.apply(entry)
-                self._fold.rows()
+                self._growth.add(entry)
+                self._apply(entry)
                 yield recorded_batch(self.job_id, entry)
+        self._note()
+
+    def take_streamed(self, entry: RecordedBatch) -> None:
+        """Take the next entry of the stream: one that the archive has not read makes it grow."""
+        raw = RawEntry(entry.ms, entry.seq, entry.raw or {})
+        if self._apply(raw):
+            self._growth.add(raw)
 
     def judge_manifest(self) -> None:
-        """Compare the manifest with the entries that were walked."""
-        fresh = _comparable(orjson.loads(self._fold.document()))
+        """Compare the manifest with the archive's entries."""
+        fresh = _comparable(orjson.loads(self._archived))
         if self._manifest is None:
             if fresh["entries"]:
                 finding = Finding("manifest", f"{fresh['entries']} entries", "no manifest")
                 self.findings.append(finding)
             return
         found = first_difference(fresh, _comparable(self._manifest)) or self._fault
+        if found is None and self._manifest["tree"] != self._tree:
+            found = Difference(f"tree {self._tree}", f"{self._manifest['tree']}")
         if found:
             self.findings.append(Finding("manifest", found.expected, found.found))
 
@@ -79,11 +98,30 @@ class ArchiveCheck:
             self._manifest = orjson.loads(manifest)
             producers = self._manifest["producers"].items()
             self.events = int(self._manifest["events"])
+            self._manifest["tree"]
             self.joins = parse_joins(
                 {name: mark["joins"] for name, mark in producers if "joins" in mark}
             )
+            last = {name: [mark["again"]] for name, mark in producers if "again" in mark}
+            self.repeats = {
+                name: [*self.joins.get(name, ()), *parse_joins(last).get(name, ())]
+                for name in {*self.joins, *last}
+            }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             self._fault = Difference("a manifest", f"{type(error).__name__}: {error}")
+
+    def _apply(self, entry: RawEntry) -> bool:
+        """Tell whether the archive takes an entry as a new one."""
+        self._fold.apply(entry)
+        new = self._fold.rows()
+        self._strays.update(
+            one[:2] for one, part in zip(new.entries, new.parts, strict=True) if part is None
+        )
+        return bool(new.entries)
+
+    def _note(self) -> None:
+        """Remember what the archive's entries come to."""
+        self._archived, self._tree = self._fold.document(), self._growth.tree.parts.hex()
 
     def _find(self, expected: str, found: str, position: Position) -> None:
         self.findings.append(Finding("block", expected, found, position))

@@ -8,8 +8,9 @@ from consumers import views
 from consumers.audit.anchoring import anchors_of, keys_of
 from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
 from consumers.audit.archived import ArchiveCheck, recorded
+from consumers.audit.growth import Growth
 from consumers.audit.record import Record, lines_of
-from consumers.audit.refolding import Refolding, Sources
+from consumers.audit.refolding import Refolding, Sources, content_of
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.views.archive.removal import Removed
+    from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
 
 _ATTEMPTS = 5
@@ -79,21 +81,30 @@ class Auditor:
         gone = self._archive.removed(job_id)
         if gone is not None:
             return self._removed(job_id, gone)
-        record, archive = Record(job_id), ArchiveCheck(job_id, manifest)
+        book = self._anchors()
+        anchors = book.of(self._namespace, job_id) if book else []
+        record, growth = Record(job_id), Growth(anchors)
+        archive = ArchiveCheck(job_id, manifest, growth)
         # Views first: what they have is recorded by then.
         with Refolding(self._settings, self._sources, job_id, archive.events) as refolding:
             for entry in archive.entries(self._archive.blocks(job_id)):
-                record.take_archived(entry)
-                refolding.take(entry)
+                content = content_of(entry)
+                record.take_archived(entry, content)
+                refolding.take(entry, content)
             archived = record.entries
             for entry in self._sources.stream(job_id):
-                record.take_streamed(entry)
-                refolding.take(entry)
+                content = content_of(entry)
+                archive.take_streamed(entry)
+                record.take_streamed(entry, content)
+                refolding.take(entry, content)
             self._close(record, archive)
             compared = refolding.compare()
         notes = [*record.said.notes(record.sealed()), *compared.notes]
-        anchors, anchored, sure = self._judge_anchors(record, notes)
-        findings = [*archive.findings, *record.findings, *anchored]
+        if book is None:
+            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
+        anchored, _ = judge(anchors, record.tracks)
+        false = [*(book.findings if book else ()), *anchored, *growth.judge()]
+        findings = [*archive.findings, *record.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
         return Report(
             job_id,
@@ -109,12 +120,12 @@ class Auditor:
                 ProducerReport(
                     *(name, track.last),
                     track.sealed if track.sealed is not None else record.said.own_count(name),
-                    *(track.lost, sure.get(name, -1)),
+                    *(track.lost, growth.sure.get(name, -1)),
                 )
                 for name, track in record.tracks.items()
             ],
             views=dict.fromkeys(views.folded()) | compared.views,
-            anchors=anchors,
+            anchors=len(anchors),
             findings=[*findings, *compared.findings],
             notes=notes,
         )
@@ -127,19 +138,17 @@ class Auditor:
             again = recorded(record.job_id, self._archive.blocks(record.job_id))
             lines = lines_of(again, wanted)
         record.close(lines, archive.joins)
+        record.findings += record.overlaps.unexplained(
+            archive.repeats, lambda position: self._is_awaited(record, position)
+        )
         record.judge_seals()
         archive.judge_manifest()
 
-    def _judge_anchors(
-        self, record: Record, notes: list[str]
-    ) -> tuple[int, list[Finding], dict[str, int]]:
-        book = self._anchors()
-        if book is None:
-            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
-            return 0, [], {}
-        mine = book.of(self._namespace, record.job_id)
-        found, sure = judge(mine, record.tracks)
-        return len(mine), [*book.findings, *found], sure
+    def _is_awaited(self, record: Record, position: Position) -> bool:
+        """Tell whether the archive may not know yet that what stands there has come again."""
+        if record.has_turned_back:
+            return True  # so ids do not tell what came first
+        return self._sources.is_unread(record.job_id, position[:2])
 
     def _removed(self, job_id: str, gone: Removed) -> Report:
         """Say that a run can be verified no more; nor can what it recorded since.

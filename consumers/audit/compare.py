@@ -1,17 +1,17 @@
-"""The views of a job against fresh folds, all fed together: each batch is decoded once."""
+"""The views of a job against fresh folds, all fed together."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.audit.refold import Refold
-from consumers.folding.decoding import decode
 from consumers.store.stored import StoredView
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from consumers.folding.decoding import Content
     from consumers.views.port import View
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
@@ -40,9 +40,8 @@ class ViewCheck:
             elif content is not None:
                 self._findings.append(Finding(view.name, "a view", content))
 
-    def take(self, entry: RecordedBatch) -> None:
-        """Fold the next entry."""
-        content = decode(entry.batch) if self._folds and entry.batch else None
+    def take(self, entry: RecordedBatch, content: Content | None) -> None:
+        """Fold the next entry; `content` is what `decode` gives for its batch."""
         for fold in self._folds:
             fold.take(entry, content)
 

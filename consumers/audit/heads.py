@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch
 
 _BYTES = len(GENESIS)
+_NOWHERE = (0, 0)
 
 
 class Heads:
-    """Heads of one producer. A run of batches of one has very many, so each takes 40 bytes."""
+    """Heads of one producer. A run of batches of one has very many, so each takes 56 bytes."""
 
     def __init__(self) -> None:
         self._numbers = array("q", [-1])
         self._hashes = bytearray(GENESIS)
+        self._places = array("Q", _NOWHERE)
         self._others: dict[int, set[bytes]] = {}
 
     def at(self, number: int) -> Iterator[bytes]:
@@ -31,11 +33,22 @@ class Heads:
             yield bytes(self._hashes[place * _BYTES : (place + 1) * _BYTES])
         yield from self._others.get(number, ())
 
-    def add(self, number: int, head: bytes) -> None:
-        """Note a head."""
+    def place_of(self, number: int, head: bytes) -> tuple[int, int] | None:
+        """Return the id of the entry that ends with this head, if it stood there first."""
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number:
+            return None
+        if self._hashes[place * _BYTES : (place + 1) * _BYTES] != head:
+            return None
+        ms, seq = self._places[2 * place : 2 * place + 2]
+        return (ms, seq) if (ms, seq) != _NOWHERE else None
+
+    def add(self, number: int, head: bytes, place: tuple[int, int] = _NOWHERE) -> None:
+        """Note a head, and the id of the entry that ends with it."""
         if number > self._numbers[-1]:
             self._numbers.append(number)
             self._hashes += head
+            self._places.extend(place)
         elif head not in self.at(number):
             self._others.setdefault(number, set()).add(head)
 

@@ -149,12 +149,16 @@ class Notary:
 
 
 def _entries(manifest: bytes) -> int | None:
-    """Return how many entries a manifest tells of; None for a damaged one, which is made anew."""
+    """Return how many entries a manifest tells of; None where nothing can be signed of them.
+
+    One that is damaged is made anew; one without a tree has entries that nobody can read.
+    """
     try:
-        count = orjson.loads(manifest)["entries"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        content = orjson.loads(manifest)
+        count, has_tree = content["entries"], content.get("tree", "") is not None
+    except (AttributeError, orjson.JSONDecodeError, KeyError, TypeError):
         return None
-    return count if isinstance(count, int) else None
+    return count if isinstance(count, int) and has_tree else None
 
 
 def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
@@ -179,7 +183,7 @@ def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
 
         try:
             anchors.append(namespace, partition, sign)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             msg = f"job {job_id!r} stays in the archive, for no anchor can say it went: {error}"
             raise NotAnchored(msg) from error
 

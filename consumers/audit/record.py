@@ -11,20 +11,24 @@ stream too is proved by the manifest's `joins`: the cuts, from which the hashes 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from consumers.audit.heads import Heads
+from consumers.audit.overlaps import Overlaps, Placed, is_in, merged, numbered
 from consumers.audit.said import Said
-from consumers.folding.decoding import event_of
-from consumers.folding.differing import shown
+from consumers.folding.decoding import decode, event_of
+from consumers.folding.differing import shown_json
 from consumers.folding.ledger import stands_for_range
-from synapse_stream.entries.batch import Batch, parse_fields, seal, sealed_count
+from synapse_stream.entries.batch import parse_fields, seal, sealed_count
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from consumers.audit.overlaps import Ranges
+    from consumers.folding.decoding import Content
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.entries.entry import RecordedBatch
 
 
@@ -38,11 +42,6 @@ class Track:
         self.sealed: int | None = None
 
 
-class _Placed(NamedTuple):
-    position: Position
-    batch: Batch
-
-
 class Record:
     """Walks a job's entries; `findings` holds what is wrong, in no order."""
 
@@ -52,8 +51,11 @@ class Record:
         self.findings: list[Finding] = []
         self.said = Said()
         self.entries = 0
-        self._unlinked: list[_Placed] = []
-        self._recut: list[_Placed] = []
+        self._unlinked: list[Placed] = []
+        self.overlaps = Overlaps()
+        self.has_turned_back = False
+        """True when an entry id is not above the one before: the server's clock went back."""
+        self._newest = Position(0, 0)
         self._archived: dict[str, int] = {}
         self._streamed: dict[str, int] = {}
 
@@ -62,23 +64,26 @@ class Record:
         """How many numbers there are of all producers."""
         return sum(track.last + 1 for track in self.tracks.values())
 
-    def take_archived(self, entry: RecordedBatch) -> None:
-        """Walk the next entry of the archive."""
+    def take_archived(self, entry: RecordedBatch, content: Content | None = None) -> None:
+        """Walk the next entry of the archive; `content` is what `decode` gives for its batch."""
         self.entries += 1
-        placed = self._placed(entry)
+        placed = self._placed(entry, content)
         if placed is None:
             return
         batch, track = placed.batch, self._track(placed.batch.producer)
         if batch.last <= track.last:
             self._find("numbers", f"number {track.last + 1} next", "an entry too many", placed)
-        elif self._follows(placed, track.last) and not track.heads.links(batch):
-            self._unlinked.append(placed)
-        self._note(track, batch)
+        elif self._follows(placed, track.last):
+            if not track.heads.links(batch):
+                self._unlinked.append(placed)
+            if batch.first <= track.last:
+                self._hold("numbers", placed)
+        self._note(track, placed)
         self._archived[batch.producer] = track.last
 
-    def take_streamed(self, entry: RecordedBatch) -> None:
+    def take_streamed(self, entry: RecordedBatch, content: Content | None = None) -> None:
         """Walk the next entry of the stream, after all of the archive."""
-        placed = self._placed(entry)
+        placed = self._placed(entry, content)
         if placed is None:
             return
         batch, track = placed.batch, self._track(placed.batch.producer)
@@ -90,24 +95,23 @@ class Record:
             return
         archived = self._archived.get(batch.producer, -1)
         is_known = batch.hash in track.heads.at(batch.last)
+        place = track.heads.place_of(batch.last, batch.hash) if is_known else None
+        if place and batch.first <= archived and place != placed.position[:2]:
+            self.overlaps.move(placed, Position(*place))
         if self._follows(placed, track.last if before is None else before):
             if not track.heads.links(batch):
                 self._find("chain", track.heads.following(batch), _hash(batch), placed)
             elif batch.first <= archived and not is_known:
-                self._recut.append(placed)
-        self._note(track, batch)
+                self._hold("stream", placed)
+        self._note(track, placed)
 
-    def needs_lines(
-        self, joins: Mapping[str, Sequence[Sequence[int]]]
-    ) -> dict[str, list[tuple[int, int]]]:
+    def needs_lines(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Ranges]:
         """Return which archived lines, as ranges of numbers, `close` wants to see."""
-        wanted: dict[str, list[tuple[int, int]]] = {}
-        for _, batch in self._recut:
-            wanted.setdefault(batch.producer, []).append((batch.first, batch.last))
+        wanted = self.overlaps.ranges()
         for producer in {batch.producer for _, batch in self._unlinked}:
             ranges = [(join[0], join[-1]) for join in joins.get(producer, ())]
             wanted.setdefault(producer, []).extend(ranges)
-        return wanted
+        return {producer: merged(ranges) for producer, ranges in wanted.items()}
 
     def close(
         self, lines: Mapping[tuple[str, int], bytes], joins: Mapping[str, Sequence[Sequence[int]]]
@@ -118,8 +122,7 @@ class Record:
             lines: archived lines by producer and number, those that `needs_lines` wants.
             joins: by producer, as the manifest has them.
         """
-        for placed in self._recut:
-            self._compare_lines(placed, lines)
+        self.findings += self.overlaps.compare(lines)
         for producer in {batch.producer for _, batch in self._unlinked}:
             numbers = sorted(number for name, number in lines if name == producer)
             mine = {number: lines[producer, number] for number in numbers}
@@ -159,7 +162,7 @@ class Record:
         found = Finding("seal", f"{sealed} events", f"{count}", None, producer, (first, last))
         self.findings.append(found)
 
-    def _placed(self, entry: RecordedBatch) -> _Placed | None:
+    def _placed(self, entry: RecordedBatch, content: Content | None) -> Placed | None:
         """Return a batch that is what the append script writes; note what is not."""
         position = Position(entry.ms, entry.seq)
         batch = entry.batch
@@ -167,13 +170,32 @@ class Record:
             found = entry.error or f"fields {b', '.join(entry.raw or ())!r}"
             self.findings.append(Finding("entry", "a batch", found, position))
             return None
-        placed = _Placed(position, batch)
+        placed = Placed(position, batch)
         count, lines = batch.last - batch.first + 1, batch.data.count(b"\n")
         if not batch.data.endswith(b"\n") or (lines != count and not is_loss(batch)):
             self._find("entry", f"{count} lines", f"{lines}, or the last not ended", placed)
+        self._check_numbers(placed, content or decode(batch))
         return placed
 
-    def _follows(self, placed: _Placed, last: int) -> bool:
+    def _check_numbers(self, placed: Placed, content: Content) -> None:
+        """Note the first line that gives itself another number than it has."""
+        batch, found = placed.batch, [event.get("seq") for event in content[0]]
+        numbers = range(batch.last + 1 - len(found), batch.last + 1)
+        if found == list(numbers):
+            return
+        for number, seq in zip(numbers, found, strict=True):
+            if seq is not None and seq != number:
+                place = (placed.position, batch.producer, (number, number))
+                self.findings.append(
+                    Finding("numbers", f"seq {number}", f"seq {shown_json(seq)}", *place)
+                )
+                return
+
+    def _hold(self, what: str, placed: Placed) -> None:
+        finding = self.overlaps.hold(what, placed)
+        self.findings += [finding] if finding else []
+
+    def _follows(self, placed: Placed, last: int) -> bool:
         """Return False, and note it, when numbers are missing between `last` and a batch."""
         first = placed.batch.first
         if first <= last + 1:
@@ -192,27 +214,18 @@ class Record:
             track = self.tracks[producer] = Track()
         return track
 
-    def _note(self, track: Track, batch: Batch) -> None:
-        track.heads.add(batch.last, batch.hash)
+    def _note(self, track: Track, placed: Placed) -> None:
+        position, batch = placed
+        track.heads.add(batch.last, batch.hash, position[:2])
         if batch.last > track.last:
+            self.has_turned_back |= position <= self._newest
+            self._newest = position
             track.last = batch.last
             self.said.take(batch)
             if is_loss(batch):
                 track.lost.append((batch.first, batch.last))
             sealed = _sealed(batch)
             track.sealed = sealed if sealed is not None else track.sealed
-
-    def _compare_lines(self, placed: _Placed, lines: Mapping[tuple[str, int], bytes]) -> None:
-        batch = placed.batch
-        for number, line in numbered(batch):
-            archived = lines.get((batch.producer, number), line)
-            if archived != line:
-                finding = Finding(
-                    *("stream", f"as archived, {shown(archived)}", shown(line)),
-                    *(placed.position, batch.producer, (number, number)),
-                )
-                self.findings.append(finding)
-                return
 
     def _cut_again(
         self, producer: str, first: int, ends: Sequence[int], lines: Mapping[int, bytes]
@@ -231,7 +244,7 @@ class Record:
                 heads.add(end, head)
             first = end + 1
 
-    def _find(self, what: str, expected: str, found: str, placed: _Placed) -> None:
+    def _find(self, what: str, expected: str, found: str, placed: Placed) -> None:
         batch = placed.batch
         numbers = (batch.first, batch.last)
         self.findings.append(
@@ -261,23 +274,18 @@ def is_abandoned(batch: Batch) -> bool:
     return event_of(last).get("type") == "producer_lost"
 
 
-def numbered(batch: Batch) -> Iterable[tuple[int, bytes]]:
-    """Return the lines of a batch with their numbers, counted from the back, as a loss has one."""
-    lines = batch.lines()
-    return enumerate(lines, batch.last + 1 - len(lines))
-
-
 def lines_of(
     entries: Iterable[RecordedBatch], wanted: Mapping[str, Sequence[tuple[int, int]]]
 ) -> dict[tuple[str, int], bytes]:
     """Return the lines of the producers' numbers that are wanted; of a number, the first."""
+    ranges = {producer: merged(some) for producer, some in wanted.items()}
     found: dict[tuple[str, int], bytes] = {}
     for batch in (entry.batch for entry in entries):
-        for first, last in wanted.get(batch.producer, ()) if batch else ():
-            if batch and first <= batch.last and batch.first <= last:
-                for number, line in numbered(batch):
-                    if first <= number <= last:
-                        found.setdefault((batch.producer, number), line)
+        some = ranges.get(batch.producer) if batch else None
+        if batch and some and is_in(some, batch.first, batch.last):
+            for number, line in numbered(batch):
+                if is_in(some, number, number):
+                    found.setdefault((batch.producer, number), line)
     return found
 
 

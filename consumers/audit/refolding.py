@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Self
 from consumers import views
 from consumers.audit.archived import recorded
 from consumers.audit.compare import Compared, ViewCheck
+from consumers.folding.decoding import decode
+from consumers.store.leases import Leases
 from consumers.store.stored import Jobs
+from consumers.views import RECORD
 from consumers.views.archive.raw import RawArchive
 from consumers.views.opening import open_databases
 from synapse_stream.entries.position import BEGINNING, Position
@@ -28,14 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
 
+    from consumers.folding.decoding import Content
     from consumers.views.port import View
-    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.entries.entry import EntryId, RecordedBatch
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.settings import Settings
 
 LONG_RUN = 100_000
 """Events from which on a second process is worth its start."""
 
+_POINTERS, _MOST_PAGES = 1_000, 100
 _PAGE = 50  # entries; one may hold some megabytes
 
 
@@ -59,6 +64,23 @@ class Sources:
         while page := self.log.read_after(job_id, place, limit=_PAGE):
             yield from page
             place = Position(page[-1].ms, page[-1].seq + 1)
+
+    def is_unread(self, job_id: str, entry_id: EntryId) -> bool:
+        """Tell whether the archive has not read an entry of a job's stream, as the feed has it."""
+        partition = self.log.keys.partition(job_id)
+        place = self._archived_upto(partition)
+        for _ in range(_MOST_PAGES):
+            pointers = self.log.read_feed(partition, place, limit=_POINTERS)
+            if not pointers:
+                return False
+            if any((one.job_id, one.entry) == (job_id, entry_id) for one in pointers):
+                return True
+            place = pointers[-1].entry
+        return True  # so far behind that nothing can be told
+
+    def _archived_upto(self, partition: int) -> EntryId:
+        found = Leases(self._databases).checkpoints(RECORD)
+        return next((one.position for one in found if one.partition == partition), (0, 0))
 
     def check(self, job_id: str, views: Iterable[View]) -> ViewCheck:
         """Begin to compare views of a job with what is recorded from now on."""
@@ -105,9 +127,9 @@ class Refolding:
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def take(self, entry: RecordedBatch) -> None:
+    def take(self, entry: RecordedBatch, content: Content | None) -> None:
         """Fold the next entry of what is recorded."""
-        self._views.take(entry)
+        self._views.take(entry, content)
 
     def compare(self) -> Compared:
         """Compare the views with what was folded.
@@ -128,6 +150,11 @@ class Refolding:
         )
 
 
+def content_of(entry: RecordedBatch) -> Content | None:
+    """Return what the lines of an entry hold; None of one that is no batch."""
+    return decode(entry.batch) if entry.batch else None
+
+
 def _can_fork() -> bool:
     """Tell whether a copy of this process starts at once, and has a core for itself."""
     return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
@@ -139,7 +166,7 @@ def _compare(settings: Settings, job_id: str) -> Compared:
         check = sources.check(job_id, [view for view in _views() if view.is_costly])
         archived = recorded(job_id, sources.archive.blocks(job_id))
         for entry in chain(archived, sources.stream(job_id)):
-            check.take(entry)
+            check.take(entry, content_of(entry))
     return check.compare()
 
 

@@ -157,7 +157,7 @@ def parse_fields(fields: Mapping[bytes, bytes]) -> Parts | None:
         return None
     is_compressed = names == _COMPRESSED
     size = declared_bytes(payload) if is_compressed else len(payload)
-    if not 0 <= size <= LARGEST_DATA_BYTES or len(payload) > LARGEST_DATA_BYTES:
+    if not 0 <= (size or 0) <= LARGEST_DATA_BYTES or len(payload) > LARGEST_DATA_BYTES:
         return None
     return Parts(producer, begin, end, link, is_compressed, payload)
 

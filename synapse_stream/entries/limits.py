@@ -7,7 +7,7 @@ before anything of it is unpacked, by every reader of a stream, of the archive o
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FRAME = b"\x28\xb5\x2f\xfd"  # what a zstd frame begins with
 _MOST_FIELDS = 16
+_LARGEST_WINDOW_BYTES = 8 * 1024 * 1024  # what unpacking a frame without a size may set aside
+_PIECE_BYTES = 64  # of a frame: at most 16 of its blocks, of 128 KiB each
 _KEPT_OF_A_WORD = 4096  # bytes, of an entry that is too large to be kept whole
 
 LARGEST_DATA_BYTES = 2 * 1024 * 1024
@@ -80,29 +82,57 @@ def compress(data: bytes) -> bytes:
     return compressor.compress(data)  # type: ignore[no-any-return]
 
 
-def declared_bytes(frame: bytes) -> int:
-    """Return how large a zstd frame says that it is unpacked; -1 when it does not say."""
+def declared_bytes(frame: bytes) -> int | None:
+    """Return how large a zstd frame says that it is unpacked; -1 for none, None if it is silent."""
     if not frame.startswith(_FRAME):
         return -1
     try:
-        return int(zstandard.frame_content_size(frame))
+        size = int(zstandard.frame_content_size(frame))
     except zstandard.ZstdError:
         return -1
+    return None if size < 0 else size
 
 
-def decompress(frame: bytes) -> bytes:
-    """Unpack one frame, which must be all there is, and of the size that it says.
+def decompress(frame: bytes, most: int = LARGEST_DATA_BYTES) -> bytes:
+    """Unpack one zstd frame, which must be all there is.
+
+    Args:
+        frame: all of it.
+        most: how many bytes it may have unpacked.
 
     Raises:
-        ValueError: it says no size, or one that no batch has.
-        ZstdError: it is damaged, or not all there is.
+        ValueError: it is no frame, or larger.
+        ZstdError: it is damaged, larger than it says, or not all there is.
     """
     size = declared_bytes(frame)
-    if not 0 <= size <= LARGEST_DATA_BYTES:
-        msg = f"a zstd frame of {size} bytes; at most {LARGEST_DATA_BYTES} are allowed"
+    if size is not None and not 0 <= size <= most:
+        msg = f"a zstd frame of {size} bytes; at most {most} are allowed"
         raise ValueError(msg)
     try:
         decompressor = _local.decompressor
     except AttributeError:
-        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
+        _local.decompressor = decompressor
+    if size is None:  # `allow_extra_data` does not see what is behind such a frame
+        return _measured(decompressor.decompressobj(), frame, most)
     return decompressor.decompress(frame, allow_extra_data=False)  # type: ignore[no-any-return]
+
+
+def _measured(frames: Any, frame: bytes, most: int) -> bytes:
+    """Unpack a frame that does not say how large it is, in pieces that cannot become large."""
+    parts: list[bytes] = []
+    size = begin = 0
+    while not frames.eof:
+        if begin >= len(frame) or size > most:
+            msg = f"a zstd frame that is not whole, or has more than {most} bytes"
+            raise ValueError(msg)
+        parts.append(frames.decompress(frame[begin : begin + _PIECE_BYTES]))
+        begin += _PIECE_BYTES
+        size += len(parts[-1])
+    if frames.unused_data or begin < len(frame):
+        msg = "there is unused data behind a zstd frame"
+        raise ValueError(msg)
+    if size > most:
+        msg = f"a zstd frame of {size} bytes; at most {most} are allowed"
+        raise ValueError(msg)
+    return b"".join(parts)

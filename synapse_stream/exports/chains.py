@@ -9,7 +9,14 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.entries.batch import GENESIS, chain_head, parse_fields, sealed_count
+from synapse_stream.entries.batch import (
+    GENESIS,
+    RawEntry,
+    chain_head,
+    parse_fields,
+    sealed_count,
+)
+from synapse_stream.entries.tree import Tree, leaf_of
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -98,6 +105,7 @@ class Summary:
         self._first: str | None = None
         self._last: str | None = None
         self._producers: dict[str, _Story] = {}
+        self._tree = Tree()
 
     def add(self, entry: RecordedBatch, *, check: bool = False) -> None:
         """Count an entry.
@@ -111,7 +119,10 @@ class Summary:
         self._entries += 1
         self._last = f"{entry.ms}-{entry.seq}"
         self._first = self._first or self._last
-        if entry.batch is None or parse_fields(entry.raw or {}) is None:
+        raw = RawEntry(entry.ms, entry.seq, entry.raw or {})
+        part = parse_fields(raw.fields)
+        self._tree.add(leaf_of(raw, part))
+        if entry.batch is None or part is None:
             return
         story = self._story(entry.batch.producer)
         if check:
@@ -120,7 +131,7 @@ class Summary:
         _count(entry.batch, story)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts, and each producer's head and seal."""
+        """Return the counts, the root over all entries, and each producer's head and seal."""
         producers = {
             name: {
                 "last": story.last,
@@ -137,6 +148,7 @@ class Summary:
             "events": events,
             "first": self._first,
             "last": self._last,
+            "root": self._tree.root().hex(),
             "producers": producers,
         }
 

@@ -6,9 +6,10 @@
     {"seq":1,"time":…}
     {"batch":{…,"data":"<base64>"}}                 where they are not one JSON object each
     {"entry":{"at":"…","fields":[["<base64>","<base64>"],…]}}      an entry that is no batch
-    {"end":{"entries":…,"events":…,"first":…,"last":…,"producers":{…},"sha256":"…"}}
+    {"end":{"entries":…,"events":…,"first":…,"last":…,"root":"…","producers":{…},"sha256":"…"}}
 
-`sha256` is taken over everything before the last line. The same run gives the same bytes.
+`sha256` is taken over everything before the last line, `root` is that of the tree over all entries.
+The same run gives the same bytes.
 """
 
 from __future__ import annotations

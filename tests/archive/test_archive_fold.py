@@ -13,6 +13,7 @@ from consumers.errors import OutdatedFold
 from consumers.views.archive.fold import ArchiveFold
 from tests.support.chains import Chain
 from tests.support.entries import FIRST_MS, entry, stray
+from tests.support.trees import root_of
 
 if TYPE_CHECKING:
     from synapse_stream.entries.batch import RawEntry
@@ -93,6 +94,7 @@ def test_the_manifest_counts_what_is_there() -> None:
         "first": [FIRST_MS, 0],
         "last": [FIRST_MS + 3, 0],
         "top": [FIRST_MS + 3, 0],
+        "tree": root_of(entries).hex(),
         "producers": {
             "one": {
                 "last": 4,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.views.archive.block import loose_blocks, packed_blocks, read_block
 from synapse_stream.entries.batch import Batch, RawEntry, parse_fields
+from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.errors import DecodeError
 from tests.support.chains import Chain
 from tests.support.entries import FIRST_MS, as_received, entry, stray, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from consumers.views.archive.block import Block
 
@@ -166,10 +170,6 @@ def test_a_changed_block_is_refused(is_loose: bool) -> None:
 
 
 def test_lines_changed_under_a_digest_made_anew_do_not_link_to_the_block_s_last_hash() -> None:
-    import zstandard
-
-    from synapse_stream.entries.entry import recorded_batch
-
     chain = Chain(JOB)
     (block,) = packed([entry(place, chain.add({"x": place})) for place in range(20)])
     body = (
@@ -218,3 +218,103 @@ def test_a_frame_that_cannot_be_unpacked_is_kept_as_it_is() -> None:
     damaged = RawEntry(FIRST_MS, 0, {**fields, b"z": fields[b"z"][:40]})
 
     assert read(packed([damaged, stray(1)])) == [damaged, stray(1)]
+
+
+def rewritten(block: Block, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """Return the body of a block with another head."""
+    body = block.body if block.is_loose else zstandard.decompress(block.body)
+    stop = 4 + int.from_bytes(body[:4], "little")
+    head = orjson.loads(body[4:stop])
+    text = change(head)
+    text = text if isinstance(text, bytes) else orjson.dumps(head)
+    changed = len(text).to_bytes(4, "little") + text + body[stop:]
+    return changed if block.is_loose else zstandard.compress(changed)
+
+
+def refused(body: bytes, *, is_loose: bool) -> bool:
+    try:
+        read_block(JOB, body, sha256(body).digest(), is_loose=is_loose)
+    except DecodeError as error:
+        return "cannot be read" in str(error)
+    return False
+
+
+@pytest.mark.parametrize("is_loose", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda head: head.update(more=[]),
+        lambda head: head.update(ms=[*head["ms"], 1]),
+        lambda head: head["ms"].__setitem__(1, 0),
+        lambda head: head["ms"].__setitem__(1, -1),
+        lambda head: head["ms"].__setitem__(1, 1.0),
+        lambda head: head["count"].__setitem__(0, True),
+        lambda head: head["count"].__setitem__(0, 0),
+        lambda head: head["first"].__setitem__(0, -1),
+        lambda head: head["who"].__setitem__(0, -1),
+        lambda head: head["who"].__setitem__(0, 2),
+        lambda head: head["who"].reverse(),
+        lambda head: head["producers"].append("three"),
+        lambda head: head["producers"].__setitem__(1, "one"),
+        lambda head: head["producers"].__setitem__(1, 7),
+        lambda head: head["form"].__setitem__(0, 3),
+        lambda head: head["size"].__setitem__(0, head["size"][0] + 1),
+        lambda head: head.update(size=[-1, *head["size"][1:-1], sum(head["size"][::29]) + 1]),
+        lambda head: head.update(hashed=[0, 0]),
+        lambda head: head.update(hashed=[1, 0]),
+        lambda head: head.update(hashed=[0, 99]),
+        lambda head: head.update(hashed=[-1]),
+        lambda head: head.pop("hashed"),
+        lambda head: head.update(hashed=[] if head["hashed"] is None else None),
+        lambda head: orjson.dumps(head) + b" ",
+        lambda head: orjson.dumps(head).replace(b'"ms":', b'"ms":[1],"ms":'),
+        lambda head: orjson.dumps(head, option=orjson.OPT_SORT_KEYS),
+        lambda _head: b"[]",
+        lambda _head: b"",
+    ],
+)
+def test_a_head_that_is_written_in_another_way_is_refused(is_loose: bool, change: Any) -> None:
+    entries = run(30)
+    (block,) = loose(entries) if is_loose else packed(entries)
+    assert not refused(rewritten(block, lambda _head: None), is_loose=is_loose)
+
+    assert refused(rewritten(block, change), is_loose=is_loose)
+
+
+def silent(data: bytes) -> bytes:
+    """Return a zstd frame that does not say how large it is."""
+    return zstandard.ZstdCompressor(write_content_size=False).compress(data)
+
+
+def test_a_packed_block_is_exactly_one_frame_whether_it_says_its_size_or_not() -> None:
+    entries = run(30)
+    (block,) = packed(entries)
+    plain = zstandard.decompress(block.body)
+    frame = silent(plain)
+
+    assert same(read([block._replace(body=frame, digest=sha256(frame).digest())]), entries)
+    for body in (block.body, frame):
+        for more in (b"x", body, zstandard.compress(b""), b"\x50\x2a\x4d\x18\0\0\0\0"):
+            assert refused(body + more, is_loose=False)
+        assert refused(body[:-1], is_loose=False)
+    assert refused(block.body, is_loose=True)
+    assert refused(plain, is_loose=False)
+
+
+@pytest.mark.parametrize("frame", [zstandard.compress, silent], ids=["sized", "silent"])
+def test_a_block_that_is_too_large_is_refused_before_it_takes_memory(frame: Any) -> None:
+    large = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    body = b"".join([*(large.compress(bytes(1 << 20)) for _ in range(128)), large.flush()])
+    if frame is zstandard.compress:  # the same frame, with a size of 8 bytes in its header
+        body = (
+            body[:4]
+            + bytes([body[4] | 0xC0])
+            + body[5:6]
+            + (1 << 50).to_bytes(8, "little")
+            + body[6:]
+        )
+
+    tracemalloc.start()
+    assert refused(body, is_loose=False)
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()

@@ -15,6 +15,7 @@ def verify(
 ) -> tuple[str, dict[str, int]]:
     """Return the first fault, or "" for none, and up to which number each producer is anchored."""
     last: dict[str, int] = {}
+    leaves: list[bytes] = []
     sealed: dict[str, int] = {}
     own: dict[str, int] = {}
     heads: dict[tuple[str, int], str] = {}
@@ -26,7 +27,11 @@ def verify(
             return f"numbers of {producer} at {entry['id']}", {}
         if sha256(bytes.fromhex(before) + header + data).hexdigest() != entry["h"]:
             return f"chain of {producer} at {entry['id']}", {}
+        name = f"batch {entry['id']}\n{producer}\n{first}\n{end}\n".encode()
+        leaves.append(sha256(b"\0" + name + bytes.fromhex(entry["h"])).digest())
         events = [json.loads(line) for line in data.split(b"\n")[:-1]]
+        if [event["seq"] for event in events] != list(range(end + 1 - len(events), end + 1)):
+            return f"numbers of lines of {producer} at {entry['id']}", {}
         if len(events) != end - first + 1 and not stands_for(events, first, end):
             return f"lines of {producer} at {entry['id']}", {}
         if events[-1]["type"] in {"end", "producer_lost"}:
@@ -38,7 +43,14 @@ def verify(
     broken += [producer for producer, count in own.items() if last.get(producer, -1) < count]
     if broken:
         return f"seal of {broken[0]}", {}
-    return judge_anchors(job, heads, anchors, public)
+    return judge_anchors(job, heads, leaves, anchors, public)
+
+
+def root(leaves: list[bytes]) -> bytes:
+    if len(leaves) < 2:
+        return leaves[0] if leaves else sha256(b"").digest()
+    middle = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return sha256(b"\1" + root(leaves[:middle]) + root(leaves[middle:])).digest()
 
 
 def taken_name(event: dict[str, Any]) -> dict[str, int]:
@@ -51,7 +63,11 @@ def stands_for(events: list[dict[str, Any]], first: int, last: int) -> bool:
 
 
 def judge_anchors(
-    job: str, heads: dict[tuple[str, int], str], anchors: list[str], public: str
+    job: str,
+    heads: dict[tuple[str, int], str],
+    leaves: list[bytes],
+    anchors: list[str],
+    public: str,
 ) -> tuple[str, dict[str, int]]:
     sure: dict[str, int] = {}
     previous = None
@@ -67,6 +83,8 @@ def judge_anchors(
         if body["previous"] != previous:
             return f"place of anchor {number}", {}
         previous = sha256(line.encode()).hexdigest()
+        if body["job"] == job and root(leaves[: body["entries"]]).hex() != body["root"]:
+            return f"root of anchor {number}", {}
         for producer, (last, head) in body["producers"].items() if body["job"] == job else ():
             if heads.get((producer, last)) != head:
                 return f"anchor {number} of {producer}", {}

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
@@ -21,12 +19,12 @@ from consumers.audit.anchoring import anchors_of, signer_of
 from consumers.audit.notary import Notary, voucher_of
 from consumers.errors import NotAnchored, StoreUnavailable
 from consumers.views.archive.fold import ArchiveFold
-from consumers.views.archive.raw import RawArchive
 from consumers.views.archive.reader import StoredArchive
 from consumers.views.opening import open_store
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.audit import Verdict, open_auditor
 from synapse_stream.settings import Settings
+from tests.support.anchoring import anchor, private_key
 from tests.support.projecting import Consumers
 from tests.support.servers import wait_until
 from tests.support.tampering import Deployment, rechained
@@ -36,12 +34,6 @@ if TYPE_CHECKING:
 
     from tests.support.chains import Chain
     from tests.support.servers import TestServer
-
-
-def private_key() -> SecretStr:
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return SecretStr(pem.decode())
 
 
 @pytest.fixture(params=["folder"])
@@ -75,19 +67,6 @@ def settings(
     )
     with server.client() as client:
         client.flushall()
-
-
-def anchor(deployment: Deployment) -> None:
-    """Anchor what is archived, as an owner that takes over does."""
-    settings, store = deployment.settings, open_store(deployment.settings)
-    signer, anchors = signer_of(settings), anchors_of(settings)
-    assert signer is not None
-    assert anchors is not None
-    for partition in range(settings.partitions):
-        Notary(anchors, signer, RawArchive(store.databases), settings, partition).look(
-            pause_seconds=0
-        )
-    store.close()
 
 
 @pytest.fixture

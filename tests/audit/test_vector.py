@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from consumers.audit.anchors import AnchorBook, Keys, judge
+from consumers.audit.growth import Growth
 from consumers.audit.record import Record
 from synapse_stream.entries.batch import RawEntry
 from synapse_stream.entries.entry import recorded_batch
@@ -30,7 +31,9 @@ def entries() -> list[dict[str, Any]]:
 
 
 def ours(found: list[dict[str, Any]], anchors: list[str]) -> tuple[list[str], dict[str, int]]:
-    record = Record(JOB)
+    lines = [line.encode() for line in anchors]
+    book = AnchorBook(Keys([bytes.fromhex(PUBLIC)]), [("file", lines)])
+    record, growth = Record(JOB), Growth(book.of("synapse", JOB))
     for entry in found:
         ms, seq = map(int, entry["id"].split("-"))
         fields = {
@@ -40,13 +43,13 @@ def ours(found: list[dict[str, Any]], anchors: list[str]) -> tuple[list[str], di
             b"h": bytes.fromhex(entry["h"]),
             b"d": entry["d"].encode(),
         }
-        record.take_streamed(recorded_batch(JOB, RawEntry(ms, seq, fields)))
+        growth.add(raw := RawEntry(ms, seq, fields))
+        record.take_streamed(recorded_batch(JOB, raw))
     record.close({}, {})
     record.judge_seals()
-    lines = [line.encode() for line in anchors]
-    book = AnchorBook(Keys([bytes.fromhex(PUBLIC)]), [("file", lines)])
-    findings, sure = judge(book.of("synapse", JOB), record.tracks)
-    return [one.what for one in [*record.findings, *book.findings, *findings]], sure
+    findings, _ = judge(book.of("synapse", JOB), record.tracks)
+    found_there = [*record.findings, *book.findings, *findings, *growth.judge()]
+    return [one.what for one in found_there], growth.sure
 
 
 def test_the_vector_holds() -> None:
@@ -74,7 +77,16 @@ def cut_tail(found: list[dict[str, Any]]) -> None:
     del found[-1]
 
 
-@pytest.mark.parametrize("tamper", [change, delete, insert, swap, cut_tail])
+def turn(found: list[dict[str, Any]]) -> None:
+    """Have the batches of two producers change places, but not their ids."""
+    found[0], found[1] = found[1] | {"id": found[0]["id"]}, found[0] | {"id": found[1]["id"]}
+
+
+def delay(found: list[dict[str, Any]]) -> None:
+    found[2]["id"] = "1763880000010-0"
+
+
+@pytest.mark.parametrize("tamper", [change, delete, insert, swap, cut_tail, turn, delay])
 def test_both_verifiers_find_what_was_done_to_the_vector(tamper: Any) -> None:
     found = entries()
     tamper(found)
@@ -96,4 +108,4 @@ def test_the_independent_verifier_is_short_and_imports_nothing_of_ours() -> None
 
     assert "synapse_stream" not in text
     assert "consumers" not in text
-    assert text.count("\n") < 80
+    assert text.count("\n") < 100

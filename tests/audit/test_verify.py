@@ -177,8 +177,8 @@ def test_an_archived_batch_that_overlaps_the_one_before_is_judged_at_its_own_beg
     deployment.project()
     lost = chain.batches[5:]
     deployment.lose_tail(chain, 5)
-    lines = b"".join(batch.data for batch in lost) + chain.batches[-1].data
-    deployment.append(chain.add_data(lines, lines.count(b"\n")))
+    found = [orjson.loads(line) for batch in lost for line in batch.lines()]
+    deployment.record(chain, [*found, {"x": 1}, {"x": 2}])
     deployment.project()
     deployment.redis("DEL", deployment.log.keys.job("job-1"))
 

@@ -134,6 +134,11 @@ def framed(data: bytes, **options: Any) -> bytes:
     return zstandard.ZstdCompressor(**options).compress(data)
 
 
+def silent(data: bytes) -> bytes:
+    """Return a frame that does not say how large it is."""
+    return framed(data, write_content_size=False)
+
+
 BOMB = b"\n" * (60 << 20)
 
 
@@ -144,7 +149,10 @@ BOMB = b"\n" * (60 << 20)
         ({b"z": framed(b"\n" * 10**6)}, "65536 are allowed"),
         ({b"z": framed(b"{}\n" * 60_000)}, "60000 lines, but only 1 numbers"),
         ({b"z": framed(b"{}\n" * 60_000), b"n": b"7", b"m": b"3"}, "only 0 numbers"),
-        ({b"z": framed(b"{}\n", write_content_size=False)}, "frame of -1 bytes"),
+        ({b"z": silent(BOMB)}, "2097152 bytes"),
+        ({b"z": silent(b"{}\n") + silent(BOMB)}, "unused data"),
+        ({b"z": silent(b"{}\n") + b"x"}, "unused data"),
+        ({b"z": silent(b"{}\n")[:-1]}, "not whole"),
         ({b"z": framed(b"{}\n") + framed(BOMB)}, "unused data"),
         ({b"z": framed(b"{}\n") + b"x"}, "unused data"),
         ({b"z": b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd" + framed(BOMB)}, "frame of -1 bytes"),
@@ -164,6 +172,17 @@ def test_an_entry_larger_than_its_own_numbers_is_refused(
 
     assert tracemalloc.get_traced_memory()[1] < 2 * LARGEST_DATA_BYTES
     tracemalloc.stop()
+
+
+def test_a_frame_that_does_not_say_how_large_it_is_is_read_like_any_other() -> None:
+    batch = seal(GENESIS, "job", "p", 0, 2999, b"{}\n" * 3000)
+    fields = as_stored(batch) | {b"z": silent(batch.data)}
+
+    parts = parse_fields(fields)
+
+    assert parts
+    assert parts.is_compressed
+    assert decode_fields("job", fields) == batch
 
 
 def test_a_frame_that_holds_more_than_it_says_is_refused() -> None:

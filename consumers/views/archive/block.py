@@ -20,12 +20,12 @@ producer in the block keep theirs, so a block can be read by itself, and shows w
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
 import zstandard
 
+from consumers.views.archive.head import OTHER, ZSTD, payloads_of, read_head, write_head
 from synapse_stream.entries.batch import (
     Parts,
     RawEntry,
@@ -34,6 +34,8 @@ from synapse_stream.entries.batch import (
     unpack,
     written_fields,
 )
+from synapse_stream.entries.limits import decompress
+from synapse_stream.entries.tree import joined
 from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 PACKED_BYTES = 1024 * 1024
 """Size of the lines at which a packed block is full."""
 
-_ZSTD, _OTHER = 1, 2
+_MOST_ENTRIES = 65_536
+_LARGEST_PACKED_BYTES = 16 * PACKED_BYTES  # lines, one batch more, and head and hashes of all
 _HASH_BYTES = 32
 _LEVEL = 3
 
@@ -80,7 +83,8 @@ def packed_blocks(job_id: str, entries: Iterator[RawEntry]) -> Iterator[Block]:
     parts: list[Parts | None] = []
     size = 0
     for entry in entries:
-        if some and (size >= PACKED_BYTES or entry[:2] <= some[-1][:2]):
+        is_full = size >= PACKED_BYTES or len(some) == _MOST_ENTRIES
+        if some and (is_full or entry[:2] <= some[-1][:2]):
             yield _block(some, parts, is_loose=False, job_id=job_id)
             some, parts, size = [], [], 0
         part = parse_fields(unpack(job_id, entry).fields)
@@ -103,8 +107,9 @@ def read_block(job_id: str, body: bytes, digest: bytes, *, is_loose: bool) -> li
         msg = f"a block of the archive of job {job_id!r} was changed: its digest differs"
         raise DecodeError(msg)
     try:
-        return list(_read(job_id, body if is_loose else zstandard.decompress(body)))
-    except (KeyError, ValueError, IndexError, TypeError, zstandard.ZstdError) as error:
+        plain = body if is_loose else decompress(body, _LARGEST_PACKED_BYTES)
+        return list(_read(job_id, plain, is_loose=is_loose))
+    except (AttributeError, LookupError, TypeError, ValueError, zstandard.ZstdError) as error:
         msg = f"a block of the archive of job {job_id!r} cannot be read: {error!r}"
         raise DecodeError(msg) from error
 
@@ -117,14 +122,13 @@ def _block(
     job_id: str = "",
 ) -> Block:
     payloads = [
-        part.payload if part else _join_fields(entry.fields)
+        part.payload if part else joined(entry.fields)
         for entry, part in zip(entries, parts, strict=True)
     ]
     hashed = None if is_loose else _needed_hashes(job_id, parts)
     kept = range(len(parts)) if hashed is None else hashed
     hashes = [part.hash for i in kept if (part := parts[i])]
-    head = orjson.dumps({**_columns(entries, parts, payloads), "hashed": hashed})
-    body = b"".join([len(head).to_bytes(4, "little"), head, *hashes, *payloads])
+    body = b"".join([_head(entries, parts, payloads, hashed), *hashes, *payloads])
     size = len(body)
     if not is_loose:
         body = zstandard.compress(body, _LEVEL)
@@ -133,23 +137,24 @@ def _block(
     return Block(first, last, len(entries), size, is_loose, digest, body)
 
 
-def _columns(
-    entries: Sequence[RawEntry], parts: Sequence[Parts | None], payloads: Sequence[bytes]
-) -> dict[str, Any]:
-    numbers = {
-        producer: index
-        for index, producer in enumerate(dict.fromkeys(part.producer for part in parts if part))
-    }
-    return {
-        "producers": [producer.decode() for producer in numbers],
-        "ms": _steps([entry.ms for entry in entries]),
-        "seq": _steps([entry.seq for entry in entries]),
-        "who": [numbers[part.producer] if part else -1 for part in parts],
-        "first": _steps([part.first if part else 0 for part in parts]),
-        "count": [part.last - part.first + 1 if part else 0 for part in parts],
-        "form": [int(part.is_compressed) if part else _OTHER for part in parts],
-        "size": list(map(len, payloads)),
-    }
+def _head(
+    entries: Sequence[RawEntry],
+    parts: Sequence[Parts | None],
+    payloads: Sequence[bytes],
+    hashed: list[int] | None,
+) -> bytes:
+    producers = dict.fromkeys(part.producer for part in parts if part)
+    numbers = {producer: index for index, producer in enumerate(producers)}
+    columns = (
+        [entry.ms for entry in entries],
+        [entry.seq for entry in entries],
+        [numbers[part.producer] if part else -1 for part in parts],
+        [part.first if part else 0 for part in parts],
+        [part.last - part.first + 1 if part else 0 for part in parts],
+        [int(part.is_compressed) if part else OTHER for part in parts],
+        list(map(len, payloads)),
+    )
+    return write_head(list(producers), columns, hashed)
 
 
 def _needed_hashes(job_id: str, parts: Sequence[Parts | None]) -> list[int]:
@@ -171,52 +176,40 @@ def _follow(job_id: str, previous: bytes, part: Parts) -> bytes:
     return chain(previous, job_id, part.producer.decode(), part.first, part.last, part.payload)
 
 
-def _read(job_id: str, body: bytes) -> Iterator[RawEntry]:
-    stop = 4 + int.from_bytes(body[:4], "little")
-    head = orjson.loads(body[4:stop])
-    producers = [producer.encode() for producer in head["producers"]]
-    forms, count = head["form"], len(head["form"])
-    hashed = head["hashed"]
-    kept = range(count) if hashed is None else hashed
-    hashes = {}
-    for index in kept:
-        if forms[index] != _OTHER:
-            hashes[index] = body[stop : stop + _HASH_BYTES]
-            stop += _HASH_BYTES
-    columns = [head[name] for name in ("who", "count", "form", "size")]
-    places = [accumulate(head[name]) for name in ("ms", "seq", "first")]
+def _read(job_id: str, body: bytes, *, is_loose: bool) -> Iterator[RawEntry]:
+    head = read_head(body, is_loose=is_loose)
+    start = head.stop + _HASH_BYTES * len(head.hashed)
+    hashes = {
+        index: body[stop : stop + _HASH_BYTES]
+        for index, stop in zip(head.hashed, range(head.stop, start, _HASH_BYTES), strict=True)
+    }
     newest: dict[bytes, bytes] = {}
-    for index, (ms, seq, first, who, numbers, form, size) in enumerate(
-        zip(*places, *columns, strict=True)
+    for index, (line, payload) in enumerate(
+        zip(head.lines, payloads_of(body, head, start), strict=True)
     ):
-        payload = body[stop : stop + size]
-        stop += size
-        if form == _OTHER:
-            yield RawEntry(ms, seq, _split_fields(payload))
+        if line.form == OTHER:
+            yield RawEntry(line.ms, line.seq, _split_fields(payload))
             continue
-        part = Parts(producers[who], first, first + numbers - 1, b"", form == _ZSTD, payload)
-        link = hashes.get(index) or _follow(job_id, newest[part.producer], part)
-        newest[part.producer] = link
-        yield RawEntry(ms, seq, written_fields(part._replace(hash=link)))
-    if stop != len(body):
-        msg = f"{len(body) - stop} bytes too many"
-        raise ValueError(msg)
+        producer, last = head.producers[line.who], line.first + line.count - 1
+        part = Parts(producer, line.first, last, b"", line.form == ZSTD, payload)
+        link = hashes.get(index) or _follow(job_id, newest[producer], part)
+        newest[producer] = link
+        fields = written_fields(part._replace(hash=link))
+        if parse_fields(fields) is None:
+            msg = f"entry {index} is no batch, though its head says so"
+            raise ValueError(msg)
+        yield RawEntry(line.ms, line.seq, fields)
 
 
-def _steps(values: list[int]) -> list[int]:
-    return [values[0], *(two - one for one, two in pairwise(values))]
-
-
-def _join_fields(fields: Any) -> bytes:
-    words = [word for pair in fields.items() for word in pair]
-    return b"".join(part for word in words for part in (len(word).to_bytes(4, "little"), word))
-
-
-def _split_fields(joined: bytes) -> dict[bytes, bytes]:
+def _split_fields(payload: bytes) -> dict[bytes, bytes]:
     words: list[bytes] = []
     place = 0
-    while place < len(joined):
+    while place < len(payload):
         begin = place + 4
-        place = begin + int.from_bytes(joined[place:begin], "little")
-        words.append(joined[begin:place])
-    return dict(zip(words[::2], words[1::2], strict=True))
+        place = begin + int.from_bytes(payload[place:begin], "little")
+        words.append(payload[begin:place])
+    fields = dict(zip(words[::2], words[1::2], strict=True))
+    if joined(fields) != payload:
+        msg = "an entry that is no batch has a field twice, or is cut"
+        raise ValueError(msg)
+    return fields

@@ -2,8 +2,9 @@
 
 Unlike a view's fold it unpacks nothing. The manifest is the job's document: `entries`, `strays`
 (entries that are no batch), `events`, `bytes` of payloads, entry ids: the `first`, the `last` and
-the highest (`top`: another one when a server's clock went back), and by producer `last` number,
-`hash` there (hex), `batches`, `events` and `at`, the entry id of its newest batch.
+the highest (`top`: another one when a server's clock went back), `tree` (hex: the full parts of the
+Merkle tree over all entries, null if some could not be read), and by producer `last` number, `hash`
+there (hex), `batches`, `events` and `at`, the entry id of its newest batch.
 
 What comes again after a server lost its tail is known and left out. But it comes in other cuts,
 hence with other hashes, and the first batch that is new again follows the last of these. So where
@@ -24,6 +25,7 @@ from consumers.folding.fold import show_fields
 from consumers.folding.port import Parked
 from synapse_stream.entries.batch import parse_fields
 from synapse_stream.entries.position import Position
+from synapse_stream.entries.tree import Tree, leaf_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.batch import Parts, RawEntry
 
 
-_EMPTY: dict[str, Any] = {}
+_EMPTY: dict[str, Any] = {"tree": ""}
 
 
 class NewEntries(NamedTuple):
@@ -122,6 +124,8 @@ class ArchiveFold:
         self._first: list[int] | None = content.get("first")
         self._last: list[int] | None = content.get("last")
         self._top = tuple(content.get("top", (0, 0)))
+        parts = content["tree"]
+        self._tree = None if parts is None else Tree(self._entries, bytes.fromhex(parts))
         self._marks = {
             name.encode(): _Mark(
                 mark["last"],
@@ -172,7 +176,9 @@ class ArchiveFold:
 
     def reach(self, entries: int) -> None:
         """Count so many entries as archived, some of which cannot be read."""
-        self._entries = max(self._entries, entries)
+        if entries > self._entries:
+            self._entries = entries
+            self._tree = None  # nobody knows the leaves of what cannot be read
 
     def take_over(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> None:
         """Take over the joins of a job that was archived elsewhere, by producer."""
@@ -194,6 +200,7 @@ class ArchiveFold:
             "first": self._first or (self._new[0][:2] if self._new else None),
             "last": self._new[-1][:2] if self._new else self._last,
             "top": self._top,
+            "tree": None if self._tree is None else self._tree.parts.hex(),
             "producers": {name.decode(): mark.as_json() for name, mark in self._marks.items()},
         }
         return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
@@ -216,6 +223,8 @@ class ArchiveFold:
     def _take(self, entry: RawEntry, part: Parts | None) -> None:
         self._new.append(entry)
         self._parts.append(part)
+        if self._tree is not None:
+            self._tree.add(leaf_of(entry, part))
         self._bytes += len(part.payload) if part else sum(map(len, entry.fields.values()))
         self._top = max(self._top, entry[:2])
 

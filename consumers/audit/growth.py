@@ -1,0 +1,62 @@
+"""The tree over all that is recorded of a job: did it ever have the roots that anchors tell of?
+
+Its leaves are the archive's entries in their order, and behind them what the archive has not read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synapse_stream.entries.batch import parse_fields
+from synapse_stream.entries.position import Position
+from synapse_stream.entries.tree import Tree, leaf_of
+from synapse_stream.ports.audit import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from consumers.audit.anchors import Anchor
+    from synapse_stream.entries.batch import RawEntry
+
+
+class Growth:
+    """Adds entry after entry, and compares the tree with what anchors say of it."""
+
+    def __init__(self, anchors: Iterable[Anchor]) -> None:
+        """Take the anchors of the job."""
+        self.tree = Tree()
+        self.sure: dict[str, int] = {}
+        """By producer, the highest number that a root vouches for."""
+        self._finding: Finding | None = None
+        self._roots: dict[int, list[bytes]] = {}
+        for anchor in anchors:
+            self._roots.setdefault(anchor.entries, []).append(anchor.root)
+        self._last: dict[str, int] = {}
+
+    def add(self, entry: RawEntry) -> None:
+        """Add the next entry."""
+        part = parse_fields(entry.fields)
+        self.tree.add(leaf_of(entry, part))
+        if part is not None:
+            producer = part.producer.decode()
+            self._last[producer] = max(part.last, self._last.get(producer, -1))
+        if self.tree.size in self._roots and self._finding is None:
+            self._compare(self._roots.pop(self.tree.size), Position(entry.ms, entry.seq))
+
+    def judge(self) -> Iterator[Finding]:
+        """Yield the first root that is another, when everything was added."""
+        beyond = [size for size in self._roots if size > self.tree.size]
+        if self._finding is not None:
+            yield self._finding
+        elif beyond:
+            yield Finding("anchor", f"{max(beyond)} entries", f"{self.tree.size}")
+
+    def _compare(self, roots: list[bytes], position: Position) -> None:
+        root, size = self.tree.root(), self.tree.size
+        false = [one for one in roots if one != root]
+        if false:
+            expected = f"the root {false[0].hex()} over the first {size} entries"
+            found = f"{root.hex()}: their order, ids or number are others"
+            self._finding = Finding("anchor", expected, found, position)
+        else:
+            self.sure = dict(self._last)

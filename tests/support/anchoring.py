@@ -1,0 +1,37 @@
+"""Keys, and anchors of what is archived, as an owner of the partitions writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
+
+from consumers.audit.anchoring import anchors_of, signer_of
+from consumers.audit.notary import Notary
+from consumers.views.archive.raw import RawArchive
+from consumers.views.opening import open_store
+
+if TYPE_CHECKING:
+    from tests.support.tampering import Deployment
+
+
+def private_key() -> SecretStr:
+    """Return a new signing key as PEM."""
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return SecretStr(pem.decode())
+
+
+def anchor(deployment: Deployment) -> None:
+    """Anchor what is archived, as an owner that takes over does."""
+    settings, store = deployment.settings, open_store(deployment.settings)
+    signer, anchors = signer_of(settings), anchors_of(settings)
+    assert signer is not None
+    assert anchors is not None
+    for partition in range(settings.partitions):
+        Notary(anchors, signer, RawArchive(store.databases), settings, partition).look(
+            pause_seconds=0
+        )
+    store.close()
