@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from hashlib import sha1
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
 from synapse_stream.entries.answers import Ack, Outcome, Written
-from synapse_stream.entries.batch import encode_fields, last_word
+from synapse_stream.entries.batch import last_word
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.keys import Keys
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.address import running_url
+from synapse_stream.log.appending import append_all
 from synapse_stream.log.connection import (
     LONGEST_BLOCK_MS,
     LazyClient,
@@ -25,7 +24,7 @@ from synapse_stream.log.connection import (
 )
 from synapse_stream.log.failures import FAILURES, translate
 from synapse_stream.log.handshake import agree, read_report
-from synapse_stream.log.replies import ack_of, entry_id, feed_pointers, raw_entries
+from synapse_stream.log.replies import ack_of, feed_pointers, raw_entries
 from synapse_stream.log.url import parse_url
 from synapse_stream.redaction.urls import mask_url, without_secrets
 
@@ -40,10 +39,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.users import Role
     from synapse_stream.settings import Settings
 
-_APPEND = files(__package__).joinpath("append.lua").read_bytes()
-_APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
 _PAGE = 200
-_OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
 
 
 class EventLog:
@@ -79,6 +75,8 @@ class EventLog:
         self._spool_root = spool_root
         self.is_cluster = False
         """True when the keys of different partitions may be on different nodes."""
+        self.answer_seconds = 0.0
+        """How long the server took to answer one command of the last `append_all`."""
         self._client = client
         self._blocking = blocking or client
 
@@ -136,27 +134,19 @@ class EventLog:
 
     def append(self, batch: Batch) -> Ack:
         """Append `batch` if it follows the producer's last number; else say what the server has."""
-        fields = encode_fields(batch)
-        (kind,) = fields.keys() & {"d", "z"}
-        command = (
-            3,
-            self.keys.job(batch.job_id),
-            self.keys.producers(batch.job_id),
-            self.keys.feed(self.keys.partition(batch.job_id)),
-            batch.job_id,
-            *(fields[name] for name in ("p", "n", "m", "h")),
-            kind,
-            fields[kind],
-        )
-        with self._translated(f"appending to job {batch.job_id!r}"):
-            try:
-                code, answer = self._client.execute_command("EVALSHA", _APPEND_SHA, *command)
-            except NoScriptError:
-                code, answer = self._client.execute_command("EVAL", _APPEND, *command)
-        outcome = _OUTCOMES[code]
-        if outcome is Outcome.APPENDED:
-            return Ack(outcome, batch.last, batch.hash, entry_id(answer))
-        return ack_of(outcome, answer)
+        (answer,) = self.append_all([batch])
+        if isinstance(answer, LogUnavailable):
+            raise answer
+        return answer
+
+    def append_all(self, batches: Sequence[Batch]) -> list[Ack | LogUnavailable]:
+        """Append batches of different producers, in one command for each partition.
+
+        Returns:
+            What `append` would return of each of them or raise, in their order.
+        """
+        answers, self.answer_seconds = append_all(self._client, self.keys, batches, self._failure)
+        return answers
 
     def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
         """Return what the server has of pairs of job and producer, as outcome KNOWN.
@@ -285,9 +275,16 @@ class EventLog:
         except LogUnavailable:
             raise
         except FAILURES as error:
-            said = without_secrets(str(error), self._url)
-            cause = error if said == str(error) else None  # its own text would tell
-            raise translate(error, self.address, doing, said) from cause
+            failure = self._failure(error, doing)
+            raise failure from failure.__cause__
+
+    def _failure(self, error: Exception, doing: str) -> LogUnavailable:
+        if isinstance(error, LogUnavailable):
+            return error
+        said = without_secrets(str(error), self._url)
+        failure = translate(error, self.address, doing, said)
+        failure.__cause__ = error if said == str(error) else None  # its own text would tell
+        return failure
 
 
 def open_log(settings: Settings) -> EventLog:

@@ -31,6 +31,8 @@ from synapse_stream.system.descriptors import SET_ASIDE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from synapse_stream.entries.answers import Ack
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.producer.shipping.port import Log
     from synapse_stream.settings import Settings
 
@@ -43,7 +45,7 @@ class Producer:
     """Accepts encoded events of one job and gets them into its stream.
 
     `append` is the report call's way in: thread-safe, it waits neither for the server nor for a
-    disk. `due`, `ship` and `fail` are for its lane, `keep` is for the keeper.
+    disk. `due`, `take`, `settle` and `fail` are for its lane, `keep` is for the keeper.
 
     Args:
         parent: the producer that opened the run, if another one did.
@@ -77,7 +79,9 @@ class Producer:
             raise
         self._beats = Beats(settings.heartbeat_seconds)
         self._retry_at = 0.0
-        self._hurries = self._is_closed = self._is_parting = False
+        self.hurries = False
+        """True while somebody waits until all is sent."""
+        self._is_closed = self._is_parting = False
         self._has_parted = threading.Event()
         self._remarks = Remarks(self._spool, settings.quota_bytes_a_second)
         self._sign_at = self._hold_at = self._settle_at = 0.0
@@ -160,26 +164,30 @@ class Producer:
     def due(self, now: float) -> float:
         """Return when there is something to send."""
         if self._retry_at:
-            return now if self._hurries else self._retry_at
+            return now if self.hurries else self._retry_at
         if self._spool.has_news or not self._shipper.has_answered.is_set():
             return now
         return inf if self._spool.is_sealed else self._beats.due(self._spool.next, now)
 
-    def ship(self) -> None:
-        """Send a batch; when there is nothing to send, a sign of life.
+    def take(self) -> Batch | None:
+        """Return the next batch; when there is nothing to send, one with a sign of life, or None.
 
-        Raises:
-            LogUnavailable, ConfigError: the server did not take it.
+        Raises OSError when the spool cannot be read.
         """
-        self._hurries = False
         if self._shipper.has_answered.is_set() and not self._spool.has_news and not self._retry_at:
             self._beat()
-        self._shipper.ship()
+        return self._shipper.take()
+
+    def settle(self, log: Log, ack: Ack | None) -> None:
+        """Go on behind what the server answered to what was taken; raises as `Shipper.ship`."""
+        self._shipper.settle(log, ack)
         self._retry_at = 0.0
+        self.hurries = self.hurries and self._spool.has_news
         self._spool.prepare()
 
     def fail(self, error: ConfigError | LogUnavailable, now: float) -> None:
         """Try again after a pause, longer each time."""
+        self.hurries = False
         self._retry_at = now + self._shipper.fail(error)
         self._spool.prepare()
 
@@ -250,7 +258,7 @@ class Producer:
     def _wait(self, is_over: Callable[[], bool], timeout: float | None) -> None:
         """Have everything sent at once, and wait until it `is_over` or the time is up."""
         deadline = inf if timeout is None else time.monotonic() + timeout
-        self._hurries = True
+        self.hurries = True
         self._lane.bell.ring()
         self._lane.pump(is_over, deadline)
         with self._shipper.progress:

@@ -47,6 +47,10 @@ class Worker(ABC, Generic[M]):
     def finish(self) -> None:
         """Put everything away: nobody is left."""
 
+    def listen(self, now: float) -> None:  # noqa: ARG002 - others do not listen always
+        """Be woken when the bell rings because there may be something to do."""
+        self.bell.arm()
+
     @property
     def has_thread(self) -> bool:
         """True while there is a thread that works."""
@@ -112,8 +116,8 @@ class Worker(ABC, Generic[M]):
                 self.bell.unhook()
 
     def _rest(self) -> None:
-        self.bell.arm()
         now = time.monotonic()
+        self.listen(now)
         due = self.due(now) if self.members else now
         if due > now:
             self.bell.wait(min(due - now, _LONGEST_REST_SECONDS))

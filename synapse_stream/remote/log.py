@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from synapse_stream.entries.answers import Ack, Outcome, Written
 from synapse_stream.entries.batch import encode_fields
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.remote.connection import Connection
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class RemoteLog:
     def __init__(self, settings: Settings) -> None:
         """Raise ConfigError when the settings cannot be used; the API is asked later."""
         self._connection = Connection(settings)
+        self.answer_seconds = 0.0
 
     def check(self) -> str | None:
         """Return the id of the deployment."""
@@ -52,6 +55,20 @@ class RemoteLog:
         )
         with self._connection.understood():
             return _ack(orjson.loads(answer.data))
+
+    def append_all(self, batches: Sequence[Batch]) -> list[Ack | LogUnavailable]:
+        """Append batches of different producers, a request each; none behind one that is cut."""
+        answers: list[Ack | LogUnavailable] = []
+        trouble: LogUnavailable | None = None
+        begin = time.monotonic()
+        for batch in batches:
+            try:
+                answers.append(trouble or self.append(batch))
+            except LogUnavailable as error:
+                trouble = None if error.is_refusal else error
+                answers.append(error)
+        self.answer_seconds = (time.monotonic() - begin) / max(len(batches), 1)
+        return answers
 
     def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
         """Return what is there of pairs of job and producer, as outcome KNOWN."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import fakeredis
 import pytest
 
-from synapse_stream.entries.answers import Outcome
+from synapse_stream.entries.answers import Ack, Outcome
 from synapse_stream.entries.batch import GENESIS
 from synapse_stream.entries.entry import FeedPointer
 from synapse_stream.entries.keys import Keys
@@ -269,3 +269,29 @@ def test_a_batch_is_never_changed_on_its_way(log: EventLog) -> None:
     assert read is not None
     assert read.is_linked_to(GENESIS)
     assert not replace(read, data=read.data + b" ").is_linked_to(GENESIS)
+
+
+def test_what_is_wrong_with_one_batch_of_many_costs_the_others_nothing(log: EventLog) -> None:
+    log.check()
+    chains = [Chain(f"job-{number}") for number in range(300)]
+    log._command("spoiling a stream", "SET", log.keys.job("job-7"), "text")
+    log._command("spoiling producers", "SET", log.keys.producers("job-8"), "text")
+    chains[9].add()  # is lacking there
+
+    answers = log.append_all([chain.add() for chain in chains])
+
+    failed = {number for number, answer in enumerate(answers) if not isinstance(answer, Ack)}
+    assert failed == {7, 8}
+    for number in failed:
+        assert isinstance(answer := answers[number], LogUnavailable)
+        assert answer.is_refusal
+        assert f"appending to job 'job-{number}'" in str(answer)
+        assert "key of another type" in str(answer)
+    taken = [answer for answer in answers if isinstance(answer, Ack)]
+    assert [ack.outcome for ack in taken].count(Outcome.APPENDED) == 297
+    assert taken[7].outcome is Outcome.GAP  # of job-9
+    for number in (0, 6, 10, 299):
+        (entry,) = log.read_after(f"job-{number}", BEGINNING)
+        assert entry.batch == chains[number].batches[0]
+    pointed = [pointer for each in range(16) for pointer in log.read_feed(each)]
+    assert len(pointed) == 297

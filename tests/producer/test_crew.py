@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch
     from synapse_stream.errors import ConfigError
     from synapse_stream.log.event_log import EventLog
+    from synapse_stream.producer.shipping.port import Log
 
 
 def threads() -> list[str]:
@@ -217,27 +218,34 @@ def beats(settings: Settings, job_id: str) -> int:
 def test_a_producer_of_which_something_raises_costs_the_others_nothing() -> None:
     class Member:
         def __init__(self, error: Exception | None) -> None:
-            self.error, self.shipped, self.failed = error, 0, 0
+            self.error, self.taken, self.failed = error, 0, 0
 
         def due(self, now: float) -> float:
             return now
 
-        def ship(self) -> None:
-            self.shipped += 1
+        hurries = False
+
+        def take(self) -> Batch | None:
+            self.taken += 1
             if self.error:
                 raise self.error
+            return None
+
+        def settle(self, log: Log, ack: Ack | None) -> None:
+            assert ack is None
 
         def fail(self, error: ConfigError | LogUnavailable, now: float) -> None:
             self.failed += 1
 
     refused = LogUnavailable("one key", is_refusal=True)
     members = [Member(error) for error in (OSError("spool"), KeyError("fault"), refused, None)]
-    lane = Lane(lambda: open_log(Settings(redis_url="redis://127.0.0.1:1")))
+    server: Any = Taking(Ack(Outcome.KNOWN, -1, GENESIS, None))
+    lane = Lane(lambda: server)
     lane.members = tuple(members)
 
     lane.work()
 
-    assert [member.shipped for member in members] == [1, 1, 1, 1]
+    assert [member.taken for member in members] == [1, 1, 1, 1]
     assert [member.failed for member in members] == [1, 1, 1, 0]
 
 
@@ -257,7 +265,7 @@ class Lossy:
 class Taking:
     """A server that has events 0 and 1 of ours and takes what follows."""
 
-    is_cluster = False
+    is_cluster, answer_seconds = False, 0.0
 
     def __init__(self, head: Ack) -> None:
         self.last = head
@@ -272,6 +280,9 @@ class Taking:
     def append(self, batch: Batch) -> Ack:
         self.batches.append(batch)
         return Ack(Outcome.APPENDED, batch.last, batch.hash, (1, 1))
+
+    def close(self) -> None:
+        """There is no connection."""
 
 
 def test_the_loss_of_what_is_no_longer_kept_names_exactly_that() -> None:

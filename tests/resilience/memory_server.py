@@ -8,9 +8,12 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError, OutOfMemoryError, TimeoutError  # noqa: A004
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HASH_BYTES = 32
 
@@ -57,8 +60,8 @@ class MemoryServer:
             case ("HMGET", key, *names):
                 there = self._state.hashes.get(key, {})
                 return [there.get(_bytes(name)) for name in names]
-            case ("EVALSHA" | "EVAL", _, 3, job, producers, feed, *rest):
-                return self._append(job, producers, feed, *map(_bytes, rest))
+            case ("EVALSHA" | "EVAL", _, int(count), feed, *rest):
+                return self._append_all(feed, rest[: count - 1], rest[count - 1 :])
             case ("HGET", key, name):
                 return self._state.hashes.get(key, {}).get(_bytes(name))
             case ("XRANGE", key, start, "+", "COUNT", limit):
@@ -75,6 +78,11 @@ class MemoryServer:
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
+
+    def _append_all(self, feed: str, keys: Sequence[str], words: Sequence[Any]) -> list[Any]:
+        batches = zip(*[map(_bytes, words)] * 7, strict=True)
+        of_each = zip(keys[::2], keys[1::2], batches, strict=True)
+        return [self._append(job, known, feed, *batch) for job, known, batch in of_each]
 
     def _append(
         self,

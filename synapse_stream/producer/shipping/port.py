@@ -38,6 +38,8 @@ class Log(Protocol):
 
     is_cluster: bool
     """True when the keys of different jobs may be on different nodes."""
+    answer_seconds: float
+    """How long the server took to answer one command of the last `append_all`."""
 
     def check(self) -> str | None:
         """Return the id of the deployment, after making sure that it is ours to write to.
@@ -48,6 +50,9 @@ class Log(Protocol):
 
     def append(self, batch: Batch) -> Ack:
         """Append `batch` if it follows the producer's last number; else say what is there."""
+
+    def append_all(self, batches: Sequence[Batch]) -> list[Ack | LogUnavailable]:
+        """Append batches of different producers; raise nothing, return what `append` would do."""
 
     def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
         """Return what is there of pairs of job and producer, as outcome KNOWN."""

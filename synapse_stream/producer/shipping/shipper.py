@@ -101,6 +101,32 @@ class Shipper:
         for heir in heirs:
             self._become(heir)
 
+    def take(self) -> Batch | None:
+        """Make the next batch; None when there is nothing to send.
+
+        Raises:
+            OSError: the spool cannot be read.
+        """
+        chunk = self._source.read(self._next, MAX_BATCH_BYTES)
+        if chunk is None:
+            return None
+        batch = self._batch(chunk)
+        self.heads.add(batch.last, batch.hash)
+        self._notes.send(batch.last, batch.hash)
+        return batch
+
+    def settle(self, log: Log, ack: Ack | None) -> None:
+        """Go on behind what the server answered to the batch; None: there was none to send.
+
+        Raises:
+            LogUnavailable, ConfigError: as `ship`.
+        """
+        if ack is not None:
+            if ack.outcome is Outcome.GAP:
+                log.check()  # a server that lost its tail may be another, or an emptied one
+            self._follow(log, ack)
+        self._succeed()
+
     def ship(self) -> bool:
         """Send the next batch; False when there is nothing to send.
 
@@ -109,17 +135,9 @@ class Shipper:
             ConfigError: this server is not ours to write to.
         """
         log = self._line.connected()
-        chunk = self._source.read(self._next, MAX_BATCH_BYTES)
-        if chunk is not None:
-            batch = self._batch(chunk)
-            self.heads.add(batch.last, batch.hash)
-            self._notes.send(batch.last, batch.hash)
-            ack = log.append(batch)
-            if ack.outcome is Outcome.GAP:
-                log.check()  # a server that lost its tail may be another, or an emptied one
-            self._follow(log, ack)
-        self._succeed()
-        return chunk is not None
+        batch = self.take()
+        self.settle(log, log.append(batch) if batch else None)
+        return batch is not None
 
     def ship_all(self) -> None:
         """Send all there is.
