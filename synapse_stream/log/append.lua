@@ -6,54 +6,65 @@
 -- state is the chain hash (32 bytes) and the last number in decimal, or '' if there is none.
 
 local feed = KEYS[1]
+local call, pcall = redis.call, redis.pcall
 
--- The feed goes first and gives the id: an entry and its pointer bear the same one. A feed's top is
--- above that of its jobs, unless somebody deleted the feed: then it is lifted to this job's top.
-local function add(stream, job, count, fields)
-  local id = redis.call('XADD', feed, '*', 'j', job, 'n', count)
-  local added = redis.pcall('XADD', stream, id, unpack(fields))
-  if type(added) == 'string' then
-    return id
+-- The feed goes first and gives the id: an entry and its pointer bear the same one.
+-- Returns the id and what the stream said: the id, false if there is none yet, or an error.
+local function add(make, stream, job, count, producer, first, last, hash, kind, data)
+  local id = call('XADD', feed, '*', 'j', job, 'n', count)
+  local added
+  if make then
+    added = pcall('XADD', stream, id,
+      'p', producer, 'n', first, 'm', last, 'h', hash, kind, data)
+  else
+    added = pcall('XADD', stream, 'NOMKSTREAM', id,
+      'p', producer, 'n', first, 'm', last, 'h', hash, kind, data)
   end
-  redis.call('XDEL', feed, id)
-  return nil, added
+  if type(added) ~= 'string' then
+    call('XDEL', feed, id)
+  end
+  return id, added
 end
 
 local function append(stream, producers, job, producer, first, last, hash, kind, data)
-  local state = redis.pcall('HGET', producers, producer)
+  local state = pcall('HGET', producers, producer)
   if type(state) == 'table' then
     return state
   end
   local newest = state and tonumber(string.sub(state, 33)) or -1
-  local number = tonumber(first)
-  if tonumber(last) < number then
+  local number, final = tonumber(first), tonumber(last)
+  if final < number then
     return redis.error_reply('ERR a batch without events')
   end
   if number ~= newest + 1 then
     return {number > newest and 2 or 0, state or ''}
   end
 
-  local count = string.format('%d', tonumber(last) - newest)
-  local fields = {'p', producer, 'n', first, 'm', last, 'h', hash, kind, data}
-  local id, failure = add(stream, job, count, fields)
-  if not id and string.find(failure.err, 'equal or smaller', 1, true) then
-    local info = redis.call('XINFO', 'STREAM', stream)
+  local count = final - newest
+  local id, added = add(false, stream, job, count, producer, first, last, hash, kind, data)
+  local is_new = added == false
+  if is_new then
+    id, added = add(true, stream, job, count, producer, first, last, hash, kind, data)
+  elseif type(added) == 'table' and string.find(added.err, 'equal or smaller', 1, true) then
+    -- A feed's top is above that of its jobs, unless somebody deleted the feed: then it is lifted
+    -- to this job's top.
+    local info = call('XINFO', 'STREAM', stream)
     for i = 1, #info, 2 do
       if info[i] == 'last-generated-id' then
-        redis.call('XSETID', feed, info[i + 1])
+        call('XSETID', feed, info[i + 1])
       end
     end
-    id, failure = add(stream, job, count, fields)
+    id, added = add(false, stream, job, count, producer, first, last, hash, kind, data)
   end
-  if not id then
-    return failure
+  if type(added) == 'table' then
+    return added
   end
   -- A stream that was dropped when nothing was left of it begins anew. It counts an entry more than
   -- it has, so that a reader asks the archive for what was before.
-  if redis.call('XLEN', stream) == 1 and redis.call('EXISTS', producers) == 1 then
-    redis.call('XSETID', stream, id, 'ENTRIESADDED', 2)
+  if is_new and call('EXISTS', producers) == 1 then
+    call('XSETID', stream, id, 'ENTRIESADDED', 2)
   end
-  redis.call('HSET', producers, producer, hash .. last)
+  call('HSET', producers, producer, hash .. last)
   return {1, id}
 end
 

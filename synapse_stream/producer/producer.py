@@ -78,13 +78,10 @@ class Producer:
             self._spool.remove()
             raise
         self._beats = Beats(settings.heartbeat_seconds)
-        self._retry_at = 0.0
-        self.hurries = False
-        """True while somebody waits until all is sent."""
-        self._is_closed = self._is_parting = False
+        self.hurries = self._is_closed = self._is_parting = False
         self._has_parted = threading.Event()
         self._remarks = Remarks(self._spool, settings.quota_bytes_a_second)
-        self._sign_at = self._hold_at = self._settle_at = 0.0
+        self._retry_at = self._sign_at = self._hold_at = self._settle_at = 0.0
         self.append = self._spool.append
         self._lane.join(self)
         CREW.keeper.join(self)
@@ -170,10 +167,7 @@ class Producer:
         return inf if self._spool.is_sealed else self._beats.due(self._spool.next, now)
 
     def take(self) -> Batch | None:
-        """Return the next batch; when there is nothing to send, one with a sign of life, or None.
-
-        Raises OSError when the spool cannot be read.
-        """
+        """Return the next batch; if there is none, one with a sign of life, or None."""
         if self._shipper.has_answered.is_set() and not self._spool.has_news and not self._retry_at:
             self._beat()
         return self._shipper.take()
