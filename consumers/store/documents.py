@@ -2,7 +2,8 @@
 
 A document of no more than LARGE bytes is stored as it is. A larger one is a zstd frame, its *base*,
 and beside it, in the table `change`, what it has become: a zstd frame that has the base as its
-dictionary. So a commit writes about what it has changed. When that is much, there is a new base.
+dictionary. So a commit writes about what it has changed. When that is much, at once or over the
+commits since, there is a new base: else what has come since would be written with each of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 LARGE = 64 * 1024
 
 _MOST_CHANGED = 128 * 1024
+_MOST_SPENT = 4  # bases in changes, until a new base costs less than to go on
 _BYTES_KEPT = 64 * 1024 * 1024
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _WINDOWS = range(10, 28)
@@ -34,19 +36,23 @@ class Stored(NamedTuple):
 class _Base:
     """A document that was written whole."""
 
-    def __init__(self, document: bytes) -> None:
+    def __init__(self, document: bytes, stored: int) -> None:
         self.no: int | None = None
+        self._left = _MOST_SPENT * stored
         self._content = _as_dictionary(document)
         self._parameters = _parameters(2 * len(document))
         self.size = 2 * len(document) + (4 << self._parameters.hash_log)
         """About what it takes in memory."""
         self._content.precompute_compress(compression_params=self._parameters)
 
-    def change(self, document: bytes) -> bytes:
+    def change(self, document: bytes) -> bytes | None:
+        """Return what has changed; None when that is so much that a new base is better."""
         compressor = zstandard.ZstdCompressor(
             dict_data=self._content, compression_params=self._parameters
         )
-        return bytes(compressor.compress(document))
+        changed = bytes(compressor.compress(document))
+        self._left -= len(changed)
+        return changed if len(changed) <= _MOST_CHANGED and self._left > 0 else None
 
 
 class Bases:
@@ -64,14 +70,15 @@ class Bases:
             return Stored(document, None)
         if base is not None and base.no is not None:
             changed = base.change(document)
-            if len(changed) <= _MOST_CHANGED:
+            if changed is not None:
                 self._kept.move_to_end(place)
                 return Stored(None, changed)
-        self._kept[place] = _Base(document)
+        frame = framed(document)
+        self._kept[place] = _Base(document, len(frame))
         self._kept.move_to_end(place)
         while len(self._kept) > 1 and sum(base.size for base in self._kept.values()) > _BYTES_KEPT:
             self._kept.popitem(last=False)
-        return Stored(framed(document), None)
+        return Stored(frame, None)
 
     def number(self, projection: str, job_id: str) -> int:
         """Return the number of a job of which a change is to be written."""

@@ -54,7 +54,7 @@ def test_of_a_large_document_a_commit_writes_what_it_has_changed(
     large: Committer, store: Store
 ) -> None:
     base, _ = sizes(store)
-    for current in range(2, 12):
+    for current in range(2, 10):
         large.commit({"job": [progress(0, current, current)]})
 
         document, changed = sizes(store)
@@ -75,6 +75,24 @@ def test_what_has_changed_much_is_written_anew(
         assert sizes(store)[1] <= 2_000
         assert store.jobs.load("run-state", ["job"]) == {"job": large.folds["job"].document()}
     assert seen == {True, False}
+
+
+def test_what_has_come_since_is_not_written_again_and_again() -> None:
+    chance = random.Random(1)
+    content = {str(number): chance.random() for number in range(20_000)}
+    bases, spent = Bases(), []
+    whole_bytes = len(framed(orjson.dumps(content)))
+    for number in range(60):
+        if number < 5:
+            content |= {f"{number}-{i}": chance.random() for i in range(1_000)}
+        content["last"] = number
+        plan = bases.plan("view", "job", orjson.dumps(content))
+        bases.note("view", {"job": 1})
+        spent.append(len(plan.document or plan.change or b""))
+
+    assert max(spent[1:5]) < documents._MOST_CHANGED
+    assert sum(spent) < 8 * whole_bytes
+    assert max(spent[-20:]) < 2_000
 
 
 def test_who_takes_over_goes_on_with_all_of_it(
