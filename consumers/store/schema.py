@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; what this program knows."""
 
 metadata = MetaData(
@@ -260,7 +260,7 @@ parked = Table(
     _required("attempts", Integer),
     _required("is_marked", Boolean, server_default=false()),
     _required("time", BigInteger),
-    Index("parked_job", "job_id", "ms", "seq"),
+    Index("parked_job", "job_id", "projection", "ms", "seq"),
 )
 
 rebuild = Table(
