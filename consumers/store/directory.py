@@ -39,6 +39,13 @@ class Directory(Generic[Key]):
         self._jobs: OrderedDict[int, dict[Key, int]] = OrderedDict()
         self._kept = 0
 
+    def known(
+        self, connection: Connection, job_nos: Collection[int]
+    ) -> Mapping[int, Mapping[Key, int]]:
+        """Return the parts that jobs have, and perhaps those of others, too."""
+        self._load(connection, [job_no for job_no in job_nos if job_no not in self._jobs])
+        return self._jobs
+
     def find(
         self, connection: Connection, keys_of: Mapping[int, Collection[Key]]
     ) -> tuple[dict[int, dict[Key, int]], set[int]]:
@@ -48,7 +55,7 @@ class Directory(Generic[Key]):
             connection: in whose transaction new parts get their rows.
             keys_of: the keys that are wanted, by number of the job.
         """
-        self._load(connection, [job_no for job_no in keys_of if job_no not in self._jobs])
+        self.known(connection, keys_of)
         wanted = [(job_no, key) for job_no, keys in keys_of.items() for key in keys]
         new = [(job_no, key) for job_no, key in wanted if key not in self._jobs[job_no]]
         made = self._make(connection, new) if new else set()

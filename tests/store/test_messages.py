@@ -6,7 +6,10 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import func, select
 
+from consumers.store.schema import lane
+from consumers.views.message_feed import table
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.models import LogLevel
 from tests.store.jobs import FIRST_MS, MESSAGES, Committer, message, project
@@ -40,8 +43,12 @@ def line(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def feed(store: Store, views: StoredViews) -> list[Message]:
-    """Commit 90 lines of the job "job" in batches of 1 to 13, and return all of them."""
+def feed(store: Store, views: StoredViews, monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    """Commit 90 lines of the job "job" in batches of 1 to 13, and return all of them.
+
+    Some have lanes of their own, the others share some.
+    """
+    monkeypatch.setattr(table, "MOST_LANES", 10)
     lines = [line(number) for number in range(LINES)]
     sizes = itertools.cycle([1, 2, 13, 5])
     batches = []
@@ -74,6 +81,25 @@ def test_lines_come_back_whole_and_in_order(feed: list[Message]) -> None:
     assert all(m.data == {"n": n} for n, m in enumerate(feed) if m.kind != "message")
     first = feed[0]
     assert (first.time, first.rank, first.attempt) == ((FIRST_MS + 1) * 1000, 0, 1)
+
+
+def test_steps_that_share_a_lane_are_told_apart(
+    store: Store, views: StoredViews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "MOST_LANES", 2)
+    steps = ["a", "b", "c", "C", "xc", '"c', "c]", "ç", "%c", "c" * 512, None]
+    said = [message(f"{n} of {step}", step=step) for n in range(3) for step in steps]
+    project(store, MESSAGES, "job", [said[:5], said[5:17], said[17:]])
+
+    for step in steps:
+        wanted = [f"{n} of {step}" for n in range(3)]
+        found = views.messages("job", step=step).messages if step else []
+        assert contents(found) == (wanted if step else [])
+        assert {one.step for one in found} <= {step}
+    everything = views.messages("job", limit=100).messages
+    assert [one.step for one in everything] == steps * 3
+    with store.databases.of(MESSAGES.name).read("test") as connection:
+        assert connection.execute(select(func.count()).select_from(lane)).scalar_one() == 3
 
 
 def test_dev_events_and_log_entries_are_hidden_unless_asked_for(

@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, func, select, tuple_
 
 from consumers.store import jobs
 from consumers.store.schema import lane, message
@@ -27,6 +27,9 @@ PROJECTION = MessageFeedView.name
 
 USUAL = (0, 1, None, None, None)
 """Rank, attempt, key, file and details of most rows."""
+
+WIDE = "…"
+"""Behind the kind of a lane that rows of several steps share: they name their steps themselves."""
 
 _ROWS_A_LOOK = 2_000
 
@@ -71,7 +74,8 @@ def read_page(connection: Connection, job_id: str, wanted: Filter, limit: int) -
     first = in_lane.order_by(*order).limit(limit)
     found: list[Row[Any]] = []
     for head in heads:
-        found += connection.execute(first, {"lane": head.no})
+        chosen = first.where(*_of_step(wanted)) if head.kind.endswith(WIDE) else first
+        found += connection.execute(chosen, {"lane": head.no})
     found.sort(key=_in_order)
     lanes = {head.no: head for head in heads}
     page = found[-limit:] if is_backward else found[:limit]
@@ -136,20 +140,22 @@ def _heads(
     conditions: Sequence[ColumnElement[bool]],
     order: Sequence[ColumnElement[Any]],
 ) -> list[Row[Any]]:
+    wide = [kind + WIDE for kind in wanted.kinds]
+    is_named = [(lane.c.step == wanted.step) | name for name in _of_step(wanted)]
     first = (
         select(message.c.ms)
-        .where(message.c.lane_no == lane.c.no, *conditions)
+        .where(message.c.lane_no == lane.c.no, *conditions, *is_named)
         .order_by(*order)
         .limit(1)
         .scalar_subquery()
     )
     query = select(lane, first.label("ms")).where(
-        lane.c.job_no == job_no, lane.c.kind.in_(wanted.kinds)
+        lane.c.job_no == job_no, lane.c.kind.in_([*wanted.kinds, *wide])
     )
     if wanted.levels is not None:
         query = query.where(lane.c.level.in_(wanted.levels))
     if wanted.step is not None:
-        query = query.where(lane.c.step == wanted.step)
+        query = query.where(lane.c.kind.in_(wide) | (lane.c.step == wanted.step))
     return [head for head in connection.execute(query) if head.ms is not None]
 
 
@@ -166,18 +172,27 @@ def _conditions(connection: Connection, wanted: Filter) -> list[ColumnElement[bo
     return conditions
 
 
+def _of_step(wanted: Filter) -> list[ColumnElement[bool]]:
+    """Choose the rows of a wide lane that name the step that is wanted, if one is."""
+    if wanted.step is None:
+        return []
+    end = f",{orjson.dumps([wanted.step]).decode()[1:]}"
+    start = func.length(message.c.rest) - len(end) + 1
+    return [func.substr(message.c.rest, start) == end]
+
+
 def _row(of_lane: Row[Any], record: Row[Any]) -> MessageRow:
     rest = orjson.loads(record.rest) if record.rest else USUAL
-    rank, attempt, key, file, details = rest
+    rank, attempt, key, file, details, *step = rest
     return MessageRow(
         number=record.number,
         ms=record.ms,
         seq=record.seq,
         line=record.line,
         time=record.time,
-        kind=of_lane.kind,
+        kind=of_lane.kind.removesuffix(WIDE),
         level=of_lane.level,
-        step=of_lane.step,
+        step=step[0] if step else of_lane.step,
         rank=rank,
         attempt=attempt,
         content=record.content,

@@ -1,7 +1,8 @@
 """Message feeds: rows in.
 
 The rows of a job lie in lanes, one for each kind, level and step that it has. So a page reads only
-what it shows, whatever the filter.
+what it shows, whatever the filter. A job with very many of them has lanes for those of its first
+steps; the rows of further ones share *wide* lanes, and name their steps themselves.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from consumers.store.schema import lane, message
 from consumers.store.sql import RowWriter
 from consumers.store.table import Part, Table
 from consumers.views.message_feed import query
-from consumers.views.message_feed.query import USUAL
+from consumers.views.message_feed.query import USUAL, WIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 LaneKey = tuple[str, str, str | None]
 """Kind, level and step: what the rows of a lane have in common."""
+
+MOST_LANES = 1_000
+"""Of a job, but for wide ones: for each, a page asks the database once."""
 
 _ROWS_AT_ONCE = 5_000
 
@@ -55,7 +59,11 @@ class MessageTable(Table):
         rows: Mapping[int, Sequence[MessageRow]],
     ) -> None:
         """Add rows to the feeds of jobs."""
-        keys = {job_no: set(map(_lane_of, of_job)) for job_no, of_job in rows.items()}
+        known = book.known(connection, rows)
+        keys = {
+            job_no: _fitting(known[job_no], dict.fromkeys(map(_lane_of, of_job)))
+            for job_no, of_job in rows.items()
+        }
         lanes, _ = book.find(connection, keys)
         records = [one for job_no in keys for one in _records(lanes[job_no], rows[job_no])]
         _writer.write(connection, records)
@@ -71,9 +79,24 @@ class MessageTable(Table):
         return query.differences(database, live, staged, until)
 
 
+def _fitting(known: Collection[LaneKey], keys: Iterable[LaneKey]) -> list[LaneKey]:
+    """Return the lanes that rows need, in their order; wide ones when there are too many."""
+    new = [key for key in keys if key not in known]
+    room = max(0, MOST_LANES - len(known))
+    return list(dict.fromkeys([*new[:room], *map(_wide, new[room:])]))
+
+
+def _wide(key: LaneKey) -> LaneKey:
+    kind, level, _ = key
+    return (kind + WIDE, level, None)
+
+
 def _records(lanes: Mapping[LaneKey, int], rows: Iterable[MessageRow]) -> Iterator[tuple[Any, ...]]:
     for row in rows:  # unpacked at once: twice as fast as asking for each field
         number, ms, seq, line, time, kind, level, step, rank, attempt, content, k, f, d = row
-        rare = (rank, attempt, k, f, d)
+        rare: tuple[Any, ...] = (rank, attempt, k, f, d)
+        lane_no = lanes.get((kind, level, step))
+        if lane_no is None:
+            lane_no, rare = lanes[_wide((kind, level, step))], (*rare, step)
         rest = None if rare == USUAL else orjson.dumps(rare).decode()
-        yield (lanes[kind, level, step], ms, seq, line, number, time, content, rest)
+        yield (lane_no, ms, seq, line, number, time, content, rest)
