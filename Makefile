@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 POOLS := .pools
 SDK := .sdk
+BRIDGES := .bridges
 UV_PIP = UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
 # Looked up only when the environment is made. Name another one by `make PYTHON=/path/to/python3.12 …`.
@@ -13,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults sabotage interpreters endings pools sdk soak lock format clean
+.PHONY: help demo test check lint types imports unit coverage bench faults sabotage interpreters endings pools sdk integrations soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +59,9 @@ sdk: $(SDK)/.ready ## the contract with the Synapse SDK: its members, drivers, e
 	@$(SDK)/bin/python -m pytest -n 2 -p no:asyncio -o addopts=--import-mode=importlib -o filterwarnings=default tests/sdk $(ARGS)
 	@$(SDK)/bin/python -m tests.sdk.own_tests $(SDK)/sources/*.tar.gz
 
+integrations: $(BRIDGES)/.ready ## the bridges with the real PyTorch, Transformers, Lightning, Keras, wandb, TensorBoard and MLflow
+	@$(BRIDGES)/bin/python -m pytest -n 2 -o addopts=--import-mode=importlib -o filterwarnings=default --timeout 300 tests/bridges $(ARGS)
+
 interpreters: $(READY) ## ready the other interpreters of this machine for the faults
 	@$(BIN)/python -m tests.resilience.places.interpreters
 
@@ -79,7 +83,7 @@ lock: $(READY) ## pin the dependencies anew; ARGS=--upgrade takes the newest
 		--output-file requirements.image.lock
 
 clean: ## remove the environment, caches and the demo's data
-	@rm -rf $(VENV) $(POOLS) $(SDK) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
+	@rm -rf $(VENV) $(POOLS) $(SDK) $(BRIDGES) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip brings uv (pinned, with its hash), uv brings the rest. uv does not read pip's configuration, so where
@@ -113,4 +117,11 @@ $(SDK)/.ready: tests/sdk/sdk.lock tests/sdk/own_tests.txt | interpreters
 	@UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(SDK)/bin/python --no-deps --no-build-isolation --editable .
 	@$(SDK)/bin/python -m pip download --quiet --no-deps --no-binary :all: --require-hashes --dest $(SDK)/sources \
 		-r tests/sdk/own_tests.txt
+	@touch $@
+
+# By pip: PyTorch is 2 GB, which its cache may have, or a place that only pip's configuration names.
+$(BRIDGES)/.ready: tests/bridges/bridges.lock | $(READY)
+	@$(BIN)/python -m venv --clear $(BRIDGES)
+	@$(BRIDGES)/bin/python -m pip install --quiet --require-hashes -r tests/bridges/bridges.lock
+	@$(BRIDGES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

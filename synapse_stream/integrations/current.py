@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.errors import RunEnded
+from synapse_stream.integrations.values import split
 from synapse_stream.loggers.foreign import adapt
 from synapse_stream.loggers.null import NullLogger
 from synapse_stream.reporting.context import RuntimeContext
@@ -64,6 +66,39 @@ class Current:
             if is_plugins_own(failure):
                 raise
             self.logger.complain(failure)
+
+    def begin(self, action: str, params: Any) -> None:
+        """Say what begins: of a run that is opened for it, else by an event `config`."""
+        is_first = self._run is None
+        self._opening = {"action": action, "params": params, **self._opening}
+        self.run  # noqa: B018 - opens it
+        if params and not (is_first and self.opened is not None):
+            self.tell(
+                "log", "config", params if isinstance(params, Mapping) else {"config": params}
+            )
+
+    def values(
+        self,
+        values: Any,
+        x: Any = None,
+        step: str | None = None,
+        *,
+        separator: str = "/",
+        rest: str = "values",
+    ) -> None:
+        """Report what a library measured: numbers as metrics, by the names that it shows.
+
+        What is no number goes into a `log` event that is called `rest`.
+        """
+        try:
+            numbers, others = split(values, separator)
+        except Exception as failure:  # noqa: BLE001 - no mapping, or foreign code
+            self.logger.complain(failure)
+            return
+        if numbers:
+            self.tell("set_metrics", numbers, step, x=x)
+        if others:
+            self.tell("log", rest, others if x is None else {"x": x, **others}, step=step)
 
     def end(self, *how: Any) -> None:
         """End the run if it was opened here: as `end_log` does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.events.plain import as_text
@@ -23,6 +24,7 @@ _LEVELS = (
     (logging.INFO, LogLevel.INFO),
 )
 _FORMATTER = logging.Formatter()
+_installed: list[RunHandler] = []
 
 
 class RunHandler(logging.Handler):
@@ -42,10 +44,13 @@ class RunHandler(logging.Handler):
     ) -> None:
         super().__init__(level)
         self._current = Current(run)
+        self._is_for_any = run is None
         self._inside = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Report a record; nothing raises."""
+        if _installed and self._is_for_any and self is not _installed[0]:
+            return  # that one has reported it
         name = record.name
         if name.startswith(_OURS) and name[len(_OURS) :][:1] in {"", "."}:
             return
@@ -69,10 +74,22 @@ class RunHandler(logging.Handler):
 
 
 def install() -> None:
-    """Have the root logger report, if it does not yet."""
-    root = logging.getLogger()
-    if not any(isinstance(handler, RunHandler) for handler in root.handlers):
-        root.addHandler(RunHandler())
+    """Have every logger report, in front of its handlers.
+
+    Not as a handler of the root logger: where that has one, `basicConfig` would do nothing.
+    """
+    theirs = logging.Logger.callHandlers
+    if hasattr(theirs, "__wrapped__"):
+        return
+    handler = RunHandler()
+
+    @wraps(theirs)
+    def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
+        handler.handle(record)
+        theirs(logger, record)
+
+    logging.Logger.callHandlers = call_handlers  # type: ignore[assignment,method-assign]
+    _installed.append(handler)
 
 
 def _add_more(record: logging.LogRecord, data: dict[str, Any]) -> None:

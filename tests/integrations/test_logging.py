@@ -8,6 +8,8 @@ import threading
 import pytest
 
 from synapse_stream import RuntimeContext
+from synapse_stream.integrations import logging as bridge
+from synapse_stream.integrations.current import Current
 from synapse_stream.integrations.logging import RunHandler, install
 from synapse_stream.saying import voice
 from tests.support.recording import RecordingLogger
@@ -135,13 +137,19 @@ def test_behind_the_end_it_is_said_once_and_never_raises(
     assert caplog.text.count("it came behind the end of the run") == 1
 
 
-def test_installed_twice_it_reports_once() -> None:
-    root = logging.getLogger()
-    before = list(root.handlers)
-    try:
-        install()
-        install()
-        assert len(root.handlers) == len(before) + 1
-    finally:
-        for handler in set(root.handlers) - set(before):
-            root.removeHandler(handler)
+def test_installed_twice_it_reports_once_and_leaves_the_root_logger_alone(
+    monkeypatch: pytest.MonkeyPatch, kept: RecordingLogger
+) -> None:
+    monkeypatch.setattr(logging.Logger, "callHandlers", logging.Logger.callHandlers)
+    monkeypatch.setattr(bridge, "_installed", [])
+    before = list(logging.getLogger().handlers)
+    install()
+    install()
+    (handler,) = bridge._installed
+    monkeypatch.setattr(handler, "_current", Current(RuntimeContext(kept, {})))
+    logger = logging.getLogger("plugin.installed")
+    logger.addHandler(RunHandler())
+    logger.warning("once")
+
+    assert [event["event"] for event in kept.of("log")] == ["once"]
+    assert logging.getLogger().handlers == before

@@ -126,3 +126,27 @@ def test_what_cannot_be_replaced_is_said_and_stops_no_import(tmp_path: Path) -> 
     assert done.returncode == 0
     assert done.stdout == "<class 'synapse_sdk.loggers.JobLogger'>\n"
     assert "synapse_sdk.loggers was imported, but cannot report to Synapse Stream" in done.stderr
+
+
+def test_libraries_that_are_named_report_as_soon_as_they_are_imported(tmp_path: Path) -> None:
+    """One that nobody knows is said, and a bridge that cannot be installed stops no import."""
+    code = """
+import sys
+print("tqdm" in sys.modules)
+import tqdm.std
+from synapse_stream.integrations import tqdm as bridge
+print(tqdm.std.tqdm.close is bridge._CLOSE, "torch" in sys.modules)
+import wandb.sdk.wandb_run
+"""
+    library = tmp_path / "wandb" / "sdk"
+    library.mkdir(parents=True)
+    (library / "wandb_run.py").write_text("")
+    done = python(
+        *(*EXEC, sys.executable, "-c", code),
+        PYTHONPATH=str(tmp_path),
+        SYNAPSE_STREAM_BRIDGES="tqdm, wandb,keras",
+    )
+
+    assert (done.returncode, done.stdout.split()) == (0, ["False", "True", "False"]), done.stderr
+    assert "SYNAPSE_STREAM_BRIDGES=keras is not known; there are logging, mlflow" in done.stderr
+    assert "wandb.sdk.wandb_run was imported, but cannot report" in done.stderr
