@@ -20,7 +20,7 @@ from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.adoption.adopt import adopt_all
 from synapse_stream.producer.lane import Lane
-from synapse_stream.producer.shipping.shipper import Shipper
+from synapse_stream.producer.shipping.shipper import Notes, Shipper
 from synapse_stream.producer.spool.segment import Chunk
 from synapse_stream.settings import PREFIX, Settings
 from tests.support.servers import TestServer, wait_until
@@ -301,3 +301,31 @@ def test_the_loss_of_what_is_no_longer_kept_names_exactly_that() -> None:
     assert loss["counts"] == {"unknown": 3}
     assert kept.is_linked_to(lost.hash)
     assert lost.hash != GENESIS
+
+
+class Watched(Notes):
+    """Notes the heads that are about to be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, bytes]] = []
+
+    def send(self, number: int, link: bytes) -> None:
+        self.sent.append((number, link))
+
+
+def test_the_head_of_a_batch_is_noted_before_the_batch_is_sent() -> None:
+    """Else an adopter would take what the server got of a killed process for another's."""
+    notes = Watched()
+
+    class Server(Taking):
+        def append(self, batch: Batch) -> Ack:
+            assert notes.sent[-1] == (batch.last, batch.hash)
+            return super().append(batch)
+
+    server: Any = Server(Ack(Outcome.KNOWN, 4, b"1" * 32, None))
+    shipper = Shipper(Lossy(), "p1", lambda: server, notes=notes)
+    shipper.trust((4, b"1" * 32))
+
+    shipper.ship_all()
+
+    assert len(server.batches) == len(notes.sent) == 1
