@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 _TAIL_BYTES = 64 * 1024
+_LONGEST_LINE = 16 * 1024 * 1024
 
 
 Sign = Callable[[bytes | None], Iterable[bytes]]
@@ -43,6 +44,9 @@ class Anchors(Protocol):
     def files(self) -> Iterator[tuple[str, list[bytes]]]:
         """Yield the name of every file and its lines."""
 
+    def name(self, namespace: str, partition: int) -> str:
+        """Return what `files` calls the file of a partition."""
+
     def lines(self, namespace: str, partition: int) -> Iterator[bytes]:
         """Yield the lines of one file in order, a few in memory at a time."""
 
@@ -56,8 +60,10 @@ class AnchorFolder:
     def append(self, namespace: str, partition: int, sign: Sign) -> None:
         """Put it on the disk; a line that was torn by a crash is taken away first."""
         make_folder(self._folder)
-        make_file(self._file(namespace, partition))
-        with self._file(namespace, partition).open("a+b") as file:
+        path = self._file(namespace, partition)
+        _check_file(path)
+        make_file(path)
+        with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.writelines(line + b"\n" for line in sign(_last_line(file.fileno())))
             file.flush()
@@ -66,14 +72,18 @@ class AnchorFolder:
     def files(self) -> Iterator[tuple[str, list[bytes]]]:
         """Yield the name of every file and its lines, without one that is just being written."""
         for path in sorted(self._folder.glob("*.jsonl")):
-            yield path.name, path.read_bytes().split(b"\n")[:-1]
+            if path.is_file():
+                yield path.name, list(_lines(path))
+
+    def name(self, namespace: str, partition: int) -> str:
+        """Return the name of the file of a partition."""
+        return self._file(namespace, partition).name
 
     def lines(self, namespace: str, partition: int) -> Iterator[bytes]:
         """Yield the lines of one file, without one that is just being written."""
         path = self._file(namespace, partition)
         if path.exists():
-            with path.open("rb") as file:
-                yield from (line[:-1] for line in file if line.endswith(b"\n"))
+            yield from _lines(path)
 
     def _file(self, namespace: str, partition: int) -> Path:
         return self._folder / f"{namespace}.{partition}.jsonl"
@@ -130,6 +140,26 @@ def _content(name: str, text: str) -> bytes:
     except OSError as error:
         msg = f"{name}: {error}"
         raise ConfigError(msg) from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, cut where one is longer than any anchor.
+
+    Raises:
+        OSError: it is no file.
+    """
+    _check_file(path)
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST_LINE):
+            if line.endswith(b"\n") or len(line) == _LONGEST_LINE:
+                yield line.removesuffix(b"\n")
+
+
+def _check_file(path: Path) -> None:
+    """Raise OSError for a folder or a pipe, which would be waited for without end."""
+    if path.exists() and not path.is_file():
+        msg = f"{path} is no file, so it holds no anchors"
+        raise OSError(msg)
 
 
 def _last_line(file: int) -> bytes | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PURPOSE = b"synapse-stream anchor 1\n"
 VERSION = 1
 
+_MOST_FINDINGS = 10  # of a file; where many lines are wrong, the first ones tell
 _MISSING = "anchors need the package cryptography: pip install 'synapse-stream[audit]' brings it"
 _WRONG_KEY = "SYNAPSE_STREAM_SIGNING_KEY is no Ed25519 private key in PEM without a password"
 
@@ -190,13 +191,23 @@ class AnchorBook:
 
     def __init__(self, keys: Keys, files: Iterable[tuple[str, Sequence[bytes]]]) -> None:
         """Read files, given by their names and lines."""
-        self.findings: list[Finding] = []
+        self._findings: dict[str, list[Finding]] = {}
         self._jobs: dict[tuple[str, str], list[Anchor]] = {}
         for name, lines in files:
+            self._findings[name] = []
             before: str | None = None
             for number, line in enumerate(lines, 1):
-                self._read(keys, line, before, f"{name}, line {number}")
+                self._read(keys, line, before, name, number)
                 before = digest(line)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with lines of all files."""
+        return [one for name in self._findings for one in self.findings_in(name)]
+
+    def findings_in(self, name: str) -> list[Finding]:
+        """Return what is wrong with the first lines that are, of one file."""
+        return self._findings.get(name, [])
 
     def of(self, namespace: str, job_id: str) -> list[Anchor]:
         """Return the anchors of a job, those of a file in order."""
@@ -206,15 +217,20 @@ class AnchorBook:
         """Return the jobs that are anchored."""
         return [job for space, job in self._jobs if space == namespace]
 
-    def _read(self, keys: Keys, line: bytes, before: str | None, place: str) -> None:
+    def _read(self, keys: Keys, line: bytes, before: str | None, name: str, number: int) -> None:
+        place = f"{name}, line {number}"
         try:
             anchor = keys.read(line)
         except DecodeError as error:
-            self.findings.append(Finding("anchor", f"a signed anchor in {place}", str(error)))
+            self._find(name, f"a signed anchor in {place}", str(error))
             return
-        if (said := orjson.loads(line)["previous"]) != before:
-            self.findings.append(Finding("anchor", f"{place} to follow {before}", f"{said}"))
+        if (said := orjson.loads(line).get("previous", "nothing")) != before:
+            self._find(name, f"{place} to follow {before}", f"{said}")
         self._jobs.setdefault((anchor.namespace, anchor.job_id), []).append(anchor)
+
+    def _find(self, name: str, expected: str, found: str) -> None:
+        if len(self._findings[name]) < _MOST_FINDINGS:
+            self._findings[name].append(Finding("anchor", expected, found))
 
 
 def vouches_for_removal(anchors: Sequence[Anchor], entries: int) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from consumers.audit.findings import Findings
 from consumers.folding.differing import Difference, first_difference
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import RawEntry
@@ -35,7 +36,7 @@ class ArchiveCheck:
         self._growth = growth
         self._archived = b"{}"
         self._strays: set[tuple[int, int]] = set()
-        self.findings: list[Finding] = []
+        self.findings = Findings()
         self.joins: Joins = {}
         """By producer, how tails that were sent again were cut, as the manifest says."""
         self.repeats: Joins = {}

@@ -12,6 +12,7 @@ from consumers.audit.growth import Growth
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
 from synapse_stream.entries.position import BEGINNING
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 
 if TYPE_CHECKING:
@@ -53,6 +54,15 @@ class Auditor:
         if not self._is_checked:
             self._sources.log.check(found=False)
             self._is_checked = True
+        self._anchors()
+        try:
+            return self._settled(job_id)
+        except LogUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever stands there, other jobs go on
+            return _unverified(job_id, f"{type(error).__name__}: {error}")
+
+    def _settled(self, job_id: str) -> Report:
         report = None
         for _ in range(_ATTEMPTS):
             manifest = self._archive.manifest(job_id)
@@ -100,10 +110,12 @@ class Auditor:
             self._close(record, archive)
             compared = refolding.compare()
         notes = [*record.said.notes(record.sealed()), *compared.notes]
+        if record.findings.has_more or archive.findings.has_more:
+            notes.append("there are more differences than are listed")
         if book is None:
             notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
         anchored, _ = judge(anchors, record.tracks)
-        false = [*(book.findings if book else ()), *anchored, *growth.judge()]
+        false = [*self._false_anchors(job_id), *anchored, *growth.judge()]
         findings = [*archive.findings, *record.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
         return Report(
@@ -138,9 +150,10 @@ class Auditor:
             again = recorded(record.job_id, self._archive.blocks(record.job_id))
             lines = lines_of(again, wanted)
         record.close(lines, archive.joins)
-        record.findings += record.overlaps.unexplained(
+        for finding in record.overlaps.unexplained(
             archive.repeats, lambda position: self._is_awaited(record, position)
-        )
+        ):
+            record.findings.append(finding)
         record.judge_seals()
         archive.judge_manifest()
 
@@ -178,8 +191,19 @@ class Auditor:
 
     def _anchors(self) -> AnchorBook | None:
         if self._book is None and self._place and self._keys:
-            self._book = AnchorBook(self._keys, self._place.files())
+            log, place = self._sources.log, self._place
+            mine = {place.name(self._namespace, one) for one in range(log.keys.partitions)}
+            files = ((name, lines) for name, lines in place.files() if name in mine)
+            self._book = AnchorBook(self._keys, files)
         return self._book
+
+    def _false_anchors(self, job_id: str) -> list[Finding]:
+        """Return what is wrong with the file in which the anchors of a job are."""
+        book, place = self._anchors(), self._place
+        if book is None or place is None:
+            return []
+        partition = self._sources.log.keys.partition(job_id)
+        return book.findings_in(place.name(self._namespace, partition))
 
 
 def open_auditor(settings: Settings) -> Auditor:
@@ -189,6 +213,22 @@ def open_auditor(settings: Settings) -> Auditor:
         ConfigError: a URL or a key is wrong.
     """
     return Auditor(settings)
+
+
+def _unverified(job_id: str, reason: str) -> Report:
+    """Return the report of a job of which nothing can be said."""
+    return Report(
+        job_id,
+        verdict=Verdict.UNVERIFIED,
+        entries=0,
+        events=0,
+        archived=0,
+        producers=[],
+        views=dict.fromkeys(views.folded()),
+        anchors=0,
+        findings=[],
+        notes=[f"it could not be verified: {reason:.500}"],
+    )
 
 
 def _verdict(record: Record, findings: list[Finding], *, is_known: bool) -> Verdict:

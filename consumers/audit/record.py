@@ -13,13 +13,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
+from consumers.audit.findings import Findings
 from consumers.audit.heads import Heads
 from consumers.audit.overlaps import Overlaps, Placed, is_in, merged, numbered
 from consumers.audit.said import Said
-from consumers.folding.decoding import decode, event_of
+from consumers.audit.seals import is_loss, sealed
+from consumers.folding.decoding import decode
 from consumers.folding.differing import shown_json
-from consumers.folding.ledger import stands_for_range
-from synapse_stream.entries.batch import parse_fields, seal, sealed_count
+from synapse_stream.entries.batch import parse_fields, seal
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from consumers.folding.decoding import Content
     from synapse_stream.entries.batch import Batch
     from synapse_stream.entries.entry import RecordedBatch
+
+
+_MOST_LEFT = 64 * 1024 * 1024  # bytes
 
 
 class Track:
@@ -48,10 +52,11 @@ class Record:
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         self.tracks: dict[str, Track] = {}
-        self.findings: list[Finding] = []
+        self.findings = Findings()
         self.said = Said()
         self.entries = 0
         self._unlinked: list[Placed] = []
+        self._left = 0
         self.overlaps = Overlaps()
         self.has_turned_back = False
         """True when an entry id is not above the one before: the server's clock went back."""
@@ -75,7 +80,7 @@ class Record:
             self._find("numbers", f"number {track.last + 1} next", "an entry too many", placed)
         elif self._follows(placed, track.last):
             if not track.heads.links(batch):
-                self._unlinked.append(placed)
+                self._leave(placed)
             if batch.first <= track.last:
                 self._hold("numbers", placed)
         self._note(track, placed)
@@ -122,7 +127,8 @@ class Record:
             lines: archived lines by producer and number, those that `needs_lines` wants.
             joins: by producer, as the manifest has them.
         """
-        self.findings += self.overlaps.compare(lines)
+        for finding in self.overlaps.compare(lines):
+            self.findings.append(finding)
         for producer in {batch.producer for _, batch in self._unlinked}:
             numbers = sorted(number for name, number in lines if name == producer)
             mine = {number: lines[producer, number] for number in numbers}
@@ -191,9 +197,17 @@ class Record:
                 )
                 return
 
+    def _leave(self, placed: Placed) -> None:
+        """Judge later whether a batch follows what came again; few do, so few are kept."""
+        self._left += len(placed.batch.data)
+        if self._left <= _MOST_LEFT:
+            self._unlinked.append(placed)
+        else:
+            self._find("chain", "a batch that follows", _hash(placed.batch), placed)
+
     def _hold(self, what: str, placed: Placed) -> None:
-        finding = self.overlaps.hold(what, placed)
-        self.findings += [finding] if finding else []
+        if finding := self.overlaps.hold(what, placed):
+            self.findings.append(finding)
 
     def _follows(self, placed: Placed, last: int) -> bool:
         """Return False, and note it, when numbers are missing between `last` and a batch."""
@@ -224,8 +238,8 @@ class Record:
             self.said.take(batch)
             if is_loss(batch):
                 track.lost.append((batch.first, batch.last))
-            sealed = _sealed(batch)
-            track.sealed = sealed if sealed is not None else track.sealed
+            count = sealed(batch)
+            track.sealed = count if count is not None else track.sealed
 
     def _cut_again(
         self, producer: str, first: int, ends: Sequence[int], lines: Mapping[int, bytes]
@@ -250,28 +264,6 @@ class Record:
         self.findings.append(
             Finding(what, expected, found, placed.position, batch.producer, numbers)
         )
-
-
-def _sealed(batch: Batch) -> int | None:
-    """Return how many events a batch says that there are of its producer; None if it is no end."""
-    line = batch.data[batch.data.rfind(b"\n", 0, -1) + 1 :]
-    count = sealed_count(batch) if b'"end"' in line else None
-    if count is None and b'"producer_lost"' in line and is_abandoned(batch):
-        return batch.last + 1
-    return count
-
-
-def is_loss(batch: Batch) -> bool:
-    """Tell whether a batch is one `loss` event in the place of several numbers."""
-    if batch.first == batch.last or batch.data.find(b"\n") != len(batch.data) - 1:
-        return False
-    return stands_for_range(batch, [event_of(batch.data)])
-
-
-def is_abandoned(batch: Batch) -> bool:
-    """Tell whether a batch ends with what is written for a producer that died."""
-    last = batch.data.rstrip(b"\n").rpartition(b"\n")[2]
-    return event_of(last).get("type") == "producer_lost"
 
 
 def lines_of(

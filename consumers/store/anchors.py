@@ -87,8 +87,11 @@ class AnchorDatabase:
         with self._opened() as database, database.read("reading anchors") as connection:
             rows = connection.execute(select(*columns).order_by(*columns[:3]))
             for (namespace, partition), of_file in groupby(rows, key=lambda row: row[:2]):
-                name = f"{namespace}.{partition} of {self._database.address}"
-                yield name, [bytes(row.line) for row in of_file]
+                yield self.name(namespace, partition), [bytes(row.line) for row in of_file]
+
+    def name(self, namespace: str, partition: int) -> str:
+        """Return namespace and partition as the name of a file."""
+        return f"{namespace}.{partition} of {self._database.address}"
 
     def lines(self, namespace: str, partition: int) -> Iterator[bytes]:
         """Yield the lines of one namespace and partition, in order."""

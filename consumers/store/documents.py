@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zstandard
 
+from synapse_stream.entries.limits import declared_bytes, decompress
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGE = 64 * 1024
+LARGEST_BYTES = 128 * 1024 * 1024
+"""Most that a frame may hold: what says that it has more is no document of ours."""
 
 _MOST_CHANGED = 128 * 1024
 _MOST_SPENT = 4  # bases in changes, until a new base costs less than to go on
@@ -108,20 +112,29 @@ def is_framed(stored: bytes) -> bool:
 
 def whole(stored: Any, change: Any) -> bytes:
     """Return a document from what is stored of it; what is damaged is no JSON."""
-    frame = bytes(stored)
+    frame = _as_bytes(stored)
     if not is_framed(frame):
         return frame
     try:
-        base: bytes = zstandard.decompress(frame)
+        base = decompress(frame, LARGEST_BYTES)
         if change is None:
             return base
+        changed = _as_bytes(change)
+        size = declared_bytes(changed)
+        if size is None or not 0 <= size <= LARGEST_BYTES:
+            return frame
         decompressor = zstandard.ZstdDecompressor(
             dict_data=_as_dictionary(base), max_window_size=1 << _WINDOWS[-1]
         )
-        document: bytes = decompressor.decompress(bytes(change))
-    except zstandard.ZstdError:
+        document: bytes = decompressor.decompress(changed, allow_extra_data=False)
+    except (ValueError, zstandard.ZstdError):
         return frame
     return document
+
+
+def _as_bytes(value: Any) -> bytes:
+    """Return bytes; of a number or a text, which a SQLite file may hold, what is no document."""
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def _as_dictionary(content: bytes) -> zstandard.ZstdCompressionDict:

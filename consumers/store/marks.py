@@ -8,7 +8,9 @@ import zstandard
 from sqlalchemy import delete, func, insert, select, tuple_
 
 from consumers.folding.marks import Mark
+from consumers.store.documents import LARGEST_BYTES
 from consumers.store.schema import job, mark, parked
+from synapse_stream.entries.limits import decompress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,11 +75,11 @@ class StoredMarks:
                     hash=bytes(row.hash),
                     time=row.time,
                     parked=_parked(connection, projection, job_id, (row.ms, row.seq)),
-                    document=zstandard.decompress(bytes(row.document)),
+                    document=_plain(bytes(row.document)),
                 )
                 for row in connection.execute(query.order_by(*newest).limit(limit)).all()
             ]
-        return [one for one in found if not (is_time and one.parked)]
+        return [one for one in found if one.document and not (is_time and one.parked)]
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
@@ -101,6 +103,6 @@ def _parked(connection: Connection, projection: str, job_id: str, entry: tuple[i
 def _plain(frame: bytes) -> bytes:
     """Return what is compressed; nothing of a frame that is none, which no fold gives."""
     try:
-        return zstandard.decompress(frame)
-    except zstandard.ZstdError:
+        return decompress(frame, LARGEST_BYTES)
+    except (ValueError, zstandard.ZstdError):
         return b""

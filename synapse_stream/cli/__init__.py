@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command with the process's arguments, and exit.
 
     Exit codes: 0 fine, 1 the answer is no or the server is away, 2 wrong use or a wrong setting,
-    130 interrupted.
+    3 `verify` could not verify, 130 interrupted.
     """
     try:
         from synapse_stream.cli.app import run_command

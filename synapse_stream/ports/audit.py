@@ -28,6 +28,8 @@ class Verdict(StrEnum):
     REMOVED = "removed"
     """It was removed from the archive, as the settings have it; there is nothing to verify."""
     BROKEN = "broken"
+    UNVERIFIED = "unverified"
+    """It could not be verified; the notes say why."""
     UNKNOWN = "unknown"
     """Neither stream, archive, a view nor an anchor knows such a job."""
 
@@ -87,9 +89,11 @@ class Auditor(Protocol):
     def verify(self, job_id: str) -> Report:
         """Verify one run: chains, numbers, seals, archive, stream, views and anchors.
 
+        What stands there and cannot be read at all makes that run UNVERIFIED, and no other.
+
         Raises:
             LogUnavailable: the server did not answer.
-            SynapseStreamError: the store could not be read.
+            SynapseStreamError: the anchors could not be read.
         """
 
     def jobs(self) -> Iterator[str]:

@@ -68,3 +68,17 @@ def test_an_unknown_job_is_an_answer_of_1_and_a_wrong_call_one_of_2(
     assert (said.code, said.err) == (1, "synapse-stream: there is no job 'nobody'\n")
     assert command("verify").code == 2
     assert command("verify", "one", "--all").code == 2
+
+
+def test_what_could_not_be_verified_is_an_answer_of_3(
+    deployment: Deployment, command: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.run("one")
+    deployment.project()
+    monkeypatch.setenv("SYNAPSE_STREAM_VERIFY_KEYS", "03" * 32)
+    monkeypatch.setenv("SYNAPSE_STREAM_ANCHORS", "postgresql://nobody@127.0.0.1:1/none")
+
+    said = command("verify", "one")
+
+    assert said.code == 3
+    assert "127.0.0.1" in said.err

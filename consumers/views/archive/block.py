@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 PACKED_BYTES = 1024 * 1024
 """Size of the lines at which a packed block is full."""
 
+LARGEST_STORED_BYTES = 64 * PACKED_BYTES
+"""No body is larger: a commit takes some 8 MiB of entries, and there are head and hashes."""
+
 _MOST_ENTRIES = 65_536
 _LARGEST_PACKED_BYTES = 16 * PACKED_BYTES  # lines, one batch more, and head and hashes of all
 _HASH_BYTES = 32

@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import case, func, literal, select, type_coerce
 
 from consumers.store.schema import block
 from consumers.store.sql import RowWriter, slices
-from consumers.views.archive.block import Block, read_block
+from consumers.views.archive.block import LARGEST_STORED_BYTES, Block, read_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _MANY = 1_000_000  # a job that was loose before this process came is looked at once
 
 _writer = RowWriter(block)
+
+_is_small = func.length(block.c.body) <= LARGEST_STORED_BYTES
+BODY = type_coerce(case((_is_small, block.c.body), else_=literal(b"")), block.c.body.type)
+"""The body of a block; nothing of one that is larger than any, so it is not read into memory."""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ def read_bodies(connection: Connection, job_id: str, job_no: int, starts: Sequen
     """Yield start and entries of some blocks of a job, in order, one block in memory at a time."""
     for some in slices(starts):
         query = (
-            select(block.c.start, block.c.is_loose, block.c.digest, block.c.body)
+            select(block.c.start, block.c.is_loose, block.c.digest, BODY.label("body"))
             .where(block.c.job_no == job_no, block.c.start.in_(some))
             .order_by(block.c.start)
         )

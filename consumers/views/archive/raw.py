@@ -11,6 +11,7 @@ from consumers.store.documents import whole
 from consumers.store.schema import block, job
 from consumers.views.archive import removal
 from consumers.views.archive.block import read_block
+from consumers.views.archive.blocks import BODY
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import DecodeError
 
@@ -89,13 +90,25 @@ class RawArchive:
             after = rows[-1].no
 
 
+def _blob(value: Any) -> bytes:
+    """Return bytes: a SQLite file may have a text or a number in their place.
+
+    Raises:
+        DecodeError: it has.
+    """
+    if not isinstance(value, bytes):
+        msg = f"a block holds {type(value).__name__} where bytes should be"
+        raise DecodeError(msg)
+    return value
+
+
 def _block(connection: Connection, job_id: str, no: Any, start: int) -> StoredBlock:
-    row = connection.execute(
-        select(block).where(block.c.job_no == no, block.c.start == start)
-    ).one()
+    columns = [column for column in block.c if column is not block.c.body]
+    here = (block.c.job_no == no) & (block.c.start == start)
+    row = connection.execute(select(*columns, BODY.label("body")).where(here)).one()
     content: Any
     try:
-        content = read_block(job_id, bytes(row.body), bytes(row.digest), is_loose=row.is_loose)
+        content = read_block(job_id, _blob(row.body), _blob(row.digest), is_loose=row.is_loose)
     except DecodeError as error:
         content = str(error)
     first, last = (row.first_ms, row.first_seq), (row.last_ms, row.last_seq)

@@ -16,6 +16,7 @@ from consumers.store.documents import whole
 from consumers.store.schema import block, job
 from consumers.views.archive import adding, removal
 from consumers.views.archive.block import read_block
+from consumers.views.archive.blocks import BODY
 from consumers.views.archive.fold import ArchiveFold
 from consumers.views.archive.raw import PROJECTION, RawArchive
 from synapse_stream.entries.batch import sealed_count, unpack
@@ -250,7 +251,7 @@ class StoredArchive:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         here = _of(no) & (block.c.start == place.start)
-        body = connection.execute(select(block.c.body).where(here)).scalar_one()
+        body = connection.execute(select(BODY).where(here)).scalar_one()
         found = read_block(job_id, bytes(body), place.digest, is_loose=place.is_loose)
         entries = [unpack(job_id, entry) for entry in found]
         with self._lock:

@@ -93,7 +93,7 @@ def decompress(frame: bytes) -> bytes:
         decompressor = getattr(_local, "decompressor", None)
         if decompressor is None:
             decompressor = _local.decompressor = zstandard.ZstdDecompressor()
-        return decompressor.decompress(frame)
+        return decompressor.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         msg = f"a packed column is damaged: {error}"
         raise DecodeError(msg) from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from collections import Counter
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synapse_stream.cli.shared.output import WrongUse, coloured, print_json
+from synapse_stream.errors import ConfigError, SynapseStreamError
 from synapse_stream.ports.audit import Verdict
 from synapse_stream.ports.views.jsonable import jsonable
 from synapse_stream.saying.text import one_line, printable
@@ -23,9 +25,11 @@ _COLOURS = {
     "open": "cyan",
     "removed": "yellow",
     "broken": "red",
+    "unverified": "magenta",
     "unknown": "red",
 }
 _MOST_SHOWN = 10
+_UNVERIFIED = 3
 
 
 def verify(
@@ -36,7 +40,8 @@ def verify(
 ) -> None:
     """Verify runs: hash chains, numbers, seals, archive, stream, views and signed checkpoints.
 
-    Exit code 1 when something differs from what was written, or there is no such job.
+    Exit code 1 when something differs from what was written, or there is no such job; 3 when
+    nothing does, but not all could be verified.
     """
     from synapse_stream.ports.audit import open_auditor
     from synapse_stream.settings import Settings
@@ -44,19 +49,33 @@ def verify(
     if every == (job is not None):
         msg = "name one job, or give --all"
         raise WrongUse(msg)
-    count, broken = 0, 0
-    with closing(open_auditor(Settings.load())) as auditor:
+    found: Counter[Verdict] = Counter()
+    with closing(open_auditor(Settings.load())) as auditor, _said():
         for report in _reports(auditor, job):
-            count += 1
-            broken += report.verdict in {Verdict.BROKEN, Verdict.UNKNOWN}
+            found[report.verdict] += 1
             if as_json:
                 print_json(jsonable(_object(report)))
             else:
                 _print(report)
+    broken, unverified = found[Verdict.BROKEN] + found[Verdict.UNKNOWN], found[Verdict.UNVERIFIED]
     if every and not as_json:
-        print(f"{count} jobs verified, {broken} of them broken")
-    if broken:
-        raise typer.Exit(1)
+        print(f"{found.total() - unverified} jobs verified, {broken} of them broken")
+        if unverified:
+            print(f"{unverified} jobs could not be verified")
+    if broken or unverified:
+        raise typer.Exit(1 if broken else _UNVERIFIED)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Exit as what says nothing about a run when server, store or anchors are away."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except SynapseStreamError as error:
+        print(f"synapse-stream: {one_line(str(error))}", file=sys.stderr)
+        raise typer.Exit(_UNVERIFIED) from error
 
 
 def _reports(auditor: Auditor, job: str | None) -> Iterator[Report]:
