@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit coverage bench faults sabotage interpreters endings pools sdk integrations soak lock format clean
+.PHONY: help demo test check lint types imports unit browser coverage bench faults sabotage interpreters endings pools sdk integrations soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,7 +22,7 @@ help: ## list the targets
 demo: $(READY) ## everything on this machine, and three runs that report to it live; ends with Ctrl-C
 	@$(BIN)/python examples/demo.py $(ARGS)
 
-test: check unit ## everything that must hold: lint, types, import contract, the whole suite
+test: check unit ## everything that must hold without a browser: lint, types, import contract, the suite
 
 check: lint types imports
 
@@ -38,7 +38,10 @@ imports: $(READY) ## the import contract
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; false; }
 
 unit: $(READY)
-	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal --ignore tests/page $(ARGS)
+
+browser: $(READY) ## the page, in a real Chromium
+	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal tests/page $(ARGS)
 
 coverage: $(READY) ## the suite with branch coverage
 	@$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal --cov --cov-report=term $(ARGS)
