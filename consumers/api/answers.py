@@ -55,7 +55,7 @@ def fresh(
     headers = {**_HEADERS, "ETag": etag}
     if is_known(request, etag):
         return Response(None, 304, headers)
-    freshness = orjson.dumps(shapes.freshness(position, clock.now_ms()))
+    freshness = orjson.dumps(shapes.freshness(position, clock))
     return Response(freshness[:-1] + b"," + body[1:], 200, headers, JSON)
 
 

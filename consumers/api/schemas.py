@@ -31,6 +31,14 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Away(Shape):
+    """When the server that runs report to did not answer."""
+
+    since_ms: Millis
+    until_ms: Millis | None
+    """When it answered again; null: it is away."""
+
+
 class Answer(Shape):
     """How fresh an answer is."""
 
@@ -39,6 +47,8 @@ class Answer(Shape):
     age_seconds: float | None
     """By the server's clock, since that event was recorded."""
     now_ms: Millis
+    away: Away | None
+    """Health and time left are those of when it began; null when it is over for two minutes."""
 
 
 class SeriesShape(Shape):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.log.server_clock import Away, ServerClock
     from synapse_stream.ports.views import Attempt, Message, RunState, SeriesKey, SeriesSummary
 
 UNDECODABLE = "undecodable"
@@ -142,11 +143,16 @@ def key(found: SeriesKey) -> dict[str, Any]:
     }
 
 
-def freshness(found: Position | None, now_ms: int) -> dict[str, Any]:
-    """Return how old the last event is by the server's clock, and that clock."""
-    shown = position(found)
+def freshness(found: Position | None, clock: ServerClock) -> dict[str, Any]:
+    """Return how old the last event is by the server's clock, it, and when the server was away."""
+    shown, now_ms = position(found), clock.now_ms()
     age = None if shown is None or found is None else max(0, now_ms - found.ms) / 1000
-    return {"age_seconds": age, "now_ms": now_ms}
+    return {"age_seconds": age, "now_ms": now_ms, "away": away(clock.away)}
+
+
+def away(found: Away | None) -> dict[str, Any] | None:
+    """Return when the server was away last."""
+    return None if found is None else found._asdict()
 
 
 def position(found: Position | None) -> str | None:

@@ -318,10 +318,10 @@ def test_a_store_that_is_away_is_said_once_and_once_more_when_it_is_there(
     def said() -> list[str]:
         return [one.getMessage() for one in caplog.records if "is away" in one.getMessage()]
 
-    monkeypatch.setattr(outages, "_QUIET_SECONDS", 0.1)
     monkeypatch.setattr(deployment.hub.jobs, "refresh", is_away)
     wait_until(lambda: len(asked) >= 3)
     monkeypatch.delattr(deployment.hub.jobs, "refresh")
+    monkeypatch.setattr(outages, "_QUIET_SECONDS", 0.1)
     wait_until(lambda: len(said()) == 2)
 
     begin, end = said()

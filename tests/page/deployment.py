@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -19,6 +19,7 @@ from tests.support.servers import TestServer, free_port, wait_until
 from tests.support.serving import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from synapse_stream.reporting.context import RuntimeContext
@@ -71,6 +72,15 @@ class Deployment:
         process = self._processes["consumers.api"]
         process.kill()
         process.wait()
+
+    @contextmanager
+    def frozen_server(self) -> Iterator[None]:
+        """Stop the server that runs report to, so that it answers nobody, while the block runs."""
+        self._server.freeze()
+        try:
+            yield
+        finally:
+            self._server.thaw()
 
     def open_run(self, job_id: str, **given: Any) -> RuntimeContext:
         """Open a run that reports here."""

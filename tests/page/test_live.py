@@ -13,7 +13,7 @@ from tests.page.looking import feed_rows, feed_texts, job_path
 from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Page, Route
 
@@ -80,6 +80,36 @@ def test_reload_and_network_loss_lose_and_repeat_nothing(
     assert len(said) > 50
     assert feed_texts(page) == said
     expect(feed_rows(page).first).to_have_attribute("aria-setsize", str(len(said)))
+
+
+def test_a_frozen_server_is_told_and_no_run_is_blamed(
+    deployment: Deployment, visitor: Visitor, keep: Callable[[Page, str], None]
+) -> None:
+    with deployment.open_run("bystander", action="train") as ctx:
+        ctx.set_progress(1, 4, step="training")
+        ctx.log_message("before")
+        ctx.flush()
+        deployment.wait_for_views("bystander", "running")
+        pages = [visitor.open(path) for path in (job_path("bystander"), "/?q=bystander")]
+        for page in pages:
+            page.clock.install()
+            page.reload()
+            expect(page.get_by_role("status").first).to_have_text("Live")
+        with deployment.frozen_server():
+            for page in pages:
+                expect(page.get_by_text("The server that runs report to does not")).to_be_visible()
+                page.clock.fast_forward("02:20")
+                expect(page.get_by_role("status").first).to_contain_text("Server away since")
+                expect(page.get_by_text("Silent")).to_have_count(0)
+                expect(page.get_by_text("Lost", exact=True)).to_have_count(0)
+            expect(pages[0].get_by_text("Alive")).to_be_visible()
+            keep(pages[0], "server-away")
+            keep(pages[1], "server-away-list")
+            ctx.log_message("meanwhile")
+        for page in pages:
+            expect(page.get_by_text("The server that runs report to")).to_have_count(0)
+            expect(page.get_by_role("status").first).to_have_text("Live")
+        expect(pages[0].get_by_text("meanwhile")).to_be_visible()
 
 
 def test_a_feed_that_is_scrolled_up_stays_where_it_is(

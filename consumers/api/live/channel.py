@@ -55,7 +55,9 @@ class Channel:
         """How many snapshots there were before this one."""
         self.resets = 0
         self.beats = 0
-        """How many keep-alive comments were due."""
+        """How many times clients were to hear that the stream is open."""
+        self.pulse = frames.KEEP_ALIVE
+        """The newest of them."""
         self.clients = 0
         self.idle_since = self.changed_at = time.monotonic()
         self.is_closed = False
@@ -126,8 +128,13 @@ class Channel:
         self.clients -= 1
         self.idle_since = time.monotonic()
 
-    def beat(self) -> None:
-        """Have clients get a keep-alive comment."""
+    def begin(self) -> bytes:
+        """Return what a client gets first of all, whatever it has."""
+        return frames.RETRY if self.pulse == frames.KEEP_ALIVE else frames.RETRY + self.pulse
+
+    def beat(self, pulse: bytes) -> None:
+        """Have clients get a keep-alive; if it tells something, those that come later, too."""
+        self.pulse = pulse
         self.beats += 1
         self._bell.ring()
 

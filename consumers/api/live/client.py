@@ -74,7 +74,7 @@ class Client:
         channel.enter()
         self._beats = channel.beats
         try:
-            yield frames.RETRY
+            yield channel.begin()
             if first := self._begin() if after is None else await self._resume(after):
                 yield first
             while not channel.is_closed:
@@ -167,7 +167,7 @@ class Client:
     def _beat(self) -> bytes:
         due = self._beats != self._channel.beats
         self._beats = self._channel.beats
-        return frames.KEEP_ALIVE if due else b""
+        return self._channel.pulse if due else b""
 
     def _reader(self) -> CatchUp:
         return CatchUp(

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from consumers.api import shapes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from consumers.api.shapes import Line
     from synapse_stream.entries.position import Position
+    from synapse_stream.log.server_clock import Away
 
 RETRY = b"retry: 1000\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def pulse(away: Away | None, now_ms: int) -> bytes:
+    """Keep the connection open, and tell if the server that runs report to is or was away."""
+    if away is None:
+        return KEEP_ALIVE
+    said = orjson.dumps({"away": shapes.away(away), "now_ms": now_ms})
+    return KEEP_ALIVE + b"event: server\ndata: %b\n\n" % said
 
 
 def event(line: Line) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 
+from consumers.api.live import frames
 from consumers.api.live.channel import Channel
 from consumers.api.live.client import Client
 from consumers.api.live.joblist import JobList
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from consumers.api.sources import Sources
     from synapse_stream.entries.entry import FeedPointer
     from synapse_stream.entries.position import Position
+    from synapse_stream.log.server_clock import Away
 
 Found = TypeVar("Found")
 
@@ -50,6 +52,7 @@ class Hub:
         self._limiter = CapacityLimiter(_THREADS)
         self._keepers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._told: Away | None = None
         self._reader = FeedReader(
             sources, post=self._post, note=self._note, pace=self._pace, drop=self._drop
         )
@@ -122,6 +125,7 @@ class Hub:
             if found is None:
                 return None
             channel = self._channels[job_id] = Channel(*found)
+            channel.beat(self._pulse())
             self._reader.watch(channel)
             if self.is_closing:
                 channel.close()
@@ -137,7 +141,7 @@ class Hub:
         tracker = Tracker.load(
             job_id, sources.store, sources.reader, parked=parked, rewind_ms=rewind_ms
         )
-        snapshot = tracker.snapshot(sources.clock.now_ms())
+        snapshot = tracker.snapshot(sources.clock.now_ms(), sources.clock.judging_ms())
         return None if snapshot is None else (tracker, snapshot)
 
     def _post(self, call: Callable[[], object]) -> None:
@@ -175,16 +179,28 @@ class Hub:
                 self.outages.tell(error)
 
     async def _beat(self) -> None:
-        """Have every client get a comment; forget channels that nobody follows."""
-        self.jobs.beat()
+        """Have every client get a keep-alive; forget channels that nobody follows."""
+        self._tell_of_server()
         now = time.monotonic()
         for channel in list(self._channels.values()):
-            channel.beat()
             if not channel.clients and now - channel.idle_since > _IDLE_SECONDS:
                 self._reader.forget(channel)
                 self._drop(channel)
 
+    def _tell_of_server(self) -> None:
+        """Have every client know whether the server is away; whoever comes later gets it first."""
+        self._told = self._sources.clock.away
+        pulse = self._pulse()
+        self.jobs.beat(pulse)
+        for channel in self._channels.values():
+            channel.beat(pulse)
+
+    def _pulse(self) -> bytes:
+        return frames.pulse(self._told, self._sources.clock.local_ms())
+
     async def _look_for_ends(self) -> None:
+        if self._sources.clock.away != self._told:
+            self._tell_of_server()
         await self.in_thread(self.outages.look)
 
     async def _refresh_list(self) -> None:

@@ -60,6 +60,7 @@ class JobList:
         self._readers: dict[object, int] = {}
         """Number of the last frame that each client has got."""
         self._beats = 0
+        self._pulse = frames.KEEP_ALIVE
         self._bell = Bell()
 
     @property
@@ -91,8 +92,9 @@ class JobList:
             self._bell.ring()
         self._forget()
 
-    def beat(self) -> None:
-        """Have clients get a keep-alive comment."""
+    def beat(self, pulse: bytes) -> None:
+        """Have clients get a keep-alive."""
+        self._pulse = pulse
         self._beats += 1
         self._bell.ring()
 
@@ -107,12 +109,12 @@ class JobList:
         self._readers[reader] = self._number
         beats = self._beats
         try:
-            yield frames.RETRY
+            yield frames.RETRY + self._pulse if self._clock.away else frames.RETRY
             while not self.is_closed:
                 parts = self._take(reader, sees)
                 if beats != self._beats:
                     beats = self._beats
-                    parts.append(frames.KEEP_ALIVE)
+                    parts.append(self._pulse)
                 if parts:
                     yield b"".join(parts)
                 else:
@@ -130,7 +132,7 @@ class JobList:
             if change.first <= committed.get(change.partition, (0, 0))
         ][:_JOBS_A_TURN]
         found: dict[str, bytes | None] = dict.fromkeys(ready)
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.judging_ms()
         states = self._views.listed(ready) if ready else {}
         arrivals = self._views.arrivals(list(states)) if states else {}
         for job_id, state in states.items():

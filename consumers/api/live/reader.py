@@ -102,6 +102,8 @@ class FeedReader:
             try:
                 self._turn()
             except Exception as error:  # noqa: BLE001 - whatever it is, it begins again
+                if isinstance(error, LogUnavailable):
+                    self._clock.missed()
                 self._outages.tell(error)
                 self._pause()
         self._disconnect()
@@ -112,6 +114,7 @@ class FeedReader:
         self._welcome()
         block_ms = 1 if self._due else _BLOCK_MS
         found = self._log.wait_feeds(self._after, limit=_POINTERS_A_TURN, block_ms=block_ms)
+        self._clock.heard()
         self._check_same_server()
         latest = (self._clock.now_ms() + AHEAD_MS, 0)
         for partition, pointers in found.items():
@@ -120,14 +123,14 @@ class FeedReader:
             self._after[partition] = known[-1] if known else self._after[partition]
             self._note(partition, pointers)
             self._due.update(p.job_id for p in pointers if p.job_id in self._watched)
-        now_ms = self._clock.now_ms()
+        now_ms, judging_ms = self._clock.now_ms(), self._clock.judging_ms()
         for channel in list(self._watched.values()):
-            self._serve(channel, now_ms)
+            self._serve(channel, now_ms, judging_ms)
         self._due &= self._watched.keys()
         if found and not self._due:
             self._stop.wait(max(0.0, self._pace() - (time.monotonic() - begun)))
 
-    def _serve(self, channel: Channel, now_ms: int) -> None:
+    def _serve(self, channel: Channel, now_ms: int, judging_ms: int) -> None:
         """Read on in a job if it was named, and hand over what is new."""
         frames: list[Frame] = []
         try:
@@ -142,7 +145,7 @@ class FeedReader:
             self.forget(channel)
             self._post(partial(self._drop, channel))
         finally:  # what was read before a fault is not read again
-            snapshot = channel.tracker.news(now_ms)
+            snapshot = channel.tracker.news(now_ms, judging_ms)
             if frames or snapshot is not None:
                 self._post(partial(channel.publish, frames, snapshot))
 
@@ -168,7 +171,8 @@ class FeedReader:
     def _restart(self, channel: Channel) -> None:
         """Find the place again in a stream that is another one, and tell the readers."""
         channel.tracker.find_place(self._jobs, int(self._settings.rewind_seconds * 1000))
-        snapshot = channel.tracker.snapshot(self._clock.now_ms())
+        clock = self._clock
+        snapshot = channel.tracker.snapshot(clock.now_ms(), clock.judging_ms())
         if snapshot is not None:
             self._post(partial(channel.restart, snapshot))
 

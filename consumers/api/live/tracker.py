@@ -141,35 +141,40 @@ class Tracker:
         shown = [made for made in frames if made.data]
         return Read(shown, has_more=not self._pages.is_at_end, is_lost=False)
 
-    def snapshot(self, now_ms: int) -> Snapshot | None:
-        """Return the run state as it is now; None for a job of which nothing could be folded."""
+    def snapshot(self, now_ms: int, judging_ms: int) -> Snapshot | None:
+        """Return the run state as it is now; None for a job of which nothing could be folded.
+
+        Both times are of the server's clock; health is judged by the second.
+        """
         begun = time.monotonic()
         state = reading.run_state(self.job_id, self._fold.document(), self.parked)
         if state is None:
             return None
         self._fold.rows()  # from here on it has not changed
-        self._shown, self._health = state, state.health(now_ms)
+        self._shown, self._health = state, state.health(judging_ms)
         age = max(0, now_ms - self.position.ms) / 1000
-        fields = {"position": str(self.position), **shapes.job(state, now_ms)}
+        fields = {"position": str(self.position), **shapes.job(state, judging_ms)}
         whole = {**fields, "age_seconds": age, "now_ms": now_ms}
         body, seen = orjson.dumps(whole), viewers.job(whole)
         ended = time.monotonic()
         self._state_at = ended + max(_STATE_SECONDS, _STATE_SHARE * (ended - begun))
         return Snapshot(self.position, body, None if seen is whole else orjson.dumps(seen))
 
-    def news(self, now_ms: int) -> Snapshot | None:
+    def news(self, now_ms: int, judging_ms: int) -> Snapshot | None:
         """Return the run state if it has changed and it is time to show it.
 
         Health changes without events, and what other projections parked from outside.
         """
         now = time.monotonic()
         if self._fold.has_changed:
-            return self.snapshot(now_ms) if now >= self._state_at else None
+            return self.snapshot(now_ms, judging_ms) if now >= self._state_at else None
         if self._shown is None or now < self._health_at:
             return None
         self._health_at = now + _HEALTH_SECONDS
-        shown = (self._shown.health(now_ms), self._shown.parked)
-        return self.snapshot(now_ms) if shown != (self._health, self.parked) else None
+        shown = (self._shown.health(judging_ms), self._shown.parked)
+        if shown == (self._health, self.parked):
+            return None
+        return self.snapshot(now_ms, judging_ms)
 
     def _take(self, entry: RecordedBatch) -> list[shapes.Line]:
         """Fold one entry; return its lines that were not read before the server lost its tail."""

@@ -80,7 +80,7 @@ def show_job(
         if moment is not None and sources.views.state(job_id) is not None:
             raise Problem(HTTPStatus.NOT_FOUND, f"job {describe(job_id)} had no events at {at}")
         raise not_found(job_id)
-    now_ms = sources.clock.now_ms() if moment is None else state.position.ms
+    now_ms = sources.clock.judging_ms() if moment is None else state.position.ms
     shown = shapes.job(state, now_ms)
     if not caller.is_developer:
         shown = viewers.job(shown)
@@ -88,13 +88,13 @@ def show_job(
 
 
 def _summaries(sources: Sources, page: Sequence[RunState]) -> list[dict[str, Any]]:
-    now_ms = sources.clock.now_ms()
+    now_ms = sources.clock.judging_ms()
     arrivals = sources.views.arrivals([state.job_id for state in page])
     return [shapes.summary(one, now_ms, arrivals.get(one.job_id)) for one in page]
 
 
 def _whole(sources: Sources, caller: Caller, page: Sequence[RunState]) -> list[dict[str, Any]]:
-    now_ms = sources.clock.now_ms()
+    now_ms = sources.clock.judging_ms()
     shown = [{**shapes.job(one, now_ms), "position": shapes.position(one.position)} for one in page]
     return shown if caller.is_developer else list(map(viewers.job, shown))
 

@@ -160,8 +160,7 @@ def _answer(
     page = _page(found, view)
     following = _next(found, len(page))
     if sum(size_of(one, view) for one in page) > _POINTS_AT_ONCE:
-        now_ms = sources.clock.now_ms()
-        head = {**shapes.freshness(place, now_ms), "position": shapes.position(place)}
+        head = {**shapes.freshness(place, sources.clock), "position": shapes.position(place)}
         # what comes meanwhile would make one column longer than another
         fixed = view if view.until else view._replace(until=place)
         parts = answer_of(head, sources.views, job_id, page, fixed, following)

@@ -93,7 +93,10 @@ def _headline(look: Look) -> Text:
     details = [run.action and one_line(run.action), wording.share(run), wording.rest(run)]
     details += [f"attempt {run.number}"] if run.number > 1 else []
     details += [f"{run.events} events"]
-    return line.append("".join(f"  {detail}" for detail in details if detail), style="dim")
+    line.append("".join(f"  {detail}" for detail in details if detail), style="dim")
+    if look.away_ms is not None:
+        line.append(f"  {wording.away(look.away_ms)}", style="yellow")
+    return line
 
 
 def _bars(steps: Iterable[StepState]) -> Table:

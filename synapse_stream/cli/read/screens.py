@@ -47,9 +47,14 @@ class Lines:
     def __init__(self) -> None:
         self._tenths: dict[str | None, int] = {}
         self._attempt = 0
+        self._away_ms: int | None = None
 
     def show(self, look: Look) -> None:
         """Print what is new."""
+        if look.away_ms != self._away_ms:
+            self._away_ms = look.away_ms
+            back = "the server answers again"
+            self.note(back if look.away_ms is None else wording.away(look.away_ms))
         if look.has_earlier:
             self.note(wording.earlier(look.state.job_id))
         run = look.state.latest
@@ -95,7 +100,8 @@ class JsonLines:
         place = look.state.position, look.health
         if place != self._position:
             self._position = place
-            print_json({**jsonable(summary(look.state)), "health": look.health})
+            said = {"health": look.health, "server_away_ms": look.away_ms}
+            print_json({**jsonable(summary(look.state)), **said})
 
     def note(self, text: str) -> None:
         """Print it to standard error."""

@@ -48,6 +48,8 @@ class Look:
     """True at the first look when there are messages before these."""
     is_over: bool = False
     """True when the run has ended and every view has all of it."""
+    away_ms: int | None = None
+    """When the server answered last, by its clock; None while it answers."""
 
 
 class Watcher:
@@ -71,8 +73,9 @@ class Watcher:
         state = self._views.state(self._job_id)
         if state is None:
             return None
-        now_ms = self._clock.now_ms()
-        health = health_of(state, None if self._clock.is_away else now_ms)
+        now_ms, away = self._clock.judging_ms(), self._clock.away
+        away_ms = away.since_ms if away is not None and away.until_ms is None else None
+        health = health_of(state, now_ms if away_ms is None else None)
         is_over = (state.is_over or health == Health.ENDED) and all(
             (self._views.position(view, self._job_id) or BEGINNING) >= state.position
             for view in _OTHER_VIEWS
@@ -82,7 +85,8 @@ class Watcher:
         is_first = self._said is None
         messages, has_earlier = self._new_messages()
         courses = list(self._courses.values())
-        return Look(state, health, courses, messages, is_first and has_earlier, is_over)
+        has_earlier = is_first and has_earlier
+        return Look(state, health, courses, messages, has_earlier, is_over, away_ms)
 
     def close(self) -> None:
         """Disconnect."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synapse_stream.cli.shared.tables import amount, percent, span
+from synapse_stream.cli.shared.tables import amount, clock, percent, span
 from synapse_stream.saying.text import one_line
 
 if TYPE_CHECKING:
@@ -111,6 +111,11 @@ def left(step: StepState) -> str:
         return "failed"
     is_under_way = step.eta_seconds is not None and not is_done(step)
     return f"{span(step.eta_seconds)} left" if is_under_way else ""
+
+
+def away(since_ms: int) -> str:
+    """Return that the server does not answer, and since when."""
+    return f"the server does not answer since {clock(since_ms * 1000)}; this is the state of then"
 
 
 def earlier(job_id: str) -> str:

@@ -1,22 +1,10 @@
 /** The API: answers as objects, errors as `Problem`s, live streams that never give up. */
 
+import { noteHeard, noteServer } from "./away.js";
 import { TabStream, wakeStreams } from "./link.js";
 import { askSignIn, request } from "./request.js";
 
 export { onSignInNeeded, Problem, request } from "./request.js";
-
-let clockOffset = 0;
-let clockRead = -Infinity;
-
-/** Return the server's clock now, in milliseconds. */
-export const serverNow = () => Date.now() + clockOffset;
-
-/** Note the server's clock as an answer says it; the quickest answers tell it best, the newest will do. */
-export function noteClock(nowMs) {
-  if (typeof nowMs !== "number" || performance.now() - clockRead < 10_000) return;
-  clockOffset = nowMs - Date.now();
-  clockRead = performance.now();
-}
 
 export const jobPath = (jobId, rest = "") => `api/jobs/${encodeURIComponent(jobId)}${rest}`;
 
@@ -31,7 +19,7 @@ export function query(values, exact = {}) {
 
 export async function getJson(path, options) {
   const answer = await (await request(path, options)).json();
-  noteClock(answer.now_ms);
+  noteServer(answer);
   return answer;
 }
 
@@ -43,14 +31,16 @@ export function live(jobId, { after = null, ...handlers }) {
   return new TabStream(jobId, {
     after,
     onConnection: signingIn(handlers.onConnection),
+    onHeard: noteHeard,
     frames: {
+      server: noteServer,
       snapshot: (job, id) => {
-        noteClock(job.now_ms);
+        noteServer(job);
         handlers.onSnapshot?.(job, id);
       },
       event: (recorded) => handlers.onEvent?.(recorded),
       state: (job) => {
-        noteClock(job.now_ms);
+        noteServer(job);
         handlers.onState?.(job);
       },
       coalesced: (gap) => handlers.onCoalesced?.(gap),
@@ -61,7 +51,7 @@ export function live(jobId, { after = null, ...handlers }) {
 
 /** Follow the run states of all jobs: onJob(summary), onConnection(state, problem). */
 export function jobsLive({ onJob, onConnection }) {
-  return new TabStream(null, { onConnection: signingIn(onConnection), frames: { job: onJob } });
+  return new TabStream(null, { onConnection: signingIn(onConnection), onHeard: noteHeard, frames: { server: noteServer, job: onJob } });
 }
 
 /** The connection is not this tab's own, so it cannot ask who is there. */

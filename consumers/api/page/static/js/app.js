@@ -1,7 +1,10 @@
 /** Which page is shown, and what stands around it: connection, session, keyboard help. */
 
 import { html, nothing, render } from "../vendor/lit-html.js";
-import { clock } from "./format.js";
+import { away, noteConnection } from "./away.js";
+import { serverNow } from "./clock.js";
+import { ago, clock } from "./format.js";
+import { icon } from "./icons.js";
 import { JobsPage } from "./jobs.js";
 import { startSession } from "./session.js";
 
@@ -18,6 +21,7 @@ const PAGES = {
 const CONNECTION = {
   connecting: ["", "Connecting"],
   live: ["live", "Live"],
+  ended: ["", "Run over"],
   reconnecting: ["away", "Reconnecting"],
   refused: ["away", "Not connected"],
 };
@@ -32,18 +36,15 @@ const KEYS = [
   ["Esc", "Leave a field, close"],
 ];
 let shown = null;
-let awaySince = null; // what is shown is of then
+let connection = null; // {state, problem} of the page that is shown
 
 /** What a page may do outside of its root. */
 const page = {
   title: (text) => (document.title = text ? `${text} · Synapse Stream` : "Synapse Stream"),
   connection(state, problem) {
-    const [look, word] = CONNECTION[state];
-    if (state === "live") awaySince = null;
-    else if (status.dataset.state === "live") awaySince = clock(Date.now() * 1000);
-    const text = state === "refused" && problem ? problem.message : awaySince ? `${word} since ${awaySince}` : word;
-    render(html`<span class="dot ${look}" aria-hidden="true"></span><span>${text}</span>`, status);
-    status.dataset.state = state;
+    connection = { state, problem };
+    noteConnection(state === "ended" ? null : state);
+    drawConnection();
   },
   replaceQuery(values) {
     const pairs = Object.entries(values).filter(([, value]) => value);
@@ -54,12 +55,31 @@ const page = {
   isBusy: () => document.querySelector("dialog[open]") !== null,
 };
 
+/** Say in the header how the connection stands, and below it what does not answer and since when. */
+function drawConnection() {
+  const gone = connection === null ? null : away();
+  render(gone === null ? nothing : banner(gone), document.getElementById("away"));
+  if (connection === null) return render(nothing, status);
+  const { state, problem } = connection;
+  const [look, word] = gone?.whose === "server" ? ["away", "Server away"] : CONNECTION[state];
+  const text = state === "refused" && problem ? problem.message : gone === null ? word : `${word} since ${clock(gone.since * 1000)}`;
+  render(html`<span class="dot ${look}" aria-hidden="true"></span><span>${text}</span>`, status);
+  status.dataset.state = gone?.whose === "server" ? "away" : state;
+}
+
+function banner({ since, whose }) {
+  const when = html`${clock(since * 1000)}<span aria-hidden="true">, ${ago(Math.max(0, serverNow() - since) / 1000)}</span>`;
+  return html`<p class="strip tone-warn">${icon("warn")}<span>${whose === "page"
+    ? html`No connection: this is the state of ${when}.`
+    : html`The server that runs report to does not answer: this is the state of ${when}. Runs go on, and what they report meanwhile is shown afterwards.`}</span></p>`;
+}
+
 async function show() {
   shown?.destroy?.();
   shown = null;
-  render(nothing, status);
-  delete status.dataset.state;
-  awaySince = null;
+  connection = null;
+  noteConnection(null);
+  drawConnection();
   const root = document.createElement("div");
   root.className = "page";
   main.replaceChildren(root);
@@ -102,5 +122,6 @@ addEventListener("keydown", (event) => {
   if (event.key === "?" && !page.isBusy() && !event.target.matches?.("input, textarea")) help();
 });
 
+setInterval(drawConnection, 1000);
 startSession(document.getElementById("session"));
 show();

@@ -6,8 +6,8 @@ import { Charts } from "./charts.js";
 import { Downloads } from "./downloads.js";
 import { facts } from "./facts.js";
 import { Feed } from "./feed.js";
-import { ago, clock, percent } from "./format.js";
-import { isEnded, millis, pluginNow, secondsSince } from "./health.js";
+import { clock, percent } from "./format.js";
+import { isEnded, pluginNow, secondsSince } from "./health.js";
 import { icon } from "./icons.js";
 import { Origins } from "./origins.js";
 import { comparePositions } from "./positions.js";
@@ -96,6 +96,7 @@ export class JobPage {
       this.#after = this.stream.position;
       this.stream.close();
       this.stream = null;
+      this.#show("ended", null);
       this.#asked = performance.now();
     } else if (this.stream === null && !document.hidden && performance.now() - this.#asked > ASK_MS) this.#askAgain();
   }
@@ -108,7 +109,7 @@ export class JobPage {
       return null;
     });
     if (job === null || signal.aborted || this.stream !== null) return;
-    this.#show("live", null);
+    this.#show("ended", null);
     if (comparePositions(job.position, this.#job.position) > 0) this.stream = this.#follow(this.#after);
   }
 
@@ -212,9 +213,7 @@ export class JobPage {
       return html`<p class="strip tone-run">${icon("clock")}<span>As it was at ${clock(this.#past.time)}</span>
         <button type="button" @click=${() => this.#replay.moveTo(null)}>Back to ${this.#connection.state === "live" ? "live" : "the newest"}</button></p>`;
     }
-    if (this.#connection.state !== "reconnecting" || this.#job === null) return nothing;
-    const at = millis(this.#job.position);
-    return html`<p class="strip tone-warn">${icon("warn")}<span>No connection: this is the state of ${clock(at * 1000)}, ${ago(secondsSince(at))}.</span></p>`;
+    return nothing;
   }
 
   #keys = (event) => {

@@ -3,7 +3,7 @@
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { jobsLive } from "./api.js";
 import { ago, cut, dateTime, duration, left, oneLine, percent, shortCount } from "./format.js";
-import { healthOf, isOver, remaining, secondsSince } from "./health.js";
+import { healthOf, isOver, pluginNowOf, remaining, secondsSince } from "./health.js";
 import { badge, HEALTH, icon, STATUS } from "./icons.js";
 import { JobList } from "./joblist.js";
 import { counted, formatCount } from "./numbers.js";
@@ -234,7 +234,7 @@ function sign(job) {
 function progress(job, name) {
   if (job.percent === null) return html`<span class="sub">no progress</span>`;
   const look = { completed: "good", failed: "bad", cancelled: "idle" }[job.status] ?? "";
-  const now = job.updated + secondsSince(job.last_sign_ms) * 1e6;
+  const now = pluginNowOf(job);
   const rest = job.eta_seconds === null ? nothing : left(remaining(job.eta_seconds, job.eta_time, now), job.eta_is_at_least);
   return html`<div class="bar"><progress class=${look} max="100" .value=${job.percent} aria-label="Progress of ${name}"></progress><span class="number">${percent(job.percent)}</span></div>
     <div class="sub">${job.percent_is_at_least ? "at least; " : ""}${rest}</div>`;

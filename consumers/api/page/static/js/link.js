@@ -49,6 +49,7 @@ class Link {
 
   #take = ({ kind, key, frames, state, problem }) => {
     const subscriber = this.#subscribers.get(key);
+    if (kind === "heard") subscriber?.onHeard();
     if (kind === "connection") subscriber?.onConnection(state, problem);
     if (kind === "frames") for (const frame of frames) this.#subscribers.get(key)?.onFrame(...frame);
   };
@@ -109,12 +110,13 @@ let link = null;
 
 /** A stream of the one connection, as a page uses it: `frames` by event name; `position` is where it stands. */
 export class TabStream {
-  constructor(job, { after = null, onConnection = () => {}, frames }) {
+  constructor(job, { after = null, onConnection = () => {}, onHeard = () => {}, frames }) {
     link ??= new Link();
     const subscriber = {
       job,
       after,
       onConnection,
+      onHeard,
       onFrame(event, text, id) {
         if (id !== null) subscriber.after = id;
         const data = JSON.parse(text);

@@ -6,7 +6,7 @@
 
 import { Problem, request } from "./request.js";
 
-const SILENCE_MS = 40_000; // there is a keep-alive comment every 15 s
+const SILENCE_MS = 25_000; // there is a keep-alive comment every 15 s
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;
 
@@ -19,15 +19,17 @@ export class EventStream {
   #path;
   #onConnection;
   #onFrame;
+  #onHeard;
 
   /**
-   * `path()` returns where to connect; onFrame(event, text, id) gets each frame; onConnection(state, problem): connecting,
+   * `path()` returns where to connect; onFrame(event, text, id) gets each frame; onHeard() is told of every sign of life; onConnection(state, problem): connecting,
    * live, reconnecting, refused.
    */
-  constructor(path, { onConnection, onFrame }) {
+  constructor(path, { onConnection, onFrame, onHeard }) {
     this.#path = path;
     this.#onConnection = onConnection;
     this.#onFrame = onFrame;
+    this.#onHeard = onHeard;
     this.#run();
   }
 
@@ -76,6 +78,7 @@ export class EventStream {
         watchdog = setTimeout(() => this.#abort.abort(), SILENCE_MS);
         const { done, value } = await reader.read();
         clearTimeout(watchdog);
+        this.#onHeard();
         if (done) return new Problem(0, "The stream ended", "");
         rest = this.#take(rest + value);
       }

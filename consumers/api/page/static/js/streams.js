@@ -9,6 +9,7 @@ const GATHER_MS = 30;
 const SILENT_TAB_MS = 180_000; // a tab in the background says something once a minute
 const MOST_STREAMS = 24;
 const LONGEST = 5_000;
+const HEARD_MS = 1_000; // a tab is told that often that something came
 
 export class Streams {
   #wanted = new Map(); // tab + key → {port, key, job, after}
@@ -84,7 +85,13 @@ export class Streams {
       }
       batch.frames.push([event, text, id]);
     };
+    let heard = -Infinity;
     const stream = new EventStream(() => this.#path(carried), {
+      onHeard: () => {
+        if (performance.now() - heard < HEARD_MS) return;
+        heard = performance.now();
+        for (const { port, key } of carried) port.postMessage({ kind: "heard", key });
+      },
       onConnection: (state, problem) => {
         of = null;
         const told = problem && { status: problem.status ?? 0, title: problem.title ?? problem.name, detail: problem.detail ?? problem.message, retryAfter: problem.retryAfter ?? null };
