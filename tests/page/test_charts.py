@@ -62,16 +62,16 @@ def test_a_card_tells_the_true_counts_and_what_is_no_number(visitor: Visitor, no
     page = visitor.open(f"/job?id={noisy}")
 
     expect(notes(page, "loss")).to_have_text(
-        f"3,000 points in 1,000 buckets · 20 NaN · 1 {TIMES} +∞ · 1 {TIMES} {MINUS}∞"
+        f"3,000 points, drawn as 1,000 ranges · 20 NaN · 1 {TIMES} +∞ · 1 {TIMES} {MINUS}∞"
     )
-    expect(notes(page, "rate")).to_have_text("3,000 points in 1,000 buckets")
+    expect(notes(page, "rate")).to_have_text("3,000 points, drawn as 1,000 ranges")
 
 
 def test_dragging_fetches_the_detail_for_all_charts_of_the_step(
     visitor: Visitor, noisy: str
 ) -> None:
     page = visitor.open(f"/job?id={noisy}")
-    expect(notes(page, "rate")).to_contain_text("buckets")
+    expect(notes(page, "rate")).to_contain_text("ranges")
 
     drag(page, "loss", 0.5, 0.6)
 
@@ -80,20 +80,21 @@ def test_dragging_fetches_the_detail_for_all_charts_of_the_step(
             re.compile(r"^(29\d|30\d) of 3,000 points($| ·)")
         )
     card(page, "loss").locator(".u-over").dblclick()
-    expect(notes(page, "rate")).to_have_text("3,000 points in 1,000 buckets")
+    expect(notes(page, "rate")).to_have_text("3,000 points, drawn as 1,000 ranges")
 
 
 def test_a_chart_is_zoomed_and_read_by_keyboard(visitor: Visitor, noisy: str) -> None:
     page = visitor.open(f"/job?id={noisy}")
-    expect(notes(page, "rate")).to_contain_text("buckets")
+    expect(notes(page, "rate")).to_contain_text("ranges")
     card(page, "rate").locator(".chart-plot").focus()
 
     page.keyboard.press("ArrowLeft")
     expect(card(page, "rate").locator(".chart-place")).to_have_text(re.compile(r"^step 1,\d{3}"))
     page.keyboard.press("+")
-    expect(notes(page, "rate")).to_have_text(re.compile(r"^1,(49\d|50\d) of 3,000 points in"))
+    part = re.compile(r"^1,(49\d|50\d) of 3,000 points, drawn as")
+    expect(notes(page, "rate")).to_have_text(part)
     page.keyboard.press("Escape")
-    expect(notes(page, "rate")).to_have_text("3,000 points in 1,000 buckets")
+    expect(notes(page, "rate")).to_have_text("3,000 points, drawn as 1,000 ranges")
 
 
 def test_the_table_behind_a_chart_has_its_numbers(visitor: Visitor, deployment: Deployment) -> None:

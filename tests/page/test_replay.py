@@ -61,7 +61,7 @@ def open_film(visitor: Visitor, film: str) -> Page:
 def test_the_slider_shows_the_charts_as_they_were(visitor: Visitor, film: str) -> None:
     page = open_film(visitor, film)
     slider = page.get_by_role("slider", name="Moment of the run")
-    expect(slider).to_have_attribute("aria-valuetext", "live")
+    expect(slider).to_have_attribute("aria-valuetext", "end")
 
     slider.fill("500")
 
@@ -71,12 +71,12 @@ def test_the_slider_shows_the_charts_as_they_were(visitor: Visitor, film: str) -
     expect(page.locator(".chart-notes")).to_have_text("no points yet")
 
 
-def test_live_returns_to_all(visitor: Visitor, film: str) -> None:
+def test_the_end_returns_to_all(visitor: Visitor, film: str) -> None:
     page = open_film(visitor, film)
     page.get_by_role("slider", name="Moment of the run").fill("300")
     expect(page.locator(".chart-notes")).not_to_have_text(f"{POINTS} points")
 
-    page.get_by_role("button", name="Live", exact=True).click()
+    page.get_by_role("button", name="End", exact=True).click()
 
     expect(page.locator(".chart-notes")).to_have_text(f"{POINTS} points")
     expect(page).not_to_have_url(re.compile("at="))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _SHORT_SECONDS = 10
+_MILLISECOND = 0.001
 _GAP = "  "
 
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
@@ -100,12 +101,16 @@ def clock(time_us: int | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """Return a duration in the two units that matter."""
-    if seconds is None:
-        return "-"
+    """Return a duration in the two units that matter, never rounded up."""
+    return "-" if seconds is None else _span(seconds)
+
+
+def _span(seconds: float) -> str:
+    if _MILLISECOND <= seconds < 1:
+        return f"{int(seconds * 1000)} ms"
     if seconds < _SHORT_SECONDS:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
+        return f"{int(seconds * 10) / 10:.1f} s"
+    whole = int(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
     if whole < _HOUR:

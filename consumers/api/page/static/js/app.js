@@ -35,12 +35,20 @@ const KEYS = [
   ["Space", "Play and pause the replay, on its bar"],
   ["Esc", "Leave a field, close"],
 ];
+const LOGO_BLUE = "%233b6fd4";
+const TONES = { good: "%231e8e4e", bad: "%23c9372c", warn: "%23b26a00" };
+const tabIcon = document.querySelector("link[rel=icon]");
+const logo = tabIcon.href;
 let shown = null;
 let connection = null; // {state, problem} of the page that is shown
 
 /** What a page may do outside of its root. */
 const page = {
-  title: (text) => (document.title = text ? `${text} · Synapse Stream` : "Synapse Stream"),
+  /** Name the tab; `tone` colours its icon: good, bad, warn, or another one for none of them. */
+  title(text, tone = "") {
+    document.title = text ? `${text} · Synapse Stream` : "Synapse Stream";
+    tabIcon.href = logo.replaceAll(LOGO_BLUE, TONES[tone] ?? LOGO_BLUE);
+  },
   connection(state, problem) {
     connection = { state, problem };
     noteConnection(state === "ended" ? null : state);

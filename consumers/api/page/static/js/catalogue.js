@@ -57,16 +57,16 @@ export class Catalogue {
     return this._metrics.size;
   }
 
-  /** Return the metrics whose name or step contains `text`, those of one step together, those without one last. */
+  /**
+   * Return the metrics whose name or step contains `text`: by step, those without one last, and by name. So a chart stays
+   * where it is, in whatever order metrics are listed or come live.
+   */
   matching(text) {
     const wanted = text.trim().toLowerCase();
     const found = [...this._metrics.values()].filter(({ step, name }) =>
       `${step ?? ""} ${name}`.toLowerCase().includes(wanted),
     );
-    const groups = Map.groupBy(found, ({ step }) => step);
-    const without = groups.get(null) ?? [];
-    groups.delete(null);
-    return [...[...groups.values()].flat(), ...without];
+    return found.sort(inOrder);
   }
 
   /** Return the values that a field of the series has, `attempt` or `rank`, in order. */
@@ -76,3 +76,10 @@ export class Catalogue {
     return [...found].sort((a, b) => a - b);
   }
 }
+
+function inOrder(a, b) {
+  if (a.step !== b.step) return a.step === null ? 1 : b.step === null ? -1 : byText(a.step, b.step);
+  return byText(a.name, b.name);
+}
+
+const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);

@@ -274,6 +274,7 @@ export class Charts {
     const groups = [...Map.groupBy(shown, ({ step }) => step)];
     render(
       html`
+        <h2 class="visually-hidden">Metrics</h2>
         ${toolbar(this._choice, tools)}
         ${groups.map(([step, metrics]) => this._group(step, metrics))}
         ${found.length ? null : html`<p class="chart-empty">${this._nothing()}</p>`}

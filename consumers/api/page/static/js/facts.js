@@ -28,7 +28,7 @@ export function facts(job, attempt, { download, isReplay }) {
 
 function section(title, body, note = "") {
   if (body === nothing) return nothing;
-  return html`<details class="panel fact" open><summary><h2>${title}</h2><span class="note">${note}</span></summary><div class="fact-body">${body}</div></details>`;
+  return html`<details class="panel fact" open><summary><h2>${title}</h2><span class="note">${note}</span></summary><div class="fact-body" tabindex="0" role="group" aria-label=${title}>${body}</div></details>`;
 }
 
 function free(value) {
@@ -53,7 +53,7 @@ function long(text) {
 function ranks(attempt, isReplay) {
   if (attempt.ranks.length === 0) return nothing;
   return html`<div class="scroll-x" tabindex="0" role="region" aria-label="Processes"><table class="facts-table"><caption class="visually-hidden">Processes of this attempt</caption>
-    <thead><tr>${["Rank", "Status", "Host", "Pid", "Python", "Libraries", "Last sign"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+    <thead><tr>${["Rank", "Status", "Host", "Pid", "Python", "Libraries", "Last heard"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
     <tbody>${attempt.ranks.slice(0, MOST_RANKS).map((rank) => html`<tr><th scope="row">${rank.rank}</th><td>${rankStatus(rank, isReplay)}</td>
       <td><bdi>${oneLine(rank.host ?? "", 80)}</bdi></td><td>${rank.pid ?? ""}</td><td>${oneLine(rank.python ?? "", 40)}</td><td>${oneLine(Object.entries(rank.sdk).map((pair) => pair.join(" ")).join(", "), 200)}</td>
       <td>${isReplay ? "" : ago(secondsSince(rank.last_sign_ms))}</td></tr>

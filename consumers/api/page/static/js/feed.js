@@ -1,7 +1,7 @@
 /** The message feed: follows the end, reads back page by page, shows one message whole. */
 
 import { html, nothing, render } from "../vendor/lit-html.js";
-import { clock, cut, exactTime, oneLine, visible } from "./format.js";
+import { clock, cut, exactTime, isOfToday, oneLine, visible } from "./format.js";
 import { textOf } from "./free.js";
 import { icon, LEVELS, lookOf } from "./icons.js";
 import { Messages } from "./messages.js";
@@ -93,6 +93,8 @@ export class Feed {
     const { model, scroller, rows } = this;
     const shown = model.shown;
     render(this.#tools(), this.root.querySelector(".feed-tools"));
+    const ends = [shown[0], shown.at(-1)].filter(Boolean);
+    this.root.classList.toggle("with-days", ends.some(({ time }) => !isOfToday(time)));
     rows.update(shown);
     if (this.#isFollowing) {
       scroller.scrollTop = scroller.scrollHeight;

@@ -9,20 +9,21 @@ const UNITS = [
 ];
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle: "h23" });
+const dayFormat = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 export const shortCount = (n) => (n < 10_000 ? formatCount(n) : compact.format(n));
 
-/** Return a duration in its two largest units: "40 ms", "12 s", "3 min 20 s", "2 d 4 h". */
+/** Return a duration as the command line does (`span`): "40 ms", "5.0 s", "12 s", "3 min 20 s", "2 d 4 h". */
 export function duration(seconds) {
-  if (seconds < 0.001) return "under 1 ms";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  const at = UNITS.findIndex(([size]) => seconds >= size);
-  if (at < 0) return `${Math.floor(seconds)} s`;
+  if (seconds >= 0.001 && seconds < 1) return `${Math.floor(seconds * 1000)} ms`;
+  if (seconds < 10) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
+  const whole = Math.floor(seconds);
+  const at = UNITS.findIndex(([size]) => whole >= size);
+  if (at < 0) return `${whole} s`;
   const [size, name] = UNITS[at];
   const [next, nextName] = UNITS[at + 1] ?? [1, "s"];
-  const rest = Math.floor((seconds % size) / next);
-  return `${Math.floor(seconds / size)} ${name}${rest ? ` ${rest} ${nextName}` : ""}`;
+  return `${Math.floor(whole / size)} ${name} ${Math.floor((whole % size) / next)} ${nextName}`;
 }
 
 /** Return how long ago something was, in one unit: "now", "12 s ago", "3 h ago". */
@@ -32,11 +33,8 @@ export function ago(seconds) {
   return `${Math.floor(seconds / size)} ${name} ago`;
 }
 
-/** Return a percentage that says 100 only when all is done. */
-export function percent(value) {
-  if (value >= 100) return "100%";
-  return `${value < 10 ? Math.floor(value * 10) / 10 : Math.floor(value)}%`;
-}
+/** Return a percentage as the command line does; it says 100 only when all is done. */
+export const percent = (value) => `${Math.floor(value * 10) / 10}%`;
 
 /** Return a time left, of which `isLeast` says whether more may come: "3 min 20 s left", "at least 5 s left". */
 export const left = (seconds, isLeast) => `${isLeast ? "at least " : ""}${seconds < 1 ? "under 1 s" : duration(seconds)} left`;
@@ -55,13 +53,16 @@ export function bytes(size) {
   return size < 1000 ? `${size} B` : `${(size / step[0]).toFixed(1)} ${step[1]}`;
 }
 
-/** Return the local time of day of `us`, microseconds since the epoch. */
-export const clock = (us) => guard(us, (date) => clockFormat.format(date));
+/** Return the local time of day of `us`, microseconds since the epoch; of another day than today with its date. */
+export const clock = (us) => guard(us, (date) => (isToday(date) ? clockFormat : dayFormat).format(date));
+export const isOfToday = (us) => isToday(new Date(us / 1000));
 export const dateTime = (us) => guard(us, (date) => dateFormat.format(date));
 
 /** Return `us` exactly, in UTC, for tooltips. */
 export const exactTime = (us) =>
   guard(us, (date) => date.toISOString().replace(/\d{3}Z$/, `${String(us).slice(-6)}Z`));
+
+const isToday = (date) => date.toDateString() === new Date().toDateString();
 
 function guard(us, write) {
   const date = new Date(us / 1000);

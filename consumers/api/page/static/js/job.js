@@ -7,8 +7,8 @@ import { Downloads } from "./downloads.js";
 import { facts } from "./facts.js";
 import { Feed } from "./feed.js";
 import { clock, percent } from "./format.js";
-import { isEnded, pluginNow, secondsSince } from "./health.js";
-import { icon } from "./icons.js";
+import { isEnded, isOver, pluginNow, secondsSince } from "./health.js";
+import { icon, STATUS } from "./icons.js";
 import { Origins } from "./origins.js";
 import { comparePositions } from "./positions.js";
 import { Replay } from "./replay.js";
@@ -201,7 +201,8 @@ export class JobPage {
     this.feed.onState(job, attempt);
     put("facts", facts(job, attempt, { download: this.downloads.draw(), isReplay }));
     const done = attempt.overall_percent;
-    this.page.title(done === null ? this.jobId : `${percent(done)} ${this.jobId}`);
+    const how = isOver(attempt) ? STATUS[attempt.status].word : done === null ? null : percent(done);
+    this.page.title([how, this.jobId].filter(Boolean).join(" "), STATUS[attempt.status].tone);
   }
 
   #notice() {

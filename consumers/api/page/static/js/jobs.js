@@ -228,7 +228,7 @@ function about(job) {
 function sign(job) {
   if (isOver(job)) return html`<div class="sub">took ${duration(job.duration_seconds)}</div>`;
   const health = healthOf(job);
-  return html`<div class="sub">${health === "alive" ? "" : badge(HEALTH, health, "plain")} sign ${ago(secondsSince(job.last_sign_ms))}</div>`;
+  return html`<div class="sub">${health === "alive" ? "" : badge(HEALTH, health, "plain")} heard ${ago(secondsSince(job.last_sign_ms))}</div>`;
 }
 
 function progress(job, name) {
@@ -248,7 +248,7 @@ function trouble(job) {
   if (waiting && isOver(job)) parts.push(html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`);
   if (others.length) parts.push(html`<span class="plain-warn">${icon("warn")}attempt ${others.join(", ")} alive, too</span>`);
   if (notes.length) parts.push(html`<span class="plain-warn" title=${notes.join("\n")}>${icon("warn")}<bdi>${oneLine(notes[0], 80)}</bdi></span>`);
-  if (parked) parts.push(html`<span class="plain-warn">${icon("warn")}${formatCount(parked)} parked</span>`);
+  if (parked) parts.push(html`<span class="plain-warn">${icon("warn")}${counted(parked, "event")} not understood</span>`);
   if (error) parts.push(html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`);
   return parts;
 }

@@ -6,10 +6,10 @@ import { counted, formatCount, formatValue } from "./numbers.js";
 import { styleOf } from "./palette.js";
 import { formatSpan } from "./table.js";
 
-/** Return the place under the cursor, in words; without a cursor that values are the latest. */
+/** Return the place under the cursor, in words; without a cursor that values are the newest. */
 export function placeUnder(view, cursor, isZoomed) {
   if (!view?.lines.length) return "";
-  if (cursor === null) return isZoomed ? "last in view" : "latest";
+  if (cursor === null) return isZoomed ? "last in view" : "newest value";
   const [{ line }] = view.lines;
   const bucket = line.nearest(cursor);
   return bucket < 0 ? "" : `${view.axis.label} ${formatSpan(line, bucket, view.axis)}`;
@@ -65,7 +65,7 @@ function isTooWide(lines) {
 function amount(points, buckets, total) {
   if (!total) return "no points yet";
   const part = points < total ? `${formatCount(points)} of ${counted(total, "point")}` : counted(total, "point");
-  return buckets < points ? `${part} in ${counted(buckets, "bucket")}` : part;
+  return buckets < points ? `${part}, drawn as ${counted(buckets, "range")}` : part;
 }
 
 function values(line, bucket, smoothed) {

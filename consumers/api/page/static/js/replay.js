@@ -4,6 +4,7 @@ import { html, render, svg } from "../vendor/lit-html.js";
 import { getJson, jobPath, query } from "./api.js";
 import { formatElapsed } from "./axes.js";
 import { dateTime, oneLine } from "./format.js";
+import { isOver } from "./health.js";
 import { isAfter } from "./positions.js";
 
 const SPEEDS = [
@@ -167,14 +168,15 @@ export class Replay {
     const isLive = this._time === null;
     const time = isLive ? this._to : this._time;
     const elapsed = formatElapsed(tenths(time - this._from));
-    const text = isLive ? "live" : `${elapsed} of ${formatElapsed(tenths(this._to - this._from))}`;
+    const newest = this._job.attempts.every(isOver) ? "end" : "live";
+    const text = isLive ? newest : `${elapsed} of ${formatElapsed(tenths(this._to - this._from))}`;
     render(
       html`<section class="replay-bar" aria-label="Replay">
         <button type="button" class="chart-button" @click=${() => this._play()} aria-label=${this._isPlaying ? "Pause" : "Play"}>
           ${this._isPlaying ? "❚❚" : "▶"}
         </button>
         <div class="replay-track">
-          <input type="range" min="0" max=${STEPS} step="1" aria-label="Moment of the run" aria-valuetext=${isLive ? "live" : `${elapsed}, ${dateTime(time)}`}
+          <input type="range" min="0" max=${STEPS} step="1" aria-label="Moment of the run" aria-valuetext=${isLive ? newest : `${elapsed}, ${dateTime(time)}`}
             .value=${String(Math.round((STEPS * (time - this._from)) / (this._to - this._from)))}
             @input=${(event) => this._drag(Number(event.target.value))} />
           <svg class="replay-marks" viewBox="0 0 ${STEPS} 10" preserveAspectRatio="none" aria-hidden="true">
@@ -187,7 +189,7 @@ export class Replay {
             ${SPEEDS.map(([key, name]) => html`<option value=${key} ?selected=${key === this._speed}>${name}</option>`)}
           </select>
         </label>
-        <button type="button" class="chart-button" aria-pressed=${String(isLive)} @click=${() => this.moveTo(null)}>Live</button>
+        <button type="button" class="chart-button" aria-pressed=${String(isLive)} @click=${() => this.moveTo(null)}>${newest === "live" ? "Live" : "End"}</button>
         ${this._problem ? html`<span role="alert">${this._problem}</span>` : null}
       </section>`,
       this._root,

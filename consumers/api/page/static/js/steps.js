@@ -63,7 +63,8 @@ export class Steps {
     const name = step.name === null ? "(no name)" : oneLine(step.name, 200);
     const isOver = isEnded(this.#attempt.status);
     const isDone = step.percent >= 100;
-    const look = step.is_failed ? "bad" : isDone ? "good" : isOver ? "idle" : "";
+    const hasStopped = isOver && !isDone && step.current !== null && this.#attempt.status === "failed";
+    const look = step.is_failed || hasStopped ? "bad" : isDone ? "good" : isOver ? "idle" : "";
     return html`<td class="s-name" title=${cut(step.name ?? "", 300)}><bdi>${name}</bdi>${step.is_failed ? failure(step) : nothing}</td>
       <td class="s-bar"><div class="bar"><progress class=${look} max="100" .value=${step.percent} aria-label="Progress of ${name}"></progress><span class="number">${percent(step.percent)}</span></div></td>
       <td class="s-done number">${amount(step)}</td>
@@ -73,8 +74,9 @@ export class Steps {
 
   #left(step, isDone, isOver) {
     if (isDone) return html`<span class="plain-good">${icon("check")}<span>done</span></span>`;
-    if (step.current === null && !step.is_failed && !isOver) return html`<span class="note">to come</span>`;
-    if (step.eta_seconds === null || isOver || step.is_failed) return nothing;
+    if (step.is_failed || (isOver && step.current !== null && this.#attempt.status === "failed")) return html`<span class="plain-bad">${icon("cross")}<span>failed</span></span>`;
+    if (step.current === null && !isOver) return html`<span class="note">to come</span>`;
+    if (step.eta_seconds === null || isOver) return nothing;
     return duration(remaining(step.eta_seconds, step.updated, this.#now));
   }
 }

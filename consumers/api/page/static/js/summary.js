@@ -9,6 +9,9 @@ import { counted, formatCount } from "./numbers.js";
 const WEIGHTS = "Actions and steps by the weights that were announced, else by the time that they take; what has not begun counts, too";
 const NOT_SAID = "What is under way does not say how far it is";
 const MORE = "Nothing is known yet of how long the rest will take";
+const SIGNS = "When something was last heard of a process of the run: it says that it is alive every 15 s";
+const ALL_SO_FAR = "Every event that was reported so far has arrived; more may come";
+const GIVEN_UP = "There was no room for them, or the run reported more than it may: they were left out, and counted";
 const LOOK = { completed: "good", failed: "bad", cancelled: "idle" };
 
 /** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt. */
@@ -30,7 +33,7 @@ function evidence(attempt) {
   const newest = attempt.ranks.reduce((a, b) => (a === null || b.last_sign_ms > a.last_sign_ms ? b : a), null);
   const whose = newest === null ? "" : `, rank ${newest.rank}${newest.host ? ` on ${oneLine(newest.host, 60)}` : ""}`;
   return html`${health === "ended" ? nothing : badge(HEALTH, health)}
-    <span class="evidence">last sign ${ago(secondsSince(attempt.last_sign_ms))}${whose}</span>`;
+    <span class="evidence" title=${SIGNS}>last heard ${ago(secondsSince(attempt.last_sign_ms))}${whose}</span>`;
 }
 
 /** What must be known of a run besides, as the server words it. */
@@ -42,7 +45,7 @@ function notes(job, attempt, moment) {
 
 function attempts(job, attempt, pick) {
   return html`<label class="field end">Attempt <select @change=${(event) => pick(Number(event.target.value))}>
-    ${job.attempts.map(({ number, status }) => html`<option value=${number} ?selected=${number === attempt.number}>${number} (${status})${number === job.latest ? ", latest" : ""}</option>`)}
+    ${job.attempts.map(({ number, status }) => html`<option value=${number} ?selected=${number === attempt.number}>${number} (${status})${number === job.latest ? ", newest" : ""}</option>`)}
   </select></label>`;
 }
 
@@ -70,7 +73,7 @@ function figures(job, attempt, moment, now) {
     ["Events", formatCount(attempt.events)],
     ["Messages", formatCount(messages)],
     ["Completeness", completeness(attempt)],
-    ...(job.parked ? [["Parked", html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`, "Events that could not be applied; the run goes on without them"]] : []),
+    ...(job.parked ? [["Not understood", html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`, "Events that are recorded but could not be read; the run is shown without them. `synapse-stream parked` lists them"]] : []),
     ...(attempt.lost.length ? [["Lost", html`<span class="plain-bad">${icon("lost")}${formatCount(attempt.lost.length)} ${attempt.lost.length === 1 ? "process" : "processes"}</span>`, "Died without ending their run"]] : []),
     ["Newest event", moment === null ? ago(secondsSince(millis(job.position))) : "replay", job.position],
   ];
@@ -83,9 +86,9 @@ function completeness(attempt) {
   if (status === "complete") return html`<span class="plain-good">${icon("check")}complete</span>`;
   if (status === "incomplete") return html`<span class="plain-bad">${icon("warn")}${formatCount(lost)} missing</span>`;
   if (isUncounted) return html`<span class="plain-warn">${icon("warn")}an unknown number missing</span>`;
-  if (status === "shed") return html`<span class="plain-warn">${icon("warn")}${formatCount(given)} given up</span>`;
+  if (status === "shed") return html`<span class="plain-warn" title=${GIVEN_UP}>${icon("warn")}${formatCount(given)} given up</span>`;
   if (isOver(attempt) && waiting) return html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`;
-  return html`<span class="plain-idle">${icon("clock")}nothing missing so far</span>`;
+  return html`<span class="plain-idle" title=${ALL_SO_FAR}>${icon("clock")}all there so far</span>`;
 }
 
 export function missingCount(missing) {
@@ -97,7 +100,7 @@ export function failure({ error }) {
   if (!error) return nothing;
   const [head, ...rest] = error.split("\n\n");
   const trace = rest.join("\n\n");
-  return html`<section class="panel error-panel" aria-label="Error"><p class="alert"><strong>${icon("cross")} <bdi dir="auto">${visible(head)}</bdi></strong></p>
+  return html`<section class="panel error-panel" aria-label="Error"><p class="alert" tabindex="0"><strong>${icon("cross")} <bdi dir="auto">${visible(head)}</bdi></strong></p>
     ${trace ? html`<details open><summary>Traceback</summary><pre tabindex="0">${visible(trace)}</pre></details>` : nothing}</section>`;
 }
 

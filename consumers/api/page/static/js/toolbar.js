@@ -17,7 +17,7 @@ export function toolbar(choice, { found, all, attempts, ranks, change }) {
       <output>${found === all ? counted(all, "metric") : `${formatCount(found)} of ${counted(all, "metric")}`}</output>
       <span class="chart-space"></span>
       ${scaleTools(choice, change)}
-      ${attempts.length > 1 ? select("Attempt", choice.attempt, [["", "latest"], ["all", "all"], ...numbered(attempts)], (attempt) => change({ attempt })) : null}
+      ${attempts.length > 1 ? select("Attempt", choice.attempt, [["", "newest"], ["all", "all"], ...numbered(attempts)], (attempt) => change({ attempt })) : null}
       ${ranks.length > 1 ? select("Rank", choice.rank, [["", "all"], ...numbered(ranks)], (rank) => change({ rank })) : null}
     </form>
   `;
