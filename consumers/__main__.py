@@ -1,5 +1,7 @@
 """The consumer processes: `python -m consumers run-state|metric-history|message-feed|archive|all`.
 
+A view that another package brings is run by its name, too, and is among `all`.
+
 Any number of each, on any number of machines: they share the partitions among them. SIGTERM and
 Ctrl-C finish the turn and give the leases back.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import os
 import secrets
 import signal
@@ -38,14 +41,19 @@ if TYPE_CHECKING:
     from consumers.views.port import View
 
 
+_logger = logging.getLogger("synapse_stream.consumers")
+
+_LAST_TURN_SECONDS = 10.0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the projections named on the command line until a signal comes.
 
     Returns:
-        Exit status: 0 after a signal, 2 when the settings are wrong.
+        Exit status: 0 after a signal, 2 when the settings or the name are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
-    parser.add_argument("projection", choices=[*views.names(), "all"])
+    parser.add_argument("projection", help="the name of one, or all")
     chosen = parser.parse_args(arguments).projection
     spare_collector()
     write_logs(chosen)
@@ -53,12 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     on_signals(lambda _: stop.set(), signal.SIGTERM, signal.SIGINT)
     try:
         settings = Settings.load()
-        named = views.names() if chosen == "all" else [chosen]
-        _run([views.find(name) for name in named], settings, stop)
+        _run([views.find(name) for name in _named(chosen)], settings, stop)
     except ConfigError as error:
         print(f"python -m consumers: {error}", file=sys.stderr)  # noqa: T201 - our own output
         return 2
     return 0
+
+
+def _named(chosen: str) -> Sequence[str]:
+    """Return what is to be projected; what another package does wrong is said, and stops nobody."""
+    if chosen != "all":
+        return [chosen]
+    for fault in views.faults().values():
+        _logger.error("%s", fault)
+    return views.names()
 
 
 def spare_collector() -> None:
@@ -67,7 +83,10 @@ def spare_collector() -> None:
 
 
 def _run(chosen: list[View], settings: Settings, stop: threading.Event) -> None:
-    """Drive each projection in a thread of its own; the first that fails stops all."""
+    """Drive each projection in a thread of its own; the first that fails stops all.
+
+    Rules of another package that do not come to an end keep nobody from ending.
+    """
     store = Store(open_databases(settings, cache_bytes=WRITER_CACHE_BYTES))
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     failures: list[BaseException] = []
@@ -80,14 +99,15 @@ def _run(chosen: list[View], settings: Settings, stop: threading.Event) -> None:
             stop.set()
 
     threads = [
-        threading.Thread(target=drive, args=(part,), name=name)
+        threading.Thread(target=drive, args=(part,), name=name, daemon=view.is_installed)
         for view in chosen
         for name, part in parts_of(view, store, settings, owner)
     ]
     for thread in threads:
         thread.start()
+    stop.wait()
     for thread in threads:
-        thread.join()
+        thread.join(_LAST_TURN_SECONDS if thread.daemon else None)
     store.close()
     if failures:
         raise failures[0]

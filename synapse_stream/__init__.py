@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from synapse_stream.loggers.null import NullLogger
     from synapse_stream.loggers.stream import StreamLogger
     from synapse_stream.models import ActionStatus, LogLevel, ProgressData, RunStatus
+    from synapse_stream.ports.job_view import Delivery, JobView
     from synapse_stream.reading.stream import JobStream
     from synapse_stream.reporting.action import BaseAction, run_action
     from synapse_stream.reporting.context import RuntimeContext
@@ -41,7 +42,9 @@ __all__ = [
     "ConfigError",
     "ConsoleLogger",
     "DecodeError",
+    "Delivery",
     "JobStream",
+    "JobView",
     "LogLevel",
     "LogUnavailable",
     "NullLogger",
@@ -72,6 +75,7 @@ _HOMES = {
     "loggers.null": ("NullLogger",),
     "loggers.stream": ("StreamLogger",),
     "models": ("ActionStatus", "LogLevel", "ProgressData", "RunStatus"),
+    "ports.job_view": ("Delivery", "JobView"),
     "reporting.pipeline": ("Pipeline",),
     "entries.position": ("Position",),
     "reporting.run": ("open_run",),

@@ -29,6 +29,7 @@ from consumers.api.routes import (
     session,
     telemetry,
     tokens,
+    views,
 )
 from consumers.api.routes.telemetry import Telemetry, Timed
 from consumers.api.shares import Shared, Shares
@@ -87,8 +88,8 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     app.state.telemetry = Telemetry(sources)
     app.state.telemetry.live_clients.set_function(lambda: hub.clients)
     problems.install(app)
-    asked = (live, jobs, metrics, messages, events, append, tokens, session, telemetry, files)
-    for module in asked:
+    asked = (live, jobs, metrics, messages, events, views, append, tokens, session, telemetry)
+    for module in (*asked, files):
         app.include_router(module.router)
     description.install(app)
     _put_guards(app, settings)

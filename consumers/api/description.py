@@ -30,6 +30,7 @@ _EVERYWHERE = {
 }
 _GONE = ("410", "What is asked for was trimmed from the stream, and no archive has it")
 _NOT_YOURS = ("403", "The token may not do this, or not to this job")
+_NO_VIEW = ("404", "There is no such view")
 _SOMEWHERE = {
     "/api/jobs/{job}": [_GONE],
     "/api/jobs/{job}/events": [_GONE],
@@ -38,6 +39,7 @@ _SOMEWHERE = {
         ("429", "The token sends too much, or too many wait; `Retry-After` says for how long"),
     ],
     "/api/tokens": [("409", "This API asks nobody for a token")],
+    "/api/views/{view}": [_NO_VIEW, _NOT_YOURS],
 }
 _FOR_ALL = ("/api/session", "/healthz", "/readyz")
 _SECURITY = {

@@ -212,6 +212,62 @@ class Revoked(Shape):
     id: str
 
 
+class ViewShape(Shape):
+    """What a view of another package has of a job."""
+
+    job_id: str
+    view: str
+    version: int
+    """Of the view's rules that made it."""
+    position: Place | None
+    parked: Count
+    """Events of the job that the view could not fold."""
+    state: dict[str, Any]
+    fault: str | None
+
+
+class ViewAnswer(Answer):
+    """A view of a job, and a page of its rows."""
+
+    job_id: str
+    view: str
+    version: int
+    parked: Count
+    state: dict[str, Any]
+    fault: str | None
+    """Why what is stored cannot be read, or its rows."""
+    rows: list[dict[str, Any]]
+    """By column."""
+    next: int | None
+    """To be given as `after` for the rows behind these; null on the last page."""
+
+
+class ViewOfJobsAnswer(Answer):
+    """A view over jobs, in the order of their ids."""
+
+    view: str
+    jobs: list[ViewShape]
+    next: str | None
+    """To be given as `after` for the next page; null on the last."""
+
+
+class InstalledShape(Shape):
+    """A view of another package."""
+
+    name: str
+    version: int | None
+    is_public: bool
+    """True when viewers may see it, too."""
+    fault: str | None
+    """Why it cannot be had here."""
+
+
+class ViewsAnswer(Answer):
+    """The views of other packages."""
+
+    views: list[InstalledShape]
+
+
 class SessionAnswer(Shape):
     """Who asks."""
 

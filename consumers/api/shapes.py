@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.log.server_clock import Away, ServerClock
-    from synapse_stream.ports.views import Attempt, Message, RunState, SeriesKey, SeriesSummary
+    from synapse_stream.ports.views import (
+        Attempt,
+        Message,
+        RunState,
+        SeriesKey,
+        SeriesSummary,
+        ViewState,
+    )
 
 UNDECODABLE = "undecodable"
 """Type of what stands in the place of an event that cannot be read."""
@@ -130,6 +137,19 @@ def message(found: Message) -> dict[str, Any]:
         "file": found.file,
         "params": jsonable(found.params) if found.params else {},
         "data": None if found.data is None else jsonable(found.data),
+    }
+
+
+def view_state(found: ViewState) -> dict[str, Any]:
+    """Return what a view of another package has of a job, without its rows."""
+    return {
+        "job_id": found.job_id,
+        "view": found.view,
+        "version": found.version,
+        "position": position(found.position),
+        "parked": found.parked,
+        "state": found.state,
+        "fault": found.fault,
     }
 
 

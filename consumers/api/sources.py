@@ -63,7 +63,7 @@ class Sources:
         Raises:
             StoreUnavailable, LogUnavailable, ConfigError: one is away, or not as it must be.
         """
-        for projection in views.names():
+        for projection in set(views.names()).difference(views.installed()):
             self.store.leases.checkpoints(projection)
         self.log.check(found=False)
 

@@ -40,7 +40,7 @@ class CannotApply(Exception):
         self.reason = reason
 
 
-def refusal(error: Exception) -> str:
+def refusal(error: BaseException) -> str:
     """Return why an event is refused; for an error that no rule foresaw, with its type."""
     return str(error) if isinstance(error, checks.Unfit) else f"{type(error).__name__}: {error}"
 

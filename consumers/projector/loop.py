@@ -15,13 +15,14 @@ import logging
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.outages import Outage, agree
 from consumers.projector.ahead import ahead
 from consumers.projector.partition import Held
+from consumers.projector.patience import patiently
 from consumers.projector.sharing import balance
 from consumers.views.archive.reader import StoredArchive
 from synapse_stream.errors import LogUnavailable, Trimmed
@@ -31,6 +32,7 @@ from synapse_stream.reading.job_reader import JobReader
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from consumers.projector.partition import Attendant
     from consumers.projector.portions import Portion
@@ -109,9 +111,13 @@ class Projector:
                 if stop.is_set():
                     return
                 self._keep_in_touch(log)  # a long turn must not look like an abandoned lease
-                if self._holds(held):
-                    with self._giving_up(held.lease.partition):
-                        held.commit(portion)
+                if not self._holds(held):
+                    continue
+                with self._giving_up(held.lease.partition), self._patiently():
+                    if self._view.is_installed and held.has_missed(log):
+                        held.begin(log)
+                        return
+                    held.commit(portion)
         self._rebuild(log)
         self._tidy(log, found)
 
@@ -153,6 +159,13 @@ class Projector:
         except LeaseLost as error:
             _logger.warning("%s", error)
             del self._held[partition]
+
+    def _patiently(self) -> AbstractContextManager[None]:
+        """Keep all leases while a view of another package folds."""
+        if not self._view.is_installed:
+            return nullcontext()
+        leases = [held.lease for held in self._held.values()]
+        return patiently(self._store.leases, leases, self._settings.lease_seconds)
 
     def _longest_wait_ms(self) -> int:
         """Wait no longer than until the leases are to be renewed."""
@@ -202,8 +215,9 @@ class Projector:
         for partition in list(self._rebuilding):
             with self._giving_up(partition):
                 part = seconds / len(self._rebuilding)
-                if not self._held[partition].rebuild(reader, part):
-                    self._rebuilding.discard(partition)
+                with self._patiently():
+                    if not self._held[partition].rebuild(reader, part):
+                        self._rebuilding.discard(partition)
         self._rebuilt_at = time.monotonic()
 
     def _take(self, wanted: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from consumers.errors import CannotStore, OutdatedFold, StoreUnavailable
 from consumers.folding.port import Parked
+from consumers.projector.filling import fill
 from consumers.projector.portions import halves, read_portions
 from consumers.projector.rebuilder import Rebuilder
 from consumers.store.jobs import JobWrite
@@ -79,7 +80,13 @@ class Held:
 
         Raises:
             Trimmed: something behind the checkpoint is no longer there.
+            StoreUnavailable: the store did not answer, or has no place for what the view declares.
         """
+        database = self._store.databases.of(self._view.name)
+        self._store.databases.table(self._view.name).prepare(database)
+        self._committed = fill(
+            self._view, self._store, self.lease, self._rebuilder, log, self._committed
+        )
         log.check_readable(self._view.name, self.lease.partition, self._committed)
         if log.check_feed(self.lease.partition) < self._committed:
             self.position = self._committed = (0, 0)
@@ -91,6 +98,10 @@ class Held:
         """Begin anew if the feed ends before the checkpoint: it was mended, or lost its tail."""
         if log.check_feed(self.lease.partition) < self._committed:
             self.begin(log)
+
+    def has_missed(self, log: FeedLog) -> bool:
+        """Tell whether the feed was trimmed behind what is committed; `begin` again then."""
+        return log.trimmed(self.lease.partition) > self._committed
 
     def portions(self, log: FeedLog, pointers: Sequence[FeedPointer]) -> Iterator[Portion]:
         """Read what `pointers` point to; another thread may do so while this one commits.
@@ -265,6 +276,8 @@ class Held:
         missing = [job_id for job_id in job_ids if job_id not in self._folds]
         documents = self._store.jobs.load(self._view.name, missing) if missing else {}
         for job_id in missing:
+            if job_id not in documents and self._rebuilder.has_asked(job_id):
+                continue  # it would begin in the midst of the job
             try:
                 self._folds[job_id] = self.open_fold(job_id, documents.get(job_id))
             except OutdatedFold:

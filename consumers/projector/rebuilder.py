@@ -86,6 +86,16 @@ class Rebuilder:
         self._store.rebuilds.ask_jobs(self._lease.projection, jobs)
         return True
 
+    def ask_all(self) -> int:
+        """Have all recorded jobs of the partition folded anew; return how many there are."""
+        jobs = self._store.rebuilds.ask_recorded(self._lease)
+        self._asked.update(jobs)
+        return len(jobs)
+
+    def has_asked(self, job_id: str) -> bool:
+        """Tell whether a job was asked for, so that it begins when it is folded from its start."""
+        return job_id in self._asked
+
     def work(self, reader: JobReader, seconds: float) -> bool:
         """Go on for about so long; return False when there is nothing to do.
 

@@ -14,7 +14,7 @@ from consumers.store.schema import checkpoint, job, rebuild
 from consumers.store.sql import insert_into
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import ColumnElement, Connection
@@ -98,6 +98,17 @@ class Rebuilds:
                 connection.execute(row.on_conflict_do_update(index_elements=key, set_=again))
                 count += 1
         return count
+
+    def ask_recorded(self, lease: Lease) -> Collection[str]:
+        """Have all jobs of the partition that are recorded folded anew; return them."""
+        record = self._databases.record
+        jobs = {
+            job_id: partition
+            for job_id, partition in self._named(record, record).items()
+            if partition == lease.partition
+        }
+        self.ask_jobs(lease.projection, sorted(jobs.items()))
+        return jobs.keys()
 
     def asked(
         self, projection: str, *, job_id: str | None = None, after: int = 0, limit: int = 100

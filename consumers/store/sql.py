@@ -76,7 +76,8 @@ class RowWriter:
     """
 
     def __init__(self, table: Table) -> None:
-        columns = ", ".join(column.name for column in table.columns)
+        quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
+        columns = ", ".join(quote(column.name) for column in table.columns)
         self._insert = str(insert(table).compile(dialect=sqlite.dialect()))
         self._copy = f"COPY {table.name} ({columns}) FROM STDIN (FORMAT BINARY)"
         self._types = [_POSTGRES_TYPES[str(column.type)] for column in table.columns]

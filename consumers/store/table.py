@@ -42,9 +42,16 @@ class Table:
 
     page_bytes: ClassVar[int] = PAGE_BYTES
     """Of a new SQLite file."""
-    parts: ClassVar[Sequence[Part]] = ()
+    parts: Sequence[Part] = ()
     is_in_pieces: ClassVar[bool] = False
     """True when `compact` has something to merge."""
+
+    def prepare(self, database: Database) -> None:
+        """Make what the table needs beside the schema of all views; for who projects the view.
+
+        Raises:
+            StoreUnavailable: that could not be, as long as something else stands in its place.
+        """
 
     def open(self, connection: Connection, partition: int) -> Any:
         """Return a new book."""

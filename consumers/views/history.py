@@ -13,18 +13,20 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from consumers import views
 from consumers.errors import OutdatedFold
 from consumers.folding.checks import LATEST_TIME
 from consumers.folding.decoding import event_of
 from consumers.folding.marks import START, Mark, hash_of
 from consumers.store.marks import StoredMarks
 from consumers.views.archive.reader import StoredArchive
+from consumers.views.of_packages.reader import check_known, view_state
 from consumers.views.opening import open_databases
 from consumers.views.run_state import reading
 from consumers.views.run_state.view import VIEW as RUN_STATE
 from synapse_stream.entries.batch import decode_events
 from synapse_stream.entries.entry import RecordedBatch
-from synapse_stream.entries.position import Position
+from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError, Trimmed
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.job_reader import JobReader
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from consumers.views.port import View
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.archive import Archive
-    from synapse_stream.ports.views import RunState
+    from synapse_stream.ports.views import RunState, ViewState
     from synapse_stream.settings import Settings
 
 _EVENTS_BETWEEN = 1_000
@@ -120,6 +122,16 @@ class History:
         """
         found = self._folded(RUN_STATE, job_id, at)
         return reading.run_state(job_id, found.document, found.parked)
+
+    def view(self, name: str, job_id: str, at: Position | int) -> ViewState | None:
+        """Return what the view of another package had of a job; raises as `state`, and LookupError.
+
+        None when no event of the job had been recorded.
+        """
+        check_known(name)
+        found = self._folded(views.find(name), job_id, at)
+        state = view_state(name, job_id, found.document, parked=found.parked)
+        return None if state.position == BEGINNING else state
 
     def close(self) -> None:
         """Disconnect."""

@@ -8,11 +8,12 @@ from consumers import views
 from consumers.store.databases import Databases
 from consumers.store.engine import CACHE_BYTES
 from consumers.store.store import Store
+from consumers.store.table import Table
 from consumers.views.archive.reader import StoredArchive
 from consumers.views.reader import StoredViews
+from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
-    from consumers.store.table import Table
     from synapse_stream.settings import Settings
 
 
@@ -44,4 +45,8 @@ def open_views(settings: Settings) -> StoredViews:
 
 
 def _table(projection: str) -> Table:
-    return views.find(projection).table
+    """Return the table of a view; of one that cannot be had here, none."""
+    try:
+        return views.find(projection).table
+    except ConfigError:
+        return Table()

@@ -41,6 +41,10 @@ class View:
     where it is, and what it holds is signed."""
     events_a_turn: int = 50_000
     """How many it is given to project at a time, so that a turn does not take long."""
+    is_installed: bool = False
+    """True of another package's: what goes wrong with it, or takes long, costs it only."""
+    is_public: bool = True
+    """True when viewers may see it; of ours the API says what."""
     reads_ahead: bool = False
     """True when reading on while it commits gains time. Folds in Python would only wait for their
     own interpreter: read ahead, views lose 5 to 15 % of their rate."""

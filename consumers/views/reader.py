@@ -13,6 +13,7 @@ from consumers.views.message_feed import reading as feeds
 from consumers.views.metric_history import query as histories
 from consumers.views.metric_history.overview import Bucketing
 from consumers.views.metric_history.rows import begin_points
+from consumers.views.of_packages import reader as of_packages
 from consumers.views.run_state import brief, reading
 from consumers.views.run_state import query as runs
 from synapse_stream.entries.position import Position, Positions
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from consumers.store.databases import Databases
     from consumers.views.metric_history.rows import Points
     from synapse_stream.models import RunStatus
-    from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary
+    from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary, ViewState
 
 _READ = (runs.PROJECTION, histories.PROJECTION, messages.PROJECTION)
 
@@ -221,6 +222,29 @@ class StoredViews:
         if has_more:
             rows = rows[1:] if wanted.is_backward else rows[:-1]
         return MessagePage([feeds.message(row, language) for row in rows], has_more)
+
+    def view(
+        self, name: str, job_id: str, *, after: int = -1, limit: int = 100
+    ) -> ViewState | None:
+        """Return what the view of another package has of a job; None for an unknown job.
+
+        Its rows are the first ones behind the number `after`.
+
+        Raises:
+            LookupError: there is no such view.
+        """
+        return of_packages.read_view(self._databases, name, job_id, after=after, limit=limit)
+
+    def view_of_jobs(self, name: str, *, after: str = "", limit: int = 100) -> list[ViewState]:
+        """Return what such a view has of jobs, by their ids, without rows.
+
+        `after` is the last id seen. Raises LookupError as `view`.
+        """
+        return of_packages.read_jobs(self._databases, name, after=after, limit=limit)
+
+    def view_of(self, name: str, job_ids: Sequence[str]) -> list[ViewState]:
+        """Return what such a view has of some jobs, without rows; unknown ones are left out."""
+        return of_packages.read_some(self._databases, name, job_ids)
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""

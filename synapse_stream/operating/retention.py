@@ -3,7 +3,8 @@
 Of each partition all entries go that have ids below one *cut*. It lies
 
 - an overlap (`rewind_seconds`) below the lowest checkpoint, the archive's among them: as far back
-  as projections read again, and servers that lost their tail may put new entries;
+  as projections read again, and servers that lost their tail may put new entries. The views of
+  other packages are waited for only while there is room: they can be filled from the archive;
 - the hot window (`hot_seconds`) below the server's clock, for live readers, unless the server uses
   more memory than `hot_bytes`, or than half of what it has.
 
@@ -127,11 +128,11 @@ class Trimmer:
         # In this order: what comes after the clock was read is newer than every cut, and a
         # checkpoint that equals the newest entry has nothing behind it.
         now_ms = self._log.now_ms()
-        retired = self._log.retired()
-        counting = [name for name in projections().names() if name not in retired]
-        positions = self._store.leases.durable_positions(counting)
         room = room_of(self._log.server_report(), self._hot_bytes)
         self.is_tight = room is not Room.AMPLE
+        left_out = {*self._log.retired(), *(projections().installed() if self.is_tight else ())}
+        counting = [name for name in projections().names() if name not in left_out]
+        positions = self._store.leases.durable_positions(counting)
         hot_ms = 0 if self.is_tight else self._hot_ms
         overlap_ms = self._overlap_ms
         if room is Room.SCARCE:

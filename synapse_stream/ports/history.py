@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,6 +10,7 @@ from synapse_stream.entries.position import Position
 from synapse_stream.ports.finding import check_door, load_entry
 
 if TYPE_CHECKING:
+    from synapse_stream.ports.views.of_package import ViewState
     from synapse_stream.ports.views.run_state import RunState
     from synapse_stream.settings import Settings
 
@@ -29,6 +31,13 @@ class History(Protocol):
             job_id: whose.
             at: up to and with this position; or, in the order of the stream, before the first event
                 that was reported later than this time in µs.
+        """
+
+    def view(self, name: str, job_id: str, at: Position | int) -> ViewState | None:
+        """Return what the view of another package had of a job, without rows; `at` as in `state`.
+
+        Raises:
+            LookupError: there is no such view.
         """
 
     def close(self) -> None:
@@ -54,12 +63,21 @@ def state_at(settings: Settings, job_id: str, at: Moment) -> RunState | None:
         SynapseStreamError: the stream could not be read.
         ValueError: a time has no zone.
     """
-    place = at if isinstance(at, Position) else at_microseconds(at)
-    history = open_history(settings)
-    try:
-        return history.state(job_id, place)
-    finally:
-        history.close()
+    with closing(open_history(settings)) as history:
+        return history.state(job_id, _place(at))
+
+
+def view_at(settings: Settings, name: str, job_id: str, at: Moment) -> ViewState | None:
+    """Return what the view of another package had of a job, as `History.view`.
+
+    Raises what `state_at` does, and LookupError when there is no such view.
+    """
+    with closing(open_history(settings)) as history:
+        return history.view(name, job_id, _place(at))
+
+
+def _place(at: Moment) -> Position | int:
+    return at if isinstance(at, Position) else at_microseconds(at)
 
 
 def parse_moment(text: str) -> Position | int:

@@ -9,6 +9,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+GROUP = "synapse_stream.views"
+"""The entry points by which packages name their views: name → class."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -41,18 +44,30 @@ class JobView(ABC):
     What it knows of the job is `state`, a JSON object; rows are what is added to its table. Both
     depend on the events only, not on how they were cut into batches; positions and server times of
     the entries aside, which are facts of the batches.
+
+    A package's view is a class with `name`, `version`, `begin` and `apply`, named by an entry point
+    of the group `synapse_stream.views`. An event at which its `apply` raises is parked: it changes
+    nothing, and the others go on. Between two events it keeps nothing but `state`. What is to be
+    listed rather than held in the state it appends to `rows`, as instances of its `row`.
     """
 
     name: ClassVar[str]
+    """Lower-case words joined by hyphens: that of the entry point."""
     version: ClassVar[int]
     """Raised when the same events give another state or other rows: jobs are folded anew then."""
+    row: ClassVar[type[tuple[Any, ...]] | None] = None
+    """A NamedTuple whose fields are the columns of the view's table: `str`, `int`, `float` or
+    `bool`, each also `| None`."""
+    is_public: ClassVar[bool] = False
+    """True when viewers may see it, too; otherwise it is for developers."""
     by_position: ClassVar[frozenset[str]] = frozenset()
     """Keys in its state of what depends on where entries stand, and on their order among ranks."""
 
-    def __init__(self, job_id: str, state: dict[str, Any] | None) -> None:
+    def __init__(self, job_id: str, state: dict[str, Any] | None = None) -> None:
         """Go on from `state`, which becomes this view's own, or begin a new job."""
         self.job_id = job_id
         self.state = self.begin() if state is None else state
+        self.rows: list[Any] = []
 
     @abstractmethod
     def begin(self) -> dict[str, Any]:

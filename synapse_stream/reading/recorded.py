@@ -49,3 +49,17 @@ def _event(line: bytes, number: int, time_us: int) -> Event:
 
 def _undecodable(number: int, time_us: int, raw: bytes, reason: str) -> Event:
     return Undecodable(seq=number, time=time_us, raw=raw, reason=reason)
+
+
+def new_events_of(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[RecordedEvent]:
+    """Yield the events of an entry that were not delivered before the server lost its tail."""
+    events, batch = list(events_of(entry)), entry.batch
+    if batch is None:
+        yield from events
+        return
+    known = delivered.get(batch.producer, -1)
+    delivered[batch.producer] = max(known, batch.last)
+    for index, recorded in enumerate(events, 1 - len(events)):
+        # counted from the back, since a loss is one line for all the numbers of its batch
+        if batch.last + index > known:
+            yield recorded

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.events.types import RecordedEvent
-    from synapse_stream.ports.views import RunState
+    from synapse_stream.ports.views import RunState, ViewState
     from synapse_stream.settings import Settings
 
 _WAIT_SECONDS = 20
@@ -42,6 +42,10 @@ class RemoteJob:
     def state(self, at: Position | int) -> RunState | None:
         """Return the run state as it was at a position or time in µs."""
         return self._views.state(self._job_id, at)
+
+    def view(self, name: str, at: Position | int) -> ViewState | None:
+        """Return what the view of another package had of the job; LookupError: there is none."""
+        return self._views.view(name, self._job_id, at=at)
 
     def read(self, after: Position | None, until: Position | None) -> Iterator[RecordedEvent]:
         """Yield as `JobStream.read`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from synapse_stream.entries.position import BEGINNING, Position, is_between
@@ -11,12 +12,12 @@ from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.pauses import pause_after
 from synapse_stream.ports.archive import open_archive
-from synapse_stream.ports.history import at_microseconds, state_at
+from synapse_stream.ports.history import at_microseconds, state_at, view_at
 from synapse_stream.reading.clock import open_clock
 from synapse_stream.reading.ending import is_over
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.reading.job_views import Metrics, all_messages, find_series, opened
-from synapse_stream.reading.recorded import events_of
+from synapse_stream.reading.recorded import events_of, new_events_of
 from synapse_stream.saying import voice
 from synapse_stream.settings import Settings
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.history import Moment
-    from synapse_stream.ports.views import Message, RunState, Series
+    from synapse_stream.ports.views import Message, RunState, Series, ViewState
     from synapse_stream.reading.remote_job import RemoteJob
 
 _PAGE = 20  # entries; one may hold some megabytes
@@ -128,9 +129,24 @@ class JobStream:
             SynapseStreamError: store or stream could not be read.
         """
         if at is not None:
-            return self._state_at(at)
+            here = partial(state_at, self._chosen(), self.job_id)
+            return self._at(at, here, lambda job, place: job.state(place))
         with opened(self._chosen()) as views:
             return views.state(self.job_id)
+
+    def view(
+        self, name: str, at: Moment | None = None, *, after: int = -1, limit: int = 100
+    ) -> ViewState | None:
+        """Return what the view of another package has of the job; None for an unknown job.
+
+        Its rows come a page at a time: the first ones behind the number `after`. With `at` it is as
+        it was, and without rows. Raises what `state` does; LookupError if there is no such view.
+        """
+        if at is not None:
+            here = partial(view_at, self._chosen(), name, self.job_id)
+            return self._at(at, here, lambda job, place: job.view(name, place))
+        with opened(self._chosen()) as views:
+            return views.view(name, self.job_id, after=after, limit=limit)
 
     def now_ms(self) -> int:
         """Return the server's clock, by which `RunState.health` judges.
@@ -208,11 +224,17 @@ class JobStream:
 
         return RemoteJob(self._chosen(), self.job_id)
 
-    def _state_at(self, at: Moment) -> RunState | None:
+    def _at(
+        self,
+        at: Moment,
+        here: Callable[[Position | int], _T],
+        there: Callable[[RemoteJob, Position | int], _T],
+    ) -> _T:
+        place = at if isinstance(at, Position) else at_microseconds(at)
         if not self._is_remote:
-            return state_at(self._chosen(), self.job_id, at)
+            return here(place)
         with closing(self._remote()) as job:
-            return job.state(at if isinstance(at, Position) else at_microseconds(at))
+            return there(job, place)
 
     @contextmanager
     def _opened(self) -> Iterator[JobReader]:
@@ -231,7 +253,7 @@ class JobStream:
         delivered: dict[str, int] = {}
         over: bool | None = None if after else False
         for entry in self._follow(reader, after or BEGINNING):
-            for recorded in _unknown(entry, delivered) if entry else ():
+            for recorded in new_events_of(entry, delivered) if entry else ():
                 if is_between(recorded.position, after or BEGINNING):
                     over = is_over(recorded.event, over)
                     yield recorded
@@ -271,17 +293,3 @@ def _patiently(read: Callable[[], _T]) -> _T:
             if failures == 1:
                 voice.warn("reading is interrupted: %s", error)
         time.sleep(pause_after(failures, _LONGEST_PAUSE_SECONDS))
-
-
-def _unknown(entry: RecordedBatch, delivered: dict[str, int]) -> Iterator[RecordedEvent]:
-    """Yield the events of an entry that were not delivered before the server lost its tail."""
-    events, batch = list(events_of(entry)), entry.batch
-    if batch is None:
-        yield from events
-        return
-    known = delivered.get(batch.producer, -1)
-    delivered[batch.producer] = max(known, batch.last)
-    for index, recorded in enumerate(events, 1 - len(events)):
-        # counted from the back, since a loss is one line for all the numbers of its batch
-        if batch.last + index > known:
-            yield recorded

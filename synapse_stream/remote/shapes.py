@@ -30,6 +30,7 @@ from synapse_stream.ports.views import (
     SeriesKey,
     SeriesSummary,
     StepState,
+    ViewState,
 )
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ def message(found: Mapping[str, Any]) -> Message:
     place = Position.parse(found["position"])
     free = {name: restore(found[name]) for name in ("params", "data")}
     return _taken(Message, {**found, **free, "position": place})
+
+
+def view_state(found: Mapping[str, Any]) -> ViewState:
+    """Return what the view of another package has of a job."""
+    return _taken(ViewState, {**found, "position": position(found["position"])})
 
 
 def recorded(line: bytes) -> RecordedEvent:

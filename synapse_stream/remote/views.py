@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
-    from synapse_stream.ports.views import Overview, RunState, Series, SeriesKey, SeriesSummary
+    from synapse_stream.ports.views import (
+        Overview,
+        RunState,
+        Series,
+        SeriesKey,
+        SeriesSummary,
+        ViewState,
+    )
     from synapse_stream.settings import Settings
 
 _PAGE = 1000
@@ -192,9 +199,41 @@ class RemoteViews:
         with self._api.understood():
             return MessagePage(list(map(shapes.message, found["messages"])), found["has_more"])
 
+    def view(
+        self,
+        name: str,
+        job_id: str,
+        *,
+        at: Position | int | None = None,
+        after: int = -1,
+        limit: int = 100,
+    ) -> ViewState | None:
+        """Return what the view of another package has of a job, now or at a position or time in µs.
+
+        Raises:
+            LookupError: there is no such view.
+        """
+        query = {"at": None if at is None else str(at), "after": after, "limit": limit}
+        doing = f"reading {name} of job {job_id!r}"
+        found = self._api.show(doing, "jobs", job_id, "views", name, query=query)
+        if found is None:
+            self._check_known(name)
+            return None
+        with self._api.understood():
+            return shapes.view_state(found)
+
     def close(self) -> None:
         """Disconnect."""
         self._api.close()
+
+    def _check_known(self, name: str) -> None:
+        listed = self._api.show("listing views", "views")
+        with self._api.understood():
+            faults = {one["name"]: one["fault"] for one in (listed or {})["views"]}
+        if name not in faults or faults[name]:
+            there = ", ".join(one for one, fault in faults.items() if not fault) or "none"
+            msg = f"there is no view {name!r} of another package; there is {there}"
+            raise LookupError(faults.get(name) or msg)
 
     def _course(
         self, job_id: str, key: SeriesKey, view: dict[str, Any], until: Position | None

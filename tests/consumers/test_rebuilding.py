@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.support.scenes.stage import Stage
     from tests.support.servers import TestServer
 
-VIEWS = [RunStateView, MetricHistoryView, MessageFeedView]
+VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
 NAMES = [view.name for view in VIEWS]
 
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from synapse_stream import BaseAction
 from synapse_stream.cli.app import app
+from synapse_stream.testing.views import given, message
 from tests.support.projecting import Consumers
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-REPORT, READ, VIEWS, TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+REPORT, READ, VIEWS, OWN_VIEW, TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def run(code: str, **names: Any) -> dict[str, Any]:
@@ -51,6 +52,12 @@ def test_the_readme_reports_reads_and_shows_a_run(
     assert " end " in events[-1]
     assert shown[0] == "100.0"
     assert len(names["loss"]) == 50
+
+
+def test_the_readme_adds_a_view() -> None:
+    job = given(message("odd", "warning", step="load"), message("bad", "warning"), message("fine"))
+
+    assert job.seen_by(run(OWN_VIEW)["WarningsByStep"]).state == {"load": 1, "-": 1}
 
 
 class TrainParams(BaseModel):

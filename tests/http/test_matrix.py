@@ -23,6 +23,7 @@ from tests.support.callers import JOB, OTHER, OVER, SIBLING, Who, all_callers, l
 from tests.support.calling import Answer, Request, call_all, routes_of, started
 from tests.support.chains import Chain
 from tests.support.doors import SECRET
+from tests.support.packages import installed, put_example
 from tests.support.projecting import project
 from tests.support.serving import asked
 
@@ -113,8 +114,16 @@ RULES = {
     ("GET", "/api/jobs/{job}/events/live"): Rule("role for the job", (Ask("?seconds=0"),)),
     ("GET", "/api/jobs/{job}/live"): Rule(
         "role for the job",
-        (Ask(enough=(b"event: snapshot",)), Ask("?after=0-0.0", enough=(b"event: ",))),
+        (
+            *(Ask(enough=(b"event: snapshot",)), Ask("?after=0-0.0", enough=(b"event: ",))),
+            Ask("?view=errors-by-kind", enough=(b"event: view",), is_for_developers=True),
+        ),
     ),
+    ("GET", "/api/jobs/{job}/views/{view}"): Rule(
+        "role for the job", (Ask(), Ask("?at=2100-01-01T00:00:00Z"))
+    ),
+    ("GET", "/api/views"): Rule("role"),
+    ("GET", "/api/views/{view}"): Rule("role", (Ask(), Ask("?limit=1"))),
     ("GET", "/api/live"): Rule(
         "role",
         (Ask(enough=(b"retry:",)), *(Ask(several(job), enough=SHOWN) for job in (JOB, OTHER))),
@@ -199,11 +208,13 @@ def deployment(filled: Settings) -> Iterator[Settings]:
             log.append(chain.add(*said(job)))
         over = Chain(OVER, "p1")
         log.append(over.add(*said(OVER), events.ended(count=5)))
-    project(settings)
+    site = put_example(settings.data_dir / "site")
+    with installed(site):
+        project(settings)
     with closing(RevokingLog.open(settings)) as revoking:
         for one in revoked_ids():
             revoking.revoke(one)
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, installed(site):
         patched.setattr("consumers.api.finished._GRACE_MS", -1)
         yield settings
 
@@ -251,7 +262,7 @@ def requests(callers: dict[str, Who], method: str, path: str) -> Iterator[tuple[
 
 def path_of(path: str, **names: str) -> str:
     usual = {"job": JOB, "producer": "p1", "token": "unknown", "name": "js/api.js"}
-    return path.replace(":path", "").format(**usual | names)
+    return path.replace(":path", "").format(**usual | {"view": "time-by-step"} | names)
 
 
 def batch(job: str, *, is_new: bool) -> tuple[str, bytes]:
@@ -325,7 +336,7 @@ def test_nothing_of_a_job_is_in_answers_to_those_who_may_not_know_of_it(seen: Se
     found = [one for one in seen.tried if one.has(OF_OTHERS)]
 
     assert [str(one) for one in found if not (one.may_read and one.who.sees(OTHER))] == []
-    assert {one.path for one in found} == READ - {"/metrics"}
+    assert {one.path for one in found} == READ - {"/metrics", "/api/views"}
 
 
 def test_nothing_for_developers_is_in_answers_to_others(seen: Seen) -> None:

@@ -10,8 +10,7 @@ from consumers.views.metric_history.fold import MetricHistoryView
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
-from synapse_stream.entries.entry import RecordedBatch
-from tests.support.chains import Chain
+from synapse_stream.testing.views import Given
 from tests.support.events import START
 
 if TYPE_CHECKING:
@@ -24,28 +23,12 @@ if TYPE_CHECKING:
 VIEWS: list[type[JobView]] = [RunStateView, MetricHistoryView, MessageFeedView]
 
 
-class Scene:
-    """A job's stream, batch by batch, and what its projections make of it."""
+class Scene(Given):
+    """A job's stream, and what our own projections make of it."""
 
     def __init__(self) -> None:
-        self.entries: list[RecordedBatch] = []
+        super().__init__()
         self.parked: list[Parked] = []
-        self._chains: dict[str, Chain] = {}
-
-    def says(self, *events: dict[str, Any], by: str = "p0", ms: int | None = None) -> Scene:
-        """Append a batch of a producer."""
-        chain = self._chains.setdefault(by, Chain("job-1", by))
-        return self.appends(chain.add(*events), ms=ms)
-
-    def sends(self, data: bytes, count: int, by: str = "p0") -> Scene:
-        """Append a batch of these very bytes."""
-        chain = self._chains.setdefault(by, Chain("job-1", by))
-        return self.appends(chain.add_data(data, count))
-
-    def appends(self, batch: Batch, ms: int | None = None) -> Scene:
-        """Append a batch as it is, to an entry with the next id."""
-        self.entries.append(RecordedBatch(1000 + len(self.entries) if ms is None else ms, 0, batch))
-        return self
 
     def repeats(self, number: int) -> Scene:
         """Append the entry of this number once more, with a new id."""

@@ -6,7 +6,7 @@ Nothing of it is called. The test sees to it that no public name is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_type
 
 import pytest
 from pydantic import BaseModel
@@ -19,7 +19,9 @@ from synapse_stream import (
     ConfigError,
     ConsoleLogger,
     DecodeError,
+    Delivery,
     JobStream,
+    JobView,
     LogLevel,
     LogUnavailable,
     NullLogger,
@@ -37,7 +39,8 @@ from synapse_stream import (
     open_run,
     run_action,
 )
-from synapse_stream.ports.views import Attempt, Message, RunState, Series
+from synapse_stream.ports.views import Attempt, Message, RunState, Series, ViewState
+from synapse_stream.testing.views import given, message
 
 if TYPE_CHECKING:
     from synapse_stream.testing import RecordedRun
@@ -87,6 +90,27 @@ def read(job: JobStream, at: Position) -> None:
     assert_type(job.messages(levels=["danger"]), Iterator[Message])
     assert_type(Position.parse("1-0.0"), Position)
     assert_type(str(at), str)
+
+
+class Told(NamedTuple):
+    text: str
+
+
+class Telling(JobView):
+    name, version, row = "telling", 1, Told
+
+    def begin(self) -> dict[str, Any]:
+        return {}
+
+    def apply(self, delivery: Delivery) -> None:
+        for event in delivery.events:
+            assert_type(event, dict[str, Any])
+            self.rows.append(Told(event["type"]))
+
+
+def view(job: JobStream, at: Position) -> None:
+    assert_type(job.view("telling", at), ViewState | None)
+    assert_type(given(message("hello")).seen_by(Telling).state, dict[str, Any])
 
 
 def environment(env: PluginEnvironment) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.api.live import frames
 from consumers.api.live.bell import Bell
+from consumers.api.live.views import ShownViews
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from consumers.api.live.frames import Frame
     from consumers.api.live.tracker import Snapshot, Tracker
     from synapse_stream.entries.position import Position
+    from synapse_stream.ports.views import ViewState
 
 _KEPT_BYTES = 2 * 1024 * 1024
 _CHUNK_BYTES = 128 * 1024
@@ -61,6 +63,7 @@ class Channel:
         self.clients = 0
         self.idle_since = self.changed_at = time.monotonic()
         self.is_closed = False
+        self.views = ShownViews()
         self._frames: deque[Frame] = deque()
         self._first = 0
         self._size = 0
@@ -118,6 +121,11 @@ class Channel:
         self._start = snapshot.position
         frame = frames.restart(LOST_TAIL, snapshot.position, snapshot.json, snapshot.seen)
         self.publish([frame], snapshot)
+
+    def show_view(self, found: ViewState) -> None:
+        """Have clients that follow this view of another package get it, if it is new."""
+        if self.views.take(found):
+            self._bell.ring()
 
     def enter(self) -> None:
         """Count one client more."""

@@ -16,7 +16,7 @@ from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from consumers.api.live.channel import Channel
     from synapse_stream.entries.position import Position
@@ -54,12 +54,21 @@ class Client:
     """Follows a channel; what has gone from it, and what was before, it reads itself."""
 
     def __init__(
-        self, channel: Channel, reader: JobReader, in_thread: InThread, *, for_developers: bool
+        self,
+        channel: Channel,
+        reader: JobReader,
+        in_thread: InThread,
+        *,
+        for_developers: bool,
+        views: Sequence[str] = (),
     ) -> None:
+        """Follow `channel`, and beside it these views of other packages."""
         self._channel = channel
         self._job_reader = reader
         self._in_thread = in_thread
         self._for_developers = for_developers
+        self._views = dict.fromkeys(views, -1)
+        """Of each how often there was another one before that which the reader has."""
         self._position = BEGINNING
         self._following: int | None = None
         """Number of the next frame; None while catching up."""
@@ -74,20 +83,26 @@ class Client:
         channel.enter()
         self._beats = channel.beats
         try:
-            yield channel.begin()
-            if first := self._begin() if after is None else await self._resume(after):
-                yield first
-            while not channel.is_closed:
-                if self._following is None:
-                    async for chunk in self._catch_up():
-                        if chunk:
-                            yield chunk
-                elif chunk := self._take(self._following):
+            with channel.views.following([*self._views]):
+                yield channel.begin()
+                if first := self._begin() if after is None else await self._resume(after):
+                    yield first
+                async for chunk in self._follow():
                     yield chunk
-                elif self._following is not None:
-                    await channel.wait()
         finally:
             channel.leave()
+
+    async def _follow(self) -> AsyncGenerator[bytes, None]:
+        channel = self._channel
+        while not channel.is_closed:
+            if self._following is None:
+                async for chunk in self._catch_up():
+                    if chunk:
+                        yield chunk
+            elif chunk := self._take(self._following):
+                yield chunk
+            elif self._following is not None:
+                await channel.wait()
 
     def _begin(self) -> bytes:
         """Return the channel's snapshot, and go on behind it."""
@@ -160,6 +175,9 @@ class Client:
             if self._shown != channel.shown:
                 self._shown = channel.shown
                 parts.append(channel.state(for_developers=self._for_developers))
+            for name, shown in channel.views.news(self._views) if self._views else ():
+                self._views[name] = shown.times
+                parts.append(shown.frame)
         if beat := self._beat():
             parts.append(beat)
         return parts[0] if len(parts) == 1 else b"".join(parts)

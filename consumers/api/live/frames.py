@@ -53,6 +53,11 @@ def state(job: bytes) -> bytes:
     return b"event: state\ndata: %b\n\n" % job
 
 
+def view(found: bytes) -> bytes:
+    """Return what a view of another package has of the job."""
+    return b"event: view\ndata: %b\n\n" % found
+
+
 def reset(reason: str) -> bytes:
     """Tell that what the reader has is of another stream; a snapshot follows."""
     return b"event: reset\ndata: %b\n\n" % orjson.dumps({"reason": reason})

@@ -33,6 +33,7 @@ _THREADS = 8
 _LIST_SECONDS = 0.5
 _BEAT_SECONDS = 15.0
 _PARKED_SECONDS = 5.0
+_VIEW_SECONDS = 0.25
 _IDLE_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 _FASTEST_TURN, _SLOWEST_TURN = 0.02, 0.1
@@ -78,6 +79,7 @@ class Hub:
             asyncio.create_task(self._every(_LIST_SECONDS, self._refresh_list)),
             asyncio.create_task(self._every(_PARKED_SECONDS, self._count_parked)),
             asyncio.create_task(self._every(_LOOK_SECONDS, self._look_for_ends)),
+            asyncio.create_task(self._every(_VIEW_SECONDS, self._show_views)),
         ]
 
     def end_streams(self) -> None:
@@ -108,11 +110,16 @@ class Hub:
         return await asyncio.shield(task)  # others may wait for it, too
 
     def follow(
-        self, channel: Channel, after: Position | None, *, for_developers: bool
+        self,
+        channel: Channel,
+        after: Position | None,
+        *,
+        for_developers: bool,
+        views: Sequence[str] = (),
     ) -> AsyncGenerator[bytes, None]:
         """Yield a job's live stream for one client, behind `after` or from a snapshot on."""
         reader = self._sources.reader
-        client = Client(channel, reader, self.in_thread, for_developers=for_developers)
+        client = Client(channel, reader, self.in_thread, for_developers=for_developers, views=views)
         return client.stream(after)
 
     async def in_thread(self, call: Callable[[], Found]) -> Found:
@@ -205,6 +212,18 @@ class Hub:
 
     async def _refresh_list(self) -> None:
         await self.jobs.refresh(self.in_thread)
+
+    async def _show_views(self) -> None:
+        """Read what views of other packages have of jobs whose clients ask for it."""
+        due: dict[str, list[str]] = {}
+        for job_id, channel in self._channels.items():
+            for name in channel.views.due(channel.newest):
+                due.setdefault(name, []).append(job_id)
+        for name, job_ids in due.items():
+            read = partial(self._sources.views.view_of, name, job_ids)
+            for found in await self.in_thread(read):
+                if found.job_id in self._channels:
+                    self._channels[found.job_id].show_view(found)
 
     async def _count_parked(self) -> None:
         """Look up what all projections have parked of jobs that are watched and report."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import Field, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 from starlette.responses import StreamingResponse
 
 from consumers.api import parameters
@@ -17,6 +17,7 @@ from consumers.api.live.several import merged
 from consumers.api.live.waiting import Following
 from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import not_found, unprocessable
+from consumers.api.view_access import of_caller
 from consumers.errors import StoreUnavailable
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import LogUnavailable
@@ -66,19 +67,25 @@ async def follow_job(
     hub: Following,
     after: parameters.PositionText | None = None,
     last_event_id: Annotated[str | None, Header(max_length=60)] = None,
+    view: Annotated[
+        list[Annotated[str, StringConstraints(max_length=60)]] | None,
+        Query(max_length=16, description="Views of other packages to follow, too."),
+    ] = None,
 ) -> EventStream:
     """Follow a job: `snapshot`, then every `event` behind it, and `state` when it has changed.
 
     `Last-Event-ID`, or `after`, goes on behind that position without a snapshot; if it is not in
     the stream any more, there is a `reset` and a snapshot. `coalesced` tells a reader that was too
-    slow how many progress and metrics events were left out.
+    slow how many progress and metrics events were left out. With `view` there is a frame of that
+    name, too, whenever what that view has of the job is another one.
     """
+    named_views = [of_caller(name, caller) for name in dict.fromkeys(view or ())]
     named, text = ("Last-Event-ID", last_event_id) if last_event_id else ("after", after)
     position = parameters.position(named, text)
     channel = await hub.channel(job_id)
     if channel is None:
         raise not_found(job_id)
-    found = hub.follow(channel, position, for_developers=caller.is_developer)
+    found = hub.follow(channel, position, for_developers=caller.is_developer, views=named_views)
     return EventStream(_while_allowed(request, found))
 
 

@@ -81,7 +81,8 @@ def show_readiness(sources: Opened) -> Response:
         sources.log.check(found=False)
     if not away:
         with noting("server"):
-            away |= _standing(list(measure(sources.store, sources.log)))
+            found = measure(sources.store, sources.log)
+            away |= _standing([lag for lag in found if lag.projection not in views.installed()])
     if away:
         content = {"status": "not ready", "away": away}
         return _json(content, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "2"})

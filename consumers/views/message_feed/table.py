@@ -8,7 +8,7 @@ steps; the rows of further ones share *wide* lanes, and name their steps themsel
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -45,7 +45,7 @@ _writer = RowWriter(message)
 class MessageTable(Table):
     """Lanes, a row each, and their messages."""
 
-    parts: ClassVar[Sequence[Part]] = (Part(lane, message.c.lane_no, message.c.ms, _ROWS_AT_ONCE),)
+    parts = (Part(lane, message.c.lane_no, message.c.ms, _ROWS_AT_ONCE),)
 
     def open(self, _connection: Connection, _partition: int) -> Directory[LaneKey]:
         """Return the lanes of a lease."""

@@ -31,9 +31,7 @@ _CHUNKS_AT_ONCE = 200
 class SeriesTable(Table):
     """Series, a row each, and their points as chunks."""
 
-    parts: ClassVar[Sequence[Part]] = (
-        Part(series, chunk.c.series_no, chunk.c.number, _CHUNKS_AT_ONCE),
-    )
+    parts = (Part(series, chunk.c.series_no, chunk.c.number, _CHUNKS_AT_ONCE),)
     is_in_pieces: ClassVar[bool] = True
 
     def open(self, connection: Connection, partition: int) -> SeriesBook:

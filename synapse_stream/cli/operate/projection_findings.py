@@ -26,6 +26,8 @@ def examine_projections(settings: Settings) -> Iterator[Finding]:
         store = open_operations(settings)
     except ConfigError:
         return
+    for fault in projections().faults().values():
+        yield Finding("views", "problem", fault)
     try:
         found = list(_databases(store))
         yield from found

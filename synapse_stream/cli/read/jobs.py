@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from synapse_stream.cli.read.view import show_view
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.moments import moment
@@ -91,6 +92,9 @@ def show(
         str | None,
         typer.Option(help="As it was at this position or time, such as -10m or 2026-11-25 12:00."),
     ] = None,
+    view: Annotated[
+        str | None, typer.Option(help="What this view, of another package, has of it.")
+    ] = None,
     wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -98,6 +102,9 @@ def show(
 
     Exit code 1 when the job is not known. With --at its health is that of then.
     """
+    if view is not None:
+        show_view(view, job, at, wide=wide, as_json=as_json)
+        return
     from synapse_stream.reading.stream import JobStream
     from synapse_stream.settings import Settings
 

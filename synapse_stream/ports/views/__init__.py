@@ -12,6 +12,7 @@ from synapse_stream.ports.views.metrics import (
     SeriesKey,
     SeriesSummary,
 )
+from synapse_stream.ports.views.of_package import ViewState
 from synapse_stream.ports.views.port import ServedViews, Views, open_views
 from synapse_stream.ports.views.run_state import (
     ActionState,
@@ -47,6 +48,7 @@ __all__ = [
     "SeriesSummary",
     "ServedViews",
     "StepState",
+    "ViewState",
     "Views",
     "health",
     "open_views",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from synapse_stream.models import RunStatus
     from synapse_stream.ports.views.messages import MessagePage
     from synapse_stream.ports.views.metrics import Overview, Series, SeriesKey, SeriesSummary
+    from synapse_stream.ports.views.of_package import ViewState
     from synapse_stream.ports.views.run_state import RunState
     from synapse_stream.settings import Settings
 
@@ -123,6 +124,17 @@ class Views(Protocol):
         Either way only those before `before` and up to `until`: `until` alone is inclusive.
         """
 
+    def view(
+        self, name: str, job_id: str, *, after: int = -1, limit: int = 100
+    ) -> ViewState | None:
+        """Return what the view of another package has of a job; None for an unknown job.
+
+        Its rows are the first ones behind the number `after`.
+
+        Raises:
+            LookupError: there is no such view.
+        """
+
     def close(self) -> None:
         """Disconnect."""
 
@@ -170,6 +182,15 @@ class ServedViews(Views, Protocol):
 
         With `only_latest` those of several attempts are told of once, by the latest that has them.
         """
+
+    def view_of_jobs(self, name: str, *, after: str = "", limit: int = 100) -> Sequence[ViewState]:
+        """Return what such a view has of jobs, by their ids, without rows.
+
+        `after` is the last id seen. Raises LookupError as `view`.
+        """
+
+    def view_of(self, name: str, job_ids: Sequence[str]) -> Sequence[ViewState]:
+        """Return what such a view has of some jobs, without rows; unknown ones are left out."""
 
 
 def open_views(settings: Settings) -> Views:

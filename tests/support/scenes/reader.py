@@ -44,6 +44,7 @@ class Reader:
         job: str | None,
         *,
         after: str | None = None,
+        query: str = "",
         headers: Mapping[str, str] | None = None,
         buffer_bytes: int | None = None,
     ) -> None:
@@ -51,6 +52,7 @@ class Reader:
         self.port = port
         self.path = "/api/live" if job is None else f"/api/jobs/{quote(job, safe='')}/live"
         self.after = after
+        self.query = query
         self.headers = dict(headers or {})
         self.last_id: str | None = None
         self.status = 0
@@ -78,7 +80,8 @@ class Reader:
         if self._buffer_bytes:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
         one.connect(("127.0.0.1", self.port))
-        query = f"?after={self.after}" if self.after is not None else ""
+        asked = (self.query, f"after={self.after}" if self.after is not None else "")
+        query = f"?{'&'.join(filter(None, asked))}" if any(asked) else ""
         head = {"Host": f"127.0.0.1:{self.port}", **self.headers}
         if self.last_id is not None:
             head["Last-Event-ID"] = self.last_id

@@ -1,0 +1,1 @@
+"""Views of a package that is not ours."""
