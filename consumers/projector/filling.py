@@ -19,18 +19,20 @@ _logger = logging.getLogger("synapse_stream.consumers")
 def fill(
     view: View, store: Store, lease: Lease, rebuilder: Rebuilder, log: FeedLog, committed: EntryId
 ) -> EntryId:
-    """Ask for all recorded jobs of a partition, if need be; return from where on to read its feed.
+    """Ask for recorded jobs of a partition, if need be; return from where on to read its feed.
 
     So is one of another package filled that trimming did not wait for. What of ours has been here
-    before may be an older copy, and one that was retired is asked for by who retired it.
+    before may be an older copy, and one that was retired is asked for by who retired it. Runs that
+    were imported are in no feed: who imports one asks for it, but only for the views of then.
     """
-    if view.is_record or (committed > (0, 0) and not view.is_installed):
+    is_new, trimmed = committed == (0, 0), log.trimmed(lease.partition)
+    is_behind = committed < trimmed
+    is_due = is_new or is_behind if view.is_installed else is_new and is_behind
+    if view.is_record or not is_due or view.name in log.retired():
         return committed
-    trimmed = log.trimmed(lease.partition)
-    if committed >= trimmed or view.name in log.retired():
-        return committed
-    count = rebuilder.ask_all()
-    store.leases.skip_trimmed(view.name, {lease.partition: trimmed})
-    told = "%s: feed %d begins behind what it has, so %d jobs are folded from the archive"
-    _logger.warning(told, view.name, lease.partition, count)
-    return trimmed
+    if count := rebuilder.ask_recorded(only_unknown=not is_behind):
+        told = "%s is filled: %d jobs of partition %d are folded from the archive"
+        _logger.warning(told, view.name, count, lease.partition)
+    if is_behind:
+        store.leases.skip_trimmed(view.name, {lease.partition: trimmed})
+    return max(committed, trimmed)

@@ -86,9 +86,12 @@ class Rebuilder:
         self._store.rebuilds.ask_jobs(self._lease.projection, jobs)
         return True
 
-    def ask_all(self) -> int:
-        """Have all recorded jobs of the partition folded anew; return how many there are."""
-        jobs = self._store.rebuilds.ask_recorded(self._lease)
+    def ask_recorded(self, *, only_unknown: bool) -> int:
+        """Have all recorded jobs of the partition folded anew; return how many there are.
+
+        With `only_unknown` it is those of which the view has nothing.
+        """
+        jobs = self._store.rebuilds.ask_recorded(self._lease, only_unknown=only_unknown)
         self._asked.update(jobs)
         return len(jobs)
 

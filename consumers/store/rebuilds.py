@@ -99,14 +99,17 @@ class Rebuilds:
                 count += 1
         return count
 
-    def ask_recorded(self, lease: Lease) -> Collection[str]:
-        """Have all jobs of the partition that are recorded folded anew; return them."""
-        record = self._databases.record
-        jobs = {
-            job_id: partition
-            for job_id, partition in self._named(record, record).items()
-            if partition == lease.partition
-        }
+    def ask_recorded(self, lease: Lease, *, only_unknown: bool) -> Collection[str]:
+        """Have all jobs of the partition that are recorded folded anew; return them.
+
+        With `only_unknown` it is those of which the projection has nothing.
+        """
+        record, (name, partition) = self._databases.record, lease[:2]
+        jobs = {}
+        if self._databases.is_founded(record):
+            jobs = self._named(record, record, partition)
+        for known in self._named(name, name, partition) if only_unknown else ():
+            jobs.pop(known, None)
         self.ask_jobs(lease.projection, sorted(jobs.items()))
         return jobs.keys()
 
@@ -188,9 +191,11 @@ class Rebuilds:
         outdated = [job_id for job_id, document in texts if orjson.loads(document)["v"] != version]
         return outdated, rows[-1].no if len(rows) == _JOBS_A_LOOK else None
 
-    def _named(self, name: str, projection: str) -> dict[str, int]:
-        """Return the jobs that are kept under a name, with their partitions."""
+    def _named(self, name: str, projection: str, partition: int | None = None) -> dict[str, int]:
+        """Return the jobs that are kept under a name, with their partitions; or those of one."""
         query = select(job.c.job_id, job.c.partition).where(job.c.projection == name)
+        if partition is not None:
+            query = query.where(job.c.partition == partition)
         with self._reading(projection, "listing jobs") as connection:
             return {row.job_id: row.partition for row in connection.execute(query)}
 

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
+from consumers import views
+from consumers.views.of_packages.view import Installed
+from synapse_stream import JobStream
 from synapse_stream.log.event_log import open_log
 from tests.support import events
 from tests.support.chains import Chain
 from tests.support.packages import installed, put_example, put_module
-from tests.support.projecting import project
+from tests.support.projecting import Consumers, project
+from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
+    from tests.support.servers import TestServer
 
 JOB, ERRORS = "job-42", "errors-by-kind"
 
@@ -93,3 +98,30 @@ def test_doctor_names_a_view_that_is_left_out(command: Callable[..., Said]) -> N
     found = [one for one in said.objects[0]["findings"] if one["subject"] == "views"]
     assert [one["verdict"] for one in found] == ["problem"]
     assert "bad:V cannot be loaded: ModuleNotFoundError" in found[0]["text"]
+
+
+def test_a_view_that_comes_later_has_imported_runs_too(
+    command: Callable[..., Said],
+    settings: Settings,
+    server: TestServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are in the archive only: no stream and no feed has them."""
+    file = str(tmp_path / "job.jsonl.zst")
+    assert command("export", JOB, "-o", file).code == 0
+    there = settings.model_copy(update={"namespace": f"{settings.namespace}-2"})
+    there = there.model_copy(update={"data_dir": tmp_path / "there"})
+    monkeypatch.setenv("SYNAPSE_STREAM_NAMESPACE", there.namespace)
+    monkeypatch.setenv("SYNAPSE_STREAM_DATA_DIR", str(there.data_dir))
+    with monkeypatch.context() as patched:
+        patched.setattr(views, "others", lambda: Installed({}, {}))
+        assert command("import", file).code == 0
+
+    with Consumers(there, [views.find(ERRORS).rules]):
+        stream = JobStream(JOB, there)
+        found = wait_until(lambda: stream.view(ERRORS))
+
+    assert len(found.rows) == 2
+    with server.client() as client:
+        client.flushall()  # of the other namespace
