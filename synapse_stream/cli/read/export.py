@@ -62,12 +62,42 @@ def export(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote as jsonl.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="What `export` wrote as jsonl; or runs of TensorBoard (a file or folder), MLflow "
+            "(a folder or its SQLite), W&B (offline runs), trackio (its database), or JSON Lines.",
+        ),
+    ],
+    *,
+    job: Annotated[
+        str | None, typer.Option("--job", help="The job of a run of another program.")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="JSON",
+            help="What the fields of JSON Lines are: time, time_unit (s, ms, us), x, step, metrics "
+            "(a list), text; or @ and a file with that.",
+        ),
+    ] = None,
 ) -> None:
-    """Check an exported run and put it into the archive; the consumers make its views from there.
+    """Put a run that is in files into the deployment; the consumers make its views.
+
+    An export is checked and archived as it was. Runs of other programs become jobs, each point with
+    its own time; what is damaged is left out and said. Importing again changes nothing.
 
     Exit code 1 when it is not whole, or another run of that name is there.
     """
+    from synapse_stream.cli.read.foreign import import_runs
+
+    if not import_runs(file, job, mapping):
+        _import_export(file)
+
+
+def _import_export(file: Path) -> None:
     from synapse_stream.exports.copies import import_run
     from synapse_stream.exports.exact import ExactFile
     from synapse_stream.log.event_log import open_log
