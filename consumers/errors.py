@@ -2,6 +2,7 @@
 
 SynapseStreamError
 ├── LeaseLost         (also RuntimeError)     another consumer has taken over a partition
+├── AnchorsRefused    (also OSError)          the last anchors are not those that are remembered
 ├── NotAnchored                               a run stays: no anchor could say that it went
 ├── OutdatedFold      (also ValueError)       another version of a projection wrote a document
 └── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
@@ -37,6 +38,10 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
 
 class CannotStore(StoreUnavailable):
     """The database refuses what a statement holds, and would refuse it again."""
+
+
+class AnchorsRefused(SynapseStreamError, OSError):
+    """Anchors are fewer than is remembered, or others: nothing is signed behind them."""
 
 
 class NotAnchored(SynapseStreamError):

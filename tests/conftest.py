@@ -57,7 +57,7 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
             redis_url=server.url, namespace=namespace, data_dir=tmp_path, memory_dir=memory
         )
     known = re.compile(
-        rf"{namespace}:(config|retired|revoked"
+        rf"{namespace}:(config|anchors|retired|revoked"
         r"|\{\d+\.\w{4}\}:(feed|trimmed|(job|producers):.+))"
     )
     with server.client() as client:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from consumers.audit.anchors import Keys, Signer
+from consumers.audit.anchors import Keys
+from consumers.audit.signing import Signer
 from consumers.store.anchors import AnchorDatabase
 from synapse_stream.errors import ConfigError
 from synapse_stream.system.private import make_file, make_folder

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from synapse_stream.entries.tree import Tree
 from synapse_stream.errors import ConfigError, DecodeError
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from consumers.audit.record import Track
 
@@ -24,8 +23,7 @@ PURPOSE = b"synapse-stream anchor 1\n"
 VERSION = 1
 
 _MOST_FINDINGS = 10  # of a file; where many lines are wrong, the first ones tell
-_MISSING = "anchors need the package cryptography: pip install 'synapse-stream[audit]' brings it"
-_WRONG_KEY = "SYNAPSE_STREAM_SIGNING_KEY is no Ed25519 private key in PEM without a password"
+MISSING = "anchors need the package cryptography: pip install 'synapse-stream[audit]' brings it"
 
 
 class Anchor(NamedTuple):
@@ -43,95 +41,6 @@ class Anchor(NamedTuple):
     """True when the archive was to remove them then."""
 
 
-class Signer:
-    """Makes anchors with one private key."""
-
-    def __init__(self, pem: bytes) -> None:
-        """Take an Ed25519 key as PKCS 8 in PEM.
-
-        Raises:
-            ConfigError: it is none, or `cryptography` is not installed.
-        """
-        try:
-            from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - an extra
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-                Ed25519PrivateKey,
-            )
-            from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
-                load_pem_private_key,
-            )
-        except ModuleNotFoundError as error:
-            raise ConfigError(_MISSING) from error
-        try:
-            key = load_pem_private_key(pem, None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            msg = f"{_WRONG_KEY}: {error}"
-            raise ConfigError(msg) from None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ConfigError(_WRONG_KEY)
-        self._key = key
-        self.public = key.public_key().public_bytes_raw()
-
-    def line(
-        self,
-        namespace: str,
-        job_id: str,
-        manifest: bytes,
-        *,
-        time_ms: int,
-        previous: str | None,
-        is_removal: bool = False,
-    ) -> bytes:
-        """Return the anchor of a job as the archive's manifest has it, without newline.
-
-        That of a removal says that all these entries are about to be removed from the archive.
-
-        Raises:
-            ValueError: the manifest has no tree, since entries cannot be read, or is damaged.
-        """
-        content = orjson.loads(manifest)
-        body = {
-            "v": VERSION,
-            "namespace": namespace,
-            "job": job_id,
-            "producers": {
-                name: [mark["last"], mark["hash"]] for name, mark in content["producers"].items()
-            },
-            "events": content["events"],
-            "entries": content["entries"],
-            "root": tree_of(content).root().hex(),
-            "position": "{}-{}".format(*content["last"]),
-            "time_ms": time_ms,
-            "previous": previous,
-            "key": self.public.hex(),
-        }
-        if is_removal:
-            body["removed"] = True
-        signature = self._key.sign(PURPOSE + _line(body))
-        return _line({**body, "signature": signature.hex()})
-
-    def lines(
-        self,
-        namespace: str,
-        manifests: Iterable[tuple[str, bytes]],
-        *,
-        time_ms: int,
-        before: bytes | None,
-        is_removal: bool = False,
-    ) -> Iterator[bytes]:
-        """Yield an anchor a job, given with its manifest; the first follows the line `before`."""
-        for job_id, manifest in manifests:
-            before = self.line(
-                namespace,
-                job_id,
-                manifest,
-                time_ms=time_ms,
-                previous=None if before is None else digest(before),
-                is_removal=is_removal,
-            )
-            yield before
-
-
 class Keys:
     """The public keys whose anchors are believed."""
 
@@ -147,7 +56,7 @@ class Keys:
                 Ed25519PublicKey,
             )
         except ModuleNotFoundError as error:
-            raise ConfigError(_MISSING) from error
+            raise ConfigError(MISSING) from error
         self._invalid = InvalidSignature
         try:
             self._keys = {key.hex(): Ed25519PublicKey.from_public_bytes(key) for key in keys}
@@ -165,7 +74,7 @@ class Keys:
             body = orjson.loads(line)
             signature = bytes.fromhex(body.pop("signature"))
             key = self._keys[body["key"]]
-            key.verify(signature, PURPOSE + _line(body))
+            key.verify(signature, PURPOSE + line_of(body))
             producers = {
                 name: (int(last), bytes.fromhex(head))
                 for name, (last, head) in body["producers"].items()
@@ -192,18 +101,23 @@ class AnchorBook:
     def __init__(self, keys: Keys, files: Iterable[tuple[str, Sequence[bytes]]]) -> None:
         """Read files, given by their names and lines."""
         self._findings: dict[str, list[Finding]] = {}
+        self._digests: dict[str, list[str]] = {}
         self._jobs: dict[tuple[str, str], list[Anchor]] = {}
         for name, lines in files:
             self._findings[name] = []
-            before: str | None = None
+            digests = self._digests[name] = []
             for number, line in enumerate(lines, 1):
-                self._read(keys, line, before, name, number)
-                before = digest(line)
+                self._read(keys, line, digests[-1] if digests else None, name, number)
+                digests.append(digest(line))
 
     @property
     def findings(self) -> list[Finding]:
         """What is wrong with lines of all files."""
         return [one for name in self._findings for one in self.findings_in(name)]
+
+    def digests(self, name: str) -> Sequence[str]:
+        """Return the digests of the lines of a file, in order; none of one that is not there."""
+        return self._digests.get(name, ())
 
     def findings_in(self, name: str) -> list[Finding]:
         """Return what is wrong with the first lines that are, of one file."""
@@ -224,7 +138,8 @@ class AnchorBook:
         except DecodeError as error:
             self._find(name, f"a signed anchor in {place}", str(error))
             return
-        if (said := orjson.loads(line).get("previous", "nothing")) != before:
+        body = orjson.loads(line)
+        if (said := body.get("previous", "nothing")) != before or body.get("no") != number - 1:
             self._find(name, f"{place} to follow {before}", f"{said}")
         self._jobs.setdefault((anchor.namespace, anchor.job_id), []).append(anchor)
 
@@ -268,23 +183,11 @@ def judge(
     return list(findings.values()), sure
 
 
-def tree_of(manifest: Mapping[str, Any]) -> Tree:
-    """Return the tree over the entries that a manifest tells of.
-
-    Raises:
-        ValueError: it has none.
-    """
-    try:
-        return Tree(manifest["entries"], bytes.fromhex(manifest["tree"]))
-    except (AttributeError, KeyError, TypeError) as error:
-        msg = "the archive cannot read all that it has of this job; `verify` says what"
-        raise ValueError(msg) from error
-
-
 def digest(line: bytes) -> str:
     """Return what the anchor that follows a line has as `previous`."""
     return sha256(line).hexdigest()
 
 
-def _line(body: Mapping[str, Any]) -> bytes:
+def line_of(body: Mapping[str, Any]) -> bytes:
+    """Return the one way to write an anchor."""
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)

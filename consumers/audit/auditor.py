@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumers import views
-from consumers.audit.anchoring import anchors_of, keys_of
-from consumers.audit.anchors import AnchorBook, judge, vouches_for_removal
+from consumers.audit.anchors import judge
 from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.growth import Growth
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
+from consumers.audit.trust import Trust
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 _ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
-_NO_KEY = "there is no key, so no anchor was checked: a re-chained suffix would not be found"
-_NO_ANCHORS = "there are no anchors: a cut tail or a re-chained suffix would not be found"
 
 
 class Auditor:
@@ -38,12 +36,9 @@ class Auditor:
             ConfigError: a URL or a key is wrong.
         """
         self._settings = settings
-        self._namespace = settings.namespace
         self._sources = Sources(settings)
         self._archive = self._sources.archive
-        self._keys = keys_of(settings)
-        self._place = anchors_of(settings)
-        self._book: AnchorBook | None = None
+        self._trust = Trust(settings, self._sources.log.keys)
         self._is_checked = False
 
     def verify(self, job_id: str) -> Report:
@@ -54,7 +49,7 @@ class Auditor:
         if not self._is_checked:
             self._sources.log.check(found=False)
             self._is_checked = True
-        self._anchors()
+        self._trust.read()
         try:
             return self._settled(job_id)
         except LogUnavailable:
@@ -80,8 +75,12 @@ class Auditor:
                 if job_id not in seen:
                     seen.add(job_id)
                     yield job_id
-        book = self._anchors()
-        yield from sorted(set(book.jobs(self._namespace)) - seen) if book else ()
+        self._trust.read()
+        yield from sorted({*self._trust.jobs()} - seen)
+
+    def begin_anchors(self) -> list[str]:
+        """Have anchors begin anew where they are fewer than remembered; return what is lost."""
+        return list(self._trust.begin_anew())
 
     def close(self) -> None:
         """Disconnect."""
@@ -91,8 +90,7 @@ class Auditor:
         gone = self._archive.removed(job_id)
         if gone is not None:
             return self._removed(job_id, gone)
-        book = self._anchors()
-        anchors = book.of(self._namespace, job_id) if book else []
+        anchors = self._trust.of(job_id)
         record, growth = Record(job_id), Growth(anchors)
         archive = ArchiveCheck(job_id, manifest, growth)
         # Views first: what they have is recorded by then.
@@ -112,10 +110,10 @@ class Auditor:
         notes = [*record.said.notes(record.sealed()), *compared.notes]
         if record.findings.has_more or archive.findings.has_more:
             notes.append("there are more differences than are listed")
-        if book is None:
-            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
+        doubts = [*self._trust.doubts(job_id)]
+        notes += [*doubts, *self._trust.notes(job_id)]
         anchored, _ = judge(anchors, record.tracks)
-        false = [*self._false_anchors(job_id), *anchored, *growth.judge()]
+        false = [*self._trust.findings(job_id), *anchored, *growth.judge()]
         findings = [*archive.findings, *record.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
         return Report(
@@ -124,6 +122,7 @@ class Auditor:
                 record,
                 [*findings, *compared.findings],
                 is_known=bool(compared.views or anchors),
+                is_doubtful=bool(doubts),
             ),
             entries=record.entries,
             events=record.events,
@@ -169,41 +168,23 @@ class Auditor:
         Whoever can write the store can have it say so of any run. So of one that was anchored the
         removal must be, too.
         """
-        notes, findings = [str(gone.refusal(job_id))], []
-        book = self._anchors()
-        if book is None:
-            notes.append(_NO_ANCHORS if self._place is None else _NO_KEY)
-        elif not vouches_for_removal(book.of(self._namespace, job_id), gone.entries):
+        doubts, findings = [*self._trust.doubts(job_id)], [*self._trust.findings(job_id)]
+        notes = [str(gone.refusal(job_id)), *doubts, *self._trust.notes(job_id)]
+        if not self._trust.vouches_for_removal(job_id, gone.entries):
             expected = f"a signed removal of the first {gone.entries} entries"
             findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))
         return Report(
             job_id,
-            verdict=Verdict.BROKEN if findings else Verdict.REMOVED,
+            verdict=_removal(findings, doubts),
             entries=gone.entries,
             events=0,
             archived=0,
             producers=[],
             views=dict.fromkeys(views.folded()),
-            anchors=len(book.of(self._namespace, job_id)) if book else 0,
+            anchors=len(self._trust.of(job_id)),
             findings=findings,
             notes=notes,
         )
-
-    def _anchors(self) -> AnchorBook | None:
-        if self._book is None and self._place and self._keys:
-            log, place = self._sources.log, self._place
-            mine = {place.name(self._namespace, one) for one in range(log.keys.partitions)}
-            files = ((name, lines) for name, lines in place.files() if name in mine)
-            self._book = AnchorBook(self._keys, files)
-        return self._book
-
-    def _false_anchors(self, job_id: str) -> list[Finding]:
-        """Return what is wrong with the file in which the anchors of a job are."""
-        book, place = self._anchors(), self._place
-        if book is None or place is None:
-            return []
-        partition = self._sources.log.keys.partition(job_id)
-        return book.findings_in(place.name(self._namespace, partition))
 
 
 def open_auditor(settings: Settings) -> Auditor:
@@ -231,9 +212,21 @@ def _unverified(job_id: str, reason: str) -> Report:
     )
 
 
-def _verdict(record: Record, findings: list[Finding], *, is_known: bool) -> Verdict:
+def _removal(findings: list[Finding], doubts: list[str]) -> Verdict:
     if findings:
         return Verdict.BROKEN
+    return Verdict.UNVERIFIED if doubts else Verdict.REMOVED
+
+
+def _verdict(
+    record: Record, findings: list[Finding], *, is_known: bool, is_doubtful: bool
+) -> Verdict:
+    if findings:
+        return Verdict.BROKEN
+    if not record.tracks and not is_known:
+        return Verdict.UNKNOWN
+    if is_doubtful:
+        return Verdict.UNVERIFIED
     if not record.tracks:
-        return Verdict.OPEN if is_known else Verdict.UNKNOWN
+        return Verdict.OPEN
     return Verdict.INTACT if record.is_sealed() else Verdict.OPEN

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from consumers.audit.anchoring import anchors_of, signer_of
+from consumers.audit.anchoring import signer_of
+from consumers.audit.memory import anchors_to_sign
 from consumers.errors import NotAnchored
 from consumers.outages import Outage
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from consumers.audit.anchoring import Anchors
-    from consumers.audit.anchors import Signer
+    from consumers.audit.signing import Signer
     from consumers.views.archive.raw import RawArchive
     from synapse_stream.settings import Settings
 
@@ -170,7 +171,7 @@ def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
     Raises:
         ConfigError: the key is none.
     """
-    signer, anchors = signer_of(settings), anchors_of(settings)
+    signer, anchors = signer_of(settings), anchors_to_sign(settings)
     if signer is None or anchors is None:
         return None
 
@@ -196,7 +197,7 @@ def open_notary(archive: RawArchive, settings: Settings, partition: int) -> Nota
     Raises:
         ConfigError: the key is none.
     """
-    signer, anchors = signer_of(settings), anchors_of(settings)
+    signer, anchors = signer_of(settings), anchors_to_sign(settings)
     if signer is None or anchors is None:
         return None
     return Notary(anchors, signer, archive, settings, partition)

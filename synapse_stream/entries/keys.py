@@ -105,6 +105,11 @@ class Keys:
         return f"{self.namespace}:revoked"
 
     @property
+    def anchors(self) -> str:
+        """Hash: partition → number and digest of its newest anchor, as who signs remembers it."""
+        return f"{self.namespace}:anchors"
+
+    @property
     def retired(self) -> str:
         """Hash: projection that trimming no longer waits for → when that was said, in ms."""
         return f"{self.namespace}:retired"

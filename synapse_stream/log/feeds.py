@@ -184,6 +184,18 @@ class FeedLog(MendingLog):
             if ms.isdigit() and len(ms) <= _MOST_DIGITS
         }
 
+    def anchors_upto(self, partition: int) -> str | None:
+        """Return what `note_anchors` has noted; None where that is nothing."""
+        noted = None
+        with suppress_wrong_type():
+            noted = self._command("asking for anchors", "HGET", self.keys.anchors, partition)
+        return noted.decode(errors="replace") if noted else None
+
+    def note_anchors(self, partition: int, text: str) -> None:
+        """Note which anchor of a partition is the newest."""
+        with suppress_wrong_type():
+            self._command("noting anchors", "HSET", self.keys.anchors, partition, text)
+
     def mirror(self, group: str, partition: int, position: EntryId) -> None:
         """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""
         key, at = self.keys.feed(partition), "{}-{}".format(*position)

@@ -84,7 +84,7 @@ class Report:
 
 
 class Auditor(Protocol):
-    """Verifies runs; nothing is written."""
+    """Verifies runs; nothing is written but what `begin_anchors` is for."""
 
     def verify(self, job_id: str) -> Report:
         """Verify one run: chains, numbers, seals, archive, stream, views and anchors.
@@ -94,6 +94,17 @@ class Auditor(Protocol):
         Raises:
             LogUnavailable: the server did not answer.
             SynapseStreamError: the anchors could not be read.
+        """
+
+    def begin_anchors(self) -> list[str]:
+        """Have anchors begin anew where they are fewer than remembered, or others.
+
+        Returns:
+            What is lost, a line a file.
+
+        Raises:
+            LogUnavailable: the server did not answer.
+            SynapseStreamError: store or anchors could not be read.
         """
 
     def jobs(self) -> Iterator[str]:

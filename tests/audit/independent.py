@@ -80,7 +80,7 @@ def judge_anchors(
             key.verify(signature, b"synapse-stream anchor 1\n" + text.encode())
         except InvalidSignature:
             return f"signature of anchor {number}", {}
-        if body["previous"] != previous:
+        if (body["previous"], body["no"]) != (previous, number):
             return f"place of anchor {number}", {}
         previous = sha256(line.encode()).hexdigest()
         if body["job"] == job and root(leaves[: body["entries"]]).hex() != body["root"]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synapse_stream.log.feeds import FeedLog
+from tests.support.anchoring import private_key, sign
 from tests.support.tampering import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from synapse_stream.settings import Settings
     from tests.support.commands import Said
@@ -82,3 +84,35 @@ def test_what_could_not_be_verified_is_an_answer_of_3(
 
     assert said.code == 3
     assert "127.0.0.1" in said.err
+
+
+def test_anchors_begin_anew_when_they_are_told_to_and_it_is_said(
+    deployment: Deployment,
+    command: Callable[..., Said],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    key, folder = private_key(), tmp_path / "anchors"
+    monkeypatch.setenv("SYNAPSE_STREAM_ANCHORS", str(folder))
+    monkeypatch.setenv("SYNAPSE_STREAM_SIGNING_KEY", key.get_secret_value())
+    changes = {"anchors": folder, "signing_key": key}
+    deployment.settings = deployment.settings.model_copy(update=changes)
+    deployment.run("one")
+    deployment.project()
+    for _ in range(3):
+        sign(deployment)
+    assert command("verify", "one").code == 0
+    assert "nothing begins anew" in command("anchors", "init").out
+    for file in folder.iterdir():
+        file.write_bytes(b"")
+    lost = command("verify", "one")
+
+    said = command("anchors", "init")
+    sign(deployment)
+    after = command("verify", "one")
+
+    assert lost.code == 3
+    assert lost.lines[0].startswith("one: unverified, ")
+    assert said.out.endswith(" has 0 anchors; 3 were remembered\n")
+    assert after.code == 0
+    assert "3 that were there before are gone" in after.out

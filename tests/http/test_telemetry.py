@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumers.api.app import create_app
+from consumers.store.anchor_heads import AnchorHeads
 from consumers.views import names as projections
+from consumers.views.opening import open_databases
 from synapse_stream.log.event_log import open_log
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
@@ -42,6 +45,9 @@ def test_lag_commits_and_what_is_parked_are_those_of_the_deployment(
     project(settings)
     log.append(Chain("new").add({}, {}, {}))
     log.close()
+    with closing(open_databases(settings)) as databases:
+        AnchorHeads(databases).remember(3, {"refused": "its tail is gone"})
+        AnchorHeads(databases).remember(4, {"head": "7 ab", "refused": None})
     with asked(create_app(settings)) as client:
         found = numbers(client)
 
@@ -51,6 +57,7 @@ def test_lag_commits_and_what_is_parked_are_those_of_the_deployment(
         assert found["synapse_stream_commits_total", projection] == 1
         assert found["synapse_stream_unowned_partitions", projection] == settings.partitions
     assert found["synapse_stream_parked_events", "message-feed"] == 1
+    assert found["synapse_stream_refused_anchors",] == 1
     assert found["synapse_stream_shed_events",] == 0
     assert found["synapse_stream_up", "store"] == found["synapse_stream_up", "server"] == 1
     assert found["process_resident_memory_bytes",] > 0

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
 from consumers.audit.anchoring import anchors_of, signer_of
+from consumers.audit.memory import anchors_to_sign
 from consumers.audit.notary import Notary
 from consumers.views.archive.raw import RawArchive
 from consumers.views.opening import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.tampering import Deployment
 
 
@@ -35,3 +40,29 @@ def anchor(deployment: Deployment) -> None:
             pause_seconds=0
         )
     store.close()
+
+
+def sign(deployment: Deployment) -> None:
+    """Anchor what is archived as the consumer does, which remembers what it has signed.
+
+    Raises:
+        OSError: nothing was signed.
+    """
+    settings = deployment.settings
+    signer, anchors = signer_of(settings), anchors_to_sign(settings)
+    assert signer is not None
+    assert anchors is not None
+    with closing(open_store(settings)) as store:
+        found = {
+            partition: list(RawArchive(store.databases).manifests(partition))
+            for partition in range(settings.partitions)
+        }
+    for partition, manifests in found.items():
+        now_ms = time.time_ns() // 1_000_000
+
+        def lines(
+            before: bytes | None, manifests: Any = manifests, now_ms: int = now_ms
+        ) -> Iterable[bytes]:
+            return signer.lines(settings.namespace, manifests, time_ms=now_ms, before=before)
+
+        anchors.append(settings.namespace, partition, lines)

@@ -34,6 +34,7 @@ from consumers.api.permissions import reader_of
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
+from consumers.store.anchor_heads import AnchorHeads
 from synapse_stream.errors import SynapseStreamError
 from synapse_stream.operating.lag import late, measure, unowned
 from synapse_stream.producer.adoption.search import spools
@@ -199,6 +200,9 @@ class _Deployment(Collector):
             commits.add_metric([projection], made)
             parked.add_metric([projection], store.parked.count(projection))
         yield from (commits, parked)
+        refused = "Partitions whose last anchors are not those that are remembered: none is added."
+        count = len(AnchorHeads(store.databases).refused())
+        yield GaugeMetricFamily("synapse_stream_refused_anchors", refused, value=count)
         shed = "Events that producers gave up, as a spool was full or a quota used up."
         yield GaugeMetricFamily(
             "synapse_stream_shed_events", shed, value=self._sources.views.count_shed()
