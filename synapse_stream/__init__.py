@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from synapse_stream.loggers.stream import StreamLogger
     from synapse_stream.models import ActionStatus, LogLevel, ProgressData, RunStatus
     from synapse_stream.ports.job_view import Delivery, JobView
+    from synapse_stream.reading.runs import Runs
     from synapse_stream.reading.stream import JobStream
     from synapse_stream.reporting.action import BaseAction, run_action
     from synapse_stream.reporting.context import RuntimeContext
@@ -55,6 +56,7 @@ __all__ = [
     "RecordedEvent",
     "RunEnded",
     "RunStatus",
+    "Runs",
     "RuntimeContext",
     "Settings",
     "StreamLogger",
@@ -80,6 +82,7 @@ _HOMES = {
     "entries.position": ("Position",),
     "reporting.run": ("open_run",),
     "settings": ("Settings",),
+    "reading.runs": ("Runs",),
     "reading.stream": ("JobStream",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from synapse_stream.events.tags import restore
+from synapse_stream.ports.filters.search import Hit, Hits
 from synapse_stream.ports.views import Axis, MessagePage
 from synapse_stream.remote import shapes
 from synapse_stream.remote.api import Api
@@ -65,6 +67,24 @@ class RemoteViews:
             raise
         with self._api.understood():
             return [shapes.run_state(one) for one in (page or {})["jobs"]]
+
+    def search(self, text: str | None, sort: str | None, *, limit: int) -> Hits:
+        """Have the API find runs by a filter, in an order.
+
+        Raises:
+            ValueError: it cannot read one of them.
+        """
+        asked = {"filter": text, "sort": sort or "-started", "limit": limit, "whole": "true"}
+        try:
+            page = self._api.show("finding runs", "jobs", query=asked)
+        except Refused as error:
+            if error.status == _WRONG_VALUE:
+                raise ValueError(error.reason) from error
+            raise
+        with self._api.understood():
+            found = page or {"jobs": [], "is_whole": True}
+            hits = [Hit(shapes.run_state(one), restore(one["values"])) for one in found["jobs"]]
+            return Hits(hits, found["is_whole"], None)
 
     def state(self, job_id: str, at: Position | int | None = None) -> RunState | None:
         """Return a job's run state, now or at a position or time in µs; None if it has none."""

@@ -216,6 +216,8 @@ class Summary(Shape):
     """When its first entry arrived, by the server's clock: the list is sorted by it."""
     last_sign_ms: Millis
     updated: Micros
+    values: dict[str, Any] | None = None
+    """With a filter or an order: what it has in the fields that they name."""
 
 
 class JobsAnswer(Answer):
@@ -224,4 +226,6 @@ class JobsAnswer(Answer):
     jobs: list[Summary] | list[Listed]
     """With `whole` their conditions; of a large one only what a list shows."""
     next: str | None
-    """To be given as `after` for the next page; null on the last."""
+    """To be given as `after` for the next page; null on the last, and where runs are sorted."""
+    is_whole: bool = True
+    """With a filter or an order: false when older runs were not looked at."""

@@ -6,10 +6,11 @@ from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from consumers.api import parameters, shapes, viewers
 from consumers.api.answers import fresh
+from consumers.api.asked import NOTHING, Asked
 from consumers.api.description import answer
 from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import Problem, not_found, unprocessable
@@ -18,6 +19,7 @@ from consumers.api.sources import Opened, Sources
 from consumers.api.tokens import Caller
 from synapse_stream.events.plain import describe
 from synapse_stream.models import RunStatus
+from synapse_stream.ports.views.jsonable import jsonable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,10 +43,14 @@ def list_jobs(
         parameters.Text | None, Query(description="Go on behind this job: `next` of a page before.")
     ] = None,
     limit: parameters.Limit = 100,
+    asked: Annotated[Asked, Depends(Asked.of)] = NOTHING,
     whole: Annotated[bool, Query(description="Of each its condition, as one job has it.")] = False,
 ) -> Response:
-    """List jobs, the newest first."""
+    """List jobs, the newest first, or in the order of `sort`."""
     wanted = {"status": status, "action": action, "text": q, "pattern": caller.jobs}
+    if asked:
+        given = {**wanted, "whole": whole, "after": after, "limit": limit}
+        return _found(request, sources, caller, asked, given)
     try:
         found = list(islice(_listed(sources.views, caller, after, limit, wanted), limit + 1))
     except ValueError:
@@ -85,6 +91,23 @@ def show_job(
     if not caller.is_developer:
         shown = viewers.job(shown)
     return fresh(request, shown, state.position, sources.clock)
+
+
+def _found(
+    request: Request, sources: Sources, caller: Caller, asked: Asked, given: dict[str, Any]
+) -> Response:
+    """Answer with what a filter finds, and what each run has in the fields that it names."""
+    hits = asked.search(sources, caller, given)
+    page = [hit.state for hit in hits.found]
+    shown = _whole(sources, caller, page) if given["whole"] else _summaries(sources, page)
+    values = [jsonable(hit.values) for hit in hits.found]
+    content = {
+        "jobs": [{**one, "values": its} for one, its in zip(shown, values, strict=True)],
+        "next": hits.next,
+        "is_whole": hits.is_whole,
+    }
+    newest = max((state.position for state in page), default=None)
+    return fresh(request, content, newest, sources.clock)
 
 
 def _summaries(sources: Sources, page: Sequence[RunState]) -> list[dict[str, Any]]:

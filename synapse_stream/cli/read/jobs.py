@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from synapse_stream.cli.read import finding
 from synapse_stream.cli.read.view import show_view
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.moments import moment
-from synapse_stream.cli.shared.output import print_json
+from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import health_of, near_job, place_of, say_no, server_now_ms
 from synapse_stream.cli.shared.tables import (
     Cell,
@@ -56,33 +57,44 @@ def jobs(
     search: Annotated[str | None, typer.Option(help="Only jobs whose id contains it.")] = None,
     after: Annotated[str | None, typer.Option(help="Go on behind this job.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most to show.")] = 20,
+    wanted: finding.Wanted = None,
+    sort: finding.Sort = None,
     wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
 ) -> None:
-    """List jobs, the newest first.
+    """List jobs, the newest first, or in the order of --sort.
 
     Exit code 1 when there is none.
     """
-    from synapse_stream.cli.shared.output import WrongUse
-    from synapse_stream.reading.job_views import opened
     from synapse_stream.settings import Settings
 
     settings = Settings.load()
-    with opened(settings) as views:
-        try:
-            found = views.jobs(status=status, action=action, text=search, after=after, limit=limit)
-        except ValueError as error:
-            raise WrongUse(str(error)) from None
+    values: list[Mapping[str, Any]] = []
+    if wanted or sort:
+        if after:
+            msg = "--after has no place beside --filter and --sort"
+            raise WrongUse(msg)
+        given: dict[str, Any] = {"status": status, "action": action, "search": search}
+        found, values = finding.find(settings, wanted, sort, limit=limit, **given)
+    else:
+        listed: dict[str, Any] = {"status": status, "action": action, "text": search}
+        found = finding.listed(settings, **listed, after=after, limit=limit)
     if not found:
-        is_chosen = status or action or search
+        is_chosen = status or action or search or wanted
         say_no(f"there are no {'such ' if is_chosen else ''}jobs{place_of(settings)}")
     now_ms = server_now_ms(settings, found)
+    rest = values or [{}] * len(found)
     if as_json:
-        for state in found:
-            print_json({**jsonable(summary(state)), "health": health_of(state, now_ms)})
+        for state, its in zip(found, rest, strict=True):
+            said = {"values": jsonable(its)} if values else {}
+            print_json({**jsonable(summary(state)), "health": health_of(state, now_ms), **said})
         return
-    rows = [_job_row(state, now_ms) for state in found]
-    print_table(_JOBS, rows, spare=_SPARE, below="TROUBLE", wide=wide)
+    more = finding.columns(values)
+    rows = [
+        [*_job_row(state, now_ms), *(finding.cell(name, its[name]) for name in more)]
+        for state, its in zip(found, rest, strict=True)
+    ]
+    print_table([*_JOBS, *more], rows, spare=_SPARE, below="TROUBLE", wide=wide)
 
 
 def show(

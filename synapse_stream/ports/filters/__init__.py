@@ -1,0 +1,1 @@
+"""Which runs are wanted and in which order: one language for HTTP, Python and the command line."""

@@ -1,0 +1,81 @@
+"""Runs found over HTTP: pages, order, values, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from synapse_stream import Runs
+
+if TYPE_CHECKING:
+    import httpx
+
+    from synapse_stream.settings import Settings
+
+
+def found(api: httpx.Client, **asked: Any) -> dict[str, Any]:
+    answer = api.get("/api/jobs", params=asked)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def test_runs_are_found_by_params_and_metrics_with_their_values(api: httpx.Client) -> None:
+    wanted = "params.lr = 0.1 AND metrics.loss.min < 0.01 AND status = completed"
+
+    body = found(api, filter=wanted, sort="-metrics.accuracy")
+
+    assert [job["job_id"] for job in body["jobs"]] == ["trained"]
+    assert body["jobs"][0]["values"] == {
+        "params.lr": 0.1,
+        "metrics.loss.min": pytest.approx(1 / 120),
+        "status": "completed",
+        "metrics.accuracy.last": 1.0,
+    }
+    assert (body["next"], body["is_whole"]) == (None, True)
+
+
+def test_pages_of_what_is_found_repeat_and_skip_nothing(api: httpx.Client) -> None:
+    every = [job["job_id"] for job in found(api, filter="status = running")["jobs"]]
+    seen: list[str] = []
+    after = None
+    while True:
+        page = found(api, filter="status = running", limit=2, **({"after": after} if after else {}))
+        seen += [job["job_id"] for job in page["jobs"]]
+        after = page["next"]
+        if after is None:
+            break
+
+    assert len(every) > 3
+    assert seen == every
+
+
+def test_with_whole_there_is_all_of_each(api: httpx.Client) -> None:
+    (job,) = found(api, filter="job = trained", whole="true")["jobs"]
+
+    assert job["attempts"][0]["params"] == {"lr": 0.1}
+    assert job["values"] == {"job": "trained"}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"filter": "job ="}, {"sort": "loss"}, {"filter": "job = a", "after": "nobody"}]
+)
+def test_what_cannot_be_read_is_refused_with_a_reason(
+    api: httpx.Client, asked: dict[str, str]
+) -> None:
+    answer = api.get("/api/jobs", params=asked)
+
+    assert answer.status_code == 422
+    assert "expected" in answer.json()["detail"]
+
+
+def test_a_script_finds_runs_over_http(api: httpx.Client, filled: Settings) -> None:
+    there = filled.model_copy(update={"url": str(api.base_url), "redis_url": None})
+
+    runs = Runs("params.lr = 0.1", sort="-metrics.loss.max", settings=there)
+
+    assert [run.job_id for run in runs] == ["trained"]
+    assert runs.rows()[0]["metrics.loss.max"] == 1.0
+    with pytest.raises(ValueError, match="no field 'loss'"):
+        Runs("loss < 1", settings=there)
