@@ -40,6 +40,7 @@ def _fields(*names: str, **nested: Any) -> dict[str, Any]:
     return dict.fromkeys(names, _ALL) | nested
 
 
+_QUOTA = _fields("of", "used", "most", "left_out")
 _STEP = _fields(
     *("name", "current", "total", "percent", "started", "updated", "rate", "eta_seconds"),
     *("is_failed", "error"),
@@ -53,7 +54,7 @@ _RANK = _fields(
 )
 _ATTEMPT = _fields(
     *("number", "status", "error", "result", "action", "plugin", "params", "labels", "started"),
-    *("ended", "first_time", "last_time", "last_sign_ms", "overall_percent", "steps_left_out"),
+    *("ended", "first_time", "last_time", "last_sign_ms", "overall_percent"),
     *("counts", "levels", "events", "duration_seconds", "first_sign_ms", "is_ending", "signal"),
     *("rejected", "notes"),
     *("overall_is_at_least", "eta_seconds", "eta_is_at_least", "eta_time"),
@@ -63,13 +64,16 @@ _ATTEMPT = _fields(
     lost=_fields("rank", "host", "pid", "time", "reason", "producer"),
     resumed=_fields("rank", "host", "pid", "time", "reason", "producer", "last", "heir"),
     completeness=_fields(
-        *("status", "missing", "shed", "is_uncounted", "waiting", "waiting_count", "missing_count")
+        *("status", "missing", "shed", "is_uncounted", "waiting", "waiting_count"),
+        *("missing_count", "reasons"),
     ),
+    quotas=_QUOTA,
 )
 _JOB = _fields(
     *("job_id", "status", "health", "parked", "latest", "position", "age_seconds", "now_ms"),
-    *("alive_beside", "attempt_count"),
+    *("alive_beside", "attempt_count", "notes"),
     attempts=_ATTEMPT,
+    quotas=_QUOTA,
 )
 
 

@@ -72,10 +72,15 @@ def text(event: Mapping[str, Any], field: str) -> str | None:
     return visible(value)
 
 
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is an integer from 0."""
+    return type(value) is int and 0 <= value < LATEST_TIME
+
+
 def whole(event: Mapping[str, Any], field: str) -> int | None:
     """Return an integer from 0 or None."""
     value = event.get(field)
-    if value is not None and (type(value) is not int or not 0 <= value < LATEST_TIME):
+    if value is not None and not is_whole(value):
         raise unfit(field, value, "an integer from 0, or null")
     return value
 

@@ -7,8 +7,9 @@ Document: `producers`: id → `last` (highest number folded, -1 none), `rank` (n
 `attempt`, and where there are any
 
 - `sealed`: how many events the producer says it made;
-- `missing` (ranges of numbers), `shed` (counts by type of events that never got a number) and
-  `uncounted` (the first number at which it says that it does not know how many are missing);
+- `missing` (the first ranges of numbers), `unlisted` (where further ones begin, and how many
+  numbers they hold), `shed` (counts by type of events that never got a number) and `uncounted`
+  (the first number at which it says that it does not know how many are missing);
 - `parent`: whose child process it is; `children` and `child_count`: which it had, and how many;
 - `of`: whose process goes on under this name; `heir`: under which name its process went on, and
   `left`: its last number that is that process's own, the rest is another's;
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from synapse_stream.entries.position import Position
 
 _MOST_SHED_TYPES = 100
+_LONGEST_TYPE = 100
+_MOST_RANGES = 1_000
 _MOST_CHILDREN = 1_000
 _SEALING = ("end", "producer_lost")  # no set: an event's type may be what has no hash
 _DECISIVE = frozenset({*PLACING, *_SEALING, "terminating", "loss"})
@@ -197,8 +200,10 @@ def _lose(mark: Mark, event: dict[str, Any], number: int) -> None:
     if not isinstance(counts, dict):
         return
     shed = mark.setdefault("shed", {})
-    for kind, count in counts.items():
-        if whole(count, LARGEST_NUMBER) and (kind in shed or len(shed) < _MOST_SHED_TYPES):
+    for name, count in counts.items():
+        if whole(count, LARGEST_NUMBER):
+            kind = name[:_LONGEST_TYPE]
+            kind = kind if kind in shed or len(shed) < _MOST_SHED_TYPES else "…"
             shed[kind] = min(shed.get(kind, 0) + count, LARGEST_NUMBER)
 
 
@@ -208,7 +213,9 @@ def _miss(mark: Mark, first: int, last: int) -> None:
     if first > last:
         return
     missing = mark.setdefault("missing", [])
-    if missing and first <= missing[-1][1] + 1:
+    if missing and first <= missing[-1][1] + 1 and "unlisted" not in mark:
         missing[-1][1] = max(last, missing[-1][1])
-    else:
+    elif len(missing) < _MOST_RANGES:
         missing.append([first, last])
+    else:
+        mark.setdefault("unlisted", [first, 0])[1] += last - first + 1

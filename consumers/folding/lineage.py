@@ -87,6 +87,8 @@ class Lineage:
         ranges = [[a, min(b, old["left"])] for a, b in old.pop("missing", ()) if a <= old["left"]]
         if ranges:
             old["missing"] = ranges
+        if "unlisted" in old and old["unlisted"][0] > old["left"]:
+            del old["unlisted"]
         mark["of"], mark["rank"] = name, old["rank"]
         self._follow(producer, mark, name)
 

@@ -29,6 +29,7 @@ from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import DecodeError, Trimmed
 from synapse_stream.log.event_log import open_log
+from synapse_stream.ports.views import Beside
 from synapse_stream.reading.job_reader import JobReader
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class History:
             ConfigError: the settings are not those of the deployment.
         """
         found = self._folded(RUN_STATE, job_id, at)
-        return reading.run_state(job_id, found.document, found.parked)
+        return reading.run_state(job_id, found.document, Beside(found.parked))
 
     def view(self, name: str, job_id: str, at: Position | int) -> ViewState | None:
         """Return what the view of another package had of a job; raises as `state`, and LookupError.

@@ -11,16 +11,17 @@ from consumers.store import jobs, parked
 from consumers.views.message_feed import query as messages
 from consumers.views.message_feed import reading as feeds
 from consumers.views.metric_history import query as histories
+from consumers.views.metric_history.known import quotas_of
 from consumers.views.metric_history.overview import Bucketing
 from consumers.views.metric_history.rows import begin_points
 from consumers.views.of_packages import reader as of_packages
 from consumers.views.run_state import brief, reading
 from consumers.views.run_state import query as runs
 from synapse_stream.entries.position import Position, Positions
-from synapse_stream.ports.views import Axis, MessagePage, Overview, Series
+from synapse_stream.ports.views import Axis, Beside, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from consumers.store.databases import Databases
     from consumers.views.metric_history.rows import Points
@@ -78,12 +79,18 @@ class StoredViews:
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
-        return self.states([job_id]).get(job_id)
+        found = jobs.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, [job_id])
+        if job_id not in found:
+            return None
+        return reading.stored(job_id, found[job_id], self.beside([job_id])[job_id])
 
-    def states(self, job_ids: Sequence[str]) -> dict[str, RunState]:
-        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
-        found = jobs.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, job_ids)
-        return self._states((job_id, found[job_id]) for job_id in job_ids if job_id in found)
+    def beside(self, job_ids: Sequence[str]) -> dict[str, Beside]:
+        """Return by job what a `state` has of it that does not come from its run state."""
+        parked_events = self._parked(job_ids)
+        database = self._databases.of(histories.PROJECTION)
+        found = jobs.load(database, histories.PROJECTION, job_ids)
+        quotas = {job_id: quotas_of(document) for job_id, document in found.items()}
+        return {one: Beside(parked_events.get(one, 0), quotas.get(one, ())) for one in job_ids}
 
     def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
         """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
@@ -250,17 +257,10 @@ class StoredViews:
         """Disconnect. A later call would connect again."""
         self._databases.close()
 
-    def _states(self, documents: Iterable[tuple[str, bytes]]) -> dict[str, RunState]:
-        """Read documents by job id; jobs of which nothing could be folded yet are left out."""
-        found = dict(documents)
-        parked = self._parked(list(found))
-        states = (reading.stored(job, text, parked.get(job, 0)) for job, text in found.items())
-        return {state.job_id: state for state in states if state is not None}
-
     def _shown(self, found: Sequence[runs.Listed]) -> dict[str, RunState]:
         parked = self._parked([one.job_id for one in found])
         states = (
-            reading.stored(job_id, document, parked.get(job_id, 0))
+            reading.stored(job_id, document, Beside(parked.get(job_id, 0)))
             if shown is None
             else brief.read(job_id, shown, parked.get(job_id, 0))
             for job_id, document, shown in found

@@ -11,13 +11,14 @@ from synapse_stream.ports.views import open_views
 from synapse_stream.ports.views.optional import require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from synapse_stream.entries.position import Position
     from synapse_stream.ports.views import Message, Series, SeriesKey, Views
     from synapse_stream.settings import Settings
 
 _PAGE = 500
+_MOST_NAMED = 20
 
 
 @contextmanager
@@ -105,23 +106,30 @@ def find_series(
     """
     found = views.series(job_id, name=name, step=step, rank=rank, attempt=attempt)
     if not found:
-        has = ", ".join(sorted({repr(summary.key.name) for summary in views.series(job_id)}))
+        has = some({repr(summary.key.name) for summary in views.series(job_id)})
         asked = {"step": step, "rank": rank, "attempt": attempt}
         given = "".join(
             f" of {what} {value!r}" for what, value in asked.items() if value is not None
         )
-        msg = f"job {job_id!r} has no metric {name!r}{given}; it has {has or 'none'}"
+        msg = f"job {job_id!r} has no metric {name!r}{given}; it has {has}"
         raise LookupError(msg)
     latest = max(summary.key.attempt for summary in found)
     keys = [summary.key for summary in found if summary.key.attempt == latest]
     if len(keys) > 1:
-        several = ", ".join(f"step {key.step!r} of rank {key.rank}" for key in keys)
+        several = some({f"step {key.step!r} of rank {key.rank}" for key in keys})
         msg = (
             f"metric {name!r} of job {job_id!r} has several series: {several}; "
             "name step and rank, or take all from metrics()"
         )
         raise ValueError(msg)
     return keys[0]
+
+
+def some(names: Collection[str]) -> str:
+    """Return the first of some names, for people: there may be very many."""
+    shown = ", ".join(sorted(names)[:_MOST_NAMED]) or "none"
+    more = len(names) - _MOST_NAMED
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def all_messages(

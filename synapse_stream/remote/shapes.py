@@ -23,6 +23,7 @@ from synapse_stream.ports.views import (
     LostProcess,
     Message,
     Overview,
+    Quota,
     RankState,
     ResumedProcess,
     RunState,
@@ -52,7 +53,8 @@ def run_state(found: Mapping[str, Any]) -> RunState:
     latest = next(one for one in attempts if one.number == found["latest"])
     count = found.get("attempt_count", len(attempts))
     place = position(found["position"])
-    return RunState(found["job_id"], place, attempts, latest, count, found["parked"])
+    quotas = tuple(_several(Quota, found.get("quotas", ())))
+    return RunState(found["job_id"], place, attempts, latest, count, found["parked"], quotas)
 
 
 def series_key(found: Mapping[str, Any]) -> SeriesKey:
@@ -158,6 +160,7 @@ def _attempt(found: Mapping[str, Any]) -> Attempt:
         "ranks": [_rank(one) for one in found["ranks"]],
         "lost": _several(LostProcess, found["lost"]),
         "resumed": _several(ResumedProcess, found["resumed"]),
+        "quotas": tuple(_several(Quota, found.get("quotas", ()))),
         "completeness": _taken(
             Completeness, {**completeness, "status": status, "missing": missing}
         ),

@@ -156,7 +156,7 @@ def test_a_job_is_shown_with_its_steps_actions_ranks_and_what_is_missing(
     assert fields["result"] == '{"score":{"$float":"NaN"}}'
     assert fields["messages"] == "warning 1"
     assert fields["complete"] == (
-        "1 events missing (p0 6-6); 12 events shed (dev_event 12); "
+        "1 events missing (p0 6-6); 12 events given up (dev_event 12); "
         "1 process has not ended, or not sent all (p1)"
     )
     lines = [" ".join(line.split()) for line in said.lines]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from consumers.views.metric_history import known
+from synapse_stream import JobStream
 from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
 from synapse_stream.ports.views import Bucket
 from tests.support.chains import Chain
@@ -50,6 +52,26 @@ def test_every_series_is_a_line_with_its_course(command: Callable[..., Said]) ->
         "loss fit 0 1 4 1 4 1 █▃ ▁ (1 not finite)",
     ]
     assert "\x1b" not in said.out
+
+
+def test_metrics_beyond_those_that_are_shown_are_told(
+    command: Callable[..., Said],
+    log: EventLog,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(known, "MOST_METRICS", 2)
+    log.append(Chain("job-1").add(STARTED, point(a=1, b=1, c=1, d=1), point(b=2, c=2)))
+    project(settings)
+    told = "at most 2 metrics are shown: values of further ones are recorded only (3)"
+
+    assert command("metrics", "job-1").lines[-1] == told
+    assert f"note       {told}" in command("show", "job-1").lines
+    (shown,) = command("show", "job-1", "--json").objects
+    assert shown["notes"] == [told]
+    state = JobStream("job-1", settings).state()
+    assert state is not None
+    assert [(one.used, one.left_out) for one in state.quotas] == [(2, 3)]
 
 
 @pytest.mark.usefixtures("recorded")

@@ -20,6 +20,7 @@ from synapse_stream.errors import ConfigError
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.history import parse_moment
+from synapse_stream.ports.views import Beside
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
@@ -88,7 +89,7 @@ def folded(entries: list[RecordedBatch]) -> RunState | None:
 
 def look(entries: list[RecordedBatch], at: Position | int, start: Mark = START) -> RunState | None:
     found = fold_until(RUN_STATE, "job", start, entries, at)
-    return reading.run_state("job", found.document, found.parked)
+    return reading.run_state("job", found.document, Beside(found.parked))
 
 
 def test_at_the_end_of_every_entry_it_is_what_a_projector_had_there() -> None:

@@ -158,6 +158,7 @@ def test_a_job_says_what_must_be_known_of_its_processes(api: httpx.Client) -> No
         "waiting": ["child-2"],
         "waiting_count": 1,
         "missing_count": 0,
+        "reasons": {},
     }
     assert len(run["notes"]) == 3
 

@@ -31,7 +31,7 @@ class Reading:
 
     def __init__(self, deployment: Deployment, job: str) -> None:
         self.key = deployment.log.keys.job(job)
-        self.tracker = Tracker(job, JobFold(RunStateView, job, None), 0)
+        self.tracker = Tracker(job, JobFold(RunStateView, job, None))
         self._deployment = deployment
         self._reader = JobReader(deployment.log, lambda: open_archive(deployment.settings))
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from synapse_stream import JobStream
+from synapse_stream.cli.shared import wording
 from synapse_stream.events.types import dump
+from tests.support.projecting import project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,5 +54,11 @@ def test_what_is_beyond_the_quota_is_coalesced_counted_and_said(
     metrics = [event.model_dump() for event in left.of("metrics")]
     newest = {name: value for event in metrics for name, value in event["values"].items()}
     assert newest == {"loss": 39_999, "accuracy": -39_999, "best": 39_999}
+    project(settings)
+    state = JobStream("job-1", settings).state()
+    assert state is not None
+    assert state.latest.completeness.shed == dict(shed)
+    assert state.latest.completeness.reasons == {losses[0]["reason"]: shed.total()}
+    assert wording.lacking(state.latest).endswith(losses[0]["reason"])
     bars = {event.step: event.model_dump()["current"] for event in left.of("progress")}
     assert bars == {"training": 40_000, "reading": 40_000}

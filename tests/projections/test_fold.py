@@ -197,11 +197,12 @@ def test_progress_that_is_folded_late_does_not_throw_back_what_came_since() -> N
 
 
 def test_the_document_of_another_version_is_refused() -> None:
-    document = scene(message("a")).fold(MessageFeedView).document().replace(b'"v":3', b'"v":99')
+    version = MessageFeedView.version
+    document = scene(message("a")).fold(MessageFeedView).document()
+    document = document.replace(b'"v":%d' % version, b'"v":99')
 
-    with pytest.raises(
-        OutdatedFold, match=r"message-feed fold of job 'job-1' is of version 99, not 3"
-    ):
+    said = f"message-feed fold of job 'job-1' is of version 99, not {version}"
+    with pytest.raises(OutdatedFold, match=said):
         JobFold(MessageFeedView, "job-1", document)
 
 

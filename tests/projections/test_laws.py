@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from consumers.folding.fold import UNFORESEEN, JobFold
 from consumers.views.message_feed.reading import message
 from consumers.views.message_feed.rows import MessageRows
+from consumers.views.metric_history import known
 from consumers.views.metric_history.rows import PointRows, joined
+from consumers.views.run_state import bounds, events, progress
 from consumers.views.run_state.reading import run_state
 from synapse_stream.entries.batch import GENESIS, Batch
 from synapse_stream.entries.entry import RecordedBatch
@@ -147,6 +149,45 @@ def test_any_redelivery_and_any_restart_gives_the_same(
             reader.read(old._replace(ms=10**6 + place))
 
     assert reader.content(positions=True) == plain
+
+
+@each_view
+@given(producers=st.lists(event_lists(), min_size=1, max_size=4), cuts=seeds, again=seeds)
+def test_it_is_so_where_there_is_more_than_a_view_keeps(
+    view: type[JobView], producers: list[Lines], cuts: random.Random, again: random.Random
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bounds, "MOST_ATTEMPTS", 2)
+        patch.setattr(bounds, "MOST_WEIGHT", 12)
+        patch.setattr(bounds, "MOST_LOST", 1)
+        patch.setattr(events, "MOST_ACTIONS", 1)
+        patch.setattr(progress, "MOST_STEPS", 2)
+        patch.setattr(known, "MOST_METRICS", 2)
+        stream = entries(producers, cuts)
+        plain = fold(view, stream).content(positions=False)
+
+        reader = Reader(view)
+        for entry in stream:
+            for part in pieces(entry, again):
+                reader.read(part)
+                if again.random() < 0.3:
+                    reader.commit_and_restart()
+
+    assert reader.content(positions=False) == plain
+
+
+def pieces(entry: RecordedBatch, cuts: random.Random) -> list[RecordedBatch]:
+    """Return an entry as if it had come in several."""
+    batch = entry.batch or _none()
+    lines = batch.data.splitlines(keepends=True)
+    found, start = [], 0
+    while start < len(lines):
+        stop = cuts.randint(start + 1, len(lines))
+        numbers = (batch.first + start, batch.first + stop - 1)
+        data = b"".join(lines[start:stop])
+        found.append(entry._replace(batch=Batch("job-1", batch.producer, *numbers, GENESIS, data)))
+        start = stop
+    return found
 
 
 @each_view

@@ -9,8 +9,8 @@ from consumers.folding.ledger import Ledger
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.batch import GENESIS, Batch, decode_events
 from synapse_stream.ports.views import CompletenessStatus
-from tests.support.events import ended, event, message, progress, started
-from tests.support.folding import loss_of_range, scene
+from tests.support.events import ended, event, message, progress, resumed, started
+from tests.support.folding import Scene, loss_of_range, scene
 
 
 def test_a_batch_that_comes_again_under_another_id_changes_nothing() -> None:
@@ -73,6 +73,32 @@ def test_an_unreadable_line_of_a_spool_is_missing_by_its_own_number() -> None:
     told = scene(started(), unreadable, ended(count=3))
 
     assert told.attempt.completeness.missing == {"p0": [(1, 1)]}
+
+
+def test_of_very_many_gaps_the_first_are_listed_and_all_are_counted() -> None:
+    told = Scene()
+    for number in range(0, 3_000, 2):
+        told.appends(Batch("job-1", "p0", number, number, GENESIS, b'{"type":"x","time":1}'))
+    told.says(resumed("p0", 2_500), by="heir")
+    found = told.attempt.completeness
+
+    assert found.missing == {"p0": [(number, number) for number in range(1, 2_000, 2)]}
+    assert found.missing_count == 1_499
+
+    told.says(resumed("p0", 100), by="other heir")
+    assert told.attempt.completeness.missing_count == 50
+
+
+def test_shed_events_of_very_many_types_are_all_counted() -> None:
+    told = scene(
+        started(),
+        *(event("loss", counts={f"type {n}": 1}, first=None, last=None) for n in range(150)),
+        event("loss", counts={"t" * 5_000: 2}, first=None, last=None),
+    )
+
+    shed = told.attempt.completeness.shed
+    assert (len(shed), sum(shed.values()), shed["…"]) == (101, 152, 52)
+    assert max(map(len, shed)) <= 100
 
 
 def test_lines_that_a_batch_lacks_are_missing() -> None:

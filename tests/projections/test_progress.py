@@ -125,7 +125,7 @@ def test_a_thousand_steps_are_kept_and_the_reports_of_others_counted() -> None:
     )
 
     assert len(told.attempt.steps) == 1000
-    assert told.attempt.steps_left_out == 4
+    assert sum(one.left_out for one in told.attempt.quotas) == 4
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from consumers.folding.port import Parked
 from consumers.views.reader import StoredViews
 from synapse_stream.entries.position import Position
 from synapse_stream.models import RunStatus
+from synapse_stream.ports.views import Beside
 from tests.store.jobs import (
     FIRST_MS,
     MESSAGES,
@@ -122,19 +123,21 @@ def test_a_state_has_what_was_folded(committer: Committer, views: StoredViews) -
     assert views.state("job-99") is None
 
 
-def test_states_of_many_jobs_come_at_once_with_what_is_parked_of_them(
+def test_what_other_views_know_of_many_jobs_comes_at_once(
     committer: Committer, views: StoredViews, store: Store
 ) -> None:
     bad = Parked("job-07", Position(1, 0), "why", b"", None, None)
     store.commit(committer.lease, (1, 1), [], [bad], SECONDS)
     asked = ["job-07", "job-99", *(f"no-{n}" for n in range(2_000)), "job-03"]
 
-    states = views.states(asked)
+    found = views.beside(asked)
 
-    assert states == {job_id: views.state(job_id) for job_id in ("job-07", "job-03")}
-    assert list(states) == ["job-07", "job-03"]
-    assert [state.parked for state in states.values()] == [1, 0]
-    assert views.states([]) == {}
+    assert list(found) == asked
+    assert {job_id: beside for job_id, beside in found.items() if beside != Beside()} == {
+        "job-07": Beside(parked=1)
+    }
+    assert [state.parked for job in ("job-07", "job-03") if (state := views.state(job))] == [1, 0]
+    assert views.beside([]) == {}
 
 
 @pytest.mark.parametrize("view", [RUN_STATE, MESSAGES, METRICS])

@@ -32,7 +32,7 @@ _THREADS = 8
 """For the store and for clients that catch up; those wait for one another, the live ones do not."""
 _LIST_SECONDS = 0.5
 _BEAT_SECONDS = 15.0
-_PARKED_SECONDS = 5.0
+_BESIDE_SECONDS = 5.0
 _VIEW_SECONDS = 0.25
 _IDLE_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
@@ -77,7 +77,7 @@ class Hub:
         self._keepers = [
             asyncio.create_task(self._every(_BEAT_SECONDS, self._beat)),
             asyncio.create_task(self._every(_LIST_SECONDS, self._refresh_list)),
-            asyncio.create_task(self._every(_PARKED_SECONDS, self._count_parked)),
+            asyncio.create_task(self._every(_BESIDE_SECONDS, self._look_beside)),
             asyncio.create_task(self._every(_LOOK_SECONDS, self._look_for_ends)),
             asyncio.create_task(self._every(_VIEW_SECONDS, self._show_views)),
         ]
@@ -142,11 +142,10 @@ class Hub:
 
     def _load(self, job_id: str) -> tuple[Tracker, Snapshot] | None:
         sources = self._sources
-        state = sources.views.state(job_id)
-        parked = 0 if state is None else state.parked
+        beside = sources.views.beside([job_id])[job_id]
         rewind_ms = int(sources.settings.rewind_seconds * 1000)
         tracker = Tracker.load(
-            job_id, sources.store, sources.reader, parked=parked, rewind_ms=rewind_ms
+            job_id, sources.store, sources.reader, beside=beside, rewind_ms=rewind_ms
         )
         snapshot = tracker.snapshot(sources.clock.now_ms(), sources.clock.judging_ms())
         return None if snapshot is None else (tracker, snapshot)
@@ -225,15 +224,15 @@ class Hub:
                 if found.job_id in self._channels:
                     self._channels[found.job_id].show_view(found)
 
-    async def _count_parked(self) -> None:
-        """Look up what all projections have parked of jobs that are watched and report."""
+    async def _look_beside(self) -> None:
+        """Look up what other views tell of jobs that are watched and report."""
         now = time.monotonic()
         busy = {
             job_id: channel.tracker
             for job_id, channel in self._channels.items()
-            if channel.clients and now - channel.changed_at < _PARKED_SECONDS + _IDLE_SECONDS
+            if channel.clients and now - channel.changed_at < _BESIDE_SECONDS + _IDLE_SECONDS
         }
         if busy:
-            states = await self.in_thread(partial(self._sources.views.states, list(busy)))
-            for job_id, state in states.items():
-                busy[job_id].parked = state.parked
+            found = await self.in_thread(partial(self._sources.views.beside, list(busy)))
+            for job_id, beside in found.items():
+                busy[job_id].beside = beside

@@ -18,12 +18,13 @@ from consumers.views.run_state import reading
 from consumers.views.run_state.fold import RunStateView
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import Trimmed
+from synapse_stream.ports.views.quotas import NOTHING
 
 if TYPE_CHECKING:
     from consumers.api.live.frames import Frame
     from consumers.store.store import Store
     from synapse_stream.entries.entry import RecordedBatch
-    from synapse_stream.ports.views import Health, RunState
+    from synapse_stream.ports.views import Beside, Health, RunState
     from synapse_stream.reading.job_reader import JobReader
 
 _FRAME_BYTES = 128 * 1024
@@ -54,22 +55,23 @@ class Read(NamedTuple):
 class Tracker:
     """Reads, folds and encodes one job. Not thread-safe; knows no client."""
 
-    def __init__(self, job_id: str, fold: JobFold, parked: int) -> None:
+    def __init__(self, job_id: str, fold: JobFold, beside: Beside = NOTHING) -> None:
         self.job_id = job_id
         self.position = fold.position or BEGINNING
         """Of the last event that was read."""
-        self.parked = parked
-        """How many events of the job are parked, in all projections; may be set at any time."""
+        self.beside = beside
+        """What other views tell of the job; may be set at any time."""
         self._fold = fold
         self._pages = Pages(job_id, self.position)
         self._shown: RunState | None = None
         self._health: Health | None = None
+        self._beside = beside
         self._state_at = 0.0
         self._health_at = 0.0
 
     @classmethod
     def load(
-        cls, job_id: str, store: Store, reader: JobReader, *, parked: int, rewind_ms: int
+        cls, job_id: str, store: Store, reader: JobReader, *, beside: Beside, rewind_ms: int
     ) -> Self:
         """Begin with what is committed of a job, and read the rest of its stream.
 
@@ -83,7 +85,7 @@ class Tracker:
             fold = JobFold(RunStateView, job_id, document)
         except OutdatedFold:
             fold = JobFold(RunStateView, job_id, None)
-        tracker = cls(job_id, fold, parked)
+        tracker = cls(job_id, fold, beside)
         if not tracker._has_place(reader):
             tracker.find_place(reader, rewind_ms)
         while not tracker._pages.is_at_end:
@@ -147,11 +149,13 @@ class Tracker:
         Both times are of the server's clock; health is judged by the second.
         """
         begun = time.monotonic()
-        state = reading.run_state(self.job_id, self._fold.document(), self.parked)
+        beside = self.beside
+        state = reading.run_state(self.job_id, self._fold.document(), beside)
         if state is None:
             return None
         self._fold.rows()  # from here on it has not changed
         self._shown, self._health = state, state.health(judging_ms)
+        self._beside = beside
         age = max(0, now_ms - self.position.ms) / 1000
         fields = {"position": str(self.position), **shapes.job(state, judging_ms)}
         whole = {**fields, "age_seconds": age, "now_ms": now_ms}
@@ -163,7 +167,7 @@ class Tracker:
     def news(self, now_ms: int, judging_ms: int) -> Snapshot | None:
         """Return the run state if it has changed and it is time to show it.
 
-        Health changes without events, and what other projections parked from outside.
+        Health changes without events, and what other views tell from outside.
         """
         now = time.monotonic()
         if self._fold.has_changed:
@@ -171,8 +175,8 @@ class Tracker:
         if self._shown is None or now < self._health_at:
             return None
         self._health_at = now + _HEALTH_SECONDS
-        shown = (self._shown.health(judging_ms), self._shown.parked)
-        if shown == (self._health, self.parked):
+        now_known = (self._shown.health(judging_ms), self.beside)
+        if now_known == (self._health, self._beside):
             return None
         return self.snapshot(now_ms, judging_ms)
 

@@ -25,6 +25,19 @@ class Completeness(Shape):
     """How many these are; of child processes only the number may be known."""
     missing_count: Count
     """How many events are missing."""
+    reasons: dict[str, Count]
+    """Why events were given up → how many for that."""
+
+
+class Quota(Shape):
+    """How much a view keeps of something at most; what is beyond is recorded, but not shown."""
+
+    of: str
+    """Of what: `steps`, `actions`, `metrics`, `attempts` …"""
+    used: Count
+    most: Count
+    left_out: Count
+    """What came beyond it: reports of steps and actions, values of metrics, earlier attempts."""
 
 
 class Step(Shape):
@@ -128,7 +141,6 @@ class Attempt(Shape):
     """True when nothing is known of how long something takes that has not begun."""
     eta_time: Micros | None
     steps: list[Step]
-    steps_left_out: Count
     actions: list[Action]
     ranks: list[Rank]
     lost: list[Lost]
@@ -142,6 +154,8 @@ class Attempt(Shape):
     counts: dict[str, Any]
     levels: dict[str, Any]
     completeness: Completeness
+    quotas: list[Quota]
+    """Of what it has nearly as much as is shown, or more."""
     events: Count
     duration_seconds: float
     notes: list[str]
@@ -160,7 +174,12 @@ class Condition(Shape):
     """Number of the attempt that stands for the job."""
     alive_beside: list[int]
     """Other attempts that are alive, and report beside it."""
+    notes: list[str]
+    """What must be known of all attempts together, in plain words."""
+    quotas: list[Quota]
+    """Of what the job has nearly as much as is shown, or more."""
     attempt_count: Count
+    """How many attempts there are; of very many the oldest are not shown."""
     attempts: list[Attempt]
     """Latest first; in a list of jobs not all of a large one."""
 

@@ -31,7 +31,7 @@ class MessageFeedView(JobView):
     """Collects the messages of a job."""
 
     name: ClassVar[str] = "message-feed"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     def __init__(self, job_id: str, state: dict[str, Any] | None) -> None:
         super().__init__(job_id, state)

@@ -1,8 +1,9 @@
 """Metric history: every point of every metric.
 
 A series is (attempt, rank, step, name). Its points keep the order in which they were folded, each
-with its own time, position and x, whatever order x comes in. The state only counts `metrics`
-events, which orders the chunks of a series.
+with its own time, position and x, whatever order x comes in. The state counts `metrics` events,
+which orders the chunks of a series, has the `digests` of the metrics that are shown, and the count
+of values `left_out` of those beyond them.
 
 The events of a delivery are turned into columns shape by shape (same step, same names): that is
 several times as fast as point by point. Where this fails, the events are taken one by one, and the
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
+from itertools import compress
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from consumers.folding import checks
 from consumers.folding.port import CannotApply, refusal
+from consumers.views.metric_history.known import KnownMetrics
 from consumers.views.metric_history.rows import PointRows, Points, begin_points, joined
 from synapse_stream.events.tags import NON_FINITE
 from synapse_stream.ports.job_view import JobView
@@ -81,15 +84,17 @@ class MetricHistoryView(JobView):
     """Collects the points of a job by series."""
 
     name: ClassVar[str] = "metric-history"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
+    by_position: ClassVar[frozenset[str]] = frozenset({"digests"})
 
     def __init__(self, job_id: str, state: dict[str, Any] | None) -> None:
         super().__init__(job_id, state)
+        self._known = KnownMetrics(self.state["digests"])
         self._forget()
 
     def begin(self) -> dict[str, Any]:
         """Return the state of a job without events."""
-        return {"events": 0}
+        return {"events": 0, "digests": "", "left_out": 0}
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
@@ -120,6 +125,7 @@ class MetricHistoryView(JobView):
     def _forget(self) -> None:
         self._groups: list[_Group] = []
         self._open: dict[_Shape, _Group] = {}
+        self._shown: dict[tuple[str | None, tuple[str, ...]], list[bool] | None] = {}
         self._latest: dict[SeriesKey, _Shape] = {}
 
     def _apply_singly(self, delivery: Delivery, chosen: Sequence[int]) -> None:
@@ -131,12 +137,30 @@ class MetricHistoryView(JobView):
             raise CannotApply(index, refusal(error)) from error
 
     def _append(self, delivery: Delivery, tables: Iterable[_Table], count: int) -> None:
-        for table in tables:
+        for each in tables:
+            table = self._shown_part(each)
             if table.names:
                 shape = (delivery.attempt, delivery.rank, table.step, table.names)
                 group = self._open.get(shape) or self._begin(shape)
                 group.add(delivery, table)
         self.state["events"] += count
+        if news := self._known.news():
+            self.state["digests"] += news
+
+    def _shown_part(self, table: _Table) -> _Table:
+        """Return a table without the columns of metrics that are not shown; they are counted."""
+        place = table.step, table.names
+        if place not in self._shown:
+            shown = self._known.admit(*place)
+            self._shown[place] = None if all(shown) else shown
+        chosen = self._shown[place]
+        if chosen is None:
+            return table
+        self.state["left_out"] += chosen.count(False) * len(table.times)
+        return table._replace(
+            names=tuple(compress(table.names, chosen)),
+            columns=list(compress(table.columns, chosen)),
+        )
 
     def _begin(self, shape: _Shape) -> _Group:
         """Begin a group; those that share a series with it get no more, to keep points in order."""

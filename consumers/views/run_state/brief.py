@@ -21,12 +21,15 @@ from synapse_stream.ports.views import (
     Attempt,
     Completeness,
     CompletenessStatus,
+    Quota,
     ResumedProcess,
     RunState,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from consumers.views.run_state.overall import Times
 
 _MOST_BESIDE = 10
 _MOST_LABELS = 20
@@ -48,12 +51,18 @@ def write(content: Mapping[str, Any]) -> bytes | None:
         n for n, run in attempts.items() if n != number and run["sign"] > born and not _is_over(run)
     ]
     shown = [number, *sorted(beside, key=int, reverse=True)[:_MOST_BESIDE]]
+    made = {
+        n: _attempt(n, content["view"], marked, before)
+        for n, before in reading.in_order(content["view"])
+        if n in shown
+    }
     return orjson.dumps(
         {
             "v": RunStateView.version,
             "position": content["position"] or [0, 0],
-            "count": len(attempts),
-            "attempts": [_attempt(n, content["view"], marked) for n in shown],
+            "count": reading.count_of(content["view"]),
+            "quotas": reading.quotas_of(content["view"]),
+            "attempts": [made[n] for n in shown],
         }
     )
 
@@ -71,11 +80,12 @@ def read(job_id: str, text: bytes, parked: int = 0) -> RunState | None:
         latest=attempts[0],
         attempt_count=content["count"],
         parked=parked,
+        quotas=tuple(Quota(**one) for one in content["quotas"]),
     )
 
 
-def _attempt(number: str, view: Mapping[str, Any], marked: Marked) -> dict[str, Any]:
-    found = reading.attempt_in_short(number, view, marked)
+def _attempt(number: str, view: Mapping[str, Any], marked: Marked, before: Times) -> dict[str, Any]:
+    found = reading.attempt_in_short(number, view, marked, before)
     completeness = found.completeness
     ranges = [(name, pair) for name, pairs in completeness.missing.items() for pair in pairs]
     missing: dict[str, list[Any]] = {}
@@ -118,6 +128,7 @@ def _read(one: dict[str, Any]) -> Attempt:
         "status": RunStatus(one["status"]),
         "labels": restore(one["labels"]),
         "resumed": [ResumedProcess(**resumed) for resumed in one["resumed"]],
+        "quotas": tuple(Quota(**quota) for quota in one["quotas"]),
         "completeness": Completeness(**{**completeness, "status": status, "missing": missing}),
     }
     return Attempt(**{**one, **made})

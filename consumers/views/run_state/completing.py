@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.ports.views import Completeness, CompletenessStatus
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     Marks = Mapping[str, Mapping[str, Any]]
 
 _MOST_NAMED = 100
+_PLAIN = frozenset({"last", "rank", "attempt", "sealed", "parent"})
 
 
 class Marked:
@@ -20,10 +22,8 @@ class Marked:
     def __init__(self, producers: Marks) -> None:
         self._producers = producers
         self._attempts: dict[int, list[str]] = {}
-        self._children: dict[str, set[str]] = {}
         for name, mark in producers.items():
             self._attempts.setdefault(mark["attempt"], []).append(name)
-            self._children.setdefault(mark.get("parent", ""), set()).add(name)
 
     def completeness(self, attempt: int) -> Completeness:
         """Judge over the producers of an attempt.
@@ -32,7 +32,8 @@ class Marked:
         all that it is complete when every producer, and every child process that one of them says
         it had, has ended, which its own count of events or the record of its death tells.
         """
-        mine = sorted(self._attempts.get(attempt, ()))
+        of_attempt = self._attempts.get(attempt, ())
+        mine = sorted(name for name in of_attempt if not _is_whole(self._producers[name]))
         missing: dict[str, list[tuple[int, int]]] = {}
         shed: dict[str, int] = {}
         is_uncounted = False
@@ -52,6 +53,7 @@ class Marked:
         else:
             status = CompletenessStatus.OPEN if count else CompletenessStatus.COMPLETE
         lost = sum(b - a + 1 for ranges in missing.values() for a, b in ranges)
+        lost += sum(self._producers[name].get("unlisted", (0, 0))[1] for name in missing)
         return Completeness(status, missing, shed, is_uncounted, waiting[:_MOST_NAMED], count, lost)
 
     def _waiting(self, mine: list[str]) -> tuple[list[str], int]:
@@ -67,12 +69,25 @@ class Marked:
                 unnamed += max(0, mark["child_count"] - len(known))
         return sorted(waiting), len(waiting) + unnamed
 
+    @cached_property
+    def _children(self) -> dict[str, set[str]]:
+        children: dict[str, set[str]] = {}
+        for name, mark in self._producers.items():
+            if "parent" in mark:
+                children.setdefault(mark["parent"], set()).add(name)
+        return children
+
     def _names(self, name: str) -> list[str]:
         """Return the names of a process, the latest first: its children may know it by each."""
         names = [name]
         while (before := self._producers.get(names[-1], {}).get("of", name)) not in names:
             names.append(before)
         return names
+
+
+def _is_whole(mark: Mapping[str, Any]) -> bool:
+    """Tell whether a producer has ended, and all of it is there: so have most of very many."""
+    return mark.keys() <= _PLAIN and mark.get("sealed") == mark["last"] + 1
 
 
 def _missing(mark: Mapping[str, Any]) -> list[tuple[int, int]]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from consumers.folding import checks
-from consumers.views.run_state import endings, progress
+from consumers.views.run_state import bounds, endings, progress
+from consumers.views.run_state.parts import Part, part_of_rank
+from synapse_stream.events.quotas import MOST_ACTIONS
 from synapse_stream.models import ActionStatus, LogLevel, RunStatus
 
 if TYPE_CHECKING:
@@ -17,67 +19,14 @@ if TYPE_CHECKING:
 
     from synapse_stream.ports.job_view import Delivery
 
-Part = dict[str, Any]
 Event = dict[str, Any]
 
-_MOST_ACTIONS = 1_000
-_MOST_LOST = 100
+_MOST_REASONS = 10
 
 _LEVELS = [level.value for level in LogLevel]
 _ENDINGS = [status.value for status in RunStatus if status.is_terminal]
 _ACTIONS = [status.value for status in ActionStatus]
 _IN_PROGRESS = {"pending", "running"}
-
-
-def begin_run(time: int, ms: int) -> Part:
-    """Return an attempt that has an event at `time`, which the server had at `ms`."""
-    return {
-        "status": RunStatus.PENDING.value,
-        "error": None,
-        "action": None,
-        "plugin": None,
-        "params": None,
-        "labels": {},
-        "started": None,
-        "ended": None,
-        "first": time,
-        "last": time,
-        "born": ms,
-        "sign": 0,
-        "overall": progress.begin_overall(),
-        "ranks": {},
-        "lost": [],
-        "resumed": [],
-        "rejected": 0,
-        "counts": {},
-        "levels": {},
-    }
-
-
-def part_of_rank(run: Part, rank: int) -> Part:
-    """Return the part of one rank, new if it is met for the first time."""
-    try:
-        return run["ranks"][str(rank)]  # type: ignore[no-any-return]
-    except KeyError:
-        part: Part = {
-            "status": RunStatus.PENDING.value,
-            "error": None,
-            "started": None,
-            "ended": None,
-            "leave": None,
-            "ends": [],
-            "host": None,
-            "pid": None,
-            "python": None,
-            "sdk": {},
-            "sign": 0,
-            "bars": {},
-            "actions": {},
-            "within": None,
-            "plan": {},
-        }
-        run["ranks"][str(rank)] = part
-        return part
 
 
 def tally(counts: dict[str, int], kind: str, more: int, most: int) -> None:
@@ -113,21 +62,21 @@ def _run_started(run: Part, rank: Part, event: Event, at: Delivery, _index: int)
         "params": checks.writable(event, "params"),
         "labels": checks.mapping(event, "labels"),
     }
-    rank.update(process)
+    rank.update({name: bounds.fitting(run, rank, name, each) for name, each in process.items()})
     if rank["started"] is None:
         rank["started"] = event["time"]
     if at.rank == 0:
-        run.update(of_run)
+        run.update({name: bounds.fitting(run, run, name, each) for name, each in of_run.items()})
         if run["started"] is None:
             run["started"] = event["time"]
 
 
 def _progress(run: Part, rank: Part, event: Event, _at: Delivery, _index: int) -> None:
-    progress.report(run["overall"], rank, event)
+    progress.report(run, rank, event)
 
 
 def _plan(run: Part, rank: Part, event: Event, at: Delivery, _index: int) -> None:
-    progress.plan(run["overall"], rank, event, is_late=at.is_late)
+    progress.plan(run, rank, event, is_late=at.is_late)
 
 
 def _message(run: Part, _rank: Part, event: Event, _at: Delivery, _index: int) -> None:
@@ -135,13 +84,18 @@ def _message(run: Part, _rank: Part, event: Event, _at: Delivery, _index: int) -
     tally(run["levels"], checks.member(event, "level", _LEVELS), 1, len(_LEVELS))
 
 
-def _action(_run: Part, rank: Part, event: Event, _at: Delivery, _index: int) -> None:
+def _action(run: Part, rank: Part, event: Event, _at: Delivery, _index: int) -> None:
     checks.version_one(event)
-    name, error = checks.name(event, "name"), checks.text(event, "error")
+    name, error = checks.name(event, "name"), bounds.short(checks.text(event, "error"))
     status = checks.member(event, "status", _ACTIONS)
     actions = rank["actions"]
-    if name not in actions and len(actions) >= _MOST_ACTIONS:
-        return
+    if name not in actions:
+        if len(actions) >= MOST_ACTIONS:
+            bounds.leave_out(run, "actions")
+            return
+        if not bounds.take(run, bounds.ACTION + len(name) // bounds.UNIT):
+            bounds.leave_out(run)
+            return
     time = event["time"]
     action = actions.setdefault(name, {"first": time, "place": len(actions), "started": None})
     if status == ActionStatus.PENDING or (
@@ -151,7 +105,7 @@ def _action(_run: Part, rank: Part, event: Event, _at: Delivery, _index: int) ->
     if status == ActionStatus.RUNNING and action["started"] is None:
         action["started"] = time
     action["ended"] = None if status in _IN_PROGRESS else time
-    action["status"], action["error"] = status, error
+    action["status"], action["error"] = status, bounds.fitting(run, action, "error", error)
     if status == ActionStatus.RUNNING:
         rank["within"] = name
     elif rank["within"] == name:
@@ -175,14 +129,18 @@ def _end(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None
     if ended is None or at.is_foreign:
         return  # a child process leaves, or another process has taken this one's name
     part = part_of_rank(run, ended)
+    if part is None:
+        bounds.leave_out(run)
+        return
     if status is None:
         endings.leave(part, _said(event, at, index, None, None))
         return
-    ending = _said(event, at, index, status, error)
+    ending = _said(event, at, index, status, None)
+    ending["error"] = bounds.fitting(run, ending, "error", error)
     if signal is not None:
         ending["signal"] = signal
     if ended == 0:
-        ending["result"] = result
+        ending["result"] = bounds.fitting(run, ending, "result", result)
     endings.end(part, ending)
     _share(run)
 
@@ -190,18 +148,20 @@ def _end(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None
 def _producer_lost(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> None:
     checks.version_one(event)
     gone = checks.rank(event, at.rank)
-    reason = checks.text(event, "reason") or "the process is gone"
-    host, pid, time = checks.text(event, "host"), checks.whole(event, "pid"), event["time"]
+    reason = bounds.short(checks.text(event, "reason")) or "the process is gone"
+    host, pid = bounds.short(checks.text(event, "host")), checks.whole(event, "pid")
     if at.is_foreign:
         return
-    if gone is not None:
-        part = part_of_rank(run, gone)
+    part = None if gone is None else part_of_rank(run, gone)
+    if part is not None:
         if not endings.lose(part, _said(event, at, index, RunStatus.FAILED.value, reason)):
             return
         _share(run)
-    if len(run["lost"]) < _MOST_LOST:
-        lost = {"rank": gone, "host": host, "pid": pid, "time": time, "reason": reason}
-        run["lost"].append({**lost, "producer": at.producer, "number": at.number + index})
+    if len(run["lost"]) >= bounds.MOST_LOST:
+        bounds.leave_out(run, "lost processes")
+        return
+    lost = {"rank": gone, "host": host, "pid": pid, "time": event["time"], "reason": reason}
+    run["lost"].append({**lost, "producer": at.producer, "number": at.number + index})
 
 
 def _terminating(run: Part, rank: Part, event: Event, at: Delivery, index: int) -> None:
@@ -219,9 +179,10 @@ def _resumed(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> 
         raise checks.unfit("last", last, "an integer from -1")
     found = {
         "rank": checks.rank(event, at.rank),
-        "host": checks.text(event, "host"),
+        "host": bounds.short(checks.text(event, "host")),
         "pid": checks.whole(event, "pid"),
-        "reason": checks.text(event, "reason") or "another process has reported under this name",
+        "reason": bounds.short(checks.text(event, "reason"))
+        or "another process has reported under this name",
     }
     if at.number + index != 0:
         return
@@ -229,9 +190,21 @@ def _resumed(run: Part, _rank: Part, event: Event, at: Delivery, index: int) -> 
         endings.withdraw(part, old, last)
     _share(run)
     run["lost"] = [one for one in run["lost"] if one["producer"] != old or one["number"] <= last]
-    if len(run["resumed"]) < _MOST_LOST:
-        found.update(producer=old, heir=at.producer, last=last, time=event["time"])
-        run["resumed"].append(found)
+    if len(run["resumed"]) >= bounds.MOST_LOST:
+        bounds.leave_out(run, "resumed processes")
+        return
+    found.update(producer=old, heir=at.producer, last=last, time=event["time"])
+    run["resumed"].append(found)
+
+
+def _loss(run: Part, _rank: Part, event: Event, at: Delivery, _index: int) -> None:
+    """Note why events were given up before they had a number; the ledger counts them by type."""
+    counts, reason = event.get("counts"), event.get("reason")
+    if event.get("first") is None and isinstance(counts, dict) and isinstance(reason, str):
+        found = [count for count in counts.values() if checks.is_whole(count)]
+        if found and not at.is_foreign:
+            reason = checks.visible(reason[: checks.LONGEST_NAME])
+            tally(run["reasons"], reason, sum(found), _MOST_REASONS)
 
 
 def _dev_event(run: Part, _rank: Part, event: Event, _at: Delivery, _index: int) -> None:
@@ -268,6 +241,7 @@ HANDLERS: dict[str, Callable[[Part, Part, Event, Delivery, int], None]] = {
     "producer_lost": _producer_lost,
     "terminating": _terminating,
     "resumed": _resumed,
+    "loss": _loss,
     "dev_event": _dev_event,
 }
 """Event type → rule; other types are counted only."""

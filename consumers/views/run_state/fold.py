@@ -1,6 +1,8 @@
 """Run state: where a job stands. Its state is its view; `reading` makes a RunState of it.
 
-State: `attempts`: number → an attempt as `run_events.begin_run` lays it out.
+State: `attempts`: number → an attempt as `parts.begin_run` lays it out. Of very many the oldest
+are dropped: `dropped` tells how many, and `floor` the highest of their numbers. `ahead` counts the
+events of attempts that are too far ahead of rank 0.
 
 Status: PENDING until rank 0, or a process that names no rank, shows up; then RUNNING; the `end` of
 rank 0 with a status, or its loss, is final for the attempt, unless it turns out that another
@@ -16,16 +18,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from consumers.folding import checks
 from consumers.folding.marking import TimedView
 from consumers.folding.port import CannotApply, refusal
+from consumers.views.run_state import bounds
 from consumers.views.run_state.endings import is_asked
-from consumers.views.run_state.events import (
-    HANDLERS,
-    Part,
-    begin_run,
-    is_outdated,
-    part_of_rank,
-    report,
-    tally,
-)
+from consumers.views.run_state.events import HANDLERS, is_outdated, report, tally
+from consumers.views.run_state.parts import Part, begin_run, part_of_rank
 
 if TYPE_CHECKING:
     from synapse_stream.ports.job_view import Delivery
@@ -37,22 +33,19 @@ class RunStateView(TimedView):
     """Folds the events of a job into its condition."""
 
     name: ClassVar[str] = "run-state"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     by_position: ClassVar[frozenset[str]] = frozenset({"born", "sign", "shown"})
 
     def begin(self) -> dict[str, Any]:
         """Return the state of a job without events."""
-        return {"attempts": {}}
+        return {"attempts": {}, "dropped": 0, "floor": 0, "ahead": 0}
 
     def apply(self, delivery: Delivery) -> None:
         """Fold the events in order."""
         kinds, times, fault = _headers(delivery.events)
-        if kinds:
-            run, rank = self._parts(delivery, times[0])
-            if not HANDLERS.keys().isdisjoint(kinds) or is_asked(rank):
-                fault = _handle(run, rank, delivery, kinds) or fault
-            if kinds:
-                self._account(run, rank, delivery, kinds, times[: len(kinds)])
+        run = self._run(delivery, times) if kinds else None
+        if run is not None:
+            fault = self._fold(run, delivery, kinds, times) or fault
         if fault is not None:
             raise fault
 
@@ -60,24 +53,50 @@ class RunStateView(TimedView):
         """Return the latest time of any event that was folded, in µs; 0 before the first."""
         return max((run["last"] for run in self.state["attempts"].values()), default=0)
 
-    def _parts(self, delivery: Delivery, time: int) -> tuple[Part, Part]:
-        attempts = self.state["attempts"]
-        run = attempts.get(str(delivery.attempt))
-        if run is None:
-            run = attempts[str(delivery.attempt)] = begin_run(time, delivery.ms)
-        return run, part_of_rank(run, delivery.rank)
+    def _run(self, delivery: Delivery, times: list[int]) -> Part | None:
+        """Return the attempt, new if it is met for the first time; None for one that is not kept.
+
+        That is one that was dropped, or which other ranks begin long before rank 0 does.
+        """
+        attempts, number = self.state["attempts"], delivery.attempt
+        run: Part | None = attempts.get(str(number))
+        if run is None and number > self.state["floor"]:
+            if delivery.rank and number > bounds.standing(attempts) + bounds.MOST_ATTEMPTS:
+                self.state["ahead"] += len(times)
+                return None
+            run = attempts[str(number)] = begin_run(times[0], delivery.ms)
+        return run
+
+    def _fold(
+        self, run: Part, delivery: Delivery, kinds: list[str], times: list[int]
+    ) -> CannotApply | None:
+        """Fold events of an attempt; of a rank for which there is no room they are counted."""
+        weight, fault = run["weight"], None
+        rank = part_of_rank(run, delivery.rank)
+        if rank is None:
+            bounds.leave_out(run, times=len(kinds))
+        elif not HANDLERS.keys().isdisjoint(kinds) or is_asked(rank):
+            fault = _handle(run, rank, delivery, kinds)
+        if kinds:
+            self._account(run, rank, delivery, kinds, times[: len(kinds)])
+        if run["weight"] > weight:
+            dropped = bounds.drop_attempts(self.state["attempts"], delivery.attempt)
+            self.state["dropped"] += len(dropped)
+            self.state["floor"] = max(self.state["floor"], *dropped, 0)
+        return fault
 
     def _account(
-        self, run: Part, rank: Part, delivery: Delivery, kinds: list[str], times: list[int]
+        self, run: Part, rank: Part | None, delivery: Delivery, kinds: list[str], times: list[int]
     ) -> None:
         """Note what every event says, whatever its type."""
         run["first"] = min(run["first"], *times)
         run["last"] = max(run["last"], *times)
         for kind, count in Counter(kinds).items():
             tally(run["counts"], kind, count, _MOST_KINDS)
-        for part in (run, rank):
+        parts = (run,) if rank is None else (run, rank)
+        for part in parts:
             part["sign"] = max(part["sign"], delivery.ms) if delivery.is_late else delivery.ms
-        for part in (run, rank) if delivery.rank == 0 else (rank,):
+        for part in parts if delivery.rank == 0 else parts[1:]:
             if part["status"] == "pending":
                 part["status"] = "running"
 

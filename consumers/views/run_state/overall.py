@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from synapse_stream.models import ActionStatus, RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Times = Mapping[tuple[str, str], float]
     """Action (none: empty) and step (none: the action as a whole) → seconds."""
@@ -59,6 +59,24 @@ class Part(NamedTuple):
     """True when it is under way and does not say how far."""
 
 
+class _Run:
+    """What an attempt's part of the document says, looked up once."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self.last: int = found["last"]
+        self.plans = plans(found)
+        self.actions = _actions(found)
+        named = [pair for rank in found["ranks"].values() for pair in rank["bars"].items()]
+        self.reported = {name for name, _ in named}
+        self.heard = max((bar["updated"] for _, bar in named), default=self.last)
+        """When progress was reported last."""
+        self.has_failed = any(bar["failed"] for _, bar in named)
+        self.bars: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+        """By action (none: empty) and step."""
+        for name, bar in named:
+            self.bars.setdefault(bar["action"] or "", {}).setdefault(name, []).append(bar)
+
+
 def overall(run: Mapping[str, Any], before: Times) -> Overall:
     """Return how far an attempt is.
 
@@ -66,9 +84,9 @@ def overall(run: Mapping[str, Any], before: Times) -> Overall:
         run: the attempt's part of the document.
         before: how long parts took in earlier attempts, as `times` says.
     """
-    parts = _parts(run, before)
-    is_failed = any(bar["failed"] for bar in _bars(run))
-    if run["status"] == RunStatus.COMPLETED and not is_failed:
+    looked = _Run(run)
+    parts = _parts(looked, before)
+    if run["status"] == RunStatus.COMPLETED and not looked.has_failed:
         return Overall(_WHOLE)
     if not parts:
         return Overall()
@@ -77,20 +95,17 @@ def overall(run: Mapping[str, Any], before: Times) -> Overall:
         return Overall(percent)
     seconds, is_at_least = _left(parts)
     is_silent = any(part.is_silent for part in parts)
-    read = [] if is_silent else [bar["updated"] for bar in _bars(run)]
-    moment = max(read, default=run["last"])
+    moment = looked.last if is_silent else looked.heard
     return Overall(percent, is_silent, seconds, is_at_least, None if seconds is None else moment)
 
 
-def times(runs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
-    """Return how long parts took in attempts, of several the last."""
-    known: dict[tuple[str, str], float] = {}
-    for run in runs:
-        parts = _parts(run, {})
-        for name in _actions(run):
-            parts += _steps(run, name, {})
-        known.update((part.key, part.seconds) for part in parts if part.seconds is not None)
-    return known
+def times(run: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Return how long parts took in an attempt."""
+    looked = _Run(run)
+    parts = _parts(looked, {})
+    for name in looked.actions:
+        parts += _steps(looked, name, {})
+    return {part.key: part.seconds for part in parts if part.seconds is not None}
 
 
 def plans(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -105,8 +120,8 @@ def plans(run: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _parts(run: Mapping[str, Any], before: Times) -> list[Part]:
-    actions = _actions(run)
+def _parts(run: _Run, before: Times) -> list[Part]:
+    actions = run.actions
     has_failed = any(one["status"] == ActionStatus.FAILED for one in actions.values())
     counted = {
         name: one
@@ -117,8 +132,8 @@ def _parts(run: Mapping[str, Any], before: Times) -> list[Part]:
     return own + _steps(run, "", before)
 
 
-def _action(run: Mapping[str, Any], name: str, action: Mapping[str, Any], before: Times) -> Part:
-    key, given = (name, ""), plans(run).get("", {}).get(name, (None,))[0]
+def _action(run: _Run, name: str, action: Mapping[str, Any], before: Times) -> Part:
+    key, given = (name, ""), run.plans.get("", {}).get(name, (None,))[0]
     status, started, ended = action["status"], action["started"], action["ended"]
     known = before.get(key)
     if status == ActionStatus.COMPLETED:
@@ -130,45 +145,41 @@ def _action(run: Mapping[str, Any], name: str, action: Mapping[str, Any], before
     share = _share(inner) if inner else 0.0
     if status != ActionStatus.RUNNING:  # failed, or skipped since another has failed
         return Part(key, share, given, known, is_over=True)
-    begun = run["last"] if started is None else min(started, run["last"])
-    spent = (run["last"] - begun) / 1e6
+    begun = run.last if started is None else min(started, run.last)
+    spent = (run.last - begun) / 1e6
     seconds = spent / share if share and spent else known
     left, needs_more = _left(inner)
     if left is None and seconds is not None:
         left, needs_more = max(0.0, seconds - spent), False
-    span = (begun, run["last"])
+    span = (begun, run.last)
     return Part(key, share, given, seconds, spent, left, needs_more, span, is_silent=not inner)
 
 
-def _steps(run: Mapping[str, Any], action: str, before: Times) -> list[Part]:
+def _steps(run: _Run, action: str, before: Times) -> list[Part]:
     """Return the steps of an action, or those outside of any, then those that will come."""
-    planned = plans(run)
-    weights = {**planned.get("", {}), **planned.get(action, {})}
-    bars: dict[str, list[Mapping[str, Any]]] = {}
-    reported = set()
-    for name, bar in _named_bars(run):
-        reported.add(name)
-        if (bar["action"] or "") == action:
-            bars.setdefault(name, []).append(bar)
+    own, of_run = run.plans.get(action, {}), run.plans.get("", {})
+    bars = run.bars.get(action, {})
     order = sorted(bars, key=lambda name: (min(bar["first"] for bar in bars[name]), name))
-    found = [_step((action, n), bars[n], weights.get(n, (None,))[0], before) for n in order]
-    known = reported if action else reported | _actions(run).keys()
-    for name, (weight, _) in planned.get(action, {}).items():
+    found = []
+    for name in order:
+        weight = (own.get(name) or of_run.get(name) or (None,))[0]
+        found.append(_step((action, name), bars[name], weight, before))
+    known = run.reported if action or not own else run.reported | run.actions.keys()
+    for name, (weight, _) in own.items():
         if name not in known:
             seconds = before.get((action, name))
             found.append(Part((action, name), 0.0, weight, seconds, left=seconds))
     return _waiting_for(found, run)
 
 
-def _waiting_for(steps: list[Part], run: Mapping[str, Any]) -> list[Part]:
+def _waiting_for(steps: list[Part], run: _Run) -> list[Part]:
     """Count the time since the last report for the first step that has not moved yet.
 
     It is what the run is at when no step is under way.
     """
     at = next((n for n, step in enumerate(steps) if not step.is_over and not step.share), None)
     if at is not None and all(step.span is None for step in steps):
-        read = max((bar["updated"] for bar in _bars(run)), default=run["last"])
-        steps[at] = steps[at]._replace(spent=(run["last"] - read) / 1e6)
+        steps[at] = steps[at]._replace(spent=(run.last - run.heard) / 1e6)
     return steps
 
 
@@ -263,14 +274,6 @@ def _at_once(parts: Sequence[Part]) -> float:
         return 1.0
     whole = max(end for _, end in spans) - min(begun for begun, _ in spans)
     return max(1.0, sum(end - begun for begun, end in spans) / whole) if whole > 0 else 1.0
-
-
-def _bars(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [bar for _, bar in _named_bars(run)]
-
-
-def _named_bars(run: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [pair for rank in run["ranks"].values() for pair in rank["bars"].items()]
 
 
 def _actions(run: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -11,11 +11,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from consumers.folding import checks
+from consumers.views.run_state import bounds
+from synapse_stream.events.quotas import MOST_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MOST_STEPS = 1_000
 
 _MEMORY_SECONDS = 30.0
 """How long a report weighs in the rate, roughly."""
@@ -23,11 +23,11 @@ _MEMORY_SECONDS = 30.0
 
 def begin_overall() -> dict[str, Any]:
     """Return what is known of a run's steps when none was reported."""
-    return {"steps": {}, "left_out": 0}
+    return {"steps": {}}
 
 
-def report(overall: dict[str, Any], rank: dict[str, Any], event: Mapping[str, Any]) -> None:
-    """Apply one `progress` event of a rank.
+def report(run: dict[str, Any], rank: dict[str, Any], event: Mapping[str, Any]) -> None:
+    """Apply one `progress` event of a rank of the attempt `run`.
 
     Raises:
         Unfit: the event is no progress; nothing was changed.
@@ -35,13 +35,16 @@ def report(overall: dict[str, Any], rank: dict[str, Any], event: Mapping[str, An
     checks.version_one(event)
     step = checks.step(event)
     failed = checks.flag(event, "failed")
-    error = checks.text(event, "error")
+    error = bounds.short(checks.text(event, "error"))
     is_bare = failed and event.get("current") is None and event.get("total") is None
     current, total = (None, None) if is_bare else _range(event)
-    bar = rank["bars"].get(step)
+    overall, bar = run["overall"], rank["bars"].get(step)
     if bar is None:
         if step not in overall["steps"] and len(overall["steps"]) >= MOST_STEPS:
-            overall["left_out"] += 1
+            bounds.leave_out(run, "steps")
+            return
+        if not bounds.take(run, bounds.BAR + len(step) // bounds.UNIT):
+            bounds.leave_out(run)
             return
         bar = rank["bars"][step] = _begin_bar(event["time"])
         overall["steps"].setdefault(step, 0)
@@ -50,15 +53,16 @@ def report(overall: dict[str, Any], rank: dict[str, Any], event: Mapping[str, An
     bar["action"] = rank["within"]
     bar["updated"] = event["time"]
     bar["failed"] = failed
-    bar["error"] = error
+    bar["error"] = bounds.fitting(run, bar, "error", error)
 
 
 def plan(
-    overall: dict[str, Any], rank: dict[str, Any], event: Mapping[str, Any], *, is_late: bool
+    run: dict[str, Any], rank: dict[str, Any], event: Mapping[str, Any], *, is_late: bool
 ) -> None:
-    """Apply one `plan` event of a rank: steps that will come, of its action or of the run.
+    """Apply one `plan` event of a rank of the attempt `run`: steps that will come.
 
-    What is announced again gets its new weight; a late event changes none.
+    They are those of the action that the rank is in, or of the run. What is announced again gets
+    its new weight; a late event changes none.
 
     Raises:
         Unfit: the event is no plan; nothing was changed.
@@ -75,7 +79,9 @@ def plan(
             if not is_late:
                 steps[step][0] = weight
         elif sum(map(len, rank["plan"].values())) >= MOST_STEPS:
-            overall["left_out"] += 1
+            bounds.leave_out(run, "steps")
+        elif not bounds.take(run, bounds.BAR + len(step) // bounds.UNIT):
+            bounds.leave_out(run)
         else:
             steps[step] = [weight, event["time"]]
 

@@ -9,33 +9,39 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from consumers.folding.fold import position_in
-from consumers.views.run_state import endings
+from consumers.views.run_state import bounds, endings
 from consumers.views.run_state.completing import Marked
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.overall import overall, plans, times
+from synapse_stream.events.quotas import MOST_ACTIONS, MOST_STEPS
 from synapse_stream.events.tags import restore
 from synapse_stream.models import ActionStatus, RunStatus
 from synapse_stream.ports.views import (
     ActionState,
     Attempt,
+    Beside,
     LostProcess,
+    Quota,
     RankState,
     ResumedProcess,
     RunState,
     StepState,
 )
+from synapse_stream.ports.views.quotas import NOTHING, nearly_used
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from consumers.views.run_state.overall import Times
 
 
-def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
+def run_state(job_id: str, document: bytes, beside: Beside = NOTHING) -> RunState | None:
     """Return the run state in a fold's document; None while nothing was folded.
 
     Args:
         job_id: whose it is.
         document: as `JobFold.document` of the projection run-state returned it.
-        parked: how many of the job's events are parked, in all projections.
+        beside: what else is known of the job.
     """
     content = orjson.loads(document)
     view, producers = content["view"], content["ledger"]["producers"]
@@ -43,25 +49,26 @@ def run_state(job_id: str, document: bytes, parked: int = 0) -> RunState | None:
     if number is None:
         return None
     marked = Marked(producers)
-    attempts = {n: _attempt(n, view, marked) for n in view["attempts"]}
+    attempts = {n: _attempt(n, view, marked, before) for n, before in in_order(view)}
     return RunState(
         job_id=job_id,
         position=position_in(content),
         attempts=[attempts[n] for n in sorted(attempts, key=int, reverse=True)],
         latest=attempts[number],
-        attempt_count=len(attempts),
-        parked=parked,
+        attempt_count=count_of(view),
+        parked=beside.parked,
+        quotas=(*quotas_of(view), *beside.quotas),
     )
 
 
-def stored(job_id: str, document: bytes | None, parked: int) -> RunState | None:
+def stored(job_id: str, document: bytes | None, beside: Beside) -> RunState | None:
     """Return the run state in a stored document, as `run_state`.
 
     None for one of another version that has another form: it is rebuilt.
     """
     document = document or b""
     try:
-        return run_state(job_id, document, parked)
+        return run_state(job_id, document, beside)
     except (AttributeError, KeyError, TypeError, ValueError):
         if orjson.loads(document)["v"] == RunStateView.version:
             raise
@@ -78,14 +85,40 @@ def latest_attempt(view: Mapping[str, Any]) -> str | None:
     return next(iter(begun or numbers), None)
 
 
-def attempt_in_short(number: str, view: Mapping[str, Any], marked: Marked) -> Attempt:
+def count_of(view: Mapping[str, Any]) -> int:
+    """Return how many attempts there are, those that were dropped among them."""
+    return len(view["attempts"]) + int(view["dropped"])
+
+
+def quotas_of(view: Mapping[str, Any]) -> tuple[Quota, ...]:
+    """Return the quotas of a job that are nearly used up."""
+    most = bounds.MOST_ATTEMPTS
+    ahead = sum(int(number) > bounds.standing(view["attempts"]) for number in view["attempts"])
+    return nearly_used(
+        Quota("attempts", count_of(view), most, view["dropped"]),
+        Quota("attempts that rank 0 has not begun", ahead, most, view["ahead"]),
+    )
+
+
+def in_order(view: Mapping[str, Any]) -> Iterator[tuple[str, Times]]:
+    """Yield the numbers of attempts, the first first, each with how long parts took before it.
+
+    These are good until the next number is asked for.
+    """
+    before: dict[tuple[str, str], float] = {}
+    for number in sorted(view["attempts"], key=int):
+        yield number, before
+        before.update(times(view["attempts"][number]))
+
+
+def attempt_in_short(
+    number: str, view: Mapping[str, Any], marked: Marked, before: Times
+) -> Attempt:
     """Return an attempt without what only its own page shows: ranks, actions, losses and data."""
-    attempts = view["attempts"]
-    run = attempts[number]
+    run = view["attempts"][number]
     ending = _ending(run["ranks"].get("0"))
     steps = _steps([run["ranks"][rank]["bars"] for rank in sorted(run["ranks"], key=int)])
-    earlier = [attempts[n] for n in sorted(attempts, key=int) if int(n) < int(number)]
-    whole = overall(run, times(earlier))
+    whole = overall(run, before)
     return Attempt(
         number=int(number),
         status=RunStatus(run["status"]),
@@ -107,7 +140,6 @@ def attempt_in_short(number: str, view: Mapping[str, Any], marked: Marked) -> At
         eta_is_at_least=whole.eta_is_at_least,
         eta_time=whole.eta_time,
         steps=steps + _announced(run, steps),
-        steps_left_out=run["overall"]["left_out"],
         actions=[],
         ranks=[],
         lost=[],
@@ -117,15 +149,16 @@ def attempt_in_short(number: str, view: Mapping[str, Any], marked: Marked) -> At
         signal=ending.get("signal"),
         counts=run["counts"],
         levels=run["levels"],
-        completeness=marked.completeness(int(number)),
+        completeness=replace(marked.completeness(int(number)), reasons=run["reasons"]),
+        quotas=_quotas(run),
     )
 
 
-def _attempt(number: str, view: Mapping[str, Any], marked: Marked) -> Attempt:
+def _attempt(number: str, view: Mapping[str, Any], marked: Marked, before: Times) -> Attempt:
     run = view["attempts"][number]
     ranks = [(int(rank), run["ranks"][rank]) for rank in sorted(run["ranks"], key=int)]
     return replace(
-        attempt_in_short(number, view, marked),
+        attempt_in_short(number, view, marked, before),
         result=restore(_ending(run["ranks"].get("0")).get("result")),
         params=restore(run["params"]),
         labels=restore(run["labels"]),
@@ -133,6 +166,20 @@ def _attempt(number: str, view: Mapping[str, Any], marked: Marked) -> Attempt:
         ranks=[_rank(rank, part) for rank, part in ranks],
         lost=[_lost(one) for one in run["lost"]],
     )
+
+
+def _quotas(run: Mapping[str, Any]) -> tuple[Quota, ...]:
+    """Return the quotas of an attempt that are nearly used up."""
+    actions = max((len(part["actions"]) for part in run["ranks"].values()), default=0)
+    used = {
+        "steps": (len(run["overall"]["steps"]), MOST_STEPS),
+        "actions": (actions, MOST_ACTIONS),
+        "lost processes": (len(run["lost"]), bounds.MOST_LOST),
+        "resumed processes": (len(run["resumed"]), bounds.MOST_LOST),
+        bounds.BYTES: (run["weight"] * bounds.UNIT, bounds.MOST_WEIGHT * bounds.UNIT),
+    }
+    left_out = run["left_out"]
+    return nearly_used(*(Quota(of, *found, left_out.get(of, 0)) for of, found in used.items()))
 
 
 def _ending(part: dict[str, Any] | None) -> Mapping[str, Any]:

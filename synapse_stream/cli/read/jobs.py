@@ -132,7 +132,7 @@ def show(
     health = health_of(state, now_ms)
     if as_json:
         fields = {**jsonable(state), "latest": state.latest.number}
-        said = {"notes": state.latest.notes, "alive_beside": _alive(state, now_ms)}
+        said = {"notes": [*state.latest.notes, *state.notes], "alive_beside": _alive(state, now_ms)}
         print_json({**fields, "status": state.status, "health": health, **said})
         return
     _show_run(state, health, now_ms)
@@ -158,7 +158,7 @@ def summary(state: RunState) -> dict[str, Any]:
         "events": run.events,
         "completeness": run.completeness.status,
         "waiting": run.completeness.waiting_count,
-        "notes": run.notes,
+        "notes": [*run.notes, *state.notes],
         "parked": state.parked,
         "error": run.error,
         "position": state.position,
@@ -167,7 +167,7 @@ def summary(state: RunState) -> dict[str, Any]:
 
 def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:
     run = state.latest
-    beside = [*run.notes, *_beside(state, now_ms), _parked(state.parked)]
+    beside = [*_notes(state, now_ms), _parked(state.parked)]
     trouble = [wording.reason(run), wording.lacking(run), *beside]
     return [
         state.job_id,
@@ -184,7 +184,7 @@ def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:
 
 def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
     run = state.latest
-    others = f" of {len(state.attempts)}" if len(state.attempts) > 1 else ""
+    others = f" of {state.attempt_count}" if state.attempt_count > 1 else ""
     print_fields(
         [
             ("job", state.job_id),
@@ -204,7 +204,7 @@ def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
             ("events", _counts(run.counts)),
             ("messages", _counts(run.levels)),
             ("complete", Cell(wording.lacking(run) or run.completeness.status.value)),
-            *(("note", Cell(note, "yellow")) for note in (*run.notes, *_beside(state, now_ms))),
+            *(("note", Cell(note, "yellow")) for note in _notes(state, now_ms)),
             ("parked", None if not state.parked else Cell(_parked(state.parked) or "", "red")),
             ("position", str(state.position)),
         ]
@@ -221,13 +221,15 @@ def _show_error(run: Attempt) -> None:
             print(f"  {indent}{one_line(line)}".rstrip())
 
 
+def _notes(state: RunState, now_ms: int | None) -> list[str]:
+    return [*state.latest.notes, *state.notes, *_beside(state, now_ms)]
+
+
 def _show_tables(run: Attempt, *, wide: bool) -> None:
     if run.steps:
         print()
         rows = [_step_row(step) for step in run.steps]
         print_table(_STEPS, rows, spare=("", "A SECOND"), below="ERROR", wide=wide)
-        if run.steps_left_out:
-            print(f"… and {run.steps_left_out} reports of steps beyond the first 1,000")
     if run.actions:
         print()
         actions = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream.cli.shared.completion import Job
-from synapse_stream.cli.shared.output import WrongUse, print_json
+from synapse_stream.cli.shared.output import WrongUse, coloured, print_json
 from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.cli.shared.sparkline import extremes, plot, sparkline
 from synapse_stream.cli.shared.tables import Wide, amount, print_table, terminal_columns
@@ -67,18 +67,28 @@ def metrics(
             for summary in found:
                 _print_plot(views, job, summary)
         else:
-            room = _LONGEST_COURSE if wide else terminal_columns() - _OTHER_COLUMNS
-            columns = max(_SHORTEST_COURSE, min(room, _LONGEST_COURSE))
-            rows = [metric_row(each, course(views, job, each.key, columns)) for each in found]
-            print_metrics(rows, wide=wide)
+            _print_table(views, job, found, wide=wide)
 
 
 def _say_none(settings: Settings, views: Views, job: str, name: str | None) -> None:
-    names = sorted({summary.key.name for summary in views.series(job)})
+    from synapse_stream.reading.job_views import some
+
+    names = {summary.key.name for summary in views.series(job)}
     if name is None or not names:
         near = "" if views.state(job) is not None else near_job(settings, job)
         say_no(f"job {job!r} has no metrics{near}")
-    say_no(f"job {job!r} has no metric {name!r}; it has {', '.join(names)}")
+    say_no(f"job {job!r} has no metric {name!r}; it has {some(names)}")
+
+
+def _print_table(views: Views, job: str, found: Sequence[SeriesSummary], *, wide: bool) -> None:
+    room = _LONGEST_COURSE if wide else terminal_columns() - _OTHER_COLUMNS
+    columns = max(_SHORTEST_COURSE, min(room, _LONGEST_COURSE))
+    rows = [metric_row(each, course(views, job, each.key, columns)) for each in found]
+    print_metrics(rows, wide=wide)
+    state = views.state(job)
+    for quota in state.quotas if state else ():
+        if quota.of == "metrics":
+            print(coloured(quota.note, "yellow"))
 
 
 def _object(summary: SeriesSummary) -> dict[str, Any]:

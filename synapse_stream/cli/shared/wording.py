@@ -49,7 +49,8 @@ def lacking(run: Attempt) -> str:
         said.append(f"{found.missing_count} events missing ({_some(ranges)})")
     if found.shed:
         kinds = [f"{one_line(kind)} {count}" for kind, count in sorted(found.shed.items())]
-        said.append(f"{sum(found.shed.values())} events shed ({', '.join(kinds)})")
+        why = "".join(f", {one_line(reason)}" for reason in list(found.reasons)[:_MOST_SHOWN])
+        said.append(f"{sum(found.shed.values())} events given up ({', '.join(kinds)}){why}")
     if found.is_uncounted:
         said.append("an unknown number of events is missing")
     if run.is_over and found.waiting_count:

@@ -14,6 +14,7 @@ from synapse_stream.ports.views.metrics import (
 )
 from synapse_stream.ports.views.of_package import ViewState
 from synapse_stream.ports.views.port import ServedViews, Views, open_views
+from synapse_stream.ports.views.quotas import Beside, Quota
 from synapse_stream.ports.views.run_state import (
     ActionState,
     Attempt,
@@ -32,6 +33,7 @@ __all__ = [
     "ActionState",
     "Attempt",
     "Axis",
+    "Beside",
     "Bucket",
     "Completeness",
     "CompletenessStatus",
@@ -40,6 +42,7 @@ __all__ = [
     "Message",
     "MessagePage",
     "Overview",
+    "Quota",
     "RankState",
     "ResumedProcess",
     "RunState",

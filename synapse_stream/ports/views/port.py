@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from synapse_stream.ports.views.messages import MessagePage
     from synapse_stream.ports.views.metrics import Overview, Series, SeriesKey, SeriesSummary
     from synapse_stream.ports.views.of_package import ViewState
+    from synapse_stream.ports.views.quotas import Beside
     from synapse_stream.ports.views.run_state import RunState
     from synapse_stream.settings import Settings
 
@@ -157,8 +158,8 @@ class ServedViews(Views, Protocol):
     def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""
 
-    def states(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
-        """Return the run states of jobs by id, in that order; unknown jobs are left out."""
+    def beside(self, job_ids: Sequence[str]) -> Mapping[str, Beside]:
+        """Return by job what a `state` has of it that does not come from its run state."""
 
     def arrivals(self, job_ids: Sequence[str]) -> Mapping[str, Position]:
         """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""

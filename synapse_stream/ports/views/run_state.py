@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import ActionStatus, RunStatus
+    from synapse_stream.ports.views.quotas import Quota
 
 _NOTED = 3
 
@@ -51,6 +52,8 @@ class Completeness:
     """How many these are; of child processes only the number may be known."""
     missing_count: int = 0
     """How many events are missing."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why events were given up → how many for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +182,6 @@ class Attempt:
     eta_time: int | None
     """When `eta_seconds` were left."""
     steps: Sequence[StepState]
-    steps_left_out: int
-    """Reports of steps beyond the first 1,000."""
     actions: Sequence[ActionState]
     ranks: Sequence[RankState]
     lost: Sequence[LostProcess]
@@ -196,6 +197,8 @@ class Attempt:
     levels: Mapping[str, int]
     """Messages by level."""
     completeness: Completeness
+    quotas: Sequence[Quota]
+    """Of what it has nearly as much as is shown, or more."""
 
     @property
     def events(self) -> int:
@@ -227,7 +230,7 @@ class Attempt:
         said += [_resumed(one) for one in self.resumed[:_NOTED]]
         if len(self.resumed) > _NOTED:
             said.append(f"{len(self.resumed) - _NOTED} more processes go on under other names")
-        return said
+        return [*said, *(quota.note for quota in self.quotas)]
 
     def health(self, now_ms: int) -> Health:
         """Judge at `now_ms` of the server's clock."""
@@ -249,6 +252,13 @@ class RunState:
     """How many attempts there are; a list of jobs may have fewer of them."""
     parked: int = 0
     """Events that could not be applied, in any projection."""
+    quotas: Sequence[Quota] = ()
+    """Of what the job has nearly as much as is shown, or more: attempts, metrics."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be known of all attempts together, in plain words; nothing of most jobs."""
+        return [quota.note for quota in self.quotas]
 
     @property
     def status(self) -> RunStatus:

@@ -4,6 +4,7 @@ import { getJson, jobPath, query } from "./api.js";
 import { isAfter } from "./positions.js";
 
 const PAGE = 1000;
+const MOST = 50_000;
 
 export class Catalogue {
   constructor(jobId) {
@@ -51,6 +52,11 @@ export class Catalogue {
 
   metric(key) {
     return this._metrics.get(key);
+  }
+
+  /** True when the API shows no further ones either. */
+  get isFull() {
+    return this._metrics.size >= MOST;
   }
 
   get size() {

@@ -80,6 +80,7 @@ export class Charts {
     const { step = null, values, x } = recorded.event;
     for (const name of Object.keys(values)) {
       if (!this._catalogue.get(step, name)) {
+        if (this._catalogue.isFull) continue;
         this._catalogue.add({ step, name, has_x: (x ?? null) !== null, ...this._homeOf(recorded) });
         this._laterRender();
       }

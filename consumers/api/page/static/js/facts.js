@@ -6,7 +6,6 @@ import { textOf } from "./free.js";
 import { healthOf, isOver, secondsSince } from "./health.js";
 import { badge, HEALTH, STATUS } from "./icons.js";
 import { counted, formatCount } from "./numbers.js";
-import { missingCount } from "./summary.js";
 
 const MOST_RANKS = 256;
 const MOST_PAIRS = 500;
@@ -19,7 +18,7 @@ export function facts(job, attempt, { download, isReplay }) {
     ${section("Labels", free(attempt.labels))}
     ${section("Processes", ranks(attempt, isReplay), counted(attempt.ranks.length, "rank"))}
     ${section("Lost processes", lost(attempt.lost))}
-    ${section("Attempts", attemptsTable(job), formatCount(job.attempts.length))}
+    ${section("Attempts", attemptsTable(job), formatCount(job.attempt_count))}
     ${section("Completeness", gaps(attempt))}
     ${section("Interference", interference(attempt.resumed))}
     ${section("Events", counts(attempt), formatCount(attempt.events))}
@@ -90,14 +89,15 @@ function interference(list) {
 }
 
 function gaps(attempt) {
-  const { missing, shed, is_uncounted: isUncounted, waiting, waiting_count: waitingCount } = attempt.completeness;
+  const { missing, missing_count: missingCount, shed, reasons, is_uncounted: isUncounted, waiting, waiting_count: waitingCount } = attempt.completeness;
   const producers = Object.entries(missing);
   const types = Object.entries(shed);
   const isWaiting = isOver(attempt) && waitingCount > 0;
   if (producers.length + types.length === 0 && !isUncounted && !isWaiting) return nothing;
-  return html`${producers.length ? html`<p>${counted(missingCount(missing), "event")} missing:</p><ul class="lines">
+  return html`${producers.length ? html`<p>${counted(missingCount, "event")} missing:</p><ul class="lines">
       ${producers.slice(0, 100).map(([producer, ranges]) => html`<li><code>${oneLine(producer, 80)}</code>: numbers ${ranges.slice(0, 20).map(([a, b]) => (a === b ? a : `${a}–${b}`)).join(", ")}${ranges.length > 20 ? ", …" : ""}</li>`)}</ul>` : nothing}
-    ${types.length ? html`<p>Given up while there was no room: ${types.map(([type, n]) => `${formatCount(n)} ${oneLine(type, 40)}`).join(", ")}.</p>` : nothing}
+    ${types.length ? html`<p>Given up: ${types.map(([type, n]) => `${formatCount(n)} ${oneLine(type, 40)}`).join(", ")}.</p><ul class="lines">
+      ${Object.entries(reasons).map(([reason, n]) => html`<li><bdi>${oneLine(reason, 200)}</bdi>: ${counted(n, "event")}</li>`)}</ul>` : nothing}
     ${isUncounted ? html`<p>An unknown number of events is missing.</p>` : nothing}
     ${isWaiting ? html`<p>${counted(waitingCount, "process", "processes")} of this run did not end, or nothing came of them:</p><ul class="lines">${waiting.map((producer) => html`<li><code>${oneLine(producer, 80)}</code></li>`)}
       ${waitingCount > waiting.length ? html`<li>${formatCount(waitingCount - waiting.length)} more</li>` : nothing}</ul>` : nothing}`;

@@ -4,7 +4,7 @@ import { html, nothing, render } from "../vendor/lit-html.js";
 import { cut, duration, oneLine, percent, rate } from "./format.js";
 import { isEnded, remaining } from "./health.js";
 import { icon } from "./icons.js";
-import { counted, formatCount, formatValue } from "./numbers.js";
+import { formatCount, formatValue } from "./numbers.js";
 import { Rows } from "./rows.js";
 
 export class Steps {
@@ -46,14 +46,13 @@ export class Steps {
   }
 
   #tools(steps, shown) {
-    const { ranks, steps_left_out: leftOut } = this.#attempt;
+    const { ranks } = this.#attempt;
     const pick = (event) => {
       this.#rank = event.target.value;
       this.update(this.#attempt, this.#now);
     };
     const done = steps.filter((step) => step.percent >= 100).length;
     return html`<span class="note">${formatCount(done)} of ${formatCount(steps.length)} done</span>
-      ${leftOut ? html`<span class="plain-warn">${icon("warn")}${counted(leftOut, "report")} of further steps not shown</span>` : nothing}
       ${ranks.length > 1 ? html`<select aria-label="Rank" @change=${pick}><option value="">All ranks together</option>
         ${ranks.map(({ rank }) => html`<option value=${rank} ?selected=${rank === shown?.rank}>Rank ${rank}</option>`)}</select>` : nothing}`;
   }

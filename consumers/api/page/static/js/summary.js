@@ -39,7 +39,7 @@ function evidence(attempt) {
 /** What must be known of a run besides, as the server words it. */
 function notes(job, attempt, moment) {
   const others = moment === null && attempt.number === job.latest ? job.alive_beside : [];
-  const said = [...attempt.notes, ...(others.length ? [`${counted(others.length, "other attempt")} reported beside this one, and still alive: ${others.join(", ")}`] : [])];
+  const said = [...attempt.notes, ...job.notes, ...(others.length ? [`${counted(others.length, "other attempt")} reported beside this one, and still alive: ${others.join(", ")}`] : [])];
   return said.map((note) => html`<p class="plain-warn wraps" role="note">${icon("warn")}<bdi>${oneLine(note, 500)}</bdi></p>`);
 }
 
@@ -80,8 +80,7 @@ function figures(job, attempt, moment, now) {
 }
 
 function completeness(attempt) {
-  const { status, missing, shed, is_uncounted: isUncounted, waiting_count: waiting } = attempt.completeness;
-  const lost = missingCount(missing);
+  const { status, missing_count: lost, shed, is_uncounted: isUncounted, waiting_count: waiting } = attempt.completeness;
   const given = Object.values(shed).reduce((sum, one) => sum + one, 0);
   if (status === "complete") return html`<span class="plain-good">${icon("check")}complete</span>`;
   if (status === "incomplete") return html`<span class="plain-bad">${icon("warn")}${formatCount(lost)} missing</span>`;
@@ -89,10 +88,6 @@ function completeness(attempt) {
   if (status === "shed") return html`<span class="plain-warn" title=${GIVEN_UP}>${icon("warn")}${formatCount(given)} given up</span>`;
   if (isOver(attempt) && waiting) return html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`;
   return html`<span class="plain-idle" title=${ALL_SO_FAR}>${icon("clock")}all there so far</span>`;
-}
-
-export function missingCount(missing) {
-  return Object.values(missing).flat().reduce((sum, [first, last]) => sum + last - first + 1, 0);
 }
 
 /** The error of an attempt: its first line, and the traceback behind it. */
