@@ -25,6 +25,10 @@ class RunStarted(Event):
     python: str | None = None
     sdk: dict[str, str] = Field(default_factory=dict)
     """Versions of the libraries that were there, by name."""
+    code: dict[str, str] | None = None
+    """Commit and branch of the work tree that it was started in, if it was in one of git."""
+    machine: FreeMapping = Field(default_factory=dict)
+    """What it runs on: system, architecture, number of CPUs."""
     params: FreeData = None
     """Parameters of the action, secrets redacted."""
     labels: FreeMapping = Field(default_factory=dict)

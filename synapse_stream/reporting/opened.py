@@ -19,6 +19,7 @@ from synapse_stream.reporting.context import RuntimeContext
 from synapse_stream.saying import voice
 from synapse_stream.system.exits import EXITS
 from synapse_stream.system.forks import CHILD_EXIT, child_exit_code
+from synapse_stream.system.revision import revision
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -100,6 +101,8 @@ class OpenRun(RuntimeContext):
             "attempt": attempt,
             "python": sys.version.partition(" ")[0],
             "sdk": _sdk_versions(),
+            "code": _revision_here(),
+            "machine": _machine(),
             "params": _redacted(params),
             "labels": _redacted(dict(labels or {})),
         }
@@ -205,6 +208,20 @@ def _redacted(value: Any) -> Any:
     except OSError as error:  # no file can be opened: rather none of it than a secret
         voice.warn("what the run is started with is not recorded: %s", error)
         return {}
+
+
+def _revision_here() -> dict[str, str] | None:
+    """Return the revision of where the process was started, or has gone to since."""
+    try:
+        return revision(Path.cwd())
+    except OSError:  # the folder is gone
+        return None
+
+
+def _machine() -> dict[str, Any]:
+    told = os.uname()
+    system = f"{told.sysname} {told.release}"
+    return {"system": system, "architecture": told.machine, "cpus": os.cpu_count()}
 
 
 def _name_of(action: str | type[Any]) -> str:

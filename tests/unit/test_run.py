@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from synapse_stream.reporting.action import BaseAction
 from synapse_stream.reporting.opened import OpenRun
 from synapse_stream.reporting.run import check_job_id, make_job_id, open_run
 from synapse_stream.settings import Settings
+from synapse_stream.system.revision import revision
 from tests.support.recording import RecordingLogger
 
 if TYPE_CHECKING:
@@ -116,6 +118,8 @@ def test_the_start_of_a_run_says_who_runs_what_where() -> None:
     assert started["params"] == {"api_key": "***", "epochs": 2}
     assert started["labels"] == {"team": "vision", "token": "***"}
     assert started["sdk"]["synapse-stream"]
+    assert started["code"] == revision(Path.cwd())
+    assert started["machine"]["cpus"] == os.cpu_count()
 
 
 def test_an_action_of_a_distribution_is_named_after_that() -> None:
