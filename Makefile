@@ -58,7 +58,7 @@ sabotage: $(READY) ## deliberate breaks, each of which the tests must notice; AR
 pools: $(POOLS)/.ready ## of these faults those of gunicorn, of celery's pool and of Ray
 	@$(BIN)/python -m tests.resilience billiard gunicorn ray $(ARGS)
 
-sdk: $(SDK)/.ready ## the contract with the Synapse SDK: its members, drivers, executors on Ray, and its own tests with the tee
+sdk: $(SDK)/.ready $(READY) ## the contract with the Synapse SDK: its members, drivers, executors on Ray, and its own tests with the tee
 	@$(SDK)/bin/python -m pytest -n 2 -p no:asyncio -o addopts=--import-mode=importlib -o filterwarnings=default tests/sdk $(ARGS)
 	@$(SDK)/bin/python -m tests.sdk.own_tests $(SDK)/sources/*.tar.gz
 

@@ -15,6 +15,7 @@ from consumers.api.access import Access
 from consumers.api.faults import Faults
 from consumers.api.finished import Finished
 from consumers.api.guard import Guard
+from consumers.api.ingest.recorder import Recorder
 from consumers.api.live import Hub
 from consumers.api.meters import Meters
 from consumers.api.outlet import Outlet
@@ -27,6 +28,7 @@ from consumers.api.routes import (
     messages,
     metrics,
     session,
+    synapse,
     telemetry,
     tokens,
     views,
@@ -36,6 +38,8 @@ from consumers.api.shares import Shared, Shares
 from consumers.api.sources import Sources
 from consumers.api.strangers import Strangers
 from synapse_stream import __version__
+from synapse_stream.redaction.body import compiled
+from synapse_stream.remote.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,22 +82,29 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.access = access
-    app.state.strangers = Strangers()
-    app.state.sources = sources
-    app.state.hub = hub
-    app.state.revoked = revoked
-    app.state.meters = Meters()
-    app.state.shares = Shares()
-    app.state.telemetry = Telemetry(sources)
-    app.state.telemetry.live_clients.set_function(lambda: hub.clients)
+    app.state.access, app.state.sources = access, sources
+    app.state.hub, app.state.revoked = hub, revoked
+    _equip(app, settings)
     problems.install(app)
-    asked = (live, jobs, metrics, messages, events, views, append, tokens, session, telemetry)
-    for module in (*asked, files):
+    reading = (live, jobs, metrics, messages, events, views)
+    asked = (*reading, append, synapse, tokens, session, telemetry, files)
+    for module in asked:
         app.include_router(module.router)
     description.install(app)
     _put_guards(app, settings)
     return app
+
+
+def _equip(app: FastAPI, settings: Settings) -> None:
+    """Give the application what its routes work with."""
+    state = app.state
+    state.strangers = Strangers()
+    state.meters = Meters()
+    state.shares = Shares()
+    state.recorder = Recorder(state.sources.log, compiled(settings.redact_rules))
+    state.backend = settings.synapse_backend and Backend(settings.synapse_backend)
+    state.telemetry = Telemetry(state.sources)
+    state.telemetry.live_clients.set_function(lambda: state.hub.clients)
 
 
 def _put_guards(app: FastAPI, settings: Settings) -> None:

@@ -31,12 +31,16 @@ _EVERYWHERE = {
 _GONE = ("410", "What is asked for was trimmed from the stream, and no archive has it")
 _NOT_YOURS = ("403", "The token may not do this, or not to this job")
 _NO_VIEW = ("404", "There is no such view")
+_TOO_MUCH = ("429", "The token sends too much, or too many wait; `Retry-After` says for how long")
+_NO_REPORT = [("400", "The body is no JSON"), ("422", "The body is no report"), _TOO_MUCH]
 _SOMEWHERE = {
+    "/ingest/synapse/jobs/{job}/": _NO_REPORT,
+    "/ingest/synapse/logs/": _NO_REPORT,
     "/api/jobs/{job}": [_GONE],
     "/api/jobs/{job}/events": [_GONE],
     "/api/jobs/{job}/append": [
         ("415", "The body is compressed otherwise than by zstd"),
-        ("429", "The token sends too much, or too many wait; `Retry-After` says for how long"),
+        _TOO_MUCH,
     ],
     "/api/tokens": [("409", "This API asks nobody for a token")],
     "/api/views/{view}": [_NO_VIEW, _NOT_YOURS],

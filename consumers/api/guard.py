@@ -28,9 +28,15 @@ if TYPE_CHECKING:
 LONGEST_URL = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 16 * 1024
+LARGEST_INGESTED = 32 * 1024 * 1024
+"""The Synapse SDK puts whole files into log entries, and sends again what is refused."""
 _LARGER = (("/append", LARGEST_DATA_BYTES), ("/api/heads", 512 * 1024))
 
-_PRIVATE = ("/api/", "/metrics")
+_PRIVATE = ("/api/", "/metrics", "/ingest/")
+_INGEST = "/ingest/"
+_SCHEMES = {"bearer": "/", "token": _INGEST}
+"""How a token may be given, and below which paths."""
+_OTHER_TOKENS = ("synapse-access-token", "synapse-agent")
 _FOR_ALL = "/api/session"
 _ENDLESS = "/live"
 _HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -80,13 +86,14 @@ class Guard:
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers, path)
-            caller, session = self._identify(headers)
-            over = await self._finished.why_over(caller) if caller else self._why_over(headers)
+            given = _given_token(headers, path)
+            caller, session = self._identify(headers, given)
+            over = await self._finished.why_over(caller) if caller else self._why_over(given)
             is_known = caller is not None and over is None
             if not is_known and path.startswith(_PRIVATE) and path != _FOR_ALL:
-                if over is None and headers.get("authorization"):
+                if over is None and given is not None:
                     await self._strangers.slow(address_of(scope))
-                raise self._unknown(headers, over)
+                raise self._unknown(over, is_wrong=given is not None)
         except Problem as problem:
             await problem.response(path[:LONGEST_URL])(scope, receive, send)
             return
@@ -114,31 +121,41 @@ class Guard:
             )
             raise Problem(HTTPStatus.MISDIRECTED_REQUEST, detail, allowed={"host": sorted(_HERE)})
 
-    def _identify(self, headers: Headers) -> tuple[Caller | None, str | None]:
+    def _identify(self, headers: Headers, given: str | None) -> tuple[Caller | None, str | None]:
         """Return who asks, if it is known, and by which session."""
         if not self._access.demands_token:
             return ANYONE_HERE, None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme:
-            is_bearer = scheme.lower() == "bearer"
-            return (self._access.by_token(token.strip()) if is_bearer else None), None
+        if given is not None:
+            return self._access.by_token(given), None
         session = _session(headers)
         return (None, None) if session is None else (self._access.by_session(session), session)
 
-    def _why_over(self, headers: Headers) -> str | None:
+    def _why_over(self, given: str | None) -> str | None:
         """Say of a token that once was one why it is none any more."""
-        return self._access.why_over(headers.get("authorization", "").partition(" ")[2].strip())
+        return self._access.why_over(given or "")
 
-    def _unknown(self, headers: Headers, over: str | None) -> Problem:
+    def _unknown(self, over: str | None, *, is_wrong: bool) -> Problem:
         """Say whether a token is missing, wrong or over, and where there is one."""
         detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
         if over is not None:
             detail = over
-        elif headers.get("authorization"):
+        elif is_wrong:
             detail = "this is nobody's token, or it is over"
         challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
         detail = f"{detail}; {self._access.whence}"
         return Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
+
+
+def _given_token(headers: Headers, path: str) -> str | None:
+    """Return the token that is given, empty for what is none; None if nothing is."""
+    given = headers.get("authorization")
+    if given is None and path.startswith(_INGEST):
+        given = next(filter(None, map(headers.get, _OTHER_TOKENS)), None)
+    if not given:
+        return None
+    scheme, _, token = given.partition(" ")
+    is_known = path.startswith(_SCHEMES.get(scheme.lower(), "-"))
+    return token.strip() if is_known else ""
 
 
 def is_same_origin(headers: Headers) -> bool:
@@ -173,6 +190,8 @@ def _host_name(headers: Headers) -> str:
 
 
 def _largest_body(path: str) -> int:
+    if path.startswith(_INGEST):
+        return LARGEST_INGESTED
     return next((size for end, size in _LARGER if path.endswith(end)), LARGEST_BODY)
 
 

@@ -68,10 +68,15 @@ def visible(job_id: parameters.JobId, caller: Asking) -> str:
     return job_id
 
 
-def check_appendable(caller: Caller, job_id: str) -> None:
-    """Raise Problem unless the caller may append to a job, or if no job can have that id."""
+def check_may_append(caller: Caller) -> None:
+    """Raise Problem unless the caller may append to any job at all."""
     if not caller.may_append:
         raise Problem(HTTPStatus.FORBIDDEN, f"the token {caller.name} may read, and append nothing")
+
+
+def check_appendable(caller: Caller, job_id: str) -> None:
+    """Raise Problem unless the caller may append to a job, or if no job can have that id."""
+    check_may_append(caller)
     if not caller.sees(job_id):
         detail = f"the token {caller.name} is for {caller.jobs!r}, not for job {describe(job_id)}"
         raise Problem(HTTPStatus.FORBIDDEN, detail, allowed={"jobs": caller.jobs})
@@ -86,9 +91,14 @@ def appendable(request: Request, job_id: parameters.JobId) -> str:
         Problem: it may not, or no job can have that id.
     """
     check_appendable(caller_of(request), job_id)
+    refuse_foreign_pages(request)
+    return job_id
+
+
+def refuse_foreign_pages(request: Request) -> None:
+    """Raise Problem for a request that another site's page has a browser send."""
     if not is_same_origin(request.headers):
         raise Problem(HTTPStatus.FORBIDDEN, "another site's page cannot append here")
-    return job_id
 
 
 VisibleJob = Annotated[str, Depends(visible)]

@@ -15,7 +15,7 @@ from consumers.views.archive.reader import StoredArchive
 from consumers.views.history import History
 from consumers.views.opening import open_databases
 from consumers.views.reader import StoredViews
-from synapse_stream.log.revoking import RevokingLog
+from synapse_stream.log.ingesting import IngestLog
 from synapse_stream.log.server_clock import ServerClock
 from synapse_stream.reading.job_reader import JobReader
 
@@ -41,7 +41,7 @@ class Sources:
         self.views: ServedViews = StoredViews(databases)
         self.store = Store(databases)
         self.archive = StoredArchive(databases)
-        self.log = RevokingLog.open(settings)
+        self.log = IngestLog.open(settings)
         self.reader = JobReader(self.log, lambda: self.archive)
         self.history = History(self.log, lambda: self.archive, StoredMarks(databases))
         self.outages = Outages(_logger, self.check)

@@ -14,7 +14,7 @@ printf 'redis://plugin:%s@127.0.0.1:6379\n' "$plugin" > secrets/plugin_url
 printf '[{"name": "me", "role": "operator", "token": "%s"}]' "$(word)" > secrets/api_tokens
 cat > secrets/valkey.acl <<END
 user default on nopass resetkeys resetchannels -@all +ping
-user consumer on >$consumer ~synapse:* -@all +ping +hello +auth +quit +select +client|setinfo +client|setname +hget +hmget +exists +time +info +xrange +xrevrange +xread +xlen +xinfo|stream +eval +evalsha +hset +xadd +xdel +xsetid +get +hdel +hgetall +rename +scan +set +type +unlink +xtrim +xgroup|create +xgroup|setid
+user consumer on >$consumer ~synapse:* -@all +ping +hello +auth +quit +select +client|setinfo +client|setname +hget +hmget +exists +time +info +xrange +xrevrange +xread +xlen +xinfo|stream +eval +evalsha +hset +xadd +xdel +xsetid +get +hdel +hgetall +rename +scan +set +type +unlink +pexpire +xtrim +xgroup|create +xgroup|setid
 user plugin on >$plugin ~synapse:{*}:job:* ~synapse:{*}:producers:* ~synapse:{*}:feed %R~synapse:* -@all +ping +hello +auth +quit +select +client|setinfo +client|setname +hget +hmget +exists +time +info +xrange +xrevrange +xread +xlen +xinfo|stream +eval +evalsha +hset +xadd +xdel +xsetid
 END
 # The folder is yours alone; the files in it are mounted one by one, and read there by other users.

@@ -91,6 +91,14 @@ class Keys:
         """Hash: producer → its last number and the chain hash there."""
         return f"{self._begin(self.partition(job_id))}:producers:{job_id}"
 
+    def book(self, job_id: str) -> str:
+        """String: what is known of a job whose reports have no numbers of their own."""
+        return f"{self._begin(self.partition(job_id))}:book:{job_id}"
+
+    def once(self, job_id: str, hour: int) -> str:
+        """Hash: the keys of what was recorded of such reports in an hour since the epoch."""
+        return f"{self._begin(self.partition(job_id))}:once:{hour}:{job_id}"
+
     def feed(self, partition: int) -> str:
         """Stream: the partition's total order of (job id, entry id)."""
         return f"{self._begin(partition)}:feed"

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from synapse_stream.log.connection import Client
 
 _APPEND = files(__package__).joinpath("append.lua").read_bytes()
-_APPEND_SHA = sha1(_APPEND, usedforsecurity=False).hexdigest()
+_END = b"\n-- What follows is left out"
+_APPEND_KEPT = (
+    _APPEND.partition(_END)[0] + files(__package__).joinpath("append_kept.lua").read_bytes()
+)
+_SHAS = {
+    script: sha1(script, usedforsecurity=False).hexdigest() for script in (_APPEND, _APPEND_KEPT)
+}
 _MOST_AT_ONCE = 100  # batches of one call: nobody else is served meanwhile
 _OUTCOMES = (Outcome.KNOWN, Outcome.APPENDED, Outcome.GAP)  # 0, 1 and 2 of append.lua
 
@@ -84,11 +90,21 @@ def _words(batch: Batch) -> tuple[Any, ...]:
     return (*(fields[name] for name in ("p", "n", "m", "h")), kind, fields[kind])
 
 
-def _run(client: Client, call: tuple[Any, ...]) -> list[Any]:
+def append_kept(
+    client: Client, keys: Keys, batch: Batch, beside: Sequence[str], kept: Sequence[Any]
+) -> Ack:
+    """Append a batch, and in the same step what is kept at the keys `beside`; raise as redis-py."""
+    job_id = batch.job_id
+    names = (keys.feed(keys.partition(job_id)), keys.job(job_id), keys.producers(job_id), *beside)
+    words = (job_id, *_words(batch), *kept)
+    return _ack(batch, _run(client, (len(names), *names, *words), _APPEND_KEPT))
+
+
+def _run(client: Client, call: tuple[Any, ...], script: bytes = _APPEND) -> list[Any]:
     try:
-        return client.execute_command("EVALSHA", _APPEND_SHA, *call)  # type: ignore[no-any-return]
+        return client.execute_command("EVALSHA", _SHAS[script], *call)  # type: ignore[no-any-return]
     except NoScriptError:
-        return client.execute_command("EVAL", _APPEND, *call)  # type: ignore[no-any-return]
+        return client.execute_command("EVAL", script, *call)  # type: ignore[no-any-return]
 
 
 def _ack(batch: Batch, reply: Any) -> Ack:

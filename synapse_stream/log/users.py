@@ -15,7 +15,7 @@ _READING = ("+hget", "+hmget", "+exists", "+time", "+info", "+xrange", "+xrevran
             "+xlen", "+xinfo|stream")  # fmt: skip
 _APPENDING = ("+eval", "+evalsha", "+hset", "+xadd", "+xdel", "+xsetid")
 _PROJECTING = ("+get", "+hdel", "+hgetall", "+rename", "+scan", "+set", "+type", "+unlink",
-               "+xtrim", "+xgroup|create", "+xgroup|setid")  # fmt: skip
+               "+pexpire", "+xtrim", "+xgroup|create", "+xgroup|setid")  # fmt: skip
 
 
 def rights(role: Role, namespace: str) -> list[str]:

@@ -128,6 +128,9 @@ class Settings:
     api_proxies: Hosts | None = None
     """Proxies before the API, which are believed whose request they pass on (`X-Forwarded-For`): IP
     addresses or networks, joined by commas; None: nobody is believed."""
+    synapse_backend: str | None = None
+    """The real backend of Synapse plugins that report to the API in its place: what they ask for
+    besides is passed on to it; None: they are told that it is not here."""
     anchors: Path | str | None = None
     """Where the anchors are, signed checkpoints of archived runs: a folder, or a database that is
     not the store's, `postgresql://…` or `sqlite:////absolute/file`; None: none are written."""
@@ -270,6 +273,7 @@ _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
     "anchors": _folder_or_url,
     "redis_url": known_server,
     "url": known_api,
+    "synapse_backend": known_api,
     "ca_file": _absolute,
     "store_url": known_store,
 }

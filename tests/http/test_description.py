@@ -57,6 +57,8 @@ PATHS = [
     ("POST", "/api/jobs/{job}/append"),
     ("GET", "/api/jobs/{job}/producers/{producer}"),
     ("POST", "/api/heads"),
+    ("PATCH", "/ingest/synapse/jobs/{job}/"),
+    ("POST", "/ingest/synapse/logs/"),
     ("POST", "/api/tokens"),
     ("DELETE", "/api/tokens/{token}"),
     ("GET", "/api/session"),

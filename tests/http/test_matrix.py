@@ -131,6 +131,14 @@ RULES = {
     ("POST", "/api/jobs/{job}/append"): Rule("append to the job"),
     ("GET", "/api/jobs/{job}/producers/{producer}"): Rule("append to the job"),
     ("POST", "/api/heads"): Rule("append to the job"),
+    ("PATCH", "/ingest/synapse/jobs/{job}/"): Rule("append to the job", (Ask(body=b"{}"),)),
+    ("PATCH", "/ingest/synapse/jobs/{job}"): Rule("append to the job", (Ask(body=b"{}"),)),
+    ("POST", "/ingest/synapse/logs/"): Rule("append to the job"),
+    ("POST", "/ingest/synapse/logs"): Rule("append to the job"),
+    **{
+        (method, "/ingest/synapse/{path:path}"): Rule("token", status=404)  # there is no backend
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    },
     ("POST", "/api/tokens"): Rule("operator of all", (Ask(body=b'{"name":"x","append":true}'),)),
     ("DELETE", "/api/tokens/{token}"): Rule("operator of all"),
 }
@@ -188,7 +196,7 @@ def expected(who: Who, rule: Rule, ask: Ask, job: str) -> int:
         return 401
     may = MAY[rule.needs](who, job)
     if may and (who.is_developer or not ask.is_for_developers):
-        return 200 if job in BATCHES else 404
+        return rule.status if job in BATCHES else 404
     is_hidden = not may and rule.needs == "role for the job" and who.role is not None
     return 404 if is_hidden else 403
 
@@ -250,6 +258,8 @@ def requests(callers: dict[str, Who], method: str, path: str) -> Iterator[tuple[
                 query, body = ask.query, ask.body
                 if path.endswith("/append"):
                     query, body = batch(job, is_new=not is_allowed)
+                if "/logs" in path:
+                    body = json.dumps({"event": "e", "data": {}, "job": job}).encode()
                 if path == "/api/heads":
                     body = json.dumps({"producers": [[job, "p1"], [job, INTRUDER]]}).encode()
                 token = "unknown" if is_allowed else "listed-viewer"
@@ -262,7 +272,8 @@ def requests(callers: dict[str, Who], method: str, path: str) -> Iterator[tuple[
 
 def path_of(path: str, **names: str) -> str:
     usual = {"job": JOB, "producer": "p1", "token": "unknown", "name": "js/api.js"}
-    return path.replace(":path", "").format(**usual | {"view": "time-by-step"} | names)
+    others = {"view": "time-by-step", "path": "v2/x"}
+    return path.replace(":path", "").format(**usual | others | names)
 
 
 def batch(job: str, *, is_new: bool) -> tuple[str, bytes]:
@@ -300,14 +311,16 @@ async def ask_otherwise(app: FastAPI, operator: Who) -> list[Tried]:
     """Ask at every path by methods that it has not: nobody, and who may do everything."""
     found = []
     for path in {path for _, path in RULES}:
-        is_private = path.startswith(("/api/", "/metrics")) and path != "/api/session"
+        is_private = path.startswith(("/api/", "/metrics", "/ingest/")) and path != "/api/session"
         for method in METHODS:
             if (method, path) in RULES or (method == "HEAD" and ("GET", path) in RULES):
                 continue
             for who in (operator, Who({}, is_known=False)):
                 request = Request(method, path_of(path), who.headers)
                 answer = (await call_all(app, [request]))[0]
-                allowed = 401 if is_private and not who.is_known else 405
+                goes_on = path.startswith("/ingest/") and method not in {"OPTIONS", "TRACE"}
+                missing = 404 if goes_on else 405
+                allowed = 401 if is_private and not who.is_known else missing
                 found.append(Tried(str(who.role), who, path, request, allowed, answer))
     return found
 

@@ -27,6 +27,16 @@ class TrainAction(BaseAction[Params]):
         return _end(self.params)
 
 
+class BusyAction(BaseAction[Params]):
+    """Logs more than one request of the SDK's takes."""
+
+    def execute(self) -> dict[str, int]:
+        for epoch in range(self.params.epochs):
+            self.ctx.log("saved", {"epoch": epoch})
+        self.set_progress(1, 1, "train")
+        return {"epochs": self.params.epochs}
+
+
 class NestedAction(BaseAction[Params]):
     """Builds further loggers, as parts of the SDK do, and forgets one of them."""
 

@@ -1,0 +1,1 @@
+"""Reports that come in another program's form, as events of ours, exactly once."""
