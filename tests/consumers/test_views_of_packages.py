@@ -32,6 +32,7 @@ ERRORS, TIMES = "errors-by-kind", "time-by-step"
 JOBS = [f"job-{number}" for number in range(4)]
 POINTS = (Point.POINTERS_READ, Point.ENTRIES_READ, Point.APPLIED, Point.WRITTEN, Point.COMMITTED)
 SHORT = 0.6
+on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -58,6 +59,7 @@ def wait_until_rebuilt(stage: Stage, name: str) -> list[tuple[str | None, str | 
     return [(one.outcome, one.difference) for one in stage.store.rebuilds.asked(name)]
 
 
+@on_sqlite
 def test_it_is_folded_exactly_once_under_kills_rebuilt_and_verified(
     open_stage: Callable[..., Stage], site: Path
 ) -> None:
@@ -90,9 +92,6 @@ def test_it_is_folded_exactly_once_under_kills_rebuilt_and_verified(
     assert report.findings == []
     assert report.views[ERRORS] is not None
     assert report.views[TIMES] is not None
-
-
-on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
