@@ -91,6 +91,10 @@ class JobFold:
         """Return the highest number folded of a producer, -1 for none."""
         return self._ledger.last(producer)
 
+    def whose(self, producer: str) -> tuple[int, int]:
+        """Return attempt and rank that events of a producer belong to, as far as it is known."""
+        return self._ledger.whose(producer)
+
     def lasts(self) -> dict[str, int]:
         """Return the highest number folded of every producer."""
         return self._ledger.lasts()

@@ -56,6 +56,13 @@ class Ledger:
         mark = self._marks.get(producer)
         return -1 if mark is None else int(mark["last"])
 
+    def whose(self, producer: str) -> tuple[int, int]:
+        """Return attempt and rank that events of a producer belong to, as far as it is known."""
+        mark = self._marks.get(producer)
+        if mark is None:
+            return self._document["starts"].get("0", 1), 0
+        return mark["attempt"], mark["rank"] or 0
+
     def lasts(self) -> dict[str, int]:
         """Return the highest number folded of every producer."""
         return {producer: int(mark["last"]) for producer, mark in self._marks.items()}

@@ -22,7 +22,7 @@ def one_frame(first: int, entries: int, kinds: tuple[str, ...] = ("message",)) -
     for ms in range(first, first + entries):
         lines = [line(Position(ms, 0, i), {"type": kind}) for i, kind in enumerate(kinds)]
         made.append((lines[-1].position, lines))
-    return frame(made)
+    return frame(made, lambda _: (1, 0))
 
 
 def places(data: bytes) -> list[str]:

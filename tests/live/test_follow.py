@@ -15,6 +15,8 @@ from synapse_stream import JobStream
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.ports.views import SILENT_AFTER_MS
 from tests.live.conftest import Deployment, message, metrics, progress
+from tests.support import events
+from tests.support.chains import Chain
 from tests.support.projecting import project
 from tests.support.scenes.reader import Told
 from tests.support.servers import wait_until
@@ -51,6 +53,33 @@ def test_a_snapshot_comes_first_and_then_every_event_behind_it(
     assert snapshot["attempts"][0]["counts"] == {"run_started": 1, "message": 1, "progress": 1}
     assert snapshot["position"] == stream_of(deployment, job)[2].position == reader.sent[0].id
     assert reader.events == stream_of(deployment, job, after=snapshot["position"])
+
+
+@pytest.mark.parametrize("after", [None, "0-0.0"], ids=["live", "caught up"])
+def test_each_event_says_its_attempt_and_rank(
+    deployment: Deployment, job: str, after: str | None
+) -> None:
+    """Also of a child process, a second attempt, and one that goes on under another name."""
+    first, other, child, again, heir = (Chain(job, name) for name in "abcde")
+    begun = [
+        first.add(events.started(0)),
+        other.add(events.started(3)),
+        child.add(events.joined("b"), message(1)),
+        again.add(events.started(0)),
+        heir.add(events.resumed("b", 0, 3), message(2)),
+    ]
+    later = [chain.add(metrics(3)) for chain in (first, other, child, again, heir)]
+    for batch in begun:
+        deployment.log.append(batch)
+    reader = deployment.follow(job, after=after)
+    if after is None:
+        reader.until_kinds("snapshot")
+    for batch in later:
+        deployment.log.append(batch)
+    reader.until(lambda one: sum(b'"metrics"' in told.line for told in one.events) == len(later))
+
+    homes = {one["producer"]: (one["attempt"], one["rank"]) for one in reader.of("event")}
+    assert homes == {"a": (1, 0), "b": (1, 3), "c": (1, 0), "d": (2, 0), "e": (1, 3)}
 
 
 def test_the_answer_may_be_neither_stored_nor_held_back(deployment: Deployment, job: str) -> None:

@@ -14,14 +14,14 @@ AT = Position(5, 1, 2)
 def test_an_event_carries_its_producers_own_bytes() -> None:
     own = b'{"seq" : 1, "type":"metrics","values":{"loss":1.50}}'
 
-    encoded = frames.event(Line(AT, 'p"1', "metrics", own))
+    encoded = frames.event(Line(AT, 'p"1', "metrics", own), (2, 3))
 
-    data = b'{"position":"5-1.2","producer":"p\\"1","event":' + own + b"}"
+    data = b'{"position":"5-1.2","producer":"p\\"1","attempt":2,"rank":3,"event":' + own + b"}"
     assert encoded == b"id: 5-1.2\nevent: event\ndata: " + data + b"\n\n"
 
 
 def test_a_carriage_return_between_tokens_does_not_end_the_line() -> None:
-    encoded = frames.event(Line(AT, "p", "x", b'{"type":\r"x"}'))
+    encoded = frames.event(Line(AT, "p", "x", b'{"type":\r"x"}'), (1, 0))
 
     assert b"\r" not in encoded
     assert orjson.loads(encoded.split(b"data: ")[1])["event"] == {"type": "x"}
@@ -62,7 +62,8 @@ def test_a_frame_knows_the_ends_of_its_entries() -> None:
 
 def test_an_entry_without_anything_fresh_only_moves_on() -> None:
     frame = frames.frame(
-        [(Position(1, 0), [line(Position(1, 0), {"type": "x"})]), (Position(2, 0, 7), [])]
+        [(Position(1, 0), [line(Position(1, 0), {"type": "x"})]), (Position(2, 0, 7), [])],
+        lambda _: (1, 0),
     )
 
     assert frame.last == Position(2, 0, 7)

@@ -46,7 +46,8 @@ def test_a_frame_for_viewers_has_less_where_that_must_be() -> None:
         line("message", content="two", internal="hidden"),
         line("message", content="three"),
     ]
-    made = frames.frame([(Position(1, 0, 1), lines[:2]), (Position(2, 0, 1), lines[2:])])
+    entries = [(Position(1, 0, 1), lines[:2]), (Position(2, 0, 1), lines[2:])]
+    made = frames.frame(entries, lambda _: (1, 0))
 
     whole = made.after(None, for_developers=True)
     seen = made.after(None, for_developers=False)

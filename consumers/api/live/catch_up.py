@@ -14,6 +14,7 @@ from synapse_stream.errors import Trimmed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consumers.api.live.frames import Whose
     from consumers.api.shapes import Line
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.entries.position import Position
@@ -28,12 +29,20 @@ class CatchUp:
     """Reads one job's stream behind `position`; in threads, but one call at a time."""
 
     def __init__(
-        self, reader: JobReader, job_id: str, after: Position, *, for_developers: bool
+        self,
+        reader: JobReader,
+        job_id: str,
+        after: Position,
+        whose: Whose,
+        *,
+        for_developers: bool,
     ) -> None:
+        """Read behind `after`; `whose` knows where producers belong."""
         self.position = after
         """Of the last event that was read."""
         self._reader = reader
         self._job_id = job_id
+        self._whose = whose
         self._for_developers = for_developers
         self._pages = Pages(job_id, after)
 
@@ -57,7 +66,7 @@ class CatchUp:
         if is_begin or not found:
             return b"" if found else None
         self._pages = Pages(self._job_id, self.position, found[0])
-        return b"".join(map(frames.event, self._lines(found)))
+        return b"".join(map(self._encoded, self._lines(found)))
 
     def read(self) -> bytes | None:
         """Return the next events; None when the stream is another one by now.
@@ -66,7 +75,7 @@ class CatchUp:
             LogUnavailable, StoreUnavailable: nothing was read.
         """
         page = self._pages.read(self._reader)
-        return None if page is None else b"".join(map(frames.event, self._lines(page)))
+        return None if page is None else b"".join(map(self._encoded, self._lines(page)))
 
     def read_coalescing(self) -> bytes | None:
         """Return the next events, many of them, without progress and metrics that are outdated.
@@ -86,10 +95,13 @@ class CatchUp:
                 count += 1
             if self._pages.is_at_end or kept.size > _CHUNK_BYTES or count > _EVENTS_AT_ONCE:
                 break
-        parts = list(map(frames.event, kept.lines()))
+        parts = list(map(self._encoded, kept.lines()))
         if kept.left_out:
             parts.append(frames.coalesced(kept.left_out, self.position))
         return b"".join(parts)
+
+    def _encoded(self, line: Line) -> bytes:
+        return frames.event(line, self._whose(line.producer))
 
     def _lines(self, entries: list[RecordedBatch]) -> Iterator[Line]:
         for entry in entries:

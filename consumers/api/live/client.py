@@ -192,6 +192,7 @@ class Client:
             self._job_reader,
             self._channel.job_id,
             self._position,
+            self._channel.tracker.whose,
             for_developers=self._for_developers,
         )
 

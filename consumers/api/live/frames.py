@@ -10,10 +10,13 @@ import orjson
 from consumers.api import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from consumers.api.shapes import Line
     from synapse_stream.entries.position import Position
+
+    Whose = Callable[[str], tuple[int, int]]
+    """Returns attempt and rank that events of a producer belong to."""
     from synapse_stream.log.server_clock import Away
 
 RETRY = b"retry: 1000\n\n"
@@ -28,17 +31,19 @@ def pulse(away: Away | None, now_ms: int) -> bytes:
     return KEEP_ALIVE + b"event: server\ndata: %b\n\n" % said
 
 
-def event(line: Line) -> bytes:
+def event(line: Line, home: tuple[int, int]) -> bytes:
     """Return one recorded event: its producer's own bytes in an envelope.
 
+    `home` are the attempt and the rank that it belongs to, which the line does not say.
     A carriage return, which JSON allows between its tokens, would end the line of the frame.
     """
     place = str(line.position).encode()
     own = line.json.replace(b"\r", b" ") if b"\r" in line.json else line.json
-    return b'id: %b\nevent: event\ndata: {"position":"%b","producer":%b,"event":%b}\n\n' % (
+    who = b'"producer":%b,"attempt":%d,"rank":%d' % (orjson.dumps(line.producer), *home)
+    return b'id: %b\nevent: event\ndata: {"position":"%b",%b,"event":%b}\n\n' % (
         place,
         place,
-        orjson.dumps(line.producer),
+        who,
         own,
     )
 
@@ -153,7 +158,7 @@ class Frame:
         return b"".join([*parts, self.data[start:]])
 
 
-def frame(entries: Iterable[tuple[Position, Sequence[Line]]]) -> Frame:
+def frame(entries: Iterable[tuple[Position, Sequence[Line]]], whose: Whose) -> Frame:
     """Encode events, entry by entry, each with the position of its last event."""
     parts: list[bytes] = []
     lasts: list[Position] = []
@@ -163,13 +168,14 @@ def frame(entries: Iterable[tuple[Position, Sequence[Line]]]) -> Frame:
     end = 0
     for last, lines in entries:
         for line in lines:
-            encoded = event(line)
+            home = whose(line.producer)
+            encoded = event(line, home)
             parts.append(encoded)
             begin, end = end, end + len(encoded)
             if (seen := line.for_viewers) is not line:
                 hidden.append(slice(begin, end))
                 if seen is not None:
-                    instead[begin] = event(seen)
+                    instead[begin] = event(seen, home)
         lasts.append(last)
         ends.append(end)
     return Frame(b"".join(parts), lasts, ends, hidden, instead)

@@ -74,6 +74,8 @@ async def follow_job(
 ) -> EventStream:
     """Follow a job: `snapshot`, then every `event` behind it, and `state` when it has changed.
 
+    An event comes with its position, producer, attempt and rank.
+
     `Last-Event-ID`, or `after`, goes on behind that position without a snapshot; if it is not in
     the stream any more, there is a `reset` and a snapshot. `coalesced` tells a reader that was too
     slow how many progress and metrics events were left out. With `view` there is a frame of that

@@ -96,6 +96,10 @@ class Tracker:
                 tracker._take(entry)
         return tracker
 
+    def whose(self, producer: str) -> tuple[int, int]:
+        """Return attempt and rank that events of a producer belong to; for any thread."""
+        return self._fold.whose(producer)
+
     def find_place(self, reader: JobReader, rewind_ms: int) -> None:
         """Go back to the last entry behind which something fresh may stand.
 
@@ -136,10 +140,10 @@ class Tracker:
             pending.append((self.position, lines))
             size += sum(len(line.json) for line in lines)
             if size >= _FRAME_BYTES:
-                frames.append(frame(pending))
+                frames.append(frame(pending, self.whose))
                 size, pending = 0, []
         if pending:
-            frames.append(frame(pending))
+            frames.append(frame(pending, self.whose))
         shown = [made for made in frames if made.data]
         return Read(shown, has_more=not self._pages.is_at_end, is_lost=False)
 

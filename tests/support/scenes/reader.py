@@ -204,7 +204,8 @@ class Reader:
         if kind == "event":
             assert place is not None
             assert place == data["position"]
-            head = orjson.dumps({"position": place, "producer": data["producer"]})[:-1]
+            whose = {name: data[name] for name in ("producer", "attempt", "rank")}
+            head = orjson.dumps({"position": place, **whose})[:-1]
             line = fields[b"data"][len(head) + len(b',"event":') : -1]
             self.events.append(Told(place, data["producer"], line))
             self.all_events.append(self.events[-1])

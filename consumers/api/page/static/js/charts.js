@@ -77,11 +77,12 @@ export class Charts {
   onEvent(recorded) {
     if (recorded.event.type !== "metrics") return;
     this._recent.push(recorded);
-    const { step = null, values, x } = recorded.event;
+    const { event, attempt, rank } = recorded;
+    const { step = null, values, x } = event;
     for (const name of Object.keys(values)) {
       if (!this._catalogue.get(step, name)) {
         if (this._catalogue.isFull) continue;
-        this._catalogue.add({ step, name, has_x: (x ?? null) !== null, ...this._homeOf(recorded) });
+        this._catalogue.add({ step, name, has_x: (x ?? null) !== null, attempt, rank });
         this._laterRender();
       }
       const card = this._cards.get(this._catalogue.get(step, name).key);
@@ -161,22 +162,15 @@ export class Charts {
   }
 
   /** Add a live point to a view; returns false when only the API knows where it belongs. */
-  _append(view, recorded, name) {
-    const home = this._homeOf(recorded);
-    return home !== null && this._isChosen(view, home) && appendPoint(view, home, pointOf(recorded.event, name));
+  _append(view, { event, attempt, rank }, name) {
+    const home = { attempt, rank };
+    return this._isChosen(view, home) && appendPoint(view, home, pointOf(event, name));
   }
 
   /** Have a card ask the API again until its answer holds `position`. */
   _owe(card, position) {
     card.owed = laterOf(position, card.owed);
     this._later(card, CATCH_UP_MS, () => card.refresh());
-  }
-
-  /** Return attempt and rank of an event's producer; null where only the API knows them. */
-  _homeOf({ attempt, rank }) {
-    if (attempt !== undefined) return { attempt, rank };
-    const isAlone = this._job?.attempts.length === 1 && this._job.attempts[0].ranks.length <= 1;
-    return isAlone ? { attempt: this._job.latest, rank: 0 } : null;
   }
 
   /** Tell whether the choice shows a line of this attempt and rank; of the latest attempt only the API knows. */

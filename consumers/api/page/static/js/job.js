@@ -9,7 +9,6 @@ import { Feed } from "./feed.js";
 import { clock, percent } from "./format.js";
 import { isEnded, isOver, pluginNow, secondsSince } from "./health.js";
 import { icon, STATUS } from "./icons.js";
-import { Origins } from "./origins.js";
 import { comparePositions } from "./positions.js";
 import { Replay } from "./replay.js";
 import { Steps } from "./steps.js";
@@ -24,8 +23,6 @@ export class JobPage {
   #number = null; // attempt that was picked; null: the latest
   #frame = null;
   #connection = { state: "connecting", problem: null };
-  #origins = new Origins();
-  #held = []; // events that came before it was known whose they are
   #abort = new AbortController();
   #replay = null;
   #after = null; // where the stream of an ended run stood
@@ -70,13 +67,15 @@ export class JobPage {
         this.feed.model.startAt(position);
         this.charts.startAt(position);
       },
-      onEvent: (recorded) => (this.#held === null ? this.#deliver(recorded) : this.#held.push(recorded)),
+      onEvent: (recorded) => {
+        this.feed.model.add(recorded);
+        this.charts.onEvent(recorded);
+      },
       onState: (job) => this.#take(job),
       onCoalesced: (gap) => this.charts.onCoalesced(gap),
       onReset: () => this.#restart(),
       onConnection: (state, problem) => {
         this.#show(state, problem);
-        if (state === "live") this.#readOrigins();
         this.#schedule();
       },
     });
@@ -92,7 +91,7 @@ export class JobPage {
     if (this.#job === null) return;
     const attempt = this.#job.attempts.find(({ number }) => number === this.#job.latest);
     const isOver = isEnded(this.#job.status) && secondsSince(attempt.last_sign_ms) > REST_SECONDS;
-    if (this.stream !== null && isOver && this.#connection.state === "live" && this.#held === null) {
+    if (this.stream !== null && isOver && this.#connection.state === "live") {
       this.#after = this.stream.position;
       this.stream.close();
       this.stream = null;
@@ -127,23 +126,6 @@ export class JobPage {
       this.problem = problem;
       this.#schedule();
     }
-  }
-
-  /** Hold what comes until it is known whose it is; without an answer it is taken for rank 0's. */
-  async #readOrigins() {
-    if (this.#held === null) return;
-    const { signal } = this.#abort;
-    await this.#origins.load(this.jobId, signal).catch(() => {});
-    if (signal.aborted || this.#held === null) return;
-    const held = this.#held;
-    this.#held = null;
-    for (const recorded of held) this.#deliver(recorded);
-  }
-
-  #deliver(recorded) {
-    const known = this.#origins.note(recorded);
-    this.feed.model.add(known);
-    this.charts.onEvent(known);
   }
 
   /** What was shown may not be in the stream any more. */
