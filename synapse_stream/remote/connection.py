@@ -81,7 +81,7 @@ class Connection:
         """
         self.address = settings.server
         self._url = settings.url or ""
-        self._bearer = Bearer(settings.token)
+        self._bearer = Bearer(settings.token, settings.data_dir / "tokens")
         self._seconds = settings.connect_seconds
         self._proxy = _proxy_of(self._url)
         self._pool = _pool(settings, self._proxy)

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -130,6 +131,56 @@ def test_a_token_is_renewed_while_the_run_lives_and_a_forked_child_has_it_too(
     assert renewed.id == claims.id
     assert renewed.expires >= claims.expires
     assert status == 0
+
+
+SPAWNED = """
+from synapse_stream import open_run
+with open_run("spawned", rank=1, env={}) as ctx:
+    ctx.set_metrics({"loss": 1})
+    print(ctx.flush(10))
+"""
+
+
+def test_a_process_spawned_after_its_token_has_ended_has_the_renewed_one(
+    door: Door, tmp_path: Path
+) -> None:
+    """It is the user's alone, is taken where it was left, and goes when it has ended."""
+    claims = issue("plugin", 3600, jobs="spawned", append=True)
+    ends = int(time.time()) + 3
+    given = sign(claims.model_copy(update={"expires": ends}), SECRET)
+    settings = door.plugin(tmp_path / "here", given, connect_seconds=2.0)
+    left = settings.data_dir / "tokens"
+    left.mkdir(parents=True)
+    (left / "ended").touch()
+    os.utime(left / "ended", (1, 1))
+    with open_run("spawned", settings=settings, env={}) as ctx:
+        ctx.set_metrics({"loss": 0})
+        assert ctx.flush(20)
+        wait_until(lambda: time.time() > ends + 1)
+        bearer._renewed.clear()  # as it is in a process that is new
+        here = play(SPAWNED, settings)
+        elsewhere = play(SPAWNED, door.plugin(tmp_path / "there", given, exit_wait_seconds=0.1))
+    (file,) = left.iterdir()
+
+    assert (here.stdout, here.returncode) == ("True\n", 0), here.stderr
+    assert elsewhere.stdout == "False\n"
+    assert "expired at" in elsewhere.stderr
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert losses(door, "spawned") == [0, 1]
+
+
+def test_a_renewed_token_that_is_refused_is_not_tried_for_ever(tmp_path: Path) -> None:
+    claims = issue("plugin", 3600, jobs="job", append=True)
+    given = sign(claims, SECRET)
+    newer = sign(claims.model_copy(update={"expires": claims.expires + 60}), SECRET + "!")
+    one, other = bearer.Bearer(given, tmp_path), bearer.Bearer(given, tmp_path)
+    assert one.token == given
+    one.renew(newer)
+    bearer._renewed.clear()
+
+    assert other.token == newer
+    other.look_again()
+    assert other.token == given
 
 
 KILLED = """
