@@ -18,6 +18,7 @@ from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consumers.audit.compare import Compared
     from consumers.views.archive.removal import Removed
     from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
@@ -116,14 +117,18 @@ class Auditor:
         false = [*self._trust.findings(job_id), *anchored, *growth.judge()]
         findings = [*archive.findings, *record.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
+        of_record = _verdict(
+            record,
+            findings,
+            is_known=bool(compared.views or anchors),
+            is_doubtful=bool(doubts),
+        )
+        of_views = _of_views(compared)
         return Report(
             job_id,
-            verdict=_verdict(
-                record,
-                [*findings, *compared.findings],
-                is_known=bool(compared.views or anchors),
-                is_doubtful=bool(doubts),
-            ),
+            verdict=_worse(of_record, of_views),
+            record=of_record,
+            view=of_views,
             entries=record.entries,
             events=record.events,
             archived=archived,
@@ -131,7 +136,9 @@ class Auditor:
                 ProducerReport(
                     *(name, track.last),
                     track.sealed if track.sealed is not None else record.said.own_count(name),
-                    *(track.lost, growth.sure.get(name, -1)),
+                    track.lost,
+                    growth.sure.get(name, -1),
+                    record.said.shed.get(name, {}),
                 )
                 for name, track in record.tracks.items()
             ],
@@ -175,7 +182,9 @@ class Auditor:
             findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))
         return Report(
             job_id,
-            verdict=_removal(findings, doubts),
+            verdict=(verdict := _removal(findings, doubts)),
+            record=verdict,
+            view=Verdict.UNKNOWN,
             entries=gone.entries,
             events=0,
             archived=0,
@@ -201,6 +210,8 @@ def _unverified(job_id: str, reason: str) -> Report:
     return Report(
         job_id,
         verdict=Verdict.UNVERIFIED,
+        record=Verdict.UNVERIFIED,
+        view=Verdict.UNVERIFIED,
         entries=0,
         events=0,
         archived=0,
@@ -210,6 +221,20 @@ def _unverified(job_id: str, reason: str) -> Report:
         findings=[],
         notes=[f"it could not be verified: {reason:.500}"],
     )
+
+
+def _of_views(compared: Compared) -> Verdict:
+    if compared.findings:
+        return Verdict.BROKEN
+    if compared.outdated:
+        return Verdict.UNVERIFIED
+    return Verdict.INTACT if compared.views else Verdict.UNKNOWN
+
+
+def _worse(record: Verdict, view: Verdict) -> Verdict:
+    """Return the verdict over both: that of the record, unless views are worse."""
+    worst = (Verdict.BROKEN, Verdict.UNVERIFIED)
+    return next((one for one in worst if one in {record, view}), record)
 
 
 def _removal(findings: list[Finding], doubts: list[str]) -> Verdict:

@@ -25,6 +25,8 @@ class Compared(NamedTuple):
     findings: list[Finding]
     notes: list[str]
     """What is no difference, but must be known."""
+    outdated: list[str]
+    """The views that are of another version, so nothing can be said of them."""
 
 
 class ViewCheck:
@@ -49,10 +51,12 @@ class ViewCheck:
         """Compare the views with what was folded."""
         findings, notes = self._findings[:], []
         for fold in self._folds:
-            found, note = fold.compare()
+            found, said = fold.compare()
             findings += found
-            notes += [note] if note else []
-        return Compared({fold.name: fold.position for fold in self._folds}, findings, notes)
+            notes += said
+        outdated = [fold.name for fold in self._folds if fold.is_outdated]
+        places = {fold.name: fold.position for fold in self._folds}
+        return Compared(places, findings, notes, outdated)
 
     def _begin(self, view: View, job_id: str, stored: StoredView) -> None:
         try:

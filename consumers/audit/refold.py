@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from consumers.audit.parking import Parking
 from consumers.folding import canonical, differing
+from consumers.folding.marking import TimedView
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding
 
@@ -54,15 +56,19 @@ class Refold:
             aside.setdefault(producer, set()).add(number)
         self._fold = view.fold(job_id, set_aside=aside)
         self._count = 0
-        self._refused: Finding | None = None
-        self._false_mark: Finding | None = None
+        self._wrong: Finding | None = None
+        self._parked = Parking(self.name, stored.parked)
+        self._timed = view.rules if issubclass(view.rules, TimedView) else None
 
     def take(self, entry: RecordedBatch, content: Content | None) -> None:
         """Fold of an entry what the view has of it; `content` is that of its batch, if any."""
         batch = entry.batch
         if batch is None or self.is_outdated:
             return
-        upto = min(batch.last, self._marks.get(batch.producer, -1))
+        there = self._marks.get(batch.producer, -1)
+        if batch.last > there and entry[:2] <= self._stored.reached:
+            self._behind(entry, batch, there)
+        upto = min(batch.last, there)
         known = self._fold.last(batch.producer)
         while known < upto:
             fresh = max(known + 1, batch.first)
@@ -71,6 +77,7 @@ class Refold:
             part = _first(entry, end)
             for parked in self._fold.apply(part, content if part is entry else None):
                 number = parked.number
+                self._parked.take(parked)
                 if number is not None and (batch.producer, number) in self._late:
                     self._late[batch.producer, number] = parked
             now = self._fold.last(batch.producer)
@@ -80,19 +87,27 @@ class Refold:
                 self._compare_mark(entry, batch)
             self._retry()
 
-    def compare(self) -> tuple[list[Finding], str | None]:
+    def compare(self) -> tuple[list[Finding], list[str]]:
         """Return what differs, and what must be known though it is no difference."""
         if self.is_outdated:
-            return [], f"{self.name} is of another version of the projection: rebuild it"
-        wrong = self._refused or self._false_mark
+            return [], [f"{self.name} is of another version of the projection: rebuild it"]
+        made_up = self._parked.made_up(self._marks)
+        wrong = self._wrong or made_up
         if wrong:
-            return [wrong], None
+            return [wrong], []
+        notes = self._parked.notes(self._late)
         document, rows = self._fold.document(), self._fold.rows()
         if self._is_same(document, rows, positions=True):
-            return [], None
+            return [], notes
         if self._is_same(document, rows, positions=False):
-            return [], f"{self.name} is {MOVED}"
-        return [self._difference(document, rows)], None
+            return [], [*notes, f"{self.name} is {MOVED}"]
+        return [self._difference(document, rows)], notes
+
+    def _behind(self, entry: RecordedBatch, batch: Batch, there: int) -> None:
+        """Note that a view lacks what the projection has folded, as one put back from a copy."""
+        expected = f"all up to number {batch.last}, for the projection is behind it"
+        place = (Position(entry.ms, entry.seq), batch.producer, (there + 1, batch.last))
+        self._wrong = self._wrong or Finding(self.name, expected, f"{there}", *place)
 
     def _is_same(self, document: bytes, rows: Rows | None, *, positions: bool) -> bool:
         if not self._are_same_documents(document, self._stored.document, positions=positions):
@@ -114,19 +129,22 @@ class Refold:
 
     def _compare_mark(self, entry: RecordedBatch, batch: Batch) -> None:
         """Compare the mark that stands at the end of an entry, if there is one."""
-        link, document = self._stored.marks.get(entry[:2], (b"", b""))
-        if self._false_mark or link != batch.hash:
+        stored = self._stored.marks.get(entry[:2])
+        if self._wrong or stored is None or stored.hash != batch.hash:
             return
-        fresh = self._fold.document()
+        fresh, document = self._fold.document(), stored.document
+        expected, found = differing.shown(fresh), differing.shown(document) or _UNREADABLE
         try:
             is_same = self._are_same_documents(fresh, document, positions=False)
         except orjson.JSONDecodeError:
             is_same = False
+        if is_same and self._timed:
+            state = orjson.loads(fresh)["view"]
+            time = self._timed(self._fold.job_id, state).latest_time()
+            is_same = time == stored.time
+            expected, found = f"the time {time}", f"{stored.time}"
         if not is_same:
-            place = Position(entry.ms, entry.seq)
-            self._false_mark = Finding(
-                "mark", differing.shown(fresh), differing.shown(document) or _UNREADABLE, place
-            )
+            self._wrong = Finding("mark", expected, found, Position(entry.ms, entry.seq))
 
     def _retry(self) -> None:
         while self._due and self._due[0][2] <= self._count:
@@ -134,7 +152,7 @@ class Refold:
             parked = self._late[producer, number]
             reason = "it is not recorded" if parked is None else self._fold.retry(parked)
             if reason is not None:
-                self._refused = self._refused or Finding(
+                self._wrong = self._wrong or Finding(
                     *(self.name, "an event that can be folded", reason),
                     *(parked.position if parked else None, producer, (number, number)),
                 )

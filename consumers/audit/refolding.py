@@ -20,7 +20,8 @@ from consumers.audit.archived import recorded
 from consumers.audit.compare import Compared, ViewCheck
 from consumers.folding.decoding import decode
 from consumers.store.leases import Leases
-from consumers.store.stored import Jobs
+from consumers.store.rebuilds import Rebuilds
+from consumers.store.stored import Jobs, StoredView
 from consumers.views import RECORD
 from consumers.views.archive.raw import RawArchive
 from consumers.views.opening import open_databases
@@ -68,7 +69,7 @@ class Sources:
     def is_unread(self, job_id: str, entry_id: EntryId) -> bool:
         """Tell whether the archive has not read an entry of a job's stream, as the feed has it."""
         partition = self.log.keys.partition(job_id)
-        place = self._archived_upto(partition)
+        place = self._upto(RECORD, partition)
         for _ in range(_MOST_PAGES):
             pointers = self.log.read_feed(partition, place, limit=_POINTERS)
             if not pointers:
@@ -78,14 +79,23 @@ class Sources:
             place = pointers[-1].entry
         return True  # so far behind that nothing can be told
 
-    def _archived_upto(self, partition: int) -> EntryId:
-        found = Leases(self._databases).checkpoints(RECORD)
+    def _upto(self, name: str, partition: int) -> EntryId:
+        found = Leases(self._databases).checkpoints(name)
         return next((one.position for one in found if one.partition == partition), (0, 0))
 
     def check(self, job_id: str, views: Iterable[View]) -> ViewCheck:
         """Begin to compare views of a job with what is recorded from now on."""
-        stored = ((view, self.jobs.stored(view.name, job_id)) for view in views)
-        return ViewCheck(job_id, stored)
+        return ViewCheck(job_id, ((view, self._stored(view.name, job_id)) for view in views))
+
+    def _stored(self, name: str, job_id: str) -> StoredView | str | None:
+        """Return what is stored of a view, and up to where all must be in it."""
+        asked = Rebuilds(self._databases).asked(name, job_id=job_id)
+        reached = self._upto(name, self.log.keys.partition(job_id))
+        stored = self.jobs.stored(name, job_id)
+        is_due = any(one.outcome is None for one in asked)
+        if isinstance(stored, StoredView) and not is_due:
+            return stored._replace(reached=reached)
+        return stored
 
     def release(self) -> None:
         """Leave no database open: SQLite must have none across a fork."""
@@ -146,7 +156,10 @@ class Refolding:
         except BrokenProcessPool:  # killed, as for want of memory
             other = _compare(self._settings, self._job_id)
         return Compared(
-            mine.views | other.views, mine.findings + other.findings, mine.notes + other.notes
+            mine.views | other.views,
+            mine.findings + other.findings,
+            mine.notes + other.notes,
+            mine.outdated + other.outdated,
         )
 
 

@@ -25,6 +25,8 @@ class Said:
         self._counts: dict[str, int] = {}
         self._joined: dict[str, set[str]] = {}
         self._uncounted: list[str] = []
+        self.shed: dict[str, dict[str, int]] = {}
+        """By producer and type, how many events were given up before they had a number."""
 
     def take(self, batch: Batch) -> None:
         """Note what a batch says."""
@@ -33,6 +35,10 @@ class Said:
             self._begin(batch.producer, event_of(lines[0]))
         if b'"children"' in lines[-1] or b'"child_count"' in lines[-1]:
             self._end(batch.producer, event_of(lines[-1]))
+        if b'"loss"' in batch.data:
+            for line in lines:
+                if b'"loss"' in line:
+                    self._shed(batch.producer, event_of(line))
         if b'"uncounted":true' in batch.data:
             found = [event_of(line) for line in lines if b'"uncounted":true' in line]
             if any(event.get("type") == "loss" for event in found):
@@ -78,6 +84,15 @@ class Said:
         if event.get("type") == "resumed" and is_name(old) and type(last) is int and last >= -1:
             heir, known = self.left.get(old, (producer, last))
             self.left[old] = heir, min(last, known)
+
+    def _shed(self, producer: str, event: Mapping[str, Any]) -> None:
+        counts = event.get("counts")
+        if event.get("type") != "loss" or event.get("first") is not None:
+            return
+        for kind, count in counts.items() if isinstance(counts, dict) else ():
+            if type(count) is int and count > 0:
+                shed = self.shed.setdefault(producer, {})
+                shed[kind] = shed.get(kind, 0) + count
 
     def _end(self, producer: str, event: Mapping[str, Any]) -> None:
         if event.get("type") not in ("end", "producer_lost"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import zstandard
 from sqlalchemy import delete, func, insert, select, tuple_
@@ -38,10 +38,22 @@ def write(connection: Connection, jobs: Iterable[tuple[int, Sequence[Mark]]]) ->
         connection.execute(insert(mark), [_row(no, one) for one in by_entry.values()])
 
 
-def of_job(connection: Connection, no: int) -> dict[tuple[int, int], tuple[bytes, bytes]]:
-    """Return by entry id the hash and the document of a job's marks, whatever they hold."""
+class StoredMark(NamedTuple):
+    """A mark as it stands there, nothing believed."""
+
+    hash: bytes
+    """Of the batch there; readers believe the mark by it."""
+    document: bytes
+    time: int
+
+
+def of_job(connection: Connection, no: int) -> dict[tuple[int, int], StoredMark]:
+    """Return the marks of a job by their entry ids, whatever they hold."""
     rows = connection.execute(select(mark).where(mark.c.job_no == no))
-    return {(row.ms, row.seq): (bytes(row.hash), _plain(bytes(row.document))) for row in rows}
+    return {
+        (row.ms, row.seq): StoredMark(bytes(row.hash), _plain(bytes(row.document)), row.time)
+        for row in rows
+    }
 
 
 class StoredMarks:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from consumers.folding.port import Rows
     from consumers.store.databases import Databases
+    from consumers.store.marks import StoredMark
 
 _PAGE = 1_000
 
@@ -28,8 +29,9 @@ class StoredView(NamedTuple):
     """As `JobView.take_rows` returns them."""
     parked: Sequence[tuple[str, int]]
     """Producers and numbers of the events that are parked."""
-    marks: Mapping[tuple[int, int], tuple[bytes, bytes]] = {}
-    """Entry id → hash of the batch there and the document; readers believe it by the hash."""
+    marks: Mapping[tuple[int, int], StoredMark] = {}
+    reached: tuple[int, int] = (0, 0)
+    """Id of an entry up to which the projection had folded all of its partition before."""
 
 
 class Jobs:

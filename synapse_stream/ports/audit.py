@@ -60,6 +60,8 @@ class ProducerReport:
     """Numbers in whose place a `loss` event stands: their events were never recorded."""
     anchored: int
     """Up to which number a signed checkpoint vouches for it; -1 for none."""
+    shed: Mapping[str, int]
+    """By type, events that were given up before they had a number, as `loss` events say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,12 @@ class Report:
 
     job_id: str
     verdict: Verdict
+    """The worse one of the next two."""
+    record: Verdict
+    """Over streams, archive and anchors."""
+    view: Verdict
+    """Over the views: INTACT, BROKEN, UNVERIFIED where one is of another version, or UNKNOWN where
+    there is none."""
     entries: int
     events: int
     archived: int

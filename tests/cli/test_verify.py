@@ -116,3 +116,19 @@ def test_anchors_begin_anew_when_they_are_told_to_and_it_is_said(
     assert said.out.endswith(" has 0 anchors; 3 were remembered\n")
     assert after.code == 0
     assert "3 that were there before are gone" in after.out
+
+
+def test_views_have_a_verdict_of_their_own(
+    deployment: Deployment, command: Callable[..., Said]
+) -> None:
+    deployment.run("one")
+    deployment.project()
+    with deployment.databases.of("message-feed").write("test") as connection:
+        connection.exec_driver_sql("UPDATE message SET content = 'x' WHERE number = 3")
+
+    said = command("verify", "one")
+    (answer,) = command("verify", "one", "--json").objects
+
+    assert said.code == 1
+    assert said.lines[1] == "  record intact, views broken"
+    assert (answer["record"], answer["view"]) == ("intact", "broken")

@@ -87,6 +87,8 @@ def _object(report: Report) -> dict[str, Any]:
     return {
         "job_id": report.job_id,
         "verdict": report.verdict.value,
+        "record": report.record.value,
+        "view": report.view.value,
         "entries": report.entries,
         "events": report.events,
         "archived": report.archived,
@@ -96,6 +98,7 @@ def _object(report: Report) -> dict[str, Any]:
                 "last": one.last,
                 "sealed": one.sealed,
                 "lost": one.lost,
+                "shed": one.shed,
                 "anchored": one.anchored,
                 "unanchored": _unanchored(one),
             }
@@ -115,19 +118,32 @@ def _print(report: Report) -> None:
         print(f"synapse-stream: {message}", file=sys.stderr)
         return
     print(printable(f"{report.job_id}: {verdict}, {_contents(report)}"))
-    for one in report.producers:
-        if one.lost:
-            print(printable(f"  {one.producer} lost {_ranges(one.lost)}, as it says itself"))
-    if report.producers:
-        print(printable(f"  {_anchored(report)}"))
-    for note in report.notes:
-        print(printable(f"  note: {note}"))
+    for said in _remarks(report):
+        print(printable(f"  {said}"))
     for finding in report.findings[:_MOST_SHOWN]:
         print(printable(one_line(f"  {_place(finding)}")))
         print(printable(one_line(f"    expected {finding.expected}")))
         print(printable(one_line(f"    found    {finding.found}")))
     if len(report.findings) > _MOST_SHOWN:
         print(f"  and {len(report.findings) - _MOST_SHOWN} more differences")
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    if report.view in {Verdict.BROKEN, Verdict.UNVERIFIED}:
+        yield f"record {report.record.value}, views {report.view.value}"
+    for one in report.producers:
+        yield from (f"{one.producer} {said}, as it says itself" for said in _lost(one))
+    if report.producers:
+        yield _anchored(report)
+    yield from (f"note: {note}" for note in report.notes)
+
+
+def _lost(one: ProducerReport) -> Iterator[str]:
+    if one.shed:
+        counts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(one.shed.items()))
+        yield f"gave up {counts}"
+    if one.lost:
+        yield f"lost {_ranges(one.lost)}"
 
 
 def _contents(report: Report) -> str:
