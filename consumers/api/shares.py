@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEAVY_PLACES, _LIGHT_PLACES, _APPENDING_PLACES = 3, 8, 8
+_HEAVY_PLACES, _LIGHT_PLACES, _APPENDING_PLACES, _WATCHING_PLACES = 3, 8, 8, 2
 _MOST_APPENDS_WAITING = 100
 _MOST_WAITING = 1_000
 _MOST_LIVE = 4_096
@@ -29,6 +29,7 @@ _WAIT_SECONDS = 60.0
 _RETRY = {"Retry-After": "2"}
 _HEAVY = ("/metrics", "/events", "/messages", "/series")
 _LIVE, _OTHERS = "/live", ("/session", "/append")
+_WATCHING = ("/metrics", "/readyz")
 _HEAVY_PARAMETERS = frozenset({"at", "q"})
 
 
@@ -160,12 +161,16 @@ class Shares:
     def __init__(self) -> None:
         self.heavy = Lane(_HEAVY_PLACES)
         self.light = Lane(_LIGHT_PLACES)
+        self.watching = Lane(_WATCHING_PLACES)
+        """Of who looks after the deployment: its numbers take long where it is large."""
         # a shipper that hears nothing for some seconds asks again
         self.appending = Lane(_APPENDING_PLACES, most_waiting=_MOST_APPENDS_WAITING, seconds=2.0)
         self.live = Seats()
 
     def lane_of(self, scope: Scope) -> Lane:
         """Return where a question is worked on."""
+        if scope["path"] in _WATCHING:
+            return self.watching
         if scope["path"].endswith(_HEAVY):
             return self.heavy
         caller = scope["state"]["caller"]
@@ -175,7 +180,7 @@ class Shares:
 
 
 class Shared:
-    """Has questions about jobs wait for a place, and hold it until their answer begins."""
+    """Has questions wait for a place, and hold it until their answer begins."""
 
     def __init__(self, app: ASGIApp, shares: Shares) -> None:
         self._app = app
@@ -184,7 +189,7 @@ class Shared:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on when there is a place."""
         path = scope.get("path", "")
-        if not path.startswith("/api/") or path.endswith(_OTHERS):
+        if not path.startswith(("/api/", *_WATCHING)) or path.endswith(_OTHERS):
             await self._app(scope, receive, send)
             return
         try:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consumers.api.problems import Problem
-from consumers.api.shares import Lane, Seats
+from consumers.api.shares import Lane, Seats, Shared, Shares
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from starlette.types import Message, Receive, Scope, Send
 
 
 class Work:
@@ -143,6 +145,48 @@ def test_the_next_part_of_an_answer_that_has_begun_is_waited_for_in_any_case() -
                 await work.ask("much")
             work.go()
         assert work.begun == ["other", *["a part"] * 5]
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "most", "of_one"),
+    [
+        ("/metrics", 2, 1),
+        ("/readyz", 2, 1),
+        ("/api/jobs/j/metrics", 3, 2),
+        ("/api/jobs", 8, 7),
+        ("/healthz", 20, 20),
+    ],
+)
+def test_so_many_questions_of_a_kind_are_worked_on_at_once(
+    path: str, most: int, of_one: int
+) -> None:
+    asked: list[str] = []
+    go = asyncio.Event()
+
+    async def answer(scope: Scope, _receive: Receive, _send: Send) -> None:
+        asked.append(scope["client"][0])
+        await go.wait()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    async def story() -> None:
+        shared = Shared(answer, Shares())
+        state = {"caller": None}
+        of = {"type": "http", "path": path, "query_string": b"", "state": state}
+        async with asyncio.TaskGroup() as group:
+            for client in ["much"] * 10 + ["other"] * 10:
+                group.create_task(shared({**of, "client": (client, 1)}, receive, send))
+            await settled()
+            assert len(asked) == most
+            assert asked.count("much") == min(of_one, 10)
+            go.set()
+        assert len(asked) == 20
 
     run(story)
 
