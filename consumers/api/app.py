@@ -31,6 +31,7 @@ from consumers.api.routes import (
     synapse,
     telemetry,
     tokens,
+    trainer,
     views,
 )
 from consumers.api.routes.telemetry import Telemetry, Timed
@@ -87,7 +88,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     _equip(app, settings)
     problems.install(app)
     reading = (live, jobs, metrics, messages, events, views)
-    asked = (*reading, append, synapse, tokens, session, telemetry, files)
+    asked = (*reading, append, synapse, trainer, tokens, session, telemetry, files)
     for module in asked:
         app.include_router(module.router)
     description.install(app)

@@ -36,6 +36,7 @@ _NO_REPORT = [("400", "The body is no JSON"), ("422", "The body is no report"), 
 _SOMEWHERE = {
     "/ingest/synapse/jobs/{job}/": _NO_REPORT,
     "/ingest/synapse/logs/": _NO_REPORT,
+    "/ingest/trainer/jobs/{job}": _NO_REPORT,
     "/api/jobs/{job}": [_GONE],
     "/api/jobs/{job}/events": [_GONE],
     "/api/jobs/{job}/append": [

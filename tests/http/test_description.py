@@ -59,6 +59,7 @@ PATHS = [
     ("POST", "/api/heads"),
     ("PATCH", "/ingest/synapse/jobs/{job}/"),
     ("POST", "/ingest/synapse/logs/"),
+    ("POST", "/ingest/trainer/jobs/{job}"),
     ("POST", "/api/tokens"),
     ("DELETE", "/api/tokens/{token}"),
     ("GET", "/api/session"),

@@ -133,6 +133,9 @@ RULES = {
     ("POST", "/api/heads"): Rule("append to the job"),
     ("PATCH", "/ingest/synapse/jobs/{job}/"): Rule("append to the job", (Ask(body=b"{}"),)),
     ("PATCH", "/ingest/synapse/jobs/{job}"): Rule("append to the job", (Ask(body=b"{}"),)),
+    ("POST", "/ingest/trainer/jobs/{job}"): Rule(
+        "append to the job", (Ask(body=b'{"trainerStatus": {}}'),)
+    ),
     ("POST", "/ingest/synapse/logs/"): Rule("append to the job"),
     ("POST", "/ingest/synapse/logs"): Rule("append to the job"),
     **{
@@ -318,7 +321,7 @@ async def ask_otherwise(app: FastAPI, operator: Who) -> list[Tried]:
             for who in (operator, Who({}, is_known=False)):
                 request = Request(method, path_of(path), who.headers)
                 answer = (await call_all(app, [request]))[0]
-                goes_on = path.startswith("/ingest/") and method not in {"OPTIONS", "TRACE"}
+                goes_on = path.startswith("/ingest/synapse/") and method not in {"OPTIONS", "TRACE"}
                 missing = 404 if goes_on else 405
                 allowed = 401 if is_private and not who.is_known else missing
                 found.append(Tried(str(who.role), who, path, request, allowed, answer))

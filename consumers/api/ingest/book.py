@@ -33,6 +33,8 @@ class Book:
     ended_us: int = 0
     is_again: bool = False
     """True when it was told to be running behind its end."""
+    by: str = "synapse-sdk"
+    """Who reports: the first part of its producers' names."""
     late: int = 0
     """How many producers there were for what came behind its end."""
     snapshot: Snapshot = field(default_factory=lambda: Snapshot({}, {}))
@@ -53,6 +55,7 @@ class Book:
                 **{name: getattr(self, name) for name in ("attempt", "last", "ended", "ended_us")},
                 "hash": self.hash.hex(),
                 "is_again": self.is_again,
+                "by": self.by,
                 "late": self.late,
                 "steps": self.snapshot.steps,
                 "metrics": tag(self.snapshot.metrics),
@@ -62,20 +65,22 @@ class Book:
     @property
     def producer(self) -> str:
         """Name of the attempt's producer."""
-        return f"synapse-sdk.{self.attempt}"
+        return f"{self.by}.{self.attempt}"
 
     @property
     def is_open(self) -> bool:
         """True while the attempt goes on."""
         return self.attempt > 0 and self.ended is None
 
-    def begun(self, host: str) -> tuple[Book, list[Report]]:
+    def begun(
+        self, host: str, by: str = "synapse-sdk", said: str = "the Synapse SDK, over HTTP"
+    ) -> tuple[Book, list[Report]]:
         """Return the book with an open attempt, and the report that begins it, if it is new."""
         if self.is_open:
             return self, []
-        labels = {"reported_by": "the Synapse SDK, over HTTP"}
+        labels = {"reported_by": said}
         fields = {"host": host, "pid": _NOBODY, "rank": 0, "labels": labels}
-        return Book(self.attempt + 1), [Report("run_started", None, fields)]
+        return Book(self.attempt + 1, by=by), [Report("run_started", None, fields)]
 
 
 @dataclass(frozen=True, slots=True)

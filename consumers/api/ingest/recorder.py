@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from consumers.api.ingest import book as books
 from consumers.api.ingest.book import Book, Turn
 from consumers.api.ingest.synapse import Report, key_of, reports_of
+from consumers.api.ingest.trainer import take_status
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import Batch, seal
 from synapse_stream.entries.limits import LARGEST_DATA_BYTES
@@ -20,6 +21,7 @@ from synapse_stream.redaction.body import redact_body
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from consumers.api.ingest.trainer import Status
     from synapse_stream.log.ingesting import IngestLog
     from synapse_stream.redaction.body import Rules
 
@@ -70,6 +72,18 @@ class Recorder:
 
         self._record(job_id, books.keys_of(content, key), turn)
 
+    def add_status(self, job_id: str, status: Status, body: bytes, host: str) -> None:
+        """Record what is new in a trainer's status.
+
+        Raises what `add_entries` does.
+        """
+        key = key_of(body)
+
+        def turn(book: Book, known: set[bytes]) -> Turn:
+            return Turn(book) if key in known else take_status(book, status, key, host)
+
+        self._record(job_id, [key], turn)
+
     def _record(
         self, job_id: str, keys: Sequence[bytes], turn: Callable[[Book, set[bytes]], Turn]
     ) -> None:
@@ -101,7 +115,7 @@ class Recorder:
         if found.is_late:
             return self._append_late(job_id, before, found)
         attempt = found.book.attempt
-        start = before if attempt == before.attempt else Book(attempt)
+        start = before if attempt == before.attempt else Book(attempt, by=found.book.by)
         for batch, keys, is_last in self._batches(job_id, start.producer, start, found.reports):
             book = found.book if is_last else start
             if not self._append(batch, keys, replace(book, last=batch.last, hash=batch.hash)):

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from consumers.api.ingest import synapse
-from consumers.api.ingest.recorder import Recorder
-from consumers.api.meters import Meters
 from consumers.api.permissions import (
     AppendableJob,
     Known,
@@ -24,12 +22,12 @@ from consumers.api.permissions import (
     refuse_foreign_pages,
 )
 from consumers.api.problems import Problem
-from consumers.api.shares import Shares, client_of
+from consumers.api.routes.ingesting import Recording, host_of, in_turn, meters_of, taken
 from consumers.api.tokens import Caller
 from synapse_stream.remote.backend import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PREFIX = "/ingest/synapse"
 CREDENTIALS = ("authorization", "synapse-access-token", "synapse-agent", "synapse-tenant")
@@ -56,15 +54,6 @@ def _done(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {"application/json": {"schema": schema}}}}
 
 
-def recorder_of(request: Request) -> Recorder:
-    """Return that of the application that answers."""
-    found: Recorder = request.app.state.recorder
-    return found
-
-
-Recording = Annotated[Recorder, Depends(recorder_of)]
-
-
 @router.patch(
     "/jobs/{job}/",
     response_class=Response,
@@ -80,10 +69,10 @@ async def change_job(
     content = _parsed(body)
     if not isinstance(content, dict):
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the body must be an object")
-    _meters(request).count(caller, job_id, len(body))
-    host = _host(request)
-    await _in_turn(request, partial(recorder.change, job_id, content, body, host))
-    return _taken()
+    meters_of(request).count(caller, job_id, len(body))
+    host = host_of(request)
+    await in_turn(request, partial(recorder.change, job_id, content, body, host))
+    return taken()
 
 
 @router.post(
@@ -107,11 +96,11 @@ async def add_logs(request: Request, caller: Known, recorder: Recording) -> Resp
         by_job.setdefault(str(entry["job"]), []).append(entry)
     for job_id in by_job:
         check_appendable(caller, job_id)
-        _meters(request).count(caller, job_id, len(body) // len(by_job))
-    host = _host(request)
+        meters_of(request).count(caller, job_id, len(body) // len(by_job))
+    host = host_of(request)
     for job_id, of_job in by_job.items():
-        await _in_turn(request, partial(recorder.add_entries, job_id, of_job, host))
-    return _taken()
+        await in_turn(request, partial(recorder.add_entries, job_id, of_job, host))
+    return taken()
 
 
 @router.api_route("/{path:path}", methods=_METHODS, include_in_schema=False)
@@ -158,22 +147,3 @@ def _parsed(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         detail = f"the body is no JSON: {error}"[:300]
         raise Problem(HTTPStatus.BAD_REQUEST, detail) from None
-
-
-def _host(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
-
-
-def _meters(request: Request) -> Meters:
-    meters: Meters = request.app.state.meters
-    return meters
-
-
-async def _in_turn(request: Request, record: Callable[[], None]) -> None:
-    shares: Shares = request.app.state.shares
-    async with shares.appending.place(client_of(request.scope)):
-        await run_in_threadpool(record)
-
-
-def _taken() -> Response:
-    return Response(b"{}", 200, {"Cache-Control": "no-store"}, "application/json")
