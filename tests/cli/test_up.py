@@ -29,6 +29,7 @@ from synapse_stream.ports.views import CompletenessStatus
 from synapse_stream.settings import Settings
 from synapse_stream.supervisor.readiness import Site
 from synapse_stream.supervisor.supervisor import Supervisor
+from tests.support.packages import put_module
 from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ patiently = partial(wait_until, seconds=PATIENCE_SECONDS)
 class Up:
     """`synapse-stream up` in `home`; leaving kills what is left of it."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, **environ: str) -> None:
         self.home = home
         self.port = free_port()
         self.said: list[str] = []
@@ -59,6 +60,7 @@ class Up:
             "SYNAPSE_STREAM_DATA_DIR": str(home),
             "SYNAPSE_STREAM_LEASE_SECONDS": "1",
             "SYNAPSE_STREAM_EXIT_WAIT_SECONDS": "0.5",
+            **environ,
         }
         command = [*COMMAND, "up", "--port", str(self.port), *arguments]
         self.process = subprocess.Popen(
@@ -140,7 +142,8 @@ class Up:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Share one `up` among the tests that leave it running."""
-    with Up(tmp_path_factory.mktemp("up")) as running:
+    site = put_module(tmp_path_factory.mktemp("site"), "bad", "1 / 0", {"odd": "bad:V"})
+    with Up(tmp_path_factory.mktemp("up"), PYTHONPATH=str(site)) as running:
         yield running.ready()
 
 
@@ -164,6 +167,10 @@ def test_when_it_says_so_it_is_ready_with_every_part_a_process(up: Up) -> None:
     with urlopen(f"http://127.0.0.1:{up.port}/readyz") as answer:
         assert answer.status == 200
     assert up.children().keys() == CHILDREN
+
+
+def test_it_says_which_view_of_another_package_is_left_out(up: Up) -> None:
+    assert up.has_said("the view 'odd' of bad is left out: bad:V cannot be loaded: ZeroDivision")
 
 
 def test_its_page_opens_by_the_address_that_it_tells_and_by_no_other(up: Up) -> None:

@@ -214,7 +214,7 @@ def test_metrics_that_a_lagging_listing_lacks_are_found(
 REPLAYED = """async ({job, events, url}) => {
   const { Charts } = await import(`${url}/static/js/charts.js`);
   const root = document.createElement("div");
-  document.body.replaceChildren(root);
+  document.body.append(root); // the page may still be drawing
   const charts = new Charts(root, { jobId: job });
   const half = events.length / 2;
   const send = (some) => some.forEach((event) => charts.onEvent({ ...event, attempt: 1, rank: 0 }));

@@ -143,7 +143,10 @@ def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> 
         return Program(name, command, environ=environ, log=_logs(settings) / f"{name}.log")
 
     server = ServerChild(EmbeddedServer(settings.data_dir, on_leash=True))
-    consumers = [child(name, "consumers", name) for name in projections().names()]
+    found = projections()
+    for fault in found.faults().values():
+        _say(fault)
+    consumers = [child(name, "consumers", name) for name in found.names()]
     way = ["--no-token"] if is_open else []
     api = child("api", "consumers.api", "--host", host, "--port", str(site.port), *way)
     return Supervisor([[] if settings.redis_url else [server], consumers, [api]], _say)
