@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from hashlib import sha256
 from typing import Any
 
+import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -16,27 +18,23 @@ def verify(
     """Return the first fault, or "" for none, and up to which number each producer is anchored."""
     last: dict[str, int] = {}
     leaves: list[bytes] = []
+    lines: dict[tuple[str, int], bytes] = {}
     sealed: dict[str, int] = {}
     own: dict[str, int] = {}
     heads: dict[tuple[str, int], str] = {}
     for entry in entries:
-        producer, first, end, data = entry["p"], entry["n"], entry["m"], entry["d"].encode()
-        before = heads.get((producer, first - 1), "00" * 32)
-        header = f"synapse-stream 1\n{job}\n{producer}\n{first}\n{end}\n".encode()
-        if first != last.get(producer, -1) + 1:
-            return f"numbers of {producer} at {entry['id']}", {}
-        if sha256(bytes.fromhex(before) + header + data).hexdigest() != entry["h"]:
-            return f"chain of {producer} at {entry['id']}", {}
-        name = f"batch {entry['id']}\n{producer}\n{first}\n{end}\n".encode()
+        producer, end, data = entry["p"], entry["m"], lines_of(entry)
+        before = heads.get((producer, entry["n"] - 1), "00" * 32)
+        fault = batch_fault(job, entry, data, last.get(producer, -1), before)
+        events = [json.loads(line) for line in data.split(b"\n")[:-1]] if not fault else []
+        fault = fault or lines_fault(entry, data, events, lines)
+        if fault:
+            return f"{fault} of {producer} at {entry['id']}", {}
+        name = f"batch {entry['id']}\n{producer}\n{entry['n']}\n{end}\n".encode()
         leaves.append(sha256(b"\0" + name + bytes.fromhex(entry["h"])).digest())
-        events = [json.loads(line) for line in data.split(b"\n")[:-1]]
-        if [event["seq"] for event in events] != list(range(end + 1 - len(events), end + 1)):
-            return f"numbers of lines of {producer} at {entry['id']}", {}
-        if len(events) != end - first + 1 and not stands_for(events, first, end):
-            return f"lines of {producer} at {entry['id']}", {}
         if events[-1]["type"] in {"end", "producer_lost"}:
             sealed[producer] = events[-1].get("count", end + 1)
-        own |= taken_name(events[0]) if first == 0 else {}
+        own |= taken_name(events[0]) if entry["n"] == 0 else {}
         last[producer] = end
         heads[producer, end] = entry["h"]
     broken = [producer for producer, count in sealed.items() if last[producer] + 1 != count]
@@ -51,6 +49,48 @@ def root(leaves: list[bytes]) -> bytes:
         return leaves[0] if leaves else sha256(b"").digest()
     middle = 1 << ((len(leaves) - 1).bit_length() - 1)
     return sha256(b"\1" + root(leaves[:middle]) + root(leaves[middle:])).digest()
+
+
+def batch_fault(job: str, entry: dict[str, Any], data: bytes, last: int, before: str) -> str:
+    """Return what is wrong with a batch, given its producer's last number and the hash before."""
+    first, end = entry["n"], entry["m"]
+    if not data.endswith(b"\n"):
+        return "entry"
+    if first > last + 1 or end <= last:
+        return "numbers"
+    header = f"synapse-stream 1\n{job}\n{entry['p']}\n{first}\n{end}\n".encode()
+    link = sha256(bytes.fromhex(before) + header + data).hexdigest()
+    return "" if link == entry["h"] else "chain"
+
+
+def lines_fault(
+    entry: dict[str, Any],
+    data: bytes,
+    events: list[dict[str, Any]],
+    known: dict[tuple[str, int], bytes],
+) -> str:
+    """Return what is wrong with its lines; `known` are those by producer and number."""
+    first, end = entry["n"], entry["m"]
+    if len(events) != end - first + 1 and not stands_for(events, first, end):
+        return "entry"
+    numbers = list(range(end + 1 - len(events), end + 1))
+    if [event["seq"] for event in events] != numbers:
+        return "numbers of lines"
+    pairs = zip(numbers, data.split(b"\n"), strict=False)
+    again = any(known.setdefault((entry["p"], number), line) != line for number, line in pairs)
+    return "numbers again" if again else ""
+
+
+def lines_of(entry: dict[str, Any]) -> bytes:
+    """Return the lines of a batch; none where they are not one zstd frame and nothing else."""
+    if "d" in entry:
+        return str(entry["d"]).encode()
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        data: bytes = frame.decompress(b64decode(entry["z"]))
+    except zstandard.ZstdError:
+        return b""
+    return data if frame.eof and not frame.unused_data else b""
 
 
 def taken_name(event: dict[str, Any]) -> dict[str, int]:

@@ -1,0 +1,95 @@
+"""What the files of docs/vectors say is found, by a verifier of its own, and by ours."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.audit.anchors import AnchorBook, Keys, judge
+from consumers.audit.growth import Growth
+from consumers.audit.record import Record, lines_of
+from consumers.views.archive.block import read_block
+from synapse_stream.entries.batch import RawEntry, unpack
+from synapse_stream.entries.entry import recorded_batch
+from synapse_stream.errors import DecodeError
+from tests.audit.independent import verify
+from tests.audit.independent_block import read
+
+FOLDER = Path(__file__).parents[2] / "docs" / "vectors"
+RUNS = sorted(path.stem for path in FOLDER.glob("*.json") if not path.stem.startswith("block-"))
+BLOCKS = sorted(path.stem for path in FOLDER.glob("block-*.json"))
+_OF_ANCHORS = {"signature", "place", "root", "anchor"}
+
+
+def content(name: str) -> Any:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def raw(entry: dict[str, Any]) -> RawEntry:
+    ms, seq = map(int, entry["id"].split("-"))
+    fields = {
+        b"p": entry["p"].encode(),
+        b"n": b"%d" % entry["n"],
+        b"m": b"%d" % entry["m"],
+        b"h": bytes.fromhex(entry["h"]),
+    }
+    lines = {b"z": b64decode(entry["z"])} if "z" in entry else {b"d": entry["d"].encode()}
+    return RawEntry(ms, seq, fields | lines)
+
+
+def ours(run: Any) -> set[str]:
+    """Return what our verifier finds of a run that is archived."""
+    files = [("file", [line.encode() for line in run["anchors"]])]
+    book = AnchorBook(Keys([bytes.fromhex(run["public"])]), files)
+    anchors = book.of(run["namespace"], run["job"])
+    record, growth = Record(run["job"]), Growth(anchors)
+    found = [recorded_batch(run["job"], raw(entry)) for entry in run["entries"]]
+    for entry in found:
+        growth.add(RawEntry(entry.ms, entry.seq, entry.raw or {}))
+        record.take_archived(entry)
+    record.close(lines_of(found, record.needs_lines({})), {})
+    record.judge_seals()
+    heads, _ = judge(anchors, record.tracks)
+    return {finding.what for finding in [*record.findings, *book.findings, *heads, *growth.judge()]}
+
+
+def test_there_are_vectors_of_both_kinds() -> None:
+    kinds = [content(name)["finding"] for name in RUNS]
+
+    assert kinds.count(None) >= 4
+    assert {"numbers", "chain", "entry", "seal", "anchor"} <= {*kinds}
+    assert [content(name)["is_sound"] for name in BLOCKS].count(True) >= 3
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_both_verifiers_find_in_a_run_what_its_file_says(name: str) -> None:
+    run = content(name)
+
+    theirs = verify(run["job"], run["entries"], run["anchors"], run["public"])[0]
+
+    word = theirs.partition(" ")[0]
+    assert ("anchor" if word in _OF_ANCHORS else word or None) == run["finding"]
+    if run["finding"] is None:
+        assert ours(run) == set()
+    else:
+        assert run["finding"] in ours(run)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_both_readers_take_the_blocks_that_are_sound_and_no_others(name: str) -> None:
+    block = content(name)
+    job, body, is_loose = block["job"], b64decode(block["body"]), block["is_loose"]
+
+    assert sha256(body).hexdigest() == block["digest"]
+    assert read(job, body, is_loose=is_loose) == block["entries"]
+    if block["is_sound"]:
+        found = read_block(job, body, bytes.fromhex(block["digest"]), is_loose=is_loose)
+        assert [unpack(job, one) for one in found] == [raw(entry) for entry in block["entries"]]
+    else:
+        with pytest.raises(DecodeError, match="cannot be read"):
+            read_block(job, body, bytes.fromhex(block["digest"]), is_loose=is_loose)
