@@ -22,6 +22,7 @@ from consumers.api.outlet import Outlet
 from consumers.api.revoked import Revoked
 from consumers.api.routes import (
     append,
+    comparing,
     events,
     files,
     jobs,
@@ -87,7 +88,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     app.state.hub, app.state.revoked = hub, revoked
     _equip(app, settings)
     problems.install(app)
-    reading = (live, jobs, metrics, messages, events, views)
+    reading = (live, jobs, comparing, metrics, messages, events, views)
     asked = (*reading, append, synapse, trainer, tokens, session, telemetry, files)
     for module in asked:
         app.include_router(module.router)

@@ -37,6 +37,7 @@ _SOMEWHERE = {
     "/ingest/synapse/jobs/{job}/": _NO_REPORT,
     "/ingest/synapse/logs/": _NO_REPORT,
     "/ingest/trainer/jobs/{job}": _NO_REPORT,
+    "/api/compare": [("404", "One of the jobs is not known")],
     "/api/jobs/{job}": [_GONE],
     "/api/jobs/{job}/events": [_GONE],
     "/api/jobs/{job}/append": [

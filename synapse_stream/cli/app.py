@@ -19,6 +19,7 @@ from synapse_stream.cli.operate.rebuild import rebuild
 from synapse_stream.cli.operate.token import token
 from synapse_stream.cli.operate.trim import trim
 from synapse_stream.cli.operate.up import up
+from synapse_stream.cli.read.compare import compare
 from synapse_stream.cli.read.events import events
 from synapse_stream.cli.read.export import export, import_
 from synapse_stream.cli.read.jobs import jobs, show
@@ -44,6 +45,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
     "Read": {
         "jobs": jobs,
         "show": show,
+        "compare": compare,
         "watch": watch,
         "messages": messages,
         "metrics": metrics,

@@ -43,6 +43,7 @@ KNOWN = ["trained", "running", "again", "taken", "asked", SLASHED, HOSTILE]
 PATHS = [
     ("GET", "/api/jobs"),
     ("GET", "/api/jobs/{job}"),
+    ("GET", "/api/compare"),
     ("GET", "/api/jobs/{job}/series"),
     ("GET", "/api/jobs/{job}/metrics"),
     ("GET", "/api/jobs/{job}/messages"),

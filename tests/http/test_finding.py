@@ -79,3 +79,16 @@ def test_a_script_finds_runs_over_http(api: httpx.Client, filled: Settings) -> N
     assert runs.rows()[0]["metrics.loss.max"] == 1.0
     with pytest.raises(ValueError, match="no field 'loss'"):
         Runs("loss < 1", settings=there)
+
+
+def test_runs_are_compared_by_what_differs(api: httpx.Client) -> None:
+    body = api.get("/api/compare", params={"job": ["trained", "running", "again"]}).json()
+
+    assert body["jobs"] == ["trained", "running", "again"]
+    rows = {(row["kind"], row["name"]): row for row in body["rows"]}
+    assert rows["run", "status"]["values"] == ["completed", "running", "failed"]
+    assert rows["params", "lr"]["values"] == [0.1, None, None]
+    assert rows["metrics", "fit: accuracy"]["values"] == [1.0, None, None]
+    assert rows["metrics", "fit: accuracy"]["best"] == [0]
+    assert api.get("/api/compare?job=trained&job=nobody").status_code == 404
+    assert api.get("/api/compare?job=trained").status_code == 422

@@ -97,6 +97,7 @@ RULES = {
         (Ask("?whole=1"), Ask("?q=other"), Ask("?action=train&limit=1"), Ask("?status=running")),
     ),
     ("GET", "/api/jobs/{job}"): Rule("role for the job", (Ask(), Ask("?at=2100-01-01T00:00:00Z"))),
+    ("GET", "/api/compare"): Rule("role for both", (Ask(f"?job={JOB}&job={OTHER}"),)),
     ("GET", "/api/jobs/{job}/series"): Rule("role for the job"),
     ("GET", "/api/jobs/{job}/metrics"): Rule(
         "role for the job", (Ask(), Ask("?points=0"), Ask(headers=CSV))
@@ -186,6 +187,7 @@ MAY: dict[str, Callable[[Who, str], bool]] = {
     "token": lambda who, job: True,
     "role": lambda who, job: who.role is not None,
     "role for the job": lambda who, job: who.role is not None and who.sees(job),
+    "role for both": lambda who, job: who.role is not None and who.sees(job) and who.sees(OTHER),
     "append to the job": lambda who, job: who.may_append and who.sees(job),
     "operator of all": lambda who, job: who.role is Role.OPERATOR and who.jobs is None,
 }
@@ -200,7 +202,7 @@ def expected(who: Who, rule: Rule, ask: Ask, job: str) -> int:
     may = MAY[rule.needs](who, job)
     if may and (who.is_developer or not ask.is_for_developers):
         return rule.status if job in BATCHES else 404
-    is_hidden = not may and rule.needs == "role for the job" and who.role is not None
+    is_hidden = not may and rule.needs.startswith("role for ") and who.role is not None
     return 404 if is_hidden else 403
 
 

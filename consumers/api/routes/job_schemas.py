@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from consumers.api.schemas import Answer, Count, Free, Micros, Millis, Place, Shape
 from synapse_stream.models import ActionStatus, RunStatus
@@ -248,3 +248,23 @@ class JobsAnswer(Answer):
     """To be given as `after` for the next page; null on the last, and where runs are sorted."""
     is_whole: bool = True
     """With a filter or an order: false when older runs were not looked at."""
+
+
+class CompareRow(Shape):
+    """What runs have in one respect."""
+
+    kind: Literal["run", "params", "labels", "environment", "metrics"]
+    name: str
+    values: list[Any]
+    """In the order of the jobs; null: that run has nothing there."""
+    best: list[Count]
+    """Numbers of the runs with the best value, where its name says whether low or high is good."""
+
+
+class CompareAnswer(Answer):
+    """Runs side by side: only what differs."""
+
+    jobs: list[str]
+    rows: list[CompareRow]
+    alike: Count
+    """In how many respects more all of them are the same."""
