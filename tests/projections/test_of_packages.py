@@ -140,6 +140,28 @@ def test_a_view_that_cannot_begin_parks_all_events() -> None:
     assert refused == [(index, "ZeroDivisionError: ") for index in range(2)]
 
 
+def test_an_event_that_was_parked_is_folded_when_the_view_was_mended() -> None:
+    class Moody(Listing):
+        """Fails until it is mended."""
+
+        is_mended: ClassVar[bool] = False
+
+        def do(self, event: dict[str, Any]) -> None:
+            if not self.is_mended:
+                raise ValueError
+            super().do(event)
+
+    job = JobFold(guarded(Moody), "job-1", None)
+    scene = given(message(ODD, row=("x", 1.0)), message("b"))
+    (parked,) = [one for entry in scene.entries for one in job.apply(entry)]
+
+    assert job.retry(parked) == "ValueError: "
+    Moody.is_mended = True
+    assert job.retry(parked) is None
+    assert orjson.loads(job.document())["view"]["state"] == {"count": 2}
+    assert [row.values for row in job.rows()] == [("x", 1.0)]
+
+
 def test_what_it_does_to_its_events_nobody_sees_nor_it_itself_the_second_time() -> None:
     def spoil(view: Counting, event: dict[str, Any]) -> None:
         del event["content"]

@@ -87,7 +87,6 @@ def site(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
 
 
-@pytest.mark.parametrize("brief", ["sqlite", "postgres"], indirect=True)
 def test_a_view_that_comes_after_trimming_has_all_from_the_beginning(
     trim_log: TrimLog, brief: Settings, store: Store, chains: dict[str, Chain], tmp_path: Path
 ) -> None:
