@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,9 +12,13 @@ from synapse_stream import JobStream
 from tests.support.commands import environment
 from tests.support.servers import wait_until
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __all__ = ["environment"]
 
 BEGIN = """
+import sys; sys.path.remove("")
 import ctypes, os, signal, subprocess, sys, threading
 from synapse_stream import open_run
 from synapse_stream.integrations.output import capture_output
@@ -81,7 +85,12 @@ def lines(job_id: str = "job-42") -> list[tuple[str, dict[str, Any]]]:
     return [(event.event, event.data) for event in found if event.type == "log"]
 
 
-def test_all_that_is_printed_is_shown_and_recorded(environment: dict[str, str]) -> None:
+def test_all_that_is_printed_is_shown_and_recorded(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in a folder where a file has the name of a module of Python's."""
+    (tmp_path / "selectors.py").write_text("raise ImportError\n")
+    monkeypatch.chdir(tmp_path)
     done = python(environment, EVERYTHING)
 
     assert done.returncode == 0, done.stderr

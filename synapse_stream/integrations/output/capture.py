@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import synapse_stream
 from synapse_stream.integrations.current import Current
 from synapse_stream.integrations.output.recorder import DONE, DRAIN, SIZE
 from synapse_stream.saying import voice
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _CAPTURED = (1, 2)
 _PIPE_BYTES = 1024 * 1024
 _SETTLE_SECONDS = 5.0
+_HOME = str(Path(synapse_stream.__file__).parents[1])
 
 _active: list[Capture] = []
 
@@ -80,9 +83,12 @@ class Capture:
     def _start(self, control: int) -> subprocess.Popen[bytes]:
         reads = [read for read, _ in self._pipes]
         out, err = self._before
+        path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), _HOME)))
         return subprocess.Popen(  # noqa: S603 - this very Python
-            [sys.executable, "-m", "synapse_stream.integrations.output.recorder"]
+            # -P: what lies in the plugin's folder may have the name of a module of Python's
+            [sys.executable, "-P", "-m", "synapse_stream.integrations.output.recorder"]
             + [str(number) for number in (control, *reads)],
+            env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
