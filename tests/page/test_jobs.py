@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 from synapse_stream.log.feeds import FeedLog
 from tests.page.looking import violations
+from tests.page.measured import report
 from tests.support.chains import Chain
 from tests.support.servers import wait_until
 
@@ -153,3 +154,25 @@ def test_rows_stay_where_they_are_when_runs_arrive_while_one_reads(
     with deployment.open_run("arrived-last", action="bulk") as ctx:
         ctx.set_progress(1, 1)
     expect(page.get_by_role("link", name="arrived-last")).to_be_visible()
+
+
+def test_runs_are_found_by_what_they_have(
+    deployment: Deployment, visitor: Visitor, keep: Callable[[Page, str], None]
+) -> None:
+    for number, lr in enumerate((0.1, 0.2)):
+        report(deployment, f"found-{number}", [{"loss": lr}, {"loss": 1}], params={"lr": lr})
+    visitor.expected = ("422",)
+    page = visitor.open("/")
+    field = page.get_by_label("Filter by what runs have")
+    field.fill("job LIKE 'found-%' AND metrics.loss.min < 0.15")
+    expect(page.locator(".c-job a")).to_have_text(["found-0"])
+    expect(page.locator(".c-job .chip").first).to_have_text("metrics.loss.min 0.1")
+    assert "filter=job+LIKE" in page.url
+
+    report(deployment, "found-2", [{"loss": 0.05}])
+    page.mouse.move(0, 0)
+    expect(page.locator(".c-job a")).to_have_text(["found-2", "found-0"])
+    assert violations(page) == []
+    keep(page, "jobs-filtered")
+    field.fill("loss < 1")
+    expect(page.get_by_text("there is no field 'loss'")).to_be_visible()

@@ -7,6 +7,7 @@ import { getJson, query } from "./api.js";
 import { comparePositions } from "./positions.js";
 
 const PAGE = 200;
+const ASK_MS = 2_000;
 
 export class JobList {
   #byId = new Map();
@@ -15,17 +16,19 @@ export class JobList {
   #next = null; // job behind which more can be paged in
   #loading = null;
   #isLoaded = false; // the first page is here
+  #asking = null; // until the API is asked which runs fit the filter by now
   #abort = new AbortController();
 
   /** `onChange()` follows every change of `jobs`, `problem` or `isLoading`; `isRead()` tells whether rows must not move. */
   constructor(onChange, isRead) {
     this.onChange = onChange;
     this.isRead = isRead;
-    this.filters = { status: "", action: "", q: "" };
+    this.filters = { status: "", action: "", q: "", filter: "" };
     this.problem = null;
   }
 
   destroy() {
+    clearTimeout(this.#asking);
     this.#abort.abort();
   }
 
@@ -84,6 +87,11 @@ export class JobList {
     const { job_id: id } = summary;
     const known = this.#byId.get(id) ?? this.#fresh.get(id);
     if (known !== undefined && comparePositions(summary.position, known.position) < 0) return;
+    if (this.filters.filter) {
+      this.#asking ??= setTimeout(() => this.#askAgain(), ASK_MS);
+      if (known === undefined) return;
+      summary = { ...summary, values: known.values };
+    }
     if (!this.#matches(summary)) {
       if (this.#byId.delete(id) || this.#fresh.delete(id)) this.#publish();
       return;
@@ -95,18 +103,29 @@ export class JobList {
     this.#publish();
   }
 
+  /** Only the API knows what fits the filter. */
+  #askAgain() {
+    this.#asking = null;
+    this.refresh();
+  }
+
   /** Load pages behind the job `after`, until there are `wanted` jobs or no more. */
   async #load(after, wanted) {
     const { signal } = this.#abort;
     try {
       let answer = { next: after };
+      const fitting = new Set();
       for (let read = 0; read === 0 || (answer.next !== null && read < wanted); read += PAGE) {
         answer = await getJson(`api/jobs${query({ ...this.filters, after: answer.next, limit: PAGE })}`, { signal });
-        for (const summary of answer.jobs) this.#keepNewer(summary, after !== null);
+        for (const summary of answer.jobs) {
+          fitting.add(summary.job_id);
+          this.#keepNewer(summary, after !== null);
+        }
       }
       this.#next = answer.next;
       this.#isLoaded = true;
-      if (this.hasMore) this.#dropOlder(answer.jobs.at(-1));
+      if (this.hasMore && answer.jobs.length) this.#dropOlder(answer.jobs.at(-1));
+      if (this.filters.filter && after === null) for (const id of this.#byId.keys()) if (!fitting.has(id)) this.#byId.delete(id);
       this.problem = null;
     } catch (problem) {
       if (signal.aborted) return;

@@ -6,11 +6,13 @@ import { ago, cut, dateTime, duration, left, oneLine, percent, shortCount } from
 import { healthOf, isOver, pluginNowOf, remaining, secondsSince } from "./health.js";
 import { badge, HEALTH, icon, STATUS } from "./icons.js";
 import { JobList } from "./joblist.js";
-import { counted, formatCount } from "./numbers.js";
+import { counted, formatCount, formatValue } from "./numbers.js";
 import { Rows } from "./rows.js";
 
 const COLUMNS = ["Job", "Status", "Progress", "Started", "Events", "Trouble"];
-const FILTERS = ["status", "action", "q"];
+const FILTERS = ["status", "action", "q", "filter"];
+const FILTER_HELP = "Labels, params, metrics (last, .min, .max), status, duration, owner and more, by =, <, >, LIKE, IN, AND, OR, NOT: as `synapse-stream jobs --filter`";
+const SHOWN = new Set(["job", "status", "action", "percent", "started", "events", "error"]);
 const TYPING_MS = 200;
 const TABLE_HEAD_PX = 32;
 const ROWS_AHEAD = 50;
@@ -106,6 +108,7 @@ export class JobsPage {
         <select name="status" aria-label="Status"><option value="">Any status</option>${statuses.map(option)}</select>
         <input name="action" class="action" .value=${filters.action} list="actions" aria-label="Action" placeholder="Any action" autocomplete="off" maxlength="200">
         <datalist id="actions"></datalist>
+        <input name="filter" class="grow wanted" .value=${filters.filter} aria-label="Filter by what runs have" placeholder="metrics.loss.min < 0.3 AND params.lr > 0.1" title=${FILTER_HELP} autocomplete="off" spellcheck="false" maxlength="2000">
         <span id="compare"></span>
       </form>
       <div class="jobs-scroll" tabindex="-1">
@@ -154,7 +157,7 @@ export class JobsPage {
     if (problem) return html`<p class="alert">${problem.message} <button type="button" @click=${() => this.list.refresh()}>Try again</button></p>`;
     if (jobs.length > 0) return isLoading ? html`<p class="loading">Loading …</p>` : nothing;
     if (isLoading) return html`<p class="empty">Loading …</p>`;
-    if (filters.q || filters.status || filters.action) {
+    if (FILTERS.some((name) => filters[name])) {
       return html`<div class="empty"><p>No job matches.</p><p><a href="./">Show all jobs</a></p></div>`;
     }
     return html`<div class="empty"><h2>No jobs yet</h2><p>The first one appears here as soon as it reports.</p>
@@ -222,6 +225,7 @@ function about(job) {
   const parts = [job.action, job.attempts > 1 ? `attempt ${job.attempt}` : null].filter(Boolean);
   const labels = Object.entries(job.labels ?? {}).slice(0, 3);
   return html`<div class="sub"><bdi>${oneLine(parts.join(" · "), 120)}</bdi>
+    ${Object.entries(job.values ?? {}).filter(([name]) => !SHOWN.has(name)).map(([name, value]) => html`<span class="chip" title=${name}><bdi>${oneLine(`${name} ${typeof value === "number" ? formatValue(value) : value ?? "none"}`, 60)}</bdi></span>`)}
     ${labels.map(([name, value]) => html`<span class="chip"><bdi>${oneLine(`${name}=${typeof value === "object" ? "…" : value}`, 60)}</bdi></span>`)}</div>`;
 }
 
