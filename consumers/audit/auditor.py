@@ -8,6 +8,7 @@ from consumers import views
 from consumers.audit.anchors import judge
 from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.growth import Growth
+from consumers.audit.identities import Identities
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
 from consumers.audit.trust import Trust
@@ -40,6 +41,7 @@ class Auditor:
         self._sources = Sources(settings)
         self._archive = self._sources.archive
         self._trust = Trust(settings, self._sources.log.keys)
+        self._identities = Identities(settings)
         self._is_checked = False
 
     def verify(self, job_id: str) -> Report:
@@ -108,7 +110,10 @@ class Auditor:
                 refolding.take(entry, content)
             self._close(record, archive)
             compared = refolding.compare()
-        notes = [*record.said.notes(record.sealed()), *compared.notes]
+        said = record.said
+        whose = self._identities.proved(job_id, said.identities)
+        notes = [*said.notes(record.sealed()), *self._identities.notes(said.identities, whose)]
+        notes += compared.notes
         if record.findings.has_more or archive.findings.has_more:
             notes.append("there are more differences than are listed")
         doubts = [*self._trust.doubts(job_id)]
@@ -135,10 +140,11 @@ class Auditor:
             producers=[
                 ProducerReport(
                     *(name, track.last),
-                    track.sealed if track.sealed is not None else record.said.own_count(name),
+                    track.sealed if track.sealed is not None else said.own_count(name),
                     track.lost,
                     growth.sure.get(name, -1),
-                    record.said.shed.get(name, {}),
+                    said.shed.get(name, {}),
+                    whose.get(name),
                 )
                 for name, track in record.tracks.items()
             ],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch
 
 _SHOWN = 5
+_BEGINNINGS = (b'"resumed"', b'"joined"', b'"identity":')
 
 
 class Said:
@@ -21,6 +22,8 @@ class Said:
     def __init__(self) -> None:
         self.left: dict[str, tuple[str, int]] = {}
         """Producer → under which name its process goes on, and its own last number before."""
+        self.identities: dict[str, Any] = {}
+        """Producer → what its first event says of who it is."""
         self._children: dict[str, set[str]] = {}
         self._counts: dict[str, int] = {}
         self._joined: dict[str, set[str]] = {}
@@ -31,7 +34,7 @@ class Said:
     def take(self, batch: Batch) -> None:
         """Note what a batch says."""
         lines = batch.data.rstrip(b"\n").split(b"\n")
-        if batch.first == 0 and (b'"resumed"' in lines[0] or b'"joined"' in lines[0]):
+        if batch.first == 0 and any(mark in lines[0] for mark in _BEGINNINGS):
             self._begin(batch.producer, event_of(lines[0]))
         if b'"children"' in lines[-1] or b'"child_count"' in lines[-1]:
             self._end(batch.producer, event_of(lines[-1]))
@@ -78,6 +81,8 @@ class Said:
         ]
 
     def _begin(self, producer: str, event: Mapping[str, Any]) -> None:
+        if event.get("identity") is not None:
+            self.identities[producer] = event["identity"]
         if event.get("type") == "joined" and is_name(event.get("parent")):
             self._joined.setdefault(event["parent"], set()).add(producer)
         old, last = event.get("producer"), event.get("last")

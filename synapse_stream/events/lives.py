@@ -10,6 +10,15 @@ from synapse_stream.events.wire import Count, Event, FreeData, FreeMapping, Wire
 from synapse_stream.models import RunStatus
 
 
+class Identity(Wire):
+    """By which token a producer reports, without the token; see `remote.identity`."""
+
+    said: str
+    """What the token says, as it stands in it."""
+    proof: str
+    """The job and the producer's name, signed with the token."""
+
+
 class RunStarted(Event):
     """A process opened a run; of rank 0 it begins an attempt."""
 
@@ -32,6 +41,7 @@ class RunStarted(Event):
     params: FreeData = None
     """Parameters of the action, secrets redacted."""
     labels: FreeMapping = Field(default_factory=dict)
+    identity: Identity | None = None
 
 
 class Joined(Event):
@@ -43,6 +53,7 @@ class Joined(Event):
     """Id of the producer that opened the run; None: not known."""
     host: str | None = None
     pid: int | None = None
+    identity: Identity | None = None
 
 
 class Resumed(Event):
@@ -58,6 +69,7 @@ class Resumed(Event):
     pid: int | None = None
     rank: int | None = None
     reason: str
+    identity: Identity | None = None
 
 
 class Heartbeat(Event):

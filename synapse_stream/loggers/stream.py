@@ -13,6 +13,7 @@ from synapse_stream.errors import RunEnded
 from synapse_stream.events.encoding import encode, encode_plainest_metrics
 from synapse_stream.loggers.base import BaseLogger
 from synapse_stream.loggers.copies import packed, unpacked
+from synapse_stream.loggers.proving import identity
 from synapse_stream.producer.producer import Producer
 from synapse_stream.producer.spool.children import ChildNote, Family, note_child, told
 from synapse_stream.producer.spool.roots import homes_of
@@ -105,6 +106,8 @@ class StreamLogger(BaseLogger):
             self._last_word = fields
             return
         producer = self._producer or self._reopen()
+        if kind == "run_started":
+            fields = fields | identity(self._settings, self._job_id, producer.id)
         for body in encode(kind, step, fields):
             producer.append(kind, body if kind == "metrics" else redact_body(body, self._rules))
 
@@ -266,12 +269,13 @@ class StreamLogger(BaseLogger):
 
     def _join(self, producer: Producer) -> None:
         """Say whose child this is, in the stream and where the parent finds it at its end."""
-        pid = os.getpid()
-        first: dict[str, Any] = {"host": host_name(), "pid": pid}
-        if self._is_child:
-            self._say_first(producer, "joined", first | {"parent": self._parent})
-        elif self._resumed:
-            self._say_first(producer, "resumed", first | self._resumed)
+        pid, more = os.getpid(), {"parent": self._parent} if self._is_child else self._resumed
+        if more:
+            kind = "joined" if self._is_child else "resumed"
+            who = identity(self._settings, self._job_id, producer.id)
+            for body in encode(kind, None, {"host": host_name(), "pid": pid, **more, **who}):
+                producer.append(kind, body)
+        if self._resumed and not self._is_child:
             other = ChildNote(self._resumed["producer"], self._resumed_pid)
             note_child(homes_of(self._settings, producer.id), other)  # to be sent before the end
         if self._parent is not None:
@@ -279,11 +283,6 @@ class StreamLogger(BaseLogger):
             is_near = note_child(homes_of(self._at_home, self._parent), child)
             if self._family is not None:
                 self._family.note(child._replace(is_far=not is_near))
-
-    @staticmethod
-    def _say_first(producer: Producer, kind: str, fields: dict[str, Any]) -> None:
-        for body in encode(kind, None, fields):
-            producer.append(kind, body)
 
 
 def inherited(job_id: str, settings: Settings) -> StreamLogger | None:

@@ -62,6 +62,8 @@ class ProducerReport:
     """Up to which number a signed checkpoint vouches for it; -1 for none."""
     shed: Mapping[str, int]
     """By type, events that were given up before they had a number, as `loss` events say."""
+    identity: str | None = None
+    """Whose token it reported with, by name and id, if its record proves that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,7 @@ class Replay:
         kind = event["type"] if event else None
         if event is None or (kind in _SEALING and not event.get("children")):
             return line
+        event.pop("identity", None)  # the new producer is another one
         if kind == "run_started":
             labels = event.get("labels")
             event["labels"] = {**(labels if isinstance(labels, dict) else {}), LABEL: self._source}

@@ -32,7 +32,9 @@ _RUN = re.compile(rb"[A-Za-z0-9_+=~-]{16,}")
 _MOST_REMEMBERED = 1_000
 _LONGEST_REMEMBERED = 64
 _let_through: set[bytes] = set()
-_OWN_FIELDS = frozenset({"type", "v", "seq", "time", "count", "level", "status", "truncated"})
+_OWN_FIELDS = frozenset(
+    {"type", "v", "seq", "time", "count", "level", "status", "truncated", "identity"}
+)
 
 # What `encoding` leaves of data that is too long; a key may have been cut in two.
 _PIECES = {"head", "tail"}

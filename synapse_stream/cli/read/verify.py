@@ -101,6 +101,7 @@ def _object(report: Report) -> dict[str, Any]:
                 "shed": one.shed,
                 "anchored": one.anchored,
                 "unanchored": _unanchored(one),
+                "identity": one.identity,
             }
             for one in report.producers
         ],
@@ -133,6 +134,7 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"record {report.record.value}, views {report.view.value}"
     for one in report.producers:
         yield from (f"{one.producer} {said}, as it says itself" for said in _lost(one))
+    yield from _reported(report)
     if report.producers:
         yield _anchored(report)
     yield from (f"note: {note}" for note in report.notes)
@@ -153,6 +155,16 @@ def _contents(report: Report) -> str:
         f"{report.archived:,} of them archived; {_counted(len(report.producers), 'producer')}, "
         f"{_counted(views, 'view')}"
     )
+
+
+def _reported(report: Report) -> Iterator[str]:
+    """Yield by whose tokens producers are shown to have reported."""
+    reported: dict[str, list[str]] = {}
+    for one in report.producers:
+        if one.identity is not None:
+            reported.setdefault(one.identity, []).append(one.producer)
+    for whose, names in reported.items():
+        yield f"reported with the token of {whose}: {', '.join(names)}"
 
 
 def _counted(count: int, one: str, many: str = "") -> str:
