@@ -18,6 +18,7 @@ from synapse_stream.reading.ending import is_over
 from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.reading.job_views import Metrics, all_messages, find_series, opened
 from synapse_stream.reading.recorded import events_of, new_events_of
+from synapse_stream.reading.shown import Shown
 from synapse_stream.saying import voice
 from synapse_stream.settings import Settings
 
@@ -41,7 +42,7 @@ _TURNS = tuple(
 _T = TypeVar("_T")
 
 
-class JobStream:
+class JobStream(Shown):
     """The stream of one job.
 
     What cannot be decoded comes as an `Undecodable` event in its place: nothing is left out.

@@ -14,7 +14,7 @@ from synapse_stream.models import RunStatus
 from synapse_stream.ports.views import Health
 from synapse_stream.reading.stream import JobStream
 from tests.support.chains import Chain
-from tests.support.events import message, metrics, started
+from tests.support.events import ended, message, metrics, started
 from tests.support.projecting import project
 
 if TYPE_CHECKING:
@@ -54,6 +54,24 @@ def test_the_state_is_that_of_the_view_and_its_health_goes_by_the_servers_clock(
     assert state.position == [found.position for found in job.read()][-1]
     assert state.health(job.now_ms()) is Health.ALIVE
     assert state.health(job.now_ms() + 40_000) is Health.SILENT
+
+
+def test_it_is_shown_briefly_at_a_prompt_and_as_a_table_in_a_notebook(
+    log: EventLog, settings: Settings, job: JobStream
+) -> None:
+    assert repr(job) == "JobStream('job-1')"
+    assert "nothing is known of it yet" in job._repr_html_()
+    append(log, {**STARTED, "action": "<script>"}, ended("failed", error="E <b>\nTraceback"))
+    project(settings)
+
+    shown = job._repr_html_()
+
+    assert "<b>JobStream(&#x27;job-1&#x27;)</b>" in shown
+    assert "<td>failed</td>" in shown
+    assert "<td>&lt;script&gt;</td>" in shown
+    assert "<td>E &lt;b&gt;</td>" in shown
+    away = settings.model_copy(update={"store_url": "postgresql://127.0.0.1:1/none"})
+    assert "<p><b>JobStream" in JobStream("job-1", away)._repr_html_()
 
 
 def test_of_a_job_that_nobody_reported_to_there_is_nothing(job: JobStream) -> None:
