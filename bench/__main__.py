@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bench import (
     api,
     archive,
+    bridges,
     calls,
     freeze,
     history,
@@ -59,6 +60,7 @@ GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
         history,
         verify,
         tee,
+        bridges,
     )
 }
 

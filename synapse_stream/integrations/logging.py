@@ -51,18 +51,17 @@ class RunHandler(logging.Handler):
         """Report a record; nothing raises."""
         if _installed and self._is_for_any and self is not _installed[0]:
             return  # that one has reported it
-        name = record.name
-        if name.startswith(_OURS) and name[len(_OURS) :][:1] in {"", "."}:
-            return
-        if (record.threadName or "").startswith(_OUR_THREADS):
-            return
         is_inner = getattr(self._inside, "is_reporting", False)
         self._inside.is_reporting = True
         try:
-            data = {"logger": name, "place": f"{record.pathname}:{record.lineno}"}
-            if not is_inner:  # else a value says something when it is looked at
-                _add_more(record, data)
-            self._current.tell("log", self._text(record), data, None, _level(record.levelno))
+            if not _is_ours(record):
+                data = {"logger": record.name, "place": f"{record.pathname}:{record.lineno}"}
+                if not is_inner:  # else a value says something when it is looked at
+                    _add_more(record, data)
+                text, level = self._text(record), _level(record.levelno)
+                self._current.tell("log", text, data, None, level)
+        except Exception as failure:  # noqa: BLE001 - anybody may make a record of anything
+            self._current.logger.complain(failure)
         finally:
             self._inside.is_reporting = is_inner
 
@@ -90,6 +89,13 @@ def install() -> None:
 
     logging.Logger.callHandlers = call_handlers  # type: ignore[assignment,method-assign]
     _installed.append(handler)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Tell whether it is said by us, or by a library in a thread of ours."""
+    name = record.name
+    is_named = name.startswith(_OURS) and name[len(_OURS) :][:1] in {"", "."}
+    return is_named or (record.threadName or "").startswith(_OUR_THREADS)
 
 
 def _add_more(record: logging.LogRecord, data: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def _refreshing(refresh: Any) -> Any:
     def refresh_and_report(bar: Any, *args: Any, **named: Any) -> Any:
         drawn = refresh(bar, *args, **named)
         if bar.total:
-            _report(bar, bar.total)
+            report(bar, bar.total)
         return drawn
 
     return refresh_and_report
@@ -45,13 +45,14 @@ def _closing(close: Any) -> Any:
     @wraps(close)
     def report_and_close(bar: Any) -> None:
         if not getattr(bar, "disable", True) and (bar.n or bar.total):  # it was not closed before
-            _report(bar, bar.total or bar.n)
+            report(bar, bar.total or bar.n)
         close(bar)
 
     return report_and_close
 
 
-def _report(bar: Any, total: float) -> None:
+def report(bar: Any, total: float) -> None:
+    """Report where a bar is, unless it was there before."""
     step = (bar.desc or "").strip().removesuffix(":") or _BARE
     place = bar.n, max(bar.n, total), step
     if vars(bar).get(_LAST) != place:

@@ -97,6 +97,15 @@ def test_a_value_that_logs_when_it_is_looked_at_ends(
     assert "extra" not in kept.of("log")[0]["data"]
 
 
+def test_a_record_that_somebody_made_of_nothing_is_said_and_raises_nothing(
+    handler: RunHandler, kept: RecordingLogger, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler.handle(logging.makeLogRecord({}))
+
+    assert kept.events == []
+    assert "its reports are lost" in caplog.text
+
+
 def test_nothing_of_our_own_is_reported(
     log: logging.Logger,
     handler: RunHandler,
