@@ -31,6 +31,7 @@ from synapse_stream import (
     ProgressData,
     RecordedEvent,
     RunEnded,
+    Runs,
     RunStatus,
     RuntimeContext,
     Settings,
@@ -111,6 +112,12 @@ class Telling(JobView):
 def view(job: JobStream, at: Position) -> None:
     assert_type(job.view("telling", at), ViewState | None)
     assert_type(given(message("hello")).seen_by(Telling).state, dict[str, Any])
+
+
+def find() -> None:
+    for state in Runs("status = failed"):
+        assert_type(state, RunState)
+    assert_type(Runs()[0], RunState)
 
 
 def environment(env: PluginEnvironment) -> None:
