@@ -5,13 +5,16 @@ SynapseStreamError
 ├── AnchorsRefused    (also OSError)          the last anchors are not those that are remembered
 ├── NotAnchored                               a run stays: no anchor could say that it went
 ├── OutdatedFold      (also ValueError)       another version of a projection wrote a document
-└── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
-    └── CannotStore                           for what is in the statement: it never will
+├── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
+│   ├── CannotStore                           for what is in the statement: it never will
+│   └── StoreDamaged                          for what is stored there
+└── DecodeError
+    └── Unreadable                            what is stored of a job of a projection
 """
 
 from __future__ import annotations
 
-from synapse_stream.errors import SynapseStreamError
+from synapse_stream.errors import DecodeError, SynapseStreamError
 
 
 class LeaseLost(SynapseStreamError, RuntimeError):
@@ -36,6 +39,10 @@ class StoreUnavailable(SynapseStreamError, ConnectionError):
         self.place = place
 
 
+class StoreDamaged(StoreUnavailable):
+    """The database finds that what it has stored there is damaged."""
+
+
 class CannotStore(StoreUnavailable):
     """The database refuses what a statement holds, and would refuse it again."""
 
@@ -50,3 +57,19 @@ class NotAnchored(SynapseStreamError):
 
 class OutdatedFold(SynapseStreamError, ValueError):
     """Another version of the projection wrote this job's document; its job must be folded anew."""
+
+
+class Unreadable(DecodeError):
+    """What is stored of a job cannot be read: it was damaged, or changed by another hand.
+
+    Attributes:
+        reason: of which job and which projection that is, and what comes of it.
+        detail: what cannot be read.
+    """
+
+    def __init__(self, projection: str, job_id: str, detail: str) -> None:
+        self.projection = projection
+        self.job_id = job_id
+        self.reason = f"the {projection} of job {job_id!r} is damaged in the store"
+        self.detail = detail
+        super().__init__(f"{self.reason} ({detail})")

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from consumers.errors import StoreUnavailable
+from consumers.errors import StoreUnavailable, Unreadable
 from synapse_stream.errors import ConfigError, LogUnavailable, SynapseStreamError, Trimmed
 from synapse_stream.events.plain import describe
 
@@ -86,6 +86,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     for kind in (StoreUnavailable, LogUnavailable, ConfigError):
         app.add_exception_handler(kind, _of_outage)
+    app.add_exception_handler(Unreadable, _of_damage)
     app.add_exception_handler(Trimmed, _of_trimmed)
     app.add_exception_handler(Exception, _of_fault)
 
@@ -136,6 +137,14 @@ def _of_outage(request: Request, error: Exception) -> Response:
     retry = {"Retry-After": str(_RETRY_SECONDS)}
     problem = Problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{said}; try again later", headers=retry)
     return _answer(request, problem)
+
+
+def _of_damage(request: Request, error: Exception) -> Response:
+    """Answer for what is damaged of one job: it is made anew, where that can be."""
+    assert isinstance(error, Unreadable)  # noqa: S101 - as it was registered
+    said = f"{error.reason}; where it can be, it is made anew from what is recorded"
+    retry = {"Retry-After": str(_RETRY_SECONDS)}
+    return _answer(request, Problem(HTTPStatus.SERVICE_UNAVAILABLE, said, headers=retry))
 
 
 def _of_trimmed(request: Request, error: Exception) -> Response:

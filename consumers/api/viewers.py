@@ -70,8 +70,8 @@ _ATTEMPT = _fields(
     quotas=_QUOTA,
 )
 _JOB = _fields(
-    *("job_id", "status", "health", "parked", "latest", "position", "age_seconds", "now_ms"),
-    *("alive_beside", "attempt_count", "notes"),
+    *("job_id", "status", "health", "parked", "damaged", "latest", "position", "age_seconds"),
+    *("now_ms", "alive_beside", "attempt_count", "notes"),
     attempts=_ATTEMPT,
     quotas=_QUOTA,
 )

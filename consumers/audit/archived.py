@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
 
-_AS_RECEIVED = frozenset({"bytes", "joins", "again", "tree"})
+_AS_RECEIVED = frozenset({"job", "bytes", "joins", "again", "tree"})
 """What entries alone do not tell; and the tree, which is compared with what stands there."""
 
 

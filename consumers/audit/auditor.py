@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from consumers import views
@@ -9,9 +10,11 @@ from consumers.audit.anchors import judge
 from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.growth import Growth
 from consumers.audit.identities import Identities
+from consumers.audit.lacking import Lacking
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
 from consumers.audit.trust import Trust
+from consumers.errors import StoreUnavailable
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
@@ -26,10 +29,11 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 _ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
+_OF_ARCHIVE = frozenset({"block", "manifest"})
 
 
 class Auditor:
-    """Reads only. Not thread-safe."""
+    """Changes nothing but what is known of damage. Not thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         """Open the deployment of `settings`; nothing is connected yet.
@@ -68,13 +72,14 @@ class Auditor:
             if not report.findings or self._archive.manifest(job_id) == manifest:
                 break
         assert report is not None  # noqa: S101 - there was an attempt
+        self._note(report)
         return report
 
     def jobs(self) -> Iterator[str]:
         """Yield the ids of all jobs that archive, views or anchors know, each once."""
         seen: set[str] = set()
         for projection in (views.RECORD, *views.folded()):
-            for job_id in self._sources.jobs.ids(projection):
+            for job_id in self._sources.store.jobs.ids(projection):
                 if job_id not in seen:
                     seen.add(job_id)
                     yield job_id
@@ -89,13 +94,24 @@ class Auditor:
         """Disconnect."""
         self._sources.close()
 
+    def _note(self, report: Report) -> None:
+        """Have what is wrong with the archive of a run known as its damage, until it is right."""
+        damage = self._sources.store.damage
+        of_archive = [found for found in report.findings if found.what in _OF_ARCHIVE]
+        with suppress(StoreUnavailable):  # it may not be ours to write
+            if of_archive:
+                expected, found = of_archive[0].expected, of_archive[0].found
+                damage.note(views.RECORD, report.job_id, f"expected {expected}, found {found}")
+            elif report.verdict is not Verdict.UNKNOWN:
+                damage.mend(views.RECORD, report.job_id)
+
     def _verify(self, job_id: str, manifest: bytes | None) -> Report:
         gone = self._archive.removed(job_id)
         if gone is not None:
             return self._removed(job_id, gone)
         anchors = self._trust.of(job_id)
         record, growth = Record(job_id), Growth(anchors)
-        archive = ArchiveCheck(job_id, manifest, growth)
+        archive, lacking = ArchiveCheck(job_id, manifest, growth), Lacking(self._sources, job_id)
         # Views first: what they have is recorded by then.
         with Refolding(self._settings, self._sources, job_id, archive.events) as refolding:
             for entry in archive.entries(self._archive.blocks(job_id)):
@@ -109,7 +125,7 @@ class Auditor:
                 record.take_streamed(entry, content)
                 refolding.take(entry, content)
             self._close(record, archive)
-            compared = refolding.compare()
+            compared = lacking.add(refolding.compare(), record)
         said = record.said
         whose = self._identities.proved(job_id, said.identities)
         notes = [*said.notes(record.sealed()), *self._identities.notes(said.identities, whose)]

@@ -51,7 +51,10 @@ class ViewCheck:
         """Compare the views with what was folded."""
         findings, notes = self._findings[:], []
         for fold in self._folds:
-            found, said = fold.compare()
+            try:
+                found, said = fold.compare()
+            except Exception as error:  # noqa: BLE001 - whatever stands in the store
+                found, said = [_unreadable(fold.name, error)], []
             findings += found
             notes += said
         outdated = [fold.name for fold in self._folds if fold.is_outdated]
@@ -61,6 +64,9 @@ class ViewCheck:
     def _begin(self, view: View, job_id: str, stored: StoredView) -> None:
         try:
             self._folds.append(Refold(view, job_id, stored))
-        except (KeyError, TypeError, ValueError) as error:
-            found = f"a document that cannot be read: {error!r}"
-            self._findings.append(Finding(view.name, "a view", found))
+        except Exception as error:  # noqa: BLE001 - whatever stands in the store
+            self._findings.append(_unreadable(view.name, error))
+
+
+def _unreadable(name: str, error: Exception) -> Finding:
+    return Finding(name, "a view", f"what cannot be read: {error!r}")

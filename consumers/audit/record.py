@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from consumers.audit.overlaps import Ranges
     from consumers.folding.decoding import Content
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.entries.entry import EntryId, RecordedBatch
 
 
 _MOST_LEFT = 64 * 1024 * 1024  # bytes
@@ -61,6 +61,8 @@ class Record:
         self.has_turned_back = False
         """True when an entry id is not above the one before: the server's clock went back."""
         self._newest = Position(0, 0)
+        self.end: EntryId = (0, 0)
+        """The highest id of an entry that is a batch."""
         self._archived: dict[str, int] = {}
         self._streamed: dict[str, int] = {}
 
@@ -177,6 +179,7 @@ class Record:
             self.findings.append(Finding("entry", "a batch", found, position))
             return None
         placed = Placed(position, batch)
+        self.end = max(self.end, entry[:2])
         count, lines = batch.last - batch.first + 1, batch.data.count(b"\n")
         if not batch.data.endswith(b"\n") or (lines != count and not is_loss(batch)):
             self._find("entry", f"{count} lines", f"{lines}, or the last not ended", placed)

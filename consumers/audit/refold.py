@@ -97,6 +97,8 @@ class Refold:
             return [wrong], []
         notes = self._parked.notes(self._late)
         document, rows = self._fold.document(), self._fold.rows()
+        if self._stored.fault is not None:
+            return [Finding(self.name, "as its rows and document say", self._stored.fault)], notes
         if self._is_same(document, rows, positions=True):
             return [], notes
         if self._is_same(document, rows, positions=False):

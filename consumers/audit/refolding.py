@@ -19,12 +19,10 @@ from consumers import views
 from consumers.audit.archived import recorded
 from consumers.audit.compare import Compared, ViewCheck
 from consumers.folding.decoding import decode
-from consumers.store.leases import Leases
-from consumers.store.rebuilds import Rebuilds
-from consumers.store.stored import Jobs, StoredView
+from consumers.store.stored import StoredView
 from consumers.views import RECORD
 from consumers.views.archive.raw import RawArchive
-from consumers.views.opening import open_databases
+from consumers.views.opening import open_store
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
 
@@ -54,9 +52,8 @@ class Sources:
         Raises:
             ConfigError: a URL is wrong.
         """
-        self._databases = open_databases(settings)
-        self.jobs = Jobs(self._databases)
-        self.archive = RawArchive(self._databases)
+        self.store = open_store(settings)
+        self.archive = RawArchive(self.store.databases)
         self.log: EventLog = open_log(settings)
 
     def stream(self, job_id: str) -> Iterator[RecordedBatch]:
@@ -69,7 +66,7 @@ class Sources:
     def is_unread(self, job_id: str, entry_id: EntryId) -> bool:
         """Tell whether the archive has not read an entry of a job's stream, as the feed has it."""
         partition = self.log.keys.partition(job_id)
-        place = self._upto(RECORD, partition)
+        place = self.reached(RECORD, partition)
         for _ in range(_MOST_PAGES):
             pointers = self.log.read_feed(partition, place, limit=_POINTERS)
             if not pointers:
@@ -79,8 +76,9 @@ class Sources:
             place = pointers[-1].entry
         return True  # so far behind that nothing can be told
 
-    def _upto(self, name: str, partition: int) -> EntryId:
-        found = Leases(self._databases).checkpoints(name)
+    def reached(self, name: str, partition: int) -> EntryId:
+        """Return up to which entry of a feed a projection has read."""
+        found = self.store.leases.checkpoints(name)
         return next((one.position for one in found if one.partition == partition), (0, 0))
 
     def check(self, job_id: str, views: Iterable[View]) -> ViewCheck:
@@ -89,9 +87,9 @@ class Sources:
 
     def _stored(self, name: str, job_id: str) -> StoredView | str | None:
         """Return what is stored of a view, and up to where all must be in it."""
-        asked = Rebuilds(self._databases).asked(name, job_id=job_id)
-        reached = self._upto(name, self.log.keys.partition(job_id))
-        stored = self.jobs.stored(name, job_id)
+        asked = self.store.rebuilds.asked(name, job_id=job_id)
+        reached = self.reached(name, self.log.keys.partition(job_id))
+        stored = self.store.jobs.stored(name, job_id)
         is_due = any(one.outcome is None for one in asked)
         if isinstance(stored, StoredView) and not is_due:
             return stored._replace(reached=reached)
@@ -99,11 +97,11 @@ class Sources:
 
     def release(self) -> None:
         """Leave no database open: SQLite must have none across a fork."""
-        self._databases.close()
+        self.store.close()
 
     def close(self) -> None:
         """Disconnect."""
-        self._databases.close()
+        self.store.close()
         self.log.close()
 
 

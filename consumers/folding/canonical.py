@@ -13,6 +13,8 @@ def of_document(document: bytes, by_position: frozenset[str] | None = None) -> b
     Given the keys of a view's state that depend on positions, without them: see `Rows`.
     """
     content = orjson.loads(document)
+    if isinstance(content, dict):
+        content.pop("job", None)  # documents of before did not say whose they are
     return line(content if by_position is None else _without(content, {*by_position, "position"}))
 
 

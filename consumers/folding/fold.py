@@ -12,6 +12,7 @@ import orjson
 
 from consumers.errors import OutdatedFold
 from consumers.folding.decoding import decode, split_lines
+from consumers.folding.document import read_document
 from consumers.folding.ledger import Ledger, stands_for_range
 from consumers.folding.lineage import LARGEST_NUMBER, LONGEST_PRODUCER
 from consumers.folding.port import CannotApply, Parked, refusal
@@ -65,11 +66,12 @@ class JobFold:
 
         Raises:
             OutdatedFold: another version of the projection wrote the document; fold the job anew.
+            DecodeError: it is no document of this job. A damaged one may raise anything.
         """
         self.job_id = job_id
         self.has_changed = False
         self._version = view.version
-        content = _EMPTY if document is None else orjson.loads(document)
+        content = _EMPTY if document is None else read_document(job_id, document)
         if content and content["v"] != view.version:
             msg = (
                 f"the {view.name} fold of job {job_id!r} is of version {content['v']}, "
@@ -146,7 +148,7 @@ class JobFold:
         return None
 
     def document(self) -> bytes:
-        """Return `{"v": version, "position": …, "ledger": …, "view": …}` as JSON, keys sorted.
+        """Return a job's document as JSON, keys sorted: v, job, position, ledger and view.
 
         `position` is that of the last event that was folded or parked; null before the first.
         Where events were retried, `retried` has in their order `[producer, number, count]`: how
@@ -154,6 +156,7 @@ class JobFold:
         """
         content: dict[str, Any] = {
             "v": self._version,
+            "job": self.job_id,
             "position": self._position,
             "ledger": self._ledger.document(),
             "view": self._view.state,

@@ -1,4 +1,4 @@
-"""A view that is new, where what it lacks was trimmed: it is filled from the archive by itself."""
+"""A view that is new, or an older copy: what was trimmed unread is filled from the archive."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ def fill(
 ) -> EntryId:
     """Ask for recorded jobs of a partition, if need be; return from where on to read its feed.
 
-    So is one of another package filled that trimming did not wait for. What of ours has been here
-    before may be an older copy, and one that was retired is asked for by who retired it. Runs that
+    So is one of another package filled that trimming did not wait for, and one of ours whose
+    database is an older copy; one that was retired is asked for by who retired it. Where the
+    archive is an older copy itself, nothing is filled: the view would lack it, too. Runs that
     were imported are in no feed: who imports one asks for it, but only for the views of then.
     """
     is_new, trimmed = committed == (0, 0), log.trimmed(lease.partition)
     is_behind = committed < trimmed
-    is_due = is_new or is_behind if view.is_installed else is_new and is_behind
+    is_due = is_behind or (view.is_installed and is_new)
     if view.is_record or not is_due or view.name in log.retired():
+        return committed
+    if is_behind and not _is_archived(store, lease.partition, trimmed):
         return committed
     if count := rebuilder.ask_recorded(only_unknown=not is_behind):
         told = "%s is filled: %d jobs of partition %d are folded from the archive"
@@ -36,3 +39,8 @@ def fill(
     if is_behind:
         store.leases.skip_trimmed(view.name, {lease.partition: trimmed})
     return max(committed, trimmed)
+
+
+def _is_archived(store: Store, partition: int, upto: EntryId) -> bool:
+    found = store.leases.checkpoints(store.databases.record)
+    return any(one.partition == partition and one.position >= upto for one in found)

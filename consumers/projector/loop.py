@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 from consumers.errors import LeaseLost, StoreUnavailable
 from consumers.outages import Outage, agree
 from consumers.projector.ahead import ahead
+from consumers.projector.aside import Aside
 from consumers.projector.partition import Held
 from consumers.projector.patience import patiently
-from consumers.projector.sharing import balance
+from consumers.projector.portions import first_events
+from consumers.projector.sharing import balance, rebuild_seconds
 from consumers.views.archive.reader import StoredArchive
-from synapse_stream.errors import LogUnavailable, Trimmed
+from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.pauses import pause_after
 from synapse_stream.reading.job_reader import JobReader
 
@@ -47,9 +49,6 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _POINTERS_A_TURN = 5_000  # the more, the more events of a job share a write
 _BLOCK_MS = 1_000
 _TIDY_SECONDS = 1.0
-_REBUILD_SECONDS = 0.1  # of a turn, so that live work goes on,
-_REBUILD_SHARE = 0.3  # or of what a long turn takes, so that rebuilding goes on under load, too,
-_LONGEST_REBUILD_SECONDS = 1.0  # but not for so long that a lease is in danger
 _LOOK_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -77,6 +76,7 @@ class Projector:
         self._archive = StoredArchive(store.databases)
         self._log: FeedLog | None = None
         self._held: dict[int, Held] = {}
+        self._aside = Aside(view.name)
         self._balance_at = 0.0
         self._tidy_at = 0.0
         self._look_at = 0.0
@@ -91,7 +91,7 @@ class Projector:
         while not stop.is_set():
             try:
                 self._turn(stop)
-            except (LogUnavailable, StoreUnavailable, Trimmed) as error:
+            except (LogUnavailable, StoreUnavailable, ConfigError) as error:
                 stop.wait(self._fail(error))
             else:
                 self._failures = 0
@@ -115,7 +115,7 @@ class Projector:
                     continue
                 with self._giving_up(held.lease.partition), self._patiently():
                     if self._view.is_installed and held.has_missed(log):
-                        held.begin(log)
+                        self._begin(held, log)
                         return
                     held.commit(portion)
         self._rebuild(log)
@@ -132,7 +132,7 @@ class Projector:
         self, log: FeedLog, found: Mapping[int, list[FeedPointer]]
     ) -> Generator[tuple[Held, Portion], None, None]:
         for held in list(self._held.values()):
-            pointers = _first_events(found.get(held.lease.partition, []), self._view.events_a_turn)
+            pointers = first_events(found.get(held.lease.partition, []), self._view.events_a_turn)
             for portion in held.portions(log, pointers):
                 yield held, portion
                 if not self._holds(held):
@@ -147,8 +147,11 @@ class Projector:
         if time.monotonic() >= self._balance_at:
             self._balance()
             log.check_same_server()
-            for held in self._held.values():
-                held.check_feed(log)
+            lost = [held for held in self._held.values() if held.has_lost_feed(log)]
+            for held in lost:
+                self._begin(held, log)
+            for partition in list(self._aside.held):
+                self._hold(partition)
             self._retry()
 
     @contextmanager
@@ -178,22 +181,33 @@ class Projector:
         if self._log is None:
             log = self._log = self._open_log()
             agree(log)
-            for held in self._held.values():
-                held.begin(log)
+            for held in list(self._held.values()):
+                self._begin(held, log)
         return self._log
+
+    def _begin(self, held: Held, log: FeedLog) -> None:
+        """Begin to read a partition, or set it aside while what follows cannot be had."""
+        partition = held.lease.partition
+        if self._aside.begin(held, log):
+            self._held[partition] = held
+        else:
+            self._held.pop(partition, None)
 
     def _balance(self) -> None:
         """Renew what is held, give back what exceeds the fair share, and take what is free."""
         self._balance_at = time.monotonic() + self._settings.lease_seconds / 3
         name, seconds = self._view.name, self._settings.lease_seconds
         members = self._store.leases.join(name, self._owner, seconds)
-        for partition, held in list(self._held.items()):
-            if not self._store.leases.renew(held.lease, seconds):
-                _logger.warning("%s lost its lease on partition %d", name, partition)
-                del self._held[partition]
-        plan = balance(self._owner, members, list(self._held), self._settings.partitions)
+        for some in (self._held, self._aside.held):
+            for partition, held in list(some.items()):
+                if not self._store.leases.renew(held.lease, seconds):
+                    _logger.warning("%s lost its lease on partition %d", name, partition)
+                    del some[partition]
+        mine = [*self._held, *self._aside.held]
+        plan = balance(self._owner, members, mine, self._settings.partitions)
         for partition in plan.release:
-            self._store.leases.release(self._held.pop(partition).lease)
+            some = self._held if partition in self._held else self._aside.held
+            self._store.leases.release(some.pop(partition).lease)
         self._take(plan.wanted)
 
     def _retry(self) -> None:
@@ -210,8 +224,7 @@ class Projector:
             self._rebuilding |= self._store.rebuilds.partitions_due(self._view.name)
         self._rebuilding &= self._held.keys()
         reader = JobReader(log, lambda: self._archive)
-        share = _REBUILD_SHARE * (time.monotonic() - self._rebuilt_at)
-        seconds = max(_REBUILD_SECONDS, min(share, _LONGEST_REBUILD_SECONDS))
+        seconds = rebuild_seconds(time.monotonic() - self._rebuilt_at)
         for partition in list(self._rebuilding):
             with self._giving_up(partition):
                 part = seconds / len(self._rebuilding)
@@ -221,21 +234,26 @@ class Projector:
         self._rebuilt_at = time.monotonic()
 
     def _take(self, wanted: int) -> None:
-        free = [p for p in range(self._settings.partitions) if p not in self._held]
+        mine = self._held.keys() | self._aside.held.keys()
+        free = [p for p in range(self._settings.partitions) if p not in mine]
         random.shuffle(free)  # so that consumers that start together do not race for the same ones
         for partition in free:
             if wanted == 0:
                 return
-            lease = self._store.leases.acquire(
-                self._view.name, partition, self._owner, self._settings.lease_seconds
-            )
-            if lease is not None:
-                attendant = self._attend(partition)
-                held = Held(self._view, self._store, lease, self._settings, attendant)
-                held.begin(self._connected())
-                self._held[partition] = held
-                self._rebuilding.add(partition)  # what is outdated is looked for
-                wanted -= 1
+            wanted -= self._hold(partition)
+
+    def _hold(self, partition: int) -> bool:
+        """Take the lease, or take it anew with where the checkpoint is now; False for another's."""
+        lease = self._store.leases.acquire(
+            self._view.name, partition, self._owner, self._settings.lease_seconds
+        )
+        if lease is None:
+            self._aside.held.pop(partition, None)
+            return False
+        held = Held(self._view, self._store, lease, self._settings, self._attend(partition))
+        self._begin(held, self._connected())
+        self._rebuilding.add(partition)  # what is outdated is looked for
+        return True
 
     def _tidy(self, log: FeedLog, found: Mapping[int, list[FeedPointer]]) -> None:
         """When nothing was found, and now and then: mirror positions, merge what is in pieces."""
@@ -249,8 +267,11 @@ class Projector:
                 with self._giving_up(partition):
                     held.compact()
 
-    def _fail(self, error: LogUnavailable | StoreUnavailable | Trimmed) -> float:
-        """Return the seconds to pause; every position is in doubt now."""
+    def _fail(self, error: LogUnavailable | StoreUnavailable | ConfigError) -> float:
+        """Return the seconds to pause; every position is in doubt now, and what the store is."""
+        if not isinstance(error, LogUnavailable):
+            self._store.databases.reopen(self._view.name)
+            self._balance_at = 0.0  # so that the next turn asks it
         if self._log is not None:
             self._log.close()
             self._log = None
@@ -269,21 +290,11 @@ class Projector:
         except LogUnavailable as error:
             _logger.warning("%s leaves a consumer group behind: %s", self._view.name, error)
         try:
-            for held in self._held.values():
+            for held in (*self._held.values(), *self._aside.held.values()):
                 self._store.leases.release(held.lease)
             self._store.leases.leave(self._view.name, self._owner)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, ConfigError) as error:
             _logger.warning("%s leaves its leases to lapse: %s", self._view.name, error)
         if self._log is not None:
             self._log.close()
         self._reader.shutdown()
-
-
-def _first_events(pointers: list[FeedPointer], most: int) -> list[FeedPointer]:
-    """Return the first pointers, to about so many events, but at least one."""
-    events = 0
-    for index, pointer in enumerate(pointers):
-        events += pointer.count
-        if events >= most:
-            return pointers[: index + 1]
-    return pointers

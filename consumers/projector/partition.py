@@ -11,8 +11,8 @@ from consumers.folding.port import Parked
 from consumers.projector.filling import fill
 from consumers.projector.portions import halves, read_portions
 from consumers.projector.rebuilder import Rebuilder
+from consumers.projector.retrying import retry
 from consumers.store.jobs import JobWrite
-from consumers.store.parked import Retried
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _FOLDS_KEPT = 2_048
 _RETRIES_A_COMMIT = 100
 _LONGEST_REASON = 500
-_IS_REBUILT = "its job is being rebuilt"
 
 
 class Attendant(Protocol):
@@ -79,7 +78,7 @@ class Held:
         Ledgers drop what is known, so this costs time, nothing else.
 
         Raises:
-            Trimmed: something behind the checkpoint is no longer there.
+            Trimmed: something behind the checkpoint is no longer there, nor is it archived.
             StoreUnavailable: the store did not answer, or has no place for what the view declares.
         """
         database = self._store.databases.of(self._view.name)
@@ -88,16 +87,15 @@ class Held:
             self._view, self._store, self.lease, self._rebuilder, log, self._committed
         )
         log.check_readable(self._view.name, self.lease.partition, self._committed)
-        if log.check_feed(self.lease.partition) < self._committed:
+        if self.has_lost_feed(log):
             self.position = self._committed = (0, 0)
             return
         overlap_ms = int(self._settings.rewind_seconds * 1000)
         self.position = (max(0, self._committed[0] - overlap_ms), 0)
 
-    def check_feed(self, log: FeedLog) -> None:
-        """Begin anew if the feed ends before the checkpoint: it was mended, or lost its tail."""
-        if log.check_feed(self.lease.partition) < self._committed:
-            self.begin(log)
+    def has_lost_feed(self, log: FeedLog) -> bool:
+        """Tell whether the feed ends before the checkpoint: it was mended, or lost its tail."""
+        return log.check_feed(self.lease.partition) < self._committed
 
     def has_missed(self, log: FeedLog) -> bool:
         """Tell whether the feed was trimmed behind what is committed; `begin` again then."""
@@ -211,7 +209,10 @@ class Held:
                 parked += [event for batch in mine for event in fold.apply(batch)]
                 if fold.has_changed:
                     writes.append(JobWrite.of(fold, (mine[0].ms, mine[0].seq)))
-            except Exception as error:  # noqa: BLE001 - one job must not stop the others
+            except Exception as error:
+                if self._view.is_record:  # what is not archived would be trimmed all the same
+                    msg = f"job {job_id!r} cannot be archived"
+                    raise StoreUnavailable(msg, repr(error)) from error
                 self._rebuild_damaged(job_id, error)
         self._write(portion, writes, parked)
         if self._attendant:
@@ -250,47 +251,37 @@ class Held:
 
     def _commit_retries(self, marked: Sequence[ParkedEvent]) -> None:
         self._load(list(dict.fromkeys(event.job_id for event in marked)))
-        retried: list[Retried] = []
-        entries: dict[str, EntryId] = {}
-        for event in marked:
-            again = Parked(
-                event.job_id,
-                event.position,
-                event.reason,
-                event.raw,
-                event.producer,
-                event.number,
-            )
-            if event.job_id not in self._folds:
-                retried.append(Retried(event.no, _IS_REBUILT))
-                continue
-            retried.append(Retried(event.no, self._folds[event.job_id].retry(again)))
-            entries.setdefault(event.job_id, event.position[:2])
-        folds = [(self._folds[job_id], entry) for job_id, entry in entries.items()]
-        writes = [JobWrite.of(fold, entry) for fold, entry in folds if fold.has_changed]
+        done = retry(self._folds, marked)
         seconds = self._settings.lease_seconds
-        self._store.commit(self.lease, self._committed, writes, [], seconds, retried=retried)
+        self._store.commit(
+            self.lease, self._committed, done.writes, [], seconds, retried=done.outcomes
+        )
 
     def _load(self, job_ids: list[str]) -> None:
         """Open the folds of jobs; those that are outdated are left out, and asked to be rebuilt."""
         missing = [job_id for job_id in job_ids if job_id not in self._folds]
         documents = self._store.jobs.load(self._view.name, missing) if missing else {}
         for job_id in missing:
-            if job_id not in documents and self._rebuilder.has_asked(job_id):
-                continue  # it would begin in the midst of the job
-            try:
-                self._folds[job_id] = self.open_fold(job_id, documents.get(job_id))
-            except OutdatedFold:
-                self._rebuilder.ask(job_id)
-            except Exception as error:  # noqa: BLE001 - whatever stands in the store
-                self._rebuild_damaged(job_id, error)
+            if job_id in documents or not self._rebuilder.has_asked(job_id):
+                self._keep(job_id, documents.get(job_id))  # else it would begin in its midst
         for job_id in job_ids:
             if job_id in self._folds:
                 self._folds.move_to_end(job_id)
 
+    def _keep(self, job_id: str, document: bytes | None) -> None:
+        try:
+            self._folds[job_id] = self.open_fold(job_id, document)
+        except OutdatedFold:
+            self._rebuilder.ask(job_id)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if self._view.is_record:
+                msg = f"what is archived of job {job_id!r} cannot be gone on from"
+                raise StoreUnavailable(msg, repr(error)) from error
+            self._rebuild_damaged(job_id, error)
+
     def _rebuild_damaged(self, job_id: str, error: Exception) -> None:
         """Have a job folded anew whose stored document cannot be gone on from."""
         self._folds.pop(job_id, None)
-        if self._rebuilder.ask(job_id):
-            name = self._view.name
-            _logger.error("%s of job %r is damaged, it is built anew: %r", name, job_id, error)
+        self._store.damage.noted(self._view.name, job_id, error)

@@ -74,6 +74,16 @@ def read_portions(
         yield Portion(upto, entries, faults)
 
 
+def first_events(pointers: Sequence[FeedPointer], most: int) -> Sequence[FeedPointer]:
+    """Return the first pointers, to about so many events, but at least one."""
+    events = 0
+    for index, pointer in enumerate(pointers):
+        events += pointer.count
+        if events >= most:
+            return pointers[: index + 1]
+    return pointers
+
+
 def halves(portion: Portion, after: EntryId) -> tuple[Portion, Portion]:
     """Split a portion that begins behind `after`; the first part moves no position."""
     middle = len(portion.entries) // 2

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from consumers.errors import CannotStore, LeaseLost, StoreUnavailable
+from consumers.errors import LeaseLost
 from consumers.folding import differing
+from consumers.store.damage import is_outage
 from consumers.store.jobs import JobWrite
+from consumers.store.schema import EVERY_JOB
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import LogUnavailable, SynapseStreamError
 
@@ -126,7 +128,15 @@ class Rebuilder:
         if not self._is_swept:
             return self._sweep()
         asked = self._store.rebuilds.due(self._lease)
+        if asked is not None and asked.job_id == EVERY_JOB:
+            self._ask_for_all(asked)
+            asked = self._store.rebuilds.due(self._lease)
         return None if asked is None else self._rebuild(asked, reader)
+
+    def _ask_for_all(self, asked: Rebuild) -> None:
+        """Ask for all jobs of a view that has lost tables."""
+        count = self._store.rebuilds.ask(self._lease.projection)
+        self._store.rebuilds.refuse(self._lease, asked, f"{count} jobs were asked for")
 
     def _sweep(self) -> Iterator[None]:
         """Ask for all jobs that are of another version, if there may be any."""
@@ -145,18 +155,19 @@ class Rebuilder:
         job = _JobRebuild(self._host, self._store, self._lease, asked, reader)
         try:
             yield from job.steps()
-        except CannotStore as error:
-            self._refuse(asked, error)
-        except (LeaseLost, LogUnavailable, StoreUnavailable):
+        except (LeaseLost, LogUnavailable):
             raise
-        except SynapseStreamError as error:
+        except Exception as error:
+            if is_outage(error):
+                raise
             self._refuse(asked, error)
         else:
             self._host.replace_fold(job.fold)
 
-    def _refuse(self, asked: Rebuild, error: SynapseStreamError) -> None:
-        _logger.warning("%s of job %r stays: %s", self._view.name, asked.job_id, error)
-        self._store.rebuilds.refuse(self._lease, asked, f"not done: {error}")
+    def _refuse(self, asked: Rebuild, error: Exception) -> None:
+        said = error if isinstance(error, SynapseStreamError) else repr(error)
+        _logger.warning("%s of job %r stays: %s", self._view.name, asked.job_id, said)
+        self._store.rebuilds.refuse(self._lease, asked, f"not done: {said}"[:_SHOWN])
 
 
 class _JobRebuild:

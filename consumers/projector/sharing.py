@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
+_REBUILD_SECONDS = 0.1  # of a turn, so that live work goes on,
+_REBUILD_SHARE = 0.3  # or of what a long turn takes, so that rebuilding goes on under load, too,
+_LONGEST_REBUILD_SECONDS = 1.0  # but not for so long that a lease is in danger
+
+
 class Balance(NamedTuple):
     """What one consumer should do about its partitions."""
 
@@ -27,3 +32,8 @@ def balance(owner: str, members: Sequence[str], held: Collection[int], partition
     small, extra = divmod(partitions, len(order))
     share = small + (order.index(owner) < extra)
     return Balance(sorted(held)[share:], max(0, share - len(held)))
+
+
+def rebuild_seconds(turn_seconds: float) -> float:
+    """Return how long jobs are folded anew after a turn that took so long."""
+    return max(_REBUILD_SECONDS, min(_REBUILD_SHARE * turn_seconds, _LONGEST_REBUILD_SECONDS))

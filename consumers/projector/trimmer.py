@@ -14,7 +14,7 @@ from consumers.errors import NotAnchored, StoreUnavailable
 from consumers.outages import Outage, agree
 from consumers.views import RECORD
 from consumers.views.archive.reader import StoredArchive
-from synapse_stream.errors import LogUnavailable
+from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.operating.retention import Trimmer
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TrimLoop:
         while not stop.wait(_SHORTEST_PAUSE_SECONDS if self._is_tight else self._pause):
             try:
                 self._round(stop)
-            except (LogUnavailable, StoreUnavailable) as error:
+            except (LogUnavailable, StoreUnavailable, ConfigError) as error:
                 self._disconnect()
                 self._outage.tell(error)
             else:

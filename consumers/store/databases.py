@@ -6,10 +6,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from consumers.errors import StoreUnavailable
+from consumers.errors import StoreDamaged, StoreUnavailable
 from consumers.store.engine import CACHE_BYTES, open_postgres, open_sqlite, sqlite_path
-from consumers.store.failures import DAMAGED
 from consumers.store.migrate import has_schema, prepare
+from consumers.store.sqlite_file import identity
 from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError
 from synapse_stream.redaction.urls import mask_url
@@ -39,6 +39,7 @@ class Databases:
     def __init__(
         self,
         settings: Settings,
+        projections: Sequence[str],
         table_of: Callable[[str], Table],
         record: str,
         *,
@@ -48,6 +49,7 @@ class Databases:
 
         Args:
             settings: of the deployment.
+            projections: their names.
             table_of: returns the table of a projection.
             record: the projection that has all jobs, whatever the others have.
             cache_bytes: how much of a SQLite file a connection keeps in memory.
@@ -57,9 +59,11 @@ class Databases:
         """
         self.table = table_of
         self.record = record
+        self._projections = projections
         self._settings = settings
         self._cache_bytes = cache_bytes
         self._opened: dict[str, Database] = {}
+        self._files: dict[str, tuple[int, int] | None] = {}
         self._lock = Lock()
         url = settings.store_url
         self._shared = open_postgres(url) if url and url.startswith("postgresql:") else None
@@ -75,6 +79,9 @@ class Databases:
         with self._lock:
             place = "" if self._shared else projection
             database = self._opened.get(place)
+            if database is not None and self._is_replaced(place):
+                self._drop(place)
+                database = None
             if database is None:
                 database = self._shared or open_sqlite(
                     self._file(projection),
@@ -82,12 +89,20 @@ class Databases:
                     cache_bytes=self._cache_bytes,
                 )
                 try:
-                    prepare(database, self._settings)
+                    holds_record = self._shared is not None or projection == self.record
+                    prepare(database, self._settings, projection, holds_record=holds_record)
                 except BaseException:
                     database.close()
                     raise
                 self._opened[place] = database
+                if not self._shared:
+                    self._files[place] = identity(self._file(place))
             return database
+
+    def reopen(self, projection: str) -> None:
+        """Have the database of a projection opened anew, and looked at, when it is asked for."""
+        with self._lock:
+            self._drop("" if self._shared else projection)
 
     def is_founded(self, projection: str) -> bool:
         """Return False while nobody has made the tables that could hold anything of a projection.
@@ -98,6 +113,12 @@ class Databases:
         if self._shared is None:
             return self._file(projection).exists()
         return bool(self._opened) or has_schema(self._shared)
+
+    def together(self) -> Sequence[Sequence[str]]:
+        """Return the names of all projections, by the databases that hold them."""
+        if self._shared is not None:
+            return [self._projections]
+        return [[name] for name in self._projections]
 
     def all_of(self, projections: Sequence[str]) -> list[Database]:
         """Return the databases of these projections, each once."""
@@ -121,7 +142,7 @@ class Databases:
                     return None
                 found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
         except StoreUnavailable as error:
-            is_damaged = DAMAGED in error.reason and self._shared is None
+            is_damaged = isinstance(error, StoreDamaged) and self._shared is None
             return Fault(str(error), str(self._file(projection)) if is_damaged else None)
         if found == "ok":
             return None
@@ -135,6 +156,15 @@ class Databases:
             self._opened.clear()
             if self._shared is not None:
                 self._shared.close()
+
+    def _drop(self, place: str) -> None:
+        database = self._opened.pop(place, None)
+        if database is not None:
+            database.close()
+
+    def _is_replaced(self, place: str) -> bool:
+        """Tell whether not the file lies there that is open: nobody would find what that gets."""
+        return not self._shared and identity(self._file(place)) != self._files[place]
 
     def _file(self, projection: str) -> Path:
         return self._folder / f"{projection}.db"

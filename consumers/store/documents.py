@@ -127,7 +127,7 @@ def whole(stored: Any, change: Any) -> bytes:
             dict_data=_as_dictionary(base), max_window_size=1 << _WINDOWS[-1]
         )
         document: bytes = decompressor.decompress(changed, allow_extra_data=False)
-    except (ValueError, zstandard.ZstdError):
+    except (ValueError, MemoryError, zstandard.ZstdError):
         return frame
     return document
 

@@ -58,6 +58,8 @@ _SQLITE_PRAGMAS = (
 # each transaction that writes: a pooler refuses it as an option of the start, and would lend the
 # next transaction a session in which it was never said.
 _NOT_FOR_EVER = "SET LOCAL idle_in_transaction_session_timeout = 10000"
+_AS_TEXT = partial(str, encoding="utf-8", errors="replace")
+"""A text that another hand has made none costs one row, and not all that are read with it."""
 _OF_SQLALCHEMY = frozenset({"host", "port"})
 
 
@@ -235,6 +237,7 @@ def _prepare_sqlite(
     page_bytes: int, cache_bytes: int, file: Path, driver_connection: Any, _record: Any
 ) -> None:
     driver_connection.isolation_level = None  # sqlite3 would begin transactions of its own
+    driver_connection.text_factory = _AS_TEXT
     teach_sqlite(driver_connection)
     if not is_writable(file):
         return

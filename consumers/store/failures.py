@@ -6,10 +6,13 @@ import sqlite3
 
 from sqlalchemy import exc
 
-from consumers.errors import CannotStore, StoreUnavailable
+from consumers.errors import CannotStore, StoreDamaged, StoreUnavailable
 from synapse_stream.redaction.urls import without_secrets
 
 DAMAGED = "is damaged; `synapse-stream doctor` says what to do"
+LACKING = "lacks a table; `synapse-stream doctor` says what to do"
+_SQLITE_LACKING = "no such table"
+_OF_DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "XX", "58")
 _BY_SQLITE_NAME = (
     ("SQLITE_BUSY", "is locked by another program for longer than 5 s"),
     ("SQLITE_LOCKED", "is locked by another program for longer than 5 s"),
@@ -30,6 +33,7 @@ _BY_SQLSTATE = (
     ("3D000", "has no such database; create it first"),
     ("40", "could not serialise this transaction with another"),
     ("42501", "does not permit this user what is needed"),
+    ("42P01", LACKING),
     ("53100", "has no room left on its disk"),
     ("53200", "needs more memory than there is"),
     ("53300", "has too many connections open"),
@@ -63,7 +67,11 @@ def translate(
     cause = _driver_error(error)
     words = without_secrets(" ".join(str(cause).split()), url)
     said = f": {words}" if words else ""
-    kind = CannotStore if _is_of_content(error) else StoreUnavailable
+    kind = StoreUnavailable
+    if _is_of_content(error):
+        kind = CannotStore
+    elif _code(cause).startswith(_OF_DAMAGE):
+        kind = StoreDamaged
     return kind(f"the store {address} {_reason(cause)}", f"while {doing}{said}", address)
 
 
@@ -89,16 +97,23 @@ def _driver_error(error: BaseException) -> BaseException:
     return error
 
 
+def _code(error: BaseException) -> str:
+    """Return the name or state by which a driver tells kinds of errors apart."""
+    of_sqlite = isinstance(error, sqlite3.Error)
+    return getattr(error, "sqlite_errorname" if of_sqlite else "sqlstate", None) or ""
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, sqlite3.Error):
-        name = getattr(error, "sqlite_errorname", None) or ""
-        return _first(_BY_SQLITE_NAME, name, "refused the statement")
+        if str(error).startswith(_SQLITE_LACKING):
+            return LACKING
+        return _first(_BY_SQLITE_NAME, _code(error), "refused the statement")
     if isinstance(error, exc.TimeoutError):
         return "has too many statements at work in this process"
-    state = getattr(error, "sqlstate", None)
-    if state is None and type(error).__name__ in {"OperationalError", "ConnectionTimeout"}:
+    state = _code(error)
+    if not state and type(error).__name__ in {"OperationalError", "ConnectionTimeout"}:
         return "cannot be reached"
-    return _first(_BY_SQLSTATE, state or "", "refused the statement")
+    return _first(_BY_SQLSTATE, state, "refused the statement")
 
 
 def _first(reasons: tuple[tuple[str, str], ...], code: str, otherwise: str) -> str:

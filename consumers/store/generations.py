@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
 
-from consumers.store import jobs, parked, rebuilds, writing
+from consumers.folding.differing import Difference
+from consumers.store import damage, jobs, parked, rebuilds, writing
 from consumers.store.documents import framed, whole
 from consumers.store.leases import fence
 from consumers.store.rebuilds import old
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from consumers.folding.differing import Difference
     from consumers.folding.port import Parked
     from consumers.store.databases import Databases
     from consumers.store.jobs import JobWrite
@@ -82,7 +82,20 @@ class Generations:
     def compare(
         self, lease: Lease, job_id: str, until: Position, *, is_rollback: bool
     ) -> Iterator[Difference | None]:
-        """Yield the first difference of each part of the rows, None where there is none."""
+        """Yield the first difference of each part of the rows, None where there is none.
+
+        What is live and cannot be read differs.
+        """
+        try:
+            yield from self._compare(lease, job_id, until, is_rollback=is_rollback)
+        except Exception as error:
+            if damage.is_outage(error):
+                raise
+            yield Difference("a view", f"what cannot be read: {error!r}")
+
+    def _compare(
+        self, lease: Lease, job_id: str, until: Position, *, is_rollback: bool
+    ) -> Iterator[Difference | None]:
         database = self._databases.of(lease.projection)
         names = (lease.projection, _staged(lease, is_rollback=is_rollback))
         with database.read(f"comparing job {job_id!r}") as connection:
@@ -101,6 +114,7 @@ class Generations:
             number = _exchange(connection, self._parts(lease), lease, staged, write)
             self._databases.table(lease.projection).show(connection, [(number, write)])
             rebuilds.settle(connection, asked, outcome, difference)
+            damage.mended(connection, lease.projection, write.job_id)
         self._memory.forget(lease)
 
     def _parts(self, lease: Lease) -> Sequence[Part]:

@@ -44,7 +44,10 @@ class Checkpoint(NamedTuple):
 # Made once: building a statement costs more than executing it. Their parameters are named so that
 # none is taken for a column's new value.
 _here = (checkpoint.c.projection == bindparam("of")) & (checkpoint.c.partition == bindparam("at"))
-_held = _here & (checkpoint.c.epoch == bindparam("mine"))
+# An older copy of the database that was put back gives the same epochs again, to another owner.
+_held = (
+    _here & (checkpoint.c.epoch == bindparam("mine")) & (checkpoint.c.owner == bindparam("holder"))
+)
 _lease_end = now_ms() + bindparam("duration")
 _is_free = or_(
     checkpoint.c.owner.is_(None),
@@ -233,7 +236,7 @@ def _add(connection: Connection, projection: str, partition: int) -> None:
 
 
 def _change(connection: Connection, statement: Update, lease: Lease, **values: int) -> bool:
-    of = {"of": lease.projection, "at": lease.partition, "mine": lease.epoch}
+    of = {"of": lease.projection, "at": lease.partition, "mine": lease.epoch, "holder": lease.owner}
     return connection.execute(statement, {**of, **values}).rowcount == 1
 
 

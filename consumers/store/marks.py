@@ -8,9 +8,11 @@ import zstandard
 from sqlalchemy import delete, func, insert, select, tuple_
 
 from consumers.folding.marks import Mark
+from consumers.store.damage import Damages
 from consumers.store.documents import LARGEST_BYTES
 from consumers.store.schema import job, mark, parked
 from synapse_stream.entries.limits import decompress
+from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,6 +63,7 @@ class StoredMarks:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self._damage = Damages(databases)
 
     def before(self, projection: str, job_id: str, at: Position | int, *, limit: int) -> list[Mark]:
         """Return the last marks from which a fold up to `at` can go on, the latest first.
@@ -91,6 +94,8 @@ class StoredMarks:
                 )
                 for row in connection.execute(query.order_by(*newest).limit(limit)).all()
             ]
+        if not all(one.document for one in found):
+            self._damage.noted(projection, job_id, DecodeError("a mark is no zstd frame"))
         return [one for one in found if one.document and not (is_time and one.parked)]
 
     def close(self) -> None:
@@ -116,5 +121,5 @@ def _plain(frame: bytes) -> bytes:
     """Return what is compressed; nothing of a frame that is none, which no fold gives."""
     try:
         return decompress(frame, LARGEST_BYTES)
-    except (ValueError, zstandard.ZstdError):
+    except (ValueError, MemoryError, zstandard.ZstdError):
         return b""

@@ -16,16 +16,19 @@ Kept = TypeVar("Kept")
 
 
 class Memory:
-    """Things of a partition of a projection, one a kind, good for one epoch of its lease."""
+    """Things of a partition of a projection, one a kind, good for one lease.
+
+    Its epoch alone does not tell: an older copy of a database gives the same ones again.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int], tuple[int, dict[str, Any]]] = {}
+        self._kept: dict[tuple[str, int], tuple[Lease, dict[str, Any]]] = {}
 
     def of(self, lease: Lease, begin: Callable[[], Kept], kind: str = "rows") -> Kept:
         """Return what is kept for the lease; `begin` makes it when there is nothing yet."""
         place = lease[:2]
-        if place not in self._kept or self._kept[place][0] != lease.epoch:
-            self._kept[place] = (lease.epoch, {})
+        if place not in self._kept or self._kept[place][0] != lease:
+            self._kept[place] = (lease, {})
         things = self._kept[place][1]
         if kind not in things:
             things[kind] = begin()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import func, select, update
@@ -77,27 +77,9 @@ class Rebuilds:
 
         What was asked for again stands where it was.
         """
-        again = {
-            "is_rollback": is_rollback,
-            "times": rebuild.c.times + 1,
-            "outcome": None,
-            "difference": None,
-        }
-        key = [rebuild.c.projection, rebuild.c.job_id]
-        count = 0
         doing = f"asking for rebuilds of {projection}"
         with self._databases.of(projection).write(doing) as connection:
-            for job_id, partition in jobs:
-                row = insert_into(connection, rebuild).values(
-                    projection=projection,
-                    job_id=job_id,
-                    partition=partition,
-                    is_rollback=is_rollback,
-                    times=1,
-                )
-                connection.execute(row.on_conflict_do_update(index_elements=key, set_=again))
-                count += 1
-        return count
+            return ask(connection, projection, jobs, is_rollback=is_rollback)
 
     def ask_recorded(self, lease: Lease, *, only_unknown: bool) -> Collection[str]:
         """Have all jobs of the partition that are recorded folded anew; return them.
@@ -188,7 +170,7 @@ class Rebuilds:
         with self._reading(lease.projection, "looking for outdated jobs") as connection:
             rows = connection.execute(query.order_by(job.c.no).limit(_JOBS_A_LOOK)).all()
         texts = ((row.job_id, whole(row.document, row.body)) for row in rows)
-        outdated = [job_id for job_id, document in texts if orjson.loads(document)["v"] != version]
+        outdated = [job_id for job_id, document in texts if _version(document) != version]
         return outdated, rows[-1].no if len(rows) == _JOBS_A_LOOK else None
 
     def _named(self, name: str, projection: str, partition: int | None = None) -> dict[str, int]:
@@ -203,6 +185,35 @@ class Rebuilds:
         return self._databases.of(projection).read(f"{doing} of {projection}")
 
 
+def ask(
+    connection: Connection,
+    projection: str,
+    jobs: Iterable[tuple[str, int]],
+    *,
+    is_rollback: bool = False,
+) -> int:
+    """Have jobs, given with their partitions, folded anew; return how many there were."""
+    again = {
+        "is_rollback": is_rollback,
+        "times": rebuild.c.times + 1,
+        "outcome": None,
+        "difference": None,
+    }
+    key = [rebuild.c.projection, rebuild.c.job_id]
+    count = 0
+    for job_id, partition in jobs:
+        row = insert_into(connection, rebuild).values(
+            projection=projection,
+            job_id=job_id,
+            partition=partition,
+            is_rollback=is_rollback,
+            times=1,
+        )
+        connection.execute(row.on_conflict_do_update(index_elements=key, set_=again))
+        count += 1
+    return count
+
+
 def old(projection: str) -> str:
     """Name the generation of a view that was live before."""
     return f"{projection}-old"
@@ -214,6 +225,14 @@ def settle(
     """Note what came of it; if it was asked for once more since, it stays to be done."""
     done = update(rebuild).where(rebuild.c.no == asked.no, rebuild.c.times == asked.times)
     connection.execute(done.values(outcome=outcome, difference=difference))
+
+
+def _version(document: bytes) -> Any:
+    """Return the version that a document is of; None for one that cannot be read."""
+    try:
+        return orjson.loads(document)["v"]
+    except (ValueError, TypeError, LookupError):
+        return None
 
 
 def _due(projection: str) -> ColumnElement[bool]:

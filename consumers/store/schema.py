@@ -15,40 +15,20 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     Table,
-    Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
 )
 
-HEAD = "0005"
+from consumers.store.kinds import Bytes, Number, Ordered, Step, Words
+
+HEAD = "0006"
 """The newest migration; what this program knows."""
 
 metadata = MetaData(
     naming_convention={"pk": "%(table_name)s_pkey", "uq": "%(table_name)s_%(column_0_N_name)s_key"}
 )
-
-# Compared by code points on both, as Python does.
-_Ordered = Text().with_variant(Text(collation="C"), "postgresql")
-
-# SQLite numbers the rows of a table by itself if the key is an INTEGER, and of no other type.
-_Number = BigInteger().with_variant(Integer, "sqlite")
-
-
-class _Step(TypeDecorator[str]):
-    """A step; no step is the empty one, since NULL is neither equal to NULL nor in any order."""
-
-    impl = _Ordered
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, _dialect: Any) -> str:
-        return value or ""
-
-    def process_result_value(self, value: str | None, _dialect: Any) -> str | None:
-        return value or None
 
 
 def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
@@ -56,7 +36,7 @@ def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
 
 
 def _number() -> Column[Any]:
-    return Column("no", _Number, Identity(), primary_key=True)
+    return Column("no", Number, Identity(), primary_key=True)
 
 
 def _of_job() -> Column[Any]:
@@ -67,7 +47,7 @@ deployment = Table(
     "deployment",
     metadata,
     Column("no", Integer, primary_key=True, autoincrement=False),
-    _required("namespace", Text),
+    _required("namespace", Words),
     _required("partitions", Integer),
 )
 """One row: whose streams these views are of."""
@@ -75,9 +55,9 @@ deployment = Table(
 checkpoint = Table(
     "checkpoint",
     metadata,
-    Column("projection", Text, primary_key=True),
+    Column("projection", Words, primary_key=True),
     Column("partition", Integer, primary_key=True),
-    Column("owner", Text),
+    Column("owner", Words),
     _required("epoch", BigInteger),
     _required("lease_until", BigInteger),
     _required("ms", BigInteger),
@@ -91,8 +71,8 @@ checkpoint = Table(
 member = Table(
     "member",
     metadata,
-    Column("projection", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("projection", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
     _required("alive_until", BigInteger),
 )
 
@@ -100,27 +80,27 @@ job = Table(
     "job",
     metadata,
     _number(),
-    _required("projection", Text),
-    _required("job_id", Text),
+    _required("projection", Words),
+    _required("job_id", Words),
     _required("partition", Integer),
-    _required("document", LargeBinary),
+    _required("document", Bytes),
     UniqueConstraint("projection", "job_id"),
 )
 """What a projection must remember of a job to go on, as `documents` stores it."""
 
-change = Table("change", metadata, _of_job(), _required("body", LargeBinary))
+change = Table("change", metadata, _of_job(), _required("body", Bytes))
 """What has changed of a large document since it was written whole."""
 
 run = Table(
     "run",
     metadata,
     _of_job(),
-    _required("job_id", Text),
+    _required("job_id", Words),
     *(_required(name, BigInteger) for name in ("ms", "seq")),
-    _required("status", Text),
-    Column("action", Text),
+    _required("status", Words),
+    Column("action", Words),
     _required("shed", BigInteger),
-    Column("brief", LargeBinary),
+    Column("brief", Bytes),
     Index("run_age", "ms", "seq", "job_no"),
     Index("run_status", "status", "ms", "seq", "job_no"),
 )
@@ -132,8 +112,8 @@ mark = Table(
     "mark",
     metadata,
     *(_required(name, BigInteger) for name in ("job_no", "ms", "seq", "time")),
-    _required("hash", LargeBinary),
-    _required("document", LargeBinary),
+    _required("hash", Bytes),
+    _required("document", Bytes),
     Index("mark_place", "job_no", "ms", "seq", unique=True),
 )
 """Run states of before: `document` is a zstd frame of that of a fold up to the end of an entry."""
@@ -143,9 +123,9 @@ lane = Table(
     metadata,
     _number(),
     _required("job_no", BigInteger),
-    _required("kind", Text),
-    _required("level", Text),
-    Column("step", Text),
+    _required("kind", Words),
+    _required("level", Words),
+    Column("step", Words),
     Index("lane_job", "job_no"),
 )
 """What messages of a job have in common."""
@@ -159,8 +139,8 @@ message = Table(
     _required("line", Integer),
     _required("number", BigInteger),
     _required("time", BigInteger),
-    _required("content", Text),
-    Column("rest", Text),
+    _required("content", Words),
+    Column("rest", Words),
     Index("message_place", "lane_no", "ms", "seq", "line", "number", unique=True),
 )
 """`rest` is JSON with what most messages do not have."""
@@ -173,8 +153,8 @@ series = Table(
     _required("partition", Integer),
     _required("attempt", Integer),
     _required("rank", Integer),
-    _required("step", _Step),
-    _required("name", _Ordered),
+    _required("step", Step),
+    _required("name", Ordered),
     _required("is_loose", Boolean, server_default=false()),
     Index("series_key", "job_no", "attempt", "rank", "step", "name", unique=True),
 )
@@ -204,8 +184,8 @@ chunk = Table(
     _required("xs", Integer),
     _required("x_min", Double),
     _required("x_max", Double),
-    _required("outline", LargeBinary),
-    _required("body", LargeBinary),
+    _required("outline", Bytes),
+    _required("body", Bytes),
     Index("chunk_place", "series_no", "number", unique=True),
 )
 """NaN is NULL here, on PostgreSQL too: SQLite knows no NaN. What is large stands last, so that
@@ -220,8 +200,8 @@ block = Table(
     *(_required(name, BigInteger) for name in ("first_ms", "first_seq", "last_ms", "last_seq")),
     *(_required(name, Integer) for name in ("entries", "size")),
     _required("is_loose", Boolean),
-    _required("digest", LargeBinary),
-    _required("body", LargeBinary),
+    _required("digest", Bytes),
+    _required("body", Bytes),
     Index("block_place", "job_no", "start", unique=True),
     Index("block_span", "job_no", "last_ms", "last_seq", "first_ms", "first_seq", "start"),
 )
@@ -247,16 +227,16 @@ parked = Table(
     "parked",
     metadata,
     _number(),
-    _required("projection", Text),
+    _required("projection", Words),
     _required("partition", Integer),
-    _required("job_id", Text),
+    _required("job_id", Words),
     _required("ms", BigInteger),
     _required("seq", BigInteger),
     _required("line", Integer),
-    Column("producer", Text),
+    Column("producer", Words),
     Column("number", BigInteger),
-    _required("reason", Text),
-    _required("raw", LargeBinary),
+    _required("reason", Words),
+    _required("raw", Bytes),
     _required("attempts", Integer),
     _required("is_marked", Boolean, server_default=false()),
     _required("time", BigInteger),
@@ -267,13 +247,13 @@ rebuild = Table(
     "rebuild",
     metadata,
     _number(),
-    _required("projection", Text),
-    _required("job_id", Text),
+    _required("projection", Words),
+    _required("job_id", Words),
     _required("partition", Integer),
     _required("is_rollback", Boolean),
     _required("times", Integer),
-    Column("outcome", Text),
-    Column("difference", Text),
+    Column("outcome", Words),
+    Column("difference", Words),
     UniqueConstraint("projection", "job_id"),
     Index("rebuild_order", "projection", "no"),
 )
@@ -287,3 +267,16 @@ Index(
     sqlite_where=rebuild.c.outcome.is_(None),
     postgresql_where=rebuild.c.outcome.is_(None),
 )
+
+EVERY_JOB = ""
+"""In the place of a job's id, where all jobs of a projection are meant: no job has that one."""
+
+damage = Table(
+    "damage",
+    metadata,
+    Column("projection", Words, primary_key=True),
+    Column("job_id", Words, primary_key=True),
+    _required("text", Words),
+    _required("time", BigInteger),
+)
+"""Jobs of which something that is stored cannot be read: what, and since when that is known."""

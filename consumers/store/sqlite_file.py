@@ -35,3 +35,12 @@ def connect(file: Path, busy_seconds: float) -> sqlite3.Connection:
 def is_writable(file: Path) -> bool:
     """Tell whether this user may write the file, or make it; a write-ahead log lies beside it."""
     return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
+
+
+def identity(file: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other that is put in its place; None for none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)

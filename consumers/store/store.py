@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from consumers.store import leases, parked, writing
+from consumers.store.damage import Damages
 from consumers.store.generations import Generations
 from consumers.store.lease import describe
 from consumers.store.leases import Leases
@@ -39,6 +40,7 @@ class Store:
         self.jobs = Jobs(databases)
         self.parked = ParkedEvents(databases)
         self.rebuilds = Rebuilds(databases)
+        self.damage = Damages(databases)
         self.generations = Generations(databases, memory)
 
     def commit(

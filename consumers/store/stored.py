@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import select
 
 from consumers.store import jobs, marks, parked
+from consumers.store.damage import Damages, is_outage
 from consumers.store.documents import whole
 from consumers.store.schema import job
-from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,8 @@ class StoredView(NamedTuple):
     marks: Mapping[tuple[int, int], StoredMark] = {}
     reached: tuple[int, int] = (0, 0)
     """Id of an entry up to which the projection had folded all of its partition before."""
+    fault: str | None = None
+    """What is kept beside rows and document and tells otherwise, if anything."""
 
 
 class Jobs:
@@ -43,6 +45,7 @@ class Jobs:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self._damage = Damages(databases)
 
     def load(self, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the documents of those jobs that have one."""
@@ -70,8 +73,10 @@ class Jobs:
             return None
         try:
             return self._stored(projection, job_id)
-        except (DecodeError, TypeError, ValueError) as error:
-            return f"what cannot be read: {error}"
+        except Exception as error:
+            if is_outage(error):
+                raise
+            return f"what cannot be read: {self._damage.noted(projection, job_id, error).detail}"
 
     def _stored(self, projection: str, job_id: str) -> StoredView | None:
         table = self._databases.table(projection)
@@ -81,9 +86,11 @@ class Jobs:
             ).first()
             if found is None:
                 return None
+            document = whole(found.document, found.body)
             return StoredView(
-                whole(found.document, found.body),
+                document,
                 table.read(connection, found.no),
                 parked.numbers_of(connection, projection, job_id),
                 marks.of_job(connection, found.no),
+                fault=table.fault(connection, found.no, document),
             )

@@ -83,6 +83,13 @@ class Table:
         """Return all rows of a job, as `JobView.take_rows` would return them; None for no table."""
         return None
 
+    def fault(self, connection: Connection, job_no: int, document: bytes) -> str | None:
+        """Return what of a job tells otherwise than its rows and its document do, if anything.
+
+        That is what no fold gives: what is kept beside, so that less must be read.
+        """
+        return None
+
     def differences(
         self, database: Database, live: int | None, staged: int | None, until: Position
     ) -> Iterator[Difference | None]:

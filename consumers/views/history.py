@@ -7,14 +7,13 @@ by a look before: a slider that moves looks at places that are near.
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from consumers import views
-from consumers.errors import OutdatedFold
+from consumers.errors import StoreUnavailable
 from consumers.folding.checks import LATEST_TIME
 from consumers.folding.decoding import event_of
 from consumers.folding.marks import START, Mark, hash_of
@@ -27,7 +26,7 @@ from consumers.views.run_state.view import VIEW as RUN_STATE
 from synapse_stream.entries.batch import decode_events
 from synapse_stream.entries.entry import RecordedBatch
 from synapse_stream.entries.position import BEGINNING, Position
-from synapse_stream.errors import DecodeError, Trimmed
+from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.log.event_log import open_log
 from synapse_stream.ports.views import Beside
 from synapse_stream.reading.job_reader import JobReader
@@ -147,9 +146,13 @@ class History:
         until = None if isinstance(at, int) else at
         for start in self._starts(view, job_id, at):
             entries = self._reader.entries(job_id, Position(*start.entry), until=until)
-            with suppress(OutdatedFold, Trimmed):
+            try:
                 if start.is_at(next(entries, _NOTHING)):
                     return self._fold(view, job_id, start, entries, at)
+            except (LogUnavailable, StoreUnavailable):
+                raise
+            except Exception:  # noqa: BLE001, S112 - outdated, trimmed or damaged: another may do
+                continue
         return self._fold(view, job_id, START, self._reader.entries(job_id, until=until), at)
 
     def _starts(self, view: View, job_id: str, at: Position | int) -> list[Mark]:

@@ -26,7 +26,7 @@ def open_databases(settings: Settings, *, cache_bytes: int = CACHE_BYTES) -> Dat
     Raises:
         ConfigError: the store's URL is wrong, or its driver is not installed.
     """
-    return Databases(settings, _table, views.RECORD, cache_bytes=cache_bytes)
+    return Databases(settings, views.names(), _table, views.RECORD, cache_bytes=cache_bytes)
 
 
 def open_store(settings: Settings) -> Store:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import orjson
 
+from consumers.errors import StoreUnavailable
 from consumers.folding.fold import position_in
-from consumers.store import jobs, parked
+from consumers.store import jobs
+from consumers.store.damage import Damages
+from consumers.views.beside import known_beside, shown
 from consumers.views.message_feed import query as messages
 from consumers.views.message_feed import reading as feeds
 from consumers.views.metric_history import query as histories
@@ -15,31 +19,33 @@ from consumers.views.metric_history.known import quotas_of
 from consumers.views.metric_history.overview import Bucketing
 from consumers.views.metric_history.rows import begin_points
 from consumers.views.of_packages import reader as of_packages
-from consumers.views.run_state import brief, reading
 from consumers.views.run_state import query as runs
+from consumers.views.run_state import reading
 from synapse_stream.entries.position import Position, Positions
 from synapse_stream.ports.views import Axis, Beside, MessagePage, Overview, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from sqlalchemy import Connection
+
     from consumers.store.databases import Databases
     from consumers.views.metric_history.rows import Points
     from synapse_stream.models import RunStatus
     from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary, ViewState
-
-_READ = (runs.PROJECTION, histories.PROJECTION, messages.PROJECTION)
 
 
 class StoredViews:
     """What was last committed of every job. Readers lock nobody out, and nobody them.
 
     Each answer comes from one state of the database. Every method raises StoreUnavailable when the
-    database cannot be read; they may be called from several threads.
+    database cannot be read, and of one job Unreadable when that is damaged, which is noted; they
+    may be called from several threads.
     """
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self._damage = Damages(databases)
 
     def jobs(
         self,
@@ -53,44 +59,58 @@ class StoredViews:
     ) -> list[RunState]:
         """Return jobs, the newest first; `after` is the last job id of the page before.
 
-        Of a large one only what a list shows; `state` has all of it. `pattern` is one of
-        `fnmatchcase` for ids.
+        Of a large one only what a list shows; `state` has all of it. Of a damaged one there is
+        still what stands beside its document. `pattern` is one of `fnmatchcase` for ids. Fewer
+        than `limit` come only at the end.
 
         Raises:
             ValueError: there is no job `after`.
         """
-        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
-            page = runs.read_page(
-                connection,
-                status=status,
-                action=action,
-                text=text,
-                pattern=pattern,
-                after=after,
-                limit=limit,
-            )
-        return list(self._shown(page).values())
+        found: list[RunState] = []
+        is_at_end = False
+        while len(found) < limit and not is_at_end:
+            wanted = limit - len(found)
+            with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+                page = runs.read_page(
+                    connection,
+                    status=status,
+                    action=action,
+                    text=text,
+                    pattern=pattern,
+                    after=after,
+                    limit=wanted,
+                )
+            # those that are of another version are left out
+            found += shown(self._databases, self._damage, page).values()
+            is_at_end, after = len(page) < wanted, page[-1].job_id if page else after
+        return found
 
     def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""
         with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
             found = runs.read_listed(connection, job_ids)
-        return self._shown(found)
+        return shown(self._databases, self._damage, found)
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
         found = jobs.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, [job_id])
         if job_id not in found:
             return None
-        return reading.stored(job_id, found[job_id], self.beside([job_id])[job_id])
+        beside = self.beside([job_id])[job_id]
+        with self._damage.found(runs.PROJECTION, job_id):
+            return reading.stored(job_id, found[job_id], beside)
 
     def beside(self, job_ids: Sequence[str]) -> dict[str, Beside]:
-        """Return by job what a `state` has of it that does not come from its run state."""
-        parked_events = self._parked(job_ids)
-        database = self._databases.of(histories.PROJECTION)
-        found = jobs.load(database, histories.PROJECTION, job_ids)
-        quotas = {job_id: quotas_of(document) for job_id, document in found.items()}
-        return {one: Beside(parked_events.get(one, 0), quotas.get(one, ())) for one in job_ids}
+        """Return by job what a `state` has of it that does not come from its run state.
+
+        A database that cannot be read costs only what it has.
+        """
+        beside, quotas = known_beside(self._databases, job_ids), {}
+        with suppress(StoreUnavailable):
+            database = self._databases.of(histories.PROJECTION)
+            found = jobs.load(database, histories.PROJECTION, job_ids)
+            quotas = {job_id: quotas_of(document) for job_id, document in found.items()}
+        return {one: beside[one]._replace(quotas=quotas.get(one, ())) for one in job_ids}
 
     def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
         """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
@@ -109,7 +129,10 @@ class StoredViews:
         as taken in.
         """
         found = jobs.load(self._databases.of(projection), projection, [job_id])
-        return position_in(orjson.loads(found[job_id])) if job_id in found else None
+        if job_id not in found:
+            return None
+        with self._damage.found(projection, job_id):
+            return position_in(orjson.loads(found[job_id]))
 
     def series(
         self,
@@ -129,14 +152,14 @@ class StoredViews:
         `after` is the last key of the page before.
         """
         wanted = {"name": name, "step": step, "rank": rank, "attempt": attempt}
-        with self._databases.of(histories.PROJECTION).read("listing series") as connection:
+        with self._reading(histories.PROJECTION, job_id, "listing series") as connection:
             return histories.read_summaries(
                 connection, job_id, wanted, after, limit, only_latest=only_latest
             )
 
     def points(self, job_id: str, key: SeriesKey, *, until: Position | None = None) -> Series:
         """Return every point of a series up to and with `until`; an unknown series is empty."""
-        with self._databases.of(histories.PROJECTION).read("reading a series") as connection:
+        with self._reading(histories.PROJECTION, job_id, "reading a series") as connection:
             no = histories.find_series(connection, job_id, key)
             found = begin_points(0) if no is None else histories.read_points(connection, no, until)
         return _series(key, found)
@@ -162,9 +185,9 @@ class StoredViews:
         Points that come meanwhile come, too, unless `until` says how far to go. No more than what
         is yielded next is in memory, and between two yields no transaction is open.
         """
-        database, taken, last = self._databases.of(histories.PROJECTION), 0, None
+        taken, last = 0, None
         while True:
-            with database.read("reading a series") as connection:
+            with self._reading(histories.PROJECTION, job_id, "reading a series") as connection:
                 no = histories.find_series(connection, job_id, key)
                 found = (
                     [] if no is None else histories.read_behind(connection, no, taken, last, until)
@@ -173,7 +196,8 @@ class StoredViews:
                 return
             last = found[-1].place
             taken = last.begin + found[-1].end
-            points = histories.points_of(found, until)
+            with self._damage.found(histories.PROJECTION, job_id):
+                points = histories.points_of(found, until)
             found.clear()  # while the points are used they need not be kept packed, too
             yield _series(key, points)
 
@@ -193,15 +217,16 @@ class StoredViews:
         With `until` it is as it was when that position was the newest. Of chunks that are narrower
         than a bucket only the stats are read.
         """
-        with self._databases.of(histories.PROJECTION).read("reading a series") as connection:
-            no = histories.find_series(connection, job_id, key)
-            if no is None:
-                return Overview(key, axis, 0, Bucketing([], axis, buckets).build({}))
-            sketches, bodies = histories.read_sketches(connection, no, until)
-            plan = Bucketing(sketches, axis, buckets, start, stop)
-            wanted = [number for number in plan.wanted if number not in bodies]
-            bodies.update(histories.read_bodies(connection, no, wanted))
-        columns = plan.build(bodies)
+        with self._damage.found(histories.PROJECTION, job_id):
+            with self._databases.of(histories.PROJECTION).read("reading a series") as connection:
+                no = histories.find_series(connection, job_id, key)
+                if no is None:
+                    return Overview(key, axis, 0, Bucketing([], axis, buckets).build({}))
+                sketches, bodies = histories.read_sketches(connection, no, until)
+                plan = Bucketing(sketches, axis, buckets, start, stop)
+                wanted = [number for number in plan.wanted if number not in bodies]
+                bodies.update(histories.read_bodies(connection, no, wanted))
+            columns = plan.build(bodies)
         return Overview(key, axis, int(columns["points"].sum()), columns)
 
     def messages(
@@ -223,12 +248,13 @@ class StoredViews:
         Either way only those before `before` and up to `until`: `until` alone is inclusive.
         """
         wanted = messages.Filter(kinds, levels, step, text, after, before, until)
-        with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
-            rows = messages.read_page(connection, job_id, wanted, limit + 1)
-        has_more = len(rows) > limit
-        if has_more:
-            rows = rows[1:] if wanted.is_backward else rows[:-1]
-        return MessagePage([feeds.message(row, language) for row in rows], has_more)
+        with self._damage.found(messages.PROJECTION, job_id):
+            with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
+                rows = messages.read_page(connection, job_id, wanted, limit + 1)
+            has_more = len(rows) > limit
+            if has_more:
+                rows = rows[1:] if wanted.is_backward else rows[:-1]
+            return MessagePage([feeds.message(row, language) for row in rows], has_more)
 
     def view(
         self, name: str, job_id: str, *, after: int = -1, limit: int = 100
@@ -257,23 +283,14 @@ class StoredViews:
         """Disconnect. A later call would connect again."""
         self._databases.close()
 
-    def _shown(self, found: Sequence[runs.Listed]) -> dict[str, RunState]:
-        parked = self._parked([one.job_id for one in found])
-        states = (
-            reading.stored(job_id, document, Beside(parked.get(job_id, 0)))
-            if shown is None
-            else brief.read(job_id, shown, parked.get(job_id, 0))
-            for job_id, document, shown in found
-        )
-        return {state.job_id: state for state in states if state is not None}
-
-    def _parked(self, job_ids: Sequence[str]) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for database in self._databases.all_of(_READ):
-            with database.read("counting parked events") as connection:
-                for job_id, number in parked.count(connection, job_ids, _READ).items():
-                    counts[job_id] = counts.get(job_id, 0) + number
-        return counts
+    @contextmanager
+    def _reading(self, projection: str, job_id: str, doing: str) -> Iterator[Connection]:
+        """Open a transaction that reads of one job; what cannot be read is a finding on it."""
+        with (
+            self._damage.found(projection, job_id),
+            self._databases.of(projection).read(doing) as connection,
+        ):
+            yield connection
 
 
 def _series(key: SeriesKey, found: Points) -> Series:

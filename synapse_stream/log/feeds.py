@@ -147,10 +147,10 @@ class FeedLog(MendingLog):
         Raises:
             Trimmed: it was retired, or what is behind its position is no longer there.
         """
-        advice = f"fill it again from the archive: synapse-stream rebuild {projection}"
         if projection in self.retired():
             msg = (
-                f"{projection} was retired, so streams are trimmed without waiting for it; {advice}"
+                f"{projection} was retired, so streams are trimmed without waiting for it; fill it "
+                f"again from the archive: synapse-stream rebuild {projection}"
             )
             raise Trimmed(msg)
         trimmed = self.trimmed(partition)
@@ -158,7 +158,7 @@ class FeedLog(MendingLog):
             upto, reached = ("{}-{}".format(*place) for place in (trimmed, position))
             msg = (
                 f"feed {partition} was trimmed up to {upto}, but {projection} has read "
-                f"only up to {reached}: is its database an older copy, or new? {advice}"
+                f"only up to {reached}: is its database an older copy, or new?"
             )
             raise Trimmed(msg)
 
@@ -169,6 +169,10 @@ class FeedLog(MendingLog):
         with suppress_wrong_type():
             trimmed = self._command(doing, "GET", self.keys.trimmed(partition))
         return entry_id(trimmed) if trimmed and _ENTRY_ID.fullmatch(trimmed) else (0, 0)
+
+    def trims(self) -> dict[int, EntryId]:
+        """Return of every feed up to where it was trimmed."""
+        return {partition: self.trimmed(partition) for partition in range(self.keys.partitions)}
 
     def retired(self) -> dict[str, int]:
         """Return the projections that trimming does not wait for, and since when, in ms."""

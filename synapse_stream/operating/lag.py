@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synapse_stream.ports.projections import projections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.ports.operations import Checkpoint, Operations
@@ -34,6 +34,8 @@ class Lag:
     """False when there are more events than were counted."""
     seconds: float = 0.0
     """Age of the oldest event that is not in the view, by the server's clock."""
+    has_gap: bool = False
+    """True when what follows its checkpoint was trimmed: its database is an older copy, or new."""
 
 
 def measure(store: Operations, log: FeedLog) -> Iterator[Lag]:
@@ -46,10 +48,11 @@ def measure(store: Operations, log: FeedLog) -> Iterator[Lag]:
         SynapseStreamError: the store could not be read.
     """
     for projection in projections().names():
-        yield from _of_projection(store, log, projection)
+        yield from measure_one(store, log, projection)
 
 
-def _of_projection(store: Operations, log: FeedLog, projection: str) -> list[Lag]:
+def measure_one(store: Operations, log: FeedLog, projection: str) -> Sequence[Lag]:
+    """Return the lag of every partition of one projection, by their numbers; see `measure`."""
     partitions = range(log.keys.partitions)
     known: dict[int, Checkpoint] = {c.partition: c for c in store.leases.checkpoints(projection)}
     lags = [
@@ -60,6 +63,9 @@ def _of_projection(store: Operations, log: FeedLog, projection: str) -> list[Lag
         partition: known[partition].position if partition in known else (0, 0)
         for partition in partitions
     }
+    if projection not in log.retired():
+        for partition, trimmed in log.trims().items():
+            lags[partition].has_gap = behind[partition] < trimmed
     now_ms = log.now_ms()
     for _ in range(_MOST_PAGES):
         found = log.wait_feeds(behind, limit=_PAGE, block_ms=1) if behind else {}
@@ -86,6 +92,11 @@ def late(lags: Iterable[Lag]) -> dict[str, float]:
         if lag.seconds > LATE_SECONDS:
             found[lag.projection] = max(lag.seconds, found.get(lag.projection, 0.0))
     return found
+
+
+def gaps(lags: Iterable[Lag]) -> dict[str, int]:
+    """Return by projection how many of its partitions cannot be read on."""
+    return dict(Counter(lag.projection for lag in lags if lag.has_gap))
 
 
 def unowned(lags: Iterable[Lag]) -> dict[str, int]:

@@ -176,6 +176,32 @@ class Rebuilds(Protocol):
         """Return how many jobs are still to be folded anew."""
 
 
+class Damage(Protocol):
+    """What cannot be read of one job of one projection."""
+
+    @property
+    def job_id(self) -> str:
+        """The job; empty for all of a projection that lost tables."""
+
+    @property
+    def text(self) -> str:
+        """What cannot be read."""
+
+    @property
+    def outcome(self) -> str | None:
+        """Why it was not folded anew; None while it is to be, or cannot be."""
+
+
+class Damages(Protocol):
+    """What is stored of jobs and cannot be read."""
+
+    def count(self, projection: str) -> int:
+        """Return how many jobs of a projection cannot be read in part."""
+
+    def list(self, projection: str, *, limit: int = 100) -> Sequence[Damage]:
+        """Return the findings of a projection, the oldest first."""
+
+
 class Databases(Protocol):
     """Where it is kept."""
 
@@ -197,6 +223,10 @@ class Operations(Protocol):
     @property
     def rebuilds(self) -> Rebuilds:
         """What is folded anew."""
+
+    @property
+    def damage(self) -> Damages:
+        """What cannot be read."""
 
     @property
     def databases(self) -> Databases:

@@ -54,7 +54,8 @@ def run_state(found: Mapping[str, Any]) -> RunState:
     count = found.get("attempt_count", len(attempts))
     place = position(found["position"])
     quotas = tuple(_several(Quota, found.get("quotas", ())))
-    return RunState(found["job_id"], place, attempts, latest, count, found["parked"], quotas)
+    beside = (found["parked"], quotas, tuple(found.get("damaged", ())))
+    return RunState(found["job_id"], place, attempts, latest, count, *beside)
 
 
 def series_key(found: Mapping[str, Any]) -> SeriesKey:

@@ -86,6 +86,7 @@ def test_the_manifest_counts_what_is_there() -> None:
     kept.commit(entries)
 
     assert kept.manifest == {
+        "job": JOB,
         "v": 1,
         "entries": 4,
         "strays": 1,

@@ -140,7 +140,7 @@ def _can_be_read(stage: Stage, jobs: list[str]) -> bool:
     """Tell whether the damaged document is made anew: that may come after the catching up."""
     try:
         stage.compare(jobs)
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (AssertionError, ValueError, TypeError, LookupError, AttributeError):
         return False
     return True
 

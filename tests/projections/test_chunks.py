@@ -133,7 +133,7 @@ def test_merging_keeps_points_order_and_numbers(parts: list[Points]) -> None:
         part.number = 1000 * place
     made = [encode(part)[0] for part in parts]
 
-    (merged,) = chunks.merge([(chunk.number, chunk.body) for chunk in made])
+    (merged,) = chunks.merge([(one.number, one.body, one.stats.points, one.v_sum) for one in made])
 
     assert same(bodies.decode(merged.body), _joined(made))
     assert merged.number == 0
@@ -143,7 +143,7 @@ def test_what_is_merged_beyond_one_chunk_keeps_its_place_among_the_others() -> N
     parts = [points([float(i)] * 1000, number=5000 * i) for i in range(6)]
     made = [encode(part)[0] for part in parts]
 
-    merged = chunks.merge([(chunk.number, chunk.body) for chunk in made])
+    merged = chunks.merge([(one.number, one.body, one.stats.points, one.v_sum) for one in made])
 
     assert [chunk.stats.points for chunk in merged] == [MOST_POINTS, 6000 - MOST_POINTS]
     assert [chunk.number for chunk in merged] == [0, 4 * 5000 + 96]

@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.resilience.consumers.plan import CONSUMER_PLAN
+from tests.resilience.consumers.plan import CONSUMER_PLAN, DAMAGE_PLAN
 from tests.resilience.live.plan import LIVE_PLAN
 from tests.resilience.places.plan import GUESTS_PLAN, PLACES_PLAN
 from tests.resilience.plan import PLAN, SEED, Scenario
@@ -23,7 +23,7 @@ from tests.support.scenes.report import Result, foot, head, row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WHOLE_PLAN = (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN, *PLACES_PLAN, *GUESTS_PLAN)
+WHOLE_PLAN = (*PLAN, *CONSUMER_PLAN, *DAMAGE_PLAN, *LIVE_PLAN, *PLACES_PLAN, *GUESTS_PLAN)
 
 
 def main(plan: Sequence[Scenario] = WHOLE_PLAN, arguments: Sequence[str] | None = None) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tests.resilience.__main__ import WHOLE_PLAN, main
-from tests.resilience.consumers.plan import CONSUMER_PLAN
+from tests.resilience.consumers.plan import CONSUMER_PLAN, DAMAGE_PLAN
 from tests.resilience.live.plan import LIVE_PLAN
 from tests.resilience.places.plan import GUESTS_PLAN, PLACES_PLAN
 from tests.resilience.plan import PLAN, Scenario
@@ -48,7 +49,8 @@ def lossy(home: Path, count: int, random: Random) -> Result:
 
 
 def test_all_parts_are_one_plan_with_one_report(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (*PLAN, *CONSUMER_PLAN, *LIVE_PLAN, *PLACES_PLAN, *GUESTS_PLAN) == WHOLE_PLAN
+    parts = (PLAN, CONSUMER_PLAN, DAMAGE_PLAN, LIVE_PLAN, PLACES_PLAN, GUESTS_PLAN)
+    assert tuple(chain.from_iterable(parts)) == WHOLE_PLAN
 
     status = main([Scenario(sound, 2, 1), Scenario(sound, 3, 1)], [])
 

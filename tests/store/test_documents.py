@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from consumers.api.shapes import summary
+from consumers.folding import canonical
 from consumers.store import documents, generations
 from consumers.store.documents import Bases, framed, whole
 from consumers.store.schema import change, job
@@ -137,10 +138,8 @@ def test_a_list_a_state_and_an_audit_read_all_of_it(
     assert summary(listed, 0, None) == summary(state, 0, None)
     assert (len(listed.latest.ranks), len(state.latest.ranks)) == (0, 1)
     assert state.latest.steps[1].current == 50
-    assert dumps.dump(store, "run-state", "job") == orjson.dumps(
-        orjson.loads(large.folds["job"].document()),
-        option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
-    )
+    document = large.folds["job"].document()
+    assert dumps.dump(store, "run-state", "job") == canonical.of_document(document)
 
 
 def test_a_job_that_is_cleared_leaves_nothing(large: Committer, store: Store) -> None:

@@ -84,7 +84,7 @@ def test_every_class_of_error_becomes_ours(kind: str, tmp_path: Path) -> None:
         (errors.InvalidPassword(), "did not accept the login"),
         (errors.InvalidCatalogName(), "has no such database"),
         (errors.ReadOnlySqlTransaction(), "is a read-only replica"),
-        (errors.UndefinedTable(), "refused the statement"),
+        (errors.UndefinedTable(), "lacks a table"),
         (psycopg.OperationalError("connection refused"), "cannot be reached"),
         (sqlalchemy.exc.TimeoutError(), "has too many statements at work"),
     ],

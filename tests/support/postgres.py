@@ -73,6 +73,11 @@ class PostgresServer:
         self._databases = Databases(self.url())
         self._run("initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", self._data)
 
+    @property
+    def data(self) -> Path:
+        """The folder of its files."""
+        return self._data
+
     def url(self, database: str = "postgres") -> str:
         """Return the address of a database."""
         return f"postgresql://postgres@/{database}?host={quote(str(self._home), safe='')}"
@@ -106,6 +111,13 @@ class PostgresServer:
         """Lend the address of an empty database."""
         with self._databases.lend() as url:
             yield url
+
+    def restore_log(self, kept: Path) -> None:
+        """Put its write-ahead log back, and start."""
+        self.crash()
+        shutil.rmtree(self._data / "pg_wal")
+        kept.rename(self._data / "pg_wal")
+        self.start()
 
     def remove(self) -> None:
         """End it and delete its files."""

@@ -12,7 +12,6 @@ import orjson
 from consumers.api import shapes, viewers
 from consumers.api.live.frames import frame
 from consumers.api.live.pages import Pages, last_position
-from consumers.errors import OutdatedFold
 from consumers.folding.fold import JobFold
 from consumers.views.run_state import reading
 from consumers.views.run_state.fold import RunStateView
@@ -75,7 +74,7 @@ class Tracker:
     ) -> Self:
         """Begin with what is committed of a job, and read the rest of its stream.
 
-        Without a view, or with one of another version, that is all of the stream.
+        Without a view, or with one of another version or a damaged one, that is all of the stream.
 
         Raises:
             LogUnavailable, StoreUnavailable: try again later.
@@ -83,7 +82,7 @@ class Tracker:
         document = store.jobs.load(RunStateView.name, [job_id]).get(job_id)
         try:
             fold = JobFold(RunStateView, job_id, document)
-        except OutdatedFold:
+        except Exception:  # noqa: BLE001 - outdated, or damaged: the stream has it all
             fold = JobFold(RunStateView, job_id, None)
         tracker = cls(job_id, fold, beside)
         if not tracker._has_place(reader):

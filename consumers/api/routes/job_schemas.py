@@ -170,6 +170,8 @@ class Condition(Shape):
     health: Health
     parked: Count
     """Events that could not be applied."""
+    damaged: list[str]
+    """Projections of which something that is stored of the job cannot be read."""
     latest: int
     """Number of the attempt that stands for the job."""
     alive_beside: list[int]
@@ -228,6 +230,8 @@ class Summary(Shape):
     notes: list[str]
     """What must be known of it besides, in plain words."""
     parked: Count
+    damaged: list[str]
+    """Projections of which something that is stored of the job cannot be read."""
     error: str | None
     labels: Free
     position: Place | None

@@ -26,17 +26,17 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from consumers import views
 from consumers.api.permissions import reader_of
+from consumers.api.routes.numbers import Numbers, shed
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
-from consumers.store.anchor_heads import AnchorHeads
 from synapse_stream.errors import SynapseStreamError
-from synapse_stream.operating.lag import late, measure, unowned
+from synapse_stream.operating.lag import gaps, late, measure, measure_one, unowned
 from synapse_stream.producer.adoption.search import spools
 
 if TYPE_CHECKING:
@@ -168,13 +168,18 @@ class _Deployment(Collector):
         """Yield what can be asked now."""
         away: dict[str, str] = {}
         noting = partial(_noting, away, self._sources.outages)
+        numbers = Numbers()
         with noting("store"):
-            yield from self._of_store()
+            numbers.take_stored(views.names(), self._sources.store)
+        with suppress(SynapseStreamError):
+            yield shed(self._sources.views.count_shed())
         with noting("server"):
             self._sources.log.now_ms()
-        if not away:
-            with noting("server"):
-                yield from _lag(list(measure(self._sources.store, self._sources.log)))
+            for projection in numbers.readable:
+                numbers.take_lag(
+                    projection, measure_one(self._sources.store, self._sources.log, projection)
+                )
+        yield from numbers.metrics
         yield self._spool()
         up = GaugeMetricFamily("synapse_stream_up", "1 while it can be reached.", labels=["part"])
         for part in ("store", "server"):
@@ -184,29 +189,6 @@ class _Deployment(Collector):
     def describe(self) -> Iterable[Metric]:
         """Name nothing beforehand: a registry would ask store and server for it."""
         return ()
-
-    def _of_store(self) -> Iterator[Metric]:
-        store = self._sources.store
-        commits = CounterMetricFamily(
-            "synapse_stream_commits", "Commits of a projection.", labels=["projection"]
-        )
-        parked = GaugeMetricFamily(
-            "synapse_stream_parked_events",
-            "Events that could not be folded and wait for an operator.",
-            labels=["projection"],
-        )
-        for projection in views.names():
-            made = sum(one.commits for one in store.leases.checkpoints(projection))
-            commits.add_metric([projection], made)
-            parked.add_metric([projection], store.parked.count(projection))
-        yield from (commits, parked)
-        refused = "Partitions whose last anchors are not those that are remembered: none is added."
-        count = len(AnchorHeads(store.databases).refused())
-        yield GaugeMetricFamily("synapse_stream_refused_anchors", refused, value=count)
-        shed = "Events that producers gave up, as a spool was full or a quota used up."
-        yield GaugeMetricFamily(
-            "synapse_stream_shed_events", shed, value=self._sources.views.count_shed()
-        )
 
     def _spool(self) -> Metric:
         held = "Bytes in the spools of this host; what the server has stays for some minutes."
@@ -221,34 +203,8 @@ def _standing(found: list[Lag]) -> dict[str, str]:
     """Say which projections nobody drives, or do not move."""
     said = [f"{name} has no consumer for {n} partitions" for name, n in unowned(found).items()]
     said += [f"{name} is {seconds:.0f} s behind" for name, seconds in late(found).items()]
+    said += [f"{name} stands still in {n} partitions" for name, n in gaps(found).items()]
     return {"consumers": "; ".join(said)} if said else {}
-
-
-def _lag(found: list[Lag]) -> Iterator[Metric]:
-    by_projection = {
-        projection: [lag for lag in found if lag.projection == projection]
-        for projection in views.names()
-    }
-    seconds = GaugeMetricFamily(
-        "synapse_stream_lag_seconds",
-        "Age of the oldest event that is not in the view.",
-        labels=["projection"],
-    )
-    events = GaugeMetricFamily(
-        "synapse_stream_lag_events",
-        "Events that are not in the view, as far as they were counted.",
-        labels=["projection"],
-    )
-    unowned = GaugeMetricFamily(
-        "synapse_stream_unowned_partitions",
-        "Partitions that no consumer projects.",
-        labels=["projection"],
-    )
-    for projection, lags in by_projection.items():
-        seconds.add_metric([projection], max((lag.seconds for lag in lags), default=0.0))
-        events.add_metric([projection], sum(lag.events for lag in lags))
-        unowned.add_metric([projection], sum(lag.owner is None for lag in lags))
-    yield from (seconds, events, unowned)
 
 
 def _size(home: Path) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, func, select
 
 from consumers.errors import LeaseLost
+from consumers.store import damage
 from consumers.store.lease import describe
 from consumers.store.leases import fence
 from consumers.store.schema import block, job
@@ -50,6 +51,8 @@ class _Merged(NamedTuple):
     blocks: list[Block]
     is_done: bool
     """True when nothing is left to be merged."""
+    fault: str | None
+    """What cannot be read."""
 
 
 def compact(
@@ -77,10 +80,21 @@ def compact(
             if plan.blocks:
                 _replace(connection, lease, plan)
     for plan in plans:
+        if plan.fault is not None:
+            _note(database, lease, plan.no, plan.fault)
         loose[plan.no].blocks = 0
         if plan.is_done:
             del loose[plan.no]
     return len(plans)
+
+
+def _note(database: Database, lease: Lease, job_no: int, fault: str) -> None:
+    """Make it a finding on the job, unless that is only being imported."""
+    mine = (job.c.no == job_no) & (job.c.projection == lease.projection)
+    with database.read("looking whose block it is") as connection:
+        job_id = connection.execute(select(job.c.job_id).where(mine)).scalar()
+    if job_id is not None:
+        damage.note(database, lease.projection, job_id, None, fault)
 
 
 def _plans(connection: Connection, due: Sequence[tuple[int, bool]]) -> Iterator[_Merged]:
@@ -90,11 +104,12 @@ def _plans(connection: Connection, due: Sequence[tuple[int, bool]]) -> Iterator[
         chosen = small if has_rested else small[_oldest_to_merge(small) :]
         run = _first_bytes(chosen, _MOST_BYTES)
         is_done = has_rested and len(run) == len(chosen)
+        fault = None
         try:
             merged = _merge(connection, no, run) if _is_worth_it(connection, no, run) else []
-        except DecodeError:  # changed by another hand: it stays as it is, for `verify` to find
-            merged, is_done = [], True
-        yield _Merged(no, run, merged, is_done)
+        except DecodeError as error:  # changed by another hand: it stays as it is
+            merged, is_done, fault = [], True, str(error)
+        yield _Merged(no, run, merged, is_done, fault)
         size += sum(row.size for row in run)
         if size >= _MOST_BYTES:
             return
@@ -138,7 +153,10 @@ def _is_worth_it(connection: Connection, job_no: int, run: Sequence[_Row]) -> bo
 
 
 def _merge(connection: Connection, job_no: int, run: Sequence[_Row]) -> list[Block]:
-    job_id = connection.execute(select(job.c.job_id).where(job.c.no == job_no)).scalar_one()
+    job_id = connection.execute(select(job.c.job_id).where(job.c.no == job_no)).scalar()
+    if job_id is None:
+        msg = f"blocks are of job number {job_no}, which there is not"
+        raise DecodeError(msg)
 
     def entries() -> Iterator[RawEntry]:
         for _, some in read_bodies(connection, job_id, job_no, [row.start for row in run]):

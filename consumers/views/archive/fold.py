@@ -15,12 +15,14 @@ of each batch, up to where a new batch joined on. With the lines the hashes can 
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import orjson
 
 from consumers.errors import OutdatedFold
+from consumers.folding.document import read_document
 from consumers.folding.fold import show_fields
 from consumers.folding.port import Parked
 from synapse_stream.entries.batch import parse_fields
@@ -108,19 +110,19 @@ class ArchiveFold:
 
         Raises:
             OutdatedFold: another version wrote the document.
+            DecodeError: it is no manifest of this job. A damaged one may raise anything.
         """
         self.job_id = job_id
         self._has_stray = has_stray
         self._new: list[RawEntry] = []
         self._parts: list[Parts | None] = []
         self._has_repeats = False
-        content = _EMPTY if document is None else orjson.loads(document)
+        content = _EMPTY if document is None else read_document(job_id, document)
         if content.get("v", self.version) != self.version:
             msg = f"the manifest of job {job_id!r} is of version {content['v']}"
             raise OutdatedFold(msg)
-        self._entries: int = content.get("entries", 0)
-        self._strays: int = content.get("strays", 0)
-        self._bytes: int = content.get("bytes", 0)
+        counts = (content.get(name, 0) for name in ("entries", "strays", "bytes"))
+        self._entries, self._strays, self._bytes = map(operator.index, counts)
         self._first: list[int] | None = content.get("first")
         self._last: list[int] | None = content.get("last")
         self._top = tuple(content.get("top", (0, 0)))
@@ -128,13 +130,13 @@ class ArchiveFold:
         self._tree = None if parts is None else Tree(self._entries, bytes.fromhex(parts))
         self._marks = {
             name.encode(): _Mark(
-                mark["last"],
-                mark["batches"],
-                mark["events"],
+                operator.index(mark["last"]),
+                operator.index(mark["batches"]),
+                operator.index(mark["events"]),
                 bytes.fromhex(mark["hash"]),
-                mark["at"],
-                mark.get("again", []),
-                mark.get("joins", []),
+                [operator.index(number) for number in mark["at"]],
+                list(mark.get("again", ())),
+                list(mark.get("joins", ())),
             )
             for name, mark in content.get("producers", {}).items()
         }
@@ -192,6 +194,7 @@ class ArchiveFold:
     def document(self) -> bytes:
         """Return the manifest as JSON with sorted keys."""
         content = {
+            "job": self.job_id,
             "v": self.version,
             "entries": self._entries + len(self._new),
             "strays": self._strays,

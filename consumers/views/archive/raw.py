@@ -111,5 +111,7 @@ def _block(connection: Connection, job_id: str, no: Any, start: int) -> StoredBl
         content = read_block(job_id, _blob(row.body), _blob(row.digest), is_loose=row.is_loose)
     except DecodeError as error:
         content = str(error)
+    except (TypeError, ValueError, LookupError) as error:  # a value of another kind
+        content = f"a block of the archive of job {job_id!r} cannot be read: {error!r}"
     first, last = (row.first_ms, row.first_seq), (row.last_ms, row.last_seq)
     return StoredBlock(start, row.entries, first, last, content)

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import func, select, tuple_
 
 from consumers.store import jobs
+from consumers.store.damage import Damages
 from consumers.store.documents import whole
 from consumers.store.schema import block, job
 from consumers.views.archive import adding, removal
@@ -60,6 +61,7 @@ class StoredArchive:
 
     def __init__(self, databases: Databases) -> None:
         self._databases = databases
+        self._damage = Damages(databases)
         self._kept: OrderedDict[tuple[str, bytes], list[RawEntry]] = OrderedDict()
         self._lock = Lock()
 
@@ -70,7 +72,7 @@ class StoredArchive:
         """
         if not self._databases.is_founded(PROJECTION):
             return 0
-        with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
+        with self._reading(job_id) as connection:
             return self._index(connection, job_id, position[:2])
 
     def read(
@@ -82,7 +84,7 @@ class StoredArchive:
         """
         if not self._databases.is_founded(PROJECTION):
             return []
-        with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
+        with self._reading(job_id) as connection:
             found = list(islice(self._from(connection, job_id, index), limit))
             if until is not None:
                 count = max(0, self._index(connection, job_id, until[:2]) - index)
@@ -92,21 +94,19 @@ class StoredArchive:
 
     def manifest(self, job_id: str) -> Manifest | None:
         """Return what the archive has of a job; None for a job that it does not know."""
-        with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
-            query = jobs.read(job.c.no).where(
-                job.c.projection == PROJECTION, job.c.job_id == job_id
-            )
-            found = connection.execute(query).first()
+        with self._reading(job_id) as connection:
+            found = connection.execute(
+                jobs.read(job.c.no).where(jobs.is_of(PROJECTION, job_id))
+            ).first()
             if found is None:
                 return None
             of_job = select(func.count(), func.sum(func.length(block.c.body)))
             blocks, size = connection.execute(of_job.where(block.c.job_no == found.no)).one()
-            with _read_manifest(job_id):
-                content = orjson.loads(whole(found.document, found.body))
-                marks = {
-                    name: self._mark(connection, job_id, name, mark)
-                    for name, mark in content["producers"].items()
-                }
+            content = orjson.loads(whole(found.document, found.body))
+            marks = {
+                name: self._mark(connection, job_id, name, mark)
+                for name, mark in content["producers"].items()
+            }
         return Manifest(
             job_id,
             entries=content["entries"],
@@ -124,7 +124,7 @@ class StoredArchive:
         """Return the highest number of every producer; a job that it does not know has none."""
         database = self._databases.of(PROJECTION)
         found = jobs.load(database, PROJECTION, [job_id])
-        with _read_manifest(job_id):
+        with self._damage.found(PROJECTION, job_id):
             producers = orjson.loads(found[job_id])["producers"] if found else {}
             return {name: mark["last"] for name, mark in producers.items()}
 
@@ -166,12 +166,22 @@ class StoredArchive:
 
     def has(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is archived."""
-        with self._databases.of(PROJECTION).read(f"reading job {job_id!r}") as connection:
+        with self._reading(job_id) as connection:
             return any(entry == found for _, found in self._at(connection, job_id, entry[:2]))
 
     def close(self) -> None:
         """Disconnect. A later call would connect again."""
         self._databases.close()
+
+    @contextmanager
+    def _reading(self, job_id: str) -> Iterator[Connection]:
+        """Open a transaction that reads of one job; what cannot be read is a finding on it."""
+        database = self._databases.of(PROJECTION)
+        with (
+            self._damage.found(PROJECTION, job_id),
+            database.read(f"reading job {job_id!r}") as connection,
+        ):
+            yield connection
 
     def _mark(
         self, connection: Connection, job_id: str, producer: str, mark: dict[str, Any]
@@ -201,13 +211,17 @@ class StoredArchive:
             raise gone.refusal(job_id)
         begin = select(func.max(block.c.start)).where(_of(no), block.c.start <= index)
         start = connection.execute(begin).scalar()
-        while start is not None:
-            behind = _of(no) & (block.c.start >= start)
-            start = None
-            for place in _places(connection, behind, limit=_BLOCKS_A_LOOK):
+        following = index if start is None else start
+        while places := _places(
+            connection, _of(no) & (block.c.start >= following), limit=_BLOCKS_A_LOOK
+        ):
+            for place in places:
+                if place.start > following:
+                    msg = f"entries {following} to {place.start - 1} are not in the archive"
+                    raise DecodeError(msg)
                 entries = self._entries(connection, job_id, no, place)
                 yield from entries[max(0, index - place.start) :]
-                start = place.start + place.entries
+                following = place.start + len(entries)
 
     def _index(self, connection: Connection, job_id: str, entry_id: tuple[int, int]) -> int:
         """Return the index of the newest entry with that id; without one, of the first behind."""
@@ -225,7 +239,11 @@ class StoredArchive:
             count = select(func.sum(block.c.entries)).where(_of(no))
             return (gone.entries if gone else 0) + int(connection.execute(count).scalar() or 0)
         behind = enumerate(self._from(connection, job_id, start), start)
-        return next(index for index, entry in behind if entry[:2] > entry_id)
+        for index, entry in behind:
+            if entry[:2] > entry_id:
+                return index
+        msg = f"blocks of the archive of job {job_id!r} are not where their ids have them"
+        raise DecodeError(msg)
 
     def _at(
         self, connection: Connection, job_id: str, entry_id: tuple[int, int]
@@ -254,21 +272,14 @@ class StoredArchive:
         body = connection.execute(select(BODY).where(here)).scalar_one()
         found = read_block(job_id, bytes(body), place.digest, is_loose=place.is_loose)
         entries = [unpack(job_id, entry) for entry in found]
+        if len(entries) != place.entries or not entries:
+            msg = f"a block of the archive of job {job_id!r} has not the entries that it tells of"
+            raise DecodeError(msg)
         with self._lock:
             self._kept[key] = entries
             while len(self._kept) > _BLOCKS_KEPT:
                 self._kept.popitem(last=False)
         return entries
-
-
-@contextmanager
-def _read_manifest(job_id: str) -> Iterator[None]:
-    """Raise DecodeError for one that is damaged."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        msg = f"the archive's manifest of job {job_id!r} is damaged: {type(error).__name__}"
-        raise DecodeError(msg) from error
 
 
 def _of(job_no: int) -> ColumnElement[bool]:

@@ -15,6 +15,7 @@ from consumers.store import jobs
 from consumers.store.documents import whole
 from consumers.store.schema import block, job, removed
 from consumers.store.sql import insert_into
+from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.errors import Trimmed
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def remove(
     with database.read("looking for what the archive need not keep") as connection:
         wanted = _expired(connection, before_ms, spare_ms, most_bytes)
     mine = [job_no for job_no, partition in wanted if partition in partitions]
+    count = 0
     for job_no in mine:
         with database.write("removing a run from the archive") as connection:
-            _remove(connection, job_no, now_ms, vouch)
-    return len(mine)
+            count += _remove(connection, job_no, now_ms, vouch)
+    return count
 
 
 def _expired(
@@ -104,18 +106,31 @@ def _remove(
     job_no: int,
     now_ms: int,
     vouch: Callable[[int, str, bytes], None] | None,
-) -> None:
+) -> bool:
+    """Remove a run; return False for one that another has removed, or that cannot be signed."""
     of_job = block.c.job_no == job_no
     place = select(block.c.start, block.c.entries, block.c.last_ms, block.c.last_seq)
     last = connection.execute(place.where(of_job).order_by(block.c.start.desc()).limit(1)).first()
     if last is None:
-        return  # another has removed it
+        return False
     if vouch:
         of_run = jobs.read(job.c.partition, job.c.job_id).where(job.c.no == job_no)
-        run = connection.execute(of_run).one()
-        vouch(run.partition, run.job_id, whole(run.document, run.body))
+        run = connection.execute(of_run).first()
+        manifest = b"" if run is None else whole(run.document, run.body)
+        if run is None or not _is_whole(run.job_id, manifest):
+            return False  # it is made anew when the run goes on, and found by `verify`
+        vouch(run.partition, run.job_id, manifest)
     connection.execute(delete(block).where(of_job, block.c.start <= last.start))
     entries = last.start + last.entries
     values = {"entries": entries, "ms": last.last_ms, "seq": last.last_seq, "time": now_ms}
     row = insert_into(connection, removed).values(job_no=job_no, **values)
     connection.execute(row.on_conflict_do_update(removed.primary_key, set_=values))
+    return True
+
+
+def _is_whole(job_id: str, manifest: bytes) -> bool:
+    try:
+        ArchiveFold(job_id, manifest)
+    except Exception:  # noqa: BLE001 - whatever stands in the store
+        return False
+    return True

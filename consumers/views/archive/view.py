@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from consumers.errors import Unreadable
 from consumers.views.archive.fold import ArchiveFold
 from consumers.views.archive.reader import StoredArchive
 from consumers.views.archive.table import BlockTable
@@ -38,11 +39,18 @@ class ArchiveView(View):
 
 
 def _open(archive: StoredArchive, job_id: str, document: bytes | None) -> ArchiveFold:
-    has_stray = partial(archive.has, job_id)
+    def has_stray(entry: RawEntry) -> bool:
+        try:
+            return archive.has(job_id, entry)
+        except Unreadable:
+            return False  # rather twice than not at all
+
     try:
         return ArchiveFold(job_id, document, has_stray=has_stray)
-    except Exception:  # whatever stands in the store
-        _logger.exception("the archive's manifest of job %r is damaged, it is made anew", job_id)
+    except Exception as error:  # noqa: BLE001 - whatever stands in the store
+        _logger.warning(
+            "the archive's manifest of job %r is damaged, it is made anew: %r", job_id, error
+        )
         return ArchiveFold(job_id, archive.refold(job_id), has_stray=has_stray)
 
 

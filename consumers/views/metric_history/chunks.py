@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import islice
-from math import nan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,11 @@ import numpy as np
 from consumers.views.metric_history import packing, stats
 from consumers.views.metric_history.bodies import COLUMNS, TIMES, decode, join
 from consumers.views.metric_history.packing import INTEGER, REAL
+from consumers.views.metric_history.rows import begin_points
 from consumers.views.metric_history.stats import Stats
 from synapse_stream.entries.limits import compress
 from synapse_stream.entries.position import Position
+from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,23 +70,33 @@ def encode(points: Points) -> list[Chunk]:
     return encode_all([points])[0]
 
 
-def merge(chunks: Sequence[tuple[int, bytes]]) -> list[Chunk]:
-    """Make few chunks of many: number and body of neighbours, in the order of their numbers.
+def merge(chunks: Sequence[tuple[int, bytes, int, float]]) -> list[Chunk]:
+    """Make few chunks of many: number, body, points and sum of neighbours, by their numbers.
 
     Raises:
-        DecodeError: a body is damaged.
+        DecodeError: a body is damaged, or not the one that was written with these numbers.
     """
-    points = decode(chunks[0][1])
-    begins = [0]
-    for _, body in chunks[1:]:
+    points = begin_points(0)
+    begins = []
+    for number, body, count, v_sum in chunks:
         begins.append(len(points))
-        points.extend(decode(body))
+        points.extend(_read(number, body, count, v_sum))
     merged = []
     for chunk in encode(points):  # numbered from 0: by where it begins
         source = bisect_right(begins, chunk.number) - 1
         number = chunks[source][0] + chunk.number - begins[source]
         merged.append(replace(chunk, number=number))
     return merged
+
+
+def _read(number: int, body: bytes, count: int, v_sum: float) -> Points:
+    """Return the points of a chunk, which are these: once merged nothing would tell."""
+    found = decode(body)
+    total = stats.sum_of_finite(found.values)
+    if len(found) != count or (total != v_sum and not (isnan(total) and isnan(v_sum))):
+        msg = f"metric chunk {number} holds other points than were written there"
+        raise DecodeError(msg)
+    return found
 
 
 class _Piece(NamedTuple):

@@ -12,14 +12,16 @@ crash sees points lost or doubled.
 from __future__ import annotations
 
 import time
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
 
 from consumers.errors import LeaseLost
+from consumers.store import damage
 from consumers.store.lease import describe
 from consumers.store.leases import fence
-from consumers.store.schema import chunk
+from consumers.store.schema import chunk, job, series
 from consumers.views.metric_history.chunks import MOST_POINTS, merge
 from consumers.views.metric_history.series import insert_chunks, set_loose
 
@@ -53,6 +55,14 @@ class _Merged(NamedTuple):
     """True when nothing is left to be merged."""
 
 
+class _Spoiled(Exception):
+    """A series has chunks that cannot be read."""
+
+    def __init__(self, no: int, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.no = no
+
+
 def compact(
     database: Database, book: SeriesBook, lease: Lease, *, most: int, rested_seconds: float
 ) -> int:
@@ -65,8 +75,13 @@ def compact(
     if not due:
         return 0
     doing = f"compacting {describe(lease)}"
-    with database.read(doing) as connection:
-        plans = _plan(connection, due)
+    try:
+        with database.read(doing) as connection:
+            plans = _plan(database, connection, due)
+    except _Spoiled as found:
+        del book.loose[found.no]
+        _note(database, lease, found)
+        return len(due)
     with database.write(doing) as connection:
         fence(connection, lease)
         for plan in plans:
@@ -92,7 +107,19 @@ def _due(book: SeriesBook, rested_seconds: float) -> list[tuple[int, bool]]:
     ]
 
 
-def _plan(connection: Connection, due: Sequence[tuple[int, bool]]) -> list[_Merged]:
+def _note(database: Database, lease: Lease, found: _Spoiled) -> None:
+    """Make it a finding on the job, unless it is of what was live before."""
+    of_series = (series.c.no == found.no) & (job.c.projection == lease.projection)
+    with database.read("looking whose series it is") as connection:
+        owner = select(job.c.job_id).join(series, series.c.job_no == job.c.no).where(of_series)
+        job_id = connection.execute(owner).scalar()
+    if job_id is not None:
+        damage.note(database, lease.projection, job_id, lease.partition, str(found))
+
+
+def _plan(
+    database: Database, connection: Connection, due: Sequence[tuple[int, bool]]
+) -> list[_Merged]:
     plans: list[_Merged] = []
     points = 0
     for no, has_rested in due:
@@ -102,7 +129,13 @@ def _plan(connection: Connection, due: Sequence[tuple[int, bool]]) -> list[_Merg
         is_whole = len(run) <= _MOST_CHUNKS
         run = run[:_MOST_CHUNKS]  # the oldest: what is left must stay at the end
         numbers = [number for number, _ in run]
-        merged = _merged(connection, no, numbers) if len(run) > 1 else []
+        try:
+            with database.translated("merging metric chunks"):
+                merged = _merged(connection, no, numbers) if len(run) > 1 else []
+        except Exception as error:
+            if damage.is_outage(error):
+                raise
+            raise _Spoiled(no, error) from error
         plans.append(_Merged(no, numbers, merged, is_whole, has_rested or len(run) <= 1))
         points += sum(size for _, size in run)
         if points >= _MOST_POINTS:
@@ -131,11 +164,16 @@ def _oldest_to_merge(sizes: Sequence[int]) -> int:
 
 def _merged(connection: Connection, series_no: int, numbers: Sequence[int]) -> list[Chunk]:
     query = (
-        select(chunk.c.number, chunk.c.body)
+        select(chunk.c.number, chunk.c.body, chunk.c.points, chunk.c.v_sum)
         .where(chunk.c.series_no == series_no, chunk.c.number.between(numbers[0], numbers[-1]))
         .order_by(chunk.c.number)
     )
-    return merge([(number, bytes(body)) for number, body in connection.execute(query)])
+    rows = connection.execute(query).all()
+    return merge([(row.number, bytes(row.body), row.points, _or_nan(row.v_sum)) for row in rows])
+
+
+def _or_nan(number: float | None) -> float:
+    return nan if number is None else number
 
 
 def _replace(connection: Connection, lease: Lease, plan: _Merged) -> None:

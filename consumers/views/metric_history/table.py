@@ -74,6 +74,10 @@ class SeriesTable(Table):
         """Return all points of a job by series; series may share columns."""
         return comparing.read_all(connection, job_no)
 
+    def fault(self, connection: Connection, job_no: int, _document: bytes) -> str | None:
+        """Return which chunk tells otherwise of its points."""
+        return comparing.fault(connection, job_no)
+
     def differences(
         self, database: Database, live: int | None, staged: int | None, until: Position
     ) -> Iterator[Difference | None]:

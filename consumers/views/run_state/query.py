@@ -29,6 +29,10 @@ class Listed(NamedTuple):
     job_id: str
     document: bytes | None
     brief: bytes | None
+    status: str | None
+    action: str | None
+    ms: int | None
+    """When its first entry arrived; like status and action this is kept beside the document."""
 
 
 _age = (run.c.ms, run.c.seq, run.c.job_no)
@@ -67,7 +71,8 @@ def read_page(
     if after is not None:
         filters.append(tuple_(*_age) < tuple_(*_place(connection, after)))
     newest_first = [column.desc() for column in _age]
-    listed = select(run).where(*filters).order_by(*newest_first).limit(limit).subquery()
+    known = select(run).join(job, job.c.no == run.c.job_no).where(job.c.projection == PROJECTION)
+    listed = known.where(*filters).order_by(*newest_first).limit(limit).subquery()
     query = (
         _listed(listed)
         .join(listed, listed.c.job_no == job.c.no)
@@ -91,16 +96,17 @@ def _listed(table: Any) -> Select[Any]:
     is_whole = table.c.brief.is_(None)
     return select(
         job.c.job_id,
-        table.c.brief,
+        *(table.c[name] for name in ("brief", "status", "action", "ms")),
         case((is_whole, job.c.document)).label("document"),
         case((is_whole, change.c.body)).label("body"),
     ).outerjoin_from(job, change, change.c.job_no == job.c.no)
 
 
 def _read(row: Any) -> Listed:
+    beside = (row.status, row.action, row.ms)
     if row.brief is not None:
-        return Listed(row.job_id, None, bytes(row.brief))
-    return Listed(row.job_id, whole(row.document, row.body), None)
+        return Listed(row.job_id, None, row.brief, *beside)
+    return Listed(row.job_id, whole(row.document, row.body), None, *beside)
 
 
 def arrivals(connection: Connection, job_ids: Sequence[str]) -> dict[str, Position]:

@@ -57,6 +57,7 @@ def run_state(job_id: str, document: bytes, beside: Beside = NOTHING) -> RunStat
         latest=attempts[number],
         attempt_count=count_of(view),
         parked=beside.parked,
+        damaged=beside.damaged,
         quotas=(*quotas_of(view), *beside.quotas),
     )
 

@@ -160,6 +160,7 @@ def summary(state: RunState) -> dict[str, Any]:
         "waiting": run.completeness.waiting_count,
         "notes": [*run.notes, *state.notes],
         "parked": state.parked,
+        "damaged": state.damaged,
         "error": run.error,
         "position": state.position,
     }
@@ -167,7 +168,7 @@ def summary(state: RunState) -> dict[str, Any]:
 
 def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:
     run = state.latest
-    beside = [*_notes(state, now_ms), _parked(state.parked)]
+    beside = [*_notes(state, now_ms), wording.parked(state), wording.damaged(state)]
     trouble = [wording.reason(run), wording.lacking(run), *beside]
     return [
         state.job_id,
@@ -205,7 +206,8 @@ def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
             ("messages", _counts(run.levels)),
             ("complete", Cell(wording.lacking(run) or run.completeness.status.value)),
             *(("note", Cell(note, "yellow")) for note in _notes(state, now_ms)),
-            ("parked", None if not state.parked else Cell(_parked(state.parked) or "", "red")),
+            ("parked", Cell(wording.parked(state) or "", "red") if state.parked else None),
+            ("damaged", Cell(wording.damaged(state) or "", "red") if state.damaged else None),
             ("position", str(state.position)),
         ]
     )
@@ -292,7 +294,3 @@ def _alive(state: RunState, now_ms: int | None) -> list[int]:
 def _beside(state: RunState, now_ms: int | None) -> list[str]:
     said = wording.beside(_alive(state, now_ms))
     return [said] if said else []
-
-
-def _parked(count: int) -> str | None:
-    return f"{count} parked" if count else None

@@ -134,3 +134,13 @@ def beside(numbers: Sequence[int]) -> str:
         if len(numbers) == 1
         else f"attempts {named} are alive, too"
     )
+
+
+def parked(state: RunState) -> str | None:
+    """Say how many events could not be applied."""
+    return f"{state.parked} parked" if state.parked else None
+
+
+def damaged(state: RunState) -> str | None:
+    """Say what of a job cannot be read in the store."""
+    return f"damaged in the store: {', '.join(state.damaged)}" if state.damaged else None

@@ -58,6 +58,8 @@ class Beside(NamedTuple):
     """Events that could not be applied, in any projection."""
     quotas: Sequence[Quota] = ()
     """Of what other views have nearly as much as they show, or more."""
+    damaged: Sequence[str] = ()
+    """Projections of which something that is stored of the job cannot be read."""
 
 
 NOTHING = Beside()

@@ -254,6 +254,8 @@ class RunState:
     """Events that could not be applied, in any projection."""
     quotas: Sequence[Quota] = ()
     """Of what the job has nearly as much as is shown, or more: attempts, metrics."""
+    damaged: Sequence[str] = ()
+    """Projections of which something that is stored of the job cannot be read."""
 
     @property
     def notes(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.resilience.consumers import (
+    damage,
     fuzz,
     kills,
     neighbours,
@@ -13,6 +14,7 @@ from tests.resilience.consumers import (
     stories,
     tampering,
     trims,
+    values,
 )
 from tests.resilience.plan import Scenario
 
@@ -39,3 +41,11 @@ CONSUMER_PLAN = (
     Scenario(rebuilds.kill_while_rebuilding, 50, 2),
     Scenario(tampering.tamper_with_runs, 700, 14),
 )
+
+DAMAGE_PLAN = (
+    Scenario(values.replace_any_value, 400, 40),
+    Scenario(values.replace_any_value_on_postgres, 400, 40),
+    Scenario(damage.damage_stores, 260, 26),
+    Scenario(damage.damage_stores_on_postgres, 260, 26),
+)
+"""What is stored is damaged; in the suite `tests/consumers/test_damage.py` does that."""

@@ -245,13 +245,14 @@ function progress(job, name) {
 }
 
 function trouble(job) {
-  const { completeness, parked, error, waiting, notes, alive_beside: others } = job;
+  const { completeness, parked, damaged, error, waiting, notes, alive_beside: others } = job;
   const parts = [];
   if (completeness === "incomplete") parts.push(html`<span class="plain-bad">${icon("warn")}events missing</span>`);
   if (completeness === "shed") parts.push(html`<span class="plain-warn">${icon("warn")}${job.is_uncounted ? "an unknown number missing" : "events given up"}</span>`);
   if (waiting && isOver(job)) parts.push(html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`);
   if (others.length) parts.push(html`<span class="plain-warn">${icon("warn")}attempt ${others.join(", ")} alive, too</span>`);
   if (notes.length) parts.push(html`<span class="plain-warn" title=${notes.join("\n")}>${icon("warn")}<bdi>${oneLine(notes[0], 80)}</bdi></span>`);
+  if (damaged.length) parts.push(html`<span class="plain-bad" title=${damaged.join(", ")}>${icon("warn")}damaged in the store</span>`);
   if (parked) parts.push(html`<span class="plain-warn">${icon("warn")}${counted(parked, "event")} not understood</span>`);
   if (error) parts.push(html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`);
   return parts;

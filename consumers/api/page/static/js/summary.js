@@ -74,6 +74,7 @@ function figures(job, attempt, moment, now) {
     ["Messages", formatCount(messages)],
     ["Completeness", completeness(attempt)],
     ...(job.parked ? [["Not understood", html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`, "Events that are recorded but could not be read; the run is shown without them. `synapse-stream parked` lists them"]] : []),
+    ...(job.damaged.length ? [["Damaged", html`<span class="plain-bad">${icon("warn")}${job.damaged.join(", ")}</span>`, "Something that is stored of the job cannot be read; where it can be, it is made anew"]] : []),
     ...(attempt.lost.length ? [["Lost", html`<span class="plain-bad">${icon("lost")}${formatCount(attempt.lost.length)} ${attempt.lost.length === 1 ? "process" : "processes"}</span>`, "Died without ending their run"]] : []),
     ["Newest event", moment === null ? ago(secondsSince(millis(job.position))) : "replay", job.position],
   ];
