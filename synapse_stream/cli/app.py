@@ -25,6 +25,7 @@ from synapse_stream.cli.read.export import export, import_
 from synapse_stream.cli.read.jobs import jobs, show
 from synapse_stream.cli.read.messages import messages
 from synapse_stream.cli.read.metrics import metrics
+from synapse_stream.cli.read.open import open_
 from synapse_stream.cli.read.replay import replay
 from synapse_stream.cli.read.verify import verify
 from synapse_stream.cli.read.watch import watch
@@ -46,6 +47,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "jobs": jobs,
         "show": show,
         "compare": compare,
+        "open": open_,
         "watch": watch,
         "messages": messages,
         "metrics": metrics,

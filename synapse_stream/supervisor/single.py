@@ -48,12 +48,31 @@ def single(path: Path, about: Mapping[str, Any]) -> Iterator[None]:
         os.close(descriptor)
 
 
+def holder(path: Path) -> Mapping[str, Any] | None:
+    """Return what the process that holds the lock at `path` said of itself; None if none does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _said(path)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        try:
-            about = orjson.loads(path.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            about = {}
-        raise RunsAlready(about) from None
+        raise RunsAlready(_said(path)) from None
+
+
+def _said(path: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return about
