@@ -140,7 +140,8 @@ def test_a_run_is_followed_to_its_end_and_from_any_place(
 ) -> None:
     """The tail begins before there is such a job."""
     seen: list[Any] = []
-    thread = threading.Thread(target=lambda: seen.extend(JobStream("followed", far).tail()))
+    tail = JobStream("followed", far).tail()
+    thread = threading.Thread(target=lambda: seen.extend(tail), daemon=True)
     thread.start()
     with open_run("followed", settings=door.settings, env={}) as ctx:
         for loss in range(500):
@@ -171,7 +172,7 @@ def test_a_tail_outlives_its_api_and_repeats_nothing(filled: Settings, tmp_path:
         seen += [next(tail), next(tail)]
     ctx.set_metrics({"loss": 1})
     ctx.end_log()
-    thread = threading.Thread(target=lambda: seen.extend(tail))
+    thread = threading.Thread(target=lambda: seen.extend(tail), daemon=True)
     thread.start()
     with served(create_app(closed), port):
         thread.join(30)
