@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _BEGINNINGS = (b'"resumed"', b'"joined"', b'"identity":')
+_LOSS = b'"type":"loss"'
 
 
 class Said:
@@ -38,9 +39,9 @@ class Said:
             self._begin(batch.producer, event_of(lines[0]))
         if b'"children"' in lines[-1] or b'"child_count"' in lines[-1]:
             self._end(batch.producer, event_of(lines[-1]))
-        if b'"loss"' in batch.data:
+        if _LOSS in batch.data:  # metrics are called loss, too
             for line in lines:
-                if b'"loss"' in line:
+                if _LOSS in line:
                     self._shed(batch.producer, event_of(line))
         if b'"uncounted":true' in batch.data:
             found = [event_of(line) for line in lines if b'"uncounted":true' in line]
