@@ -142,15 +142,17 @@ def test_counts_that_are_none_are_not_shed(counts: object) -> None:
 
 
 def test_a_ledger_alone_admits_nothing_twice() -> None:
-    batch = scene(started(), progress(1)).batch(0)
-    events = decode_events(batch.data)
+    told = scene(started(), progress(1)).says(progress(2))
+    batches = [told.batch(0), told.batch(1), told.batch(0)]
     ledger = Ledger(None)
 
-    first, again = ledger.admit(1, 0, batch, events), ledger.admit(2, 0, batch, events)
+    found = [
+        ledger.admit(number, 0, batch, decode_events(batch.data))
+        for number, batch in enumerate(batches)
+    ]
 
-    assert [delivery.events for delivery in first] == [events]
-    assert again == []
-    assert ledger.last("p0") == 1
+    assert [[delivery.number for delivery in each] for each in found] == [[0], [2], []]
+    assert ledger.last("p0") == 2
 
 
 def test_every_start_of_a_rank_is_its_next_attempt() -> None:
