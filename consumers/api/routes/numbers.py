@@ -90,3 +90,9 @@ def shed(count: int) -> Metric:
     """Return how many events were given up."""
     said = "Events that producers gave up, as a spool was full or a quota used up."
     return GaugeMetricFamily("synapse_stream_shed_events", said, value=count)
+
+
+def refused_anchors(count: int) -> Metric:
+    """Return in how many partitions nothing is signed."""
+    said = "Partitions whose last anchors are not those that are remembered: none is added."
+    return GaugeMetricFamily("synapse_stream_refused_anchors", said, value=count)

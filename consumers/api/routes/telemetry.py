@@ -31,10 +31,11 @@ from prometheus_client.registry import Collector
 
 from consumers import views
 from consumers.api.permissions import reader_of
-from consumers.api.routes.numbers import Numbers, shed
+from consumers.api.routes.numbers import Numbers, refused_anchors, shed
 from consumers.api.schemas import Wellness
 from consumers.api.sources import Opened
 from consumers.errors import StoreUnavailable
+from consumers.store.anchor_heads import AnchorHeads
 from synapse_stream.errors import SynapseStreamError
 from synapse_stream.operating.lag import gaps, late, measure, measure_one, unowned
 from synapse_stream.producer.adoption.search import spools
@@ -173,6 +174,8 @@ class _Deployment(Collector):
             numbers.take_stored(views.names(), self._sources.store)
         with suppress(SynapseStreamError):
             yield shed(self._sources.views.count_shed())
+        with suppress(SynapseStreamError):
+            yield refused_anchors(len(AnchorHeads(self._sources.store.databases).refused()))
         with noting("server"):
             self._sources.log.now_ms()
             for projection in numbers.readable:
