@@ -135,33 +135,39 @@ def test_who_may_only_view_reads_what_viewers_get(door: Door, tmp_path: Path) ->
     assert (other.state(), list(other.read())) == (None, [])
 
 
-def test_a_run_is_followed_to_its_end_and_from_any_place(
-    door: Door, far: Settings, tmp_path: Path
-) -> None:
+def test_a_run_is_followed_to_its_end_and_from_any_place(filled: Settings, tmp_path: Path) -> None:
     """The tail begins before there is such a job."""
+    closed = _of_its_own(filled, "followed", tmp_path)
     seen: list[Any] = []
-    tail = JobStream("followed", far).tail()
-    thread = threading.Thread(target=lambda: seen.extend(tail), daemon=True)
-    thread.start()
-    with open_run("followed", settings=door.settings, env={}) as ctx:
-        for loss in range(500):
-            ctx.set_metrics({"loss": loss})
-            if loss % 100 == 0:
-                ctx.flush(20)
-    thread.join(30)
-    recorded = list(JobStream("followed", door.settings).read())
+    with served(create_app(closed)) as port:
+        far = Door(closed, port).plugin(tmp_path, token(role="developer"))
+        tail = JobStream("followed", far).tail()
+        thread = threading.Thread(target=lambda: seen.extend(tail), daemon=True)
+        thread.start()
+        with open_run("followed", settings=closed, env={}) as ctx:
+            for loss in range(500):
+                ctx.set_metrics({"loss": loss})
+                if loss % 100 == 0:
+                    ctx.flush(20)
+        thread.join(30)
+        recorded = list(JobStream("followed", closed).read())
 
-    assert not thread.is_alive()
-    assert seen == recorded
-    project(door.settings)
-    for place in (recorded[250].position, recorded[-1].position):
-        rest = list(JobStream("followed", far).tail(place))
-        assert rest == [found for found in recorded if found.position > place]
+        assert not thread.is_alive()
+        assert seen == recorded
+        project(closed)
+        for place in (recorded[250].position, recorded[-1].position):
+            rest = list(JobStream("followed", far).tail(place))
+            assert rest == [found for found in recorded if found.position > place]
+
+
+def _of_its_own(filled: Settings, name: str, folder: Path) -> Settings:
+    """Return a deployment that others do not read, with a secret for tokens."""
+    own = {"namespace": name, "data_dir": folder / "own"}
+    return filled.model_copy(update={"token_secret": SecretStr(SECRET), **own})
 
 
 def test_a_tail_outlives_its_api_and_repeats_nothing(filled: Settings, tmp_path: Path) -> None:
-    own = {"namespace": "outlived", "data_dir": tmp_path / "own"}
-    closed = filled.model_copy(update={"token_secret": SecretStr(SECRET), **own})
+    closed = _of_its_own(filled, "outlived", tmp_path)
     ctx = open_run("outlived", settings=closed, env={})
     seen: list[Any] = []
     with served(create_app(closed)) as port:
