@@ -243,7 +243,7 @@ def swap_chunks(case: Case) -> Target:
     bodies = case.copies.value(one), case.copies.value(two)
     case.copies.replace(one, bodies[1])
     case.copies.replace(two, bodies[0])
-    return Target(f"chunks of {one.job} and {two.job}", one.job, one.place)
+    return Target(f"chunks of {one.job} and {two.job}", place=one.place)  # it is of both jobs
 
 
 WAYS: dict[str, Callable[[Case], Target]] = {
