@@ -18,7 +18,7 @@ _EVENTS: dict[str, frozenset[str]] = {
     for kind, fields in {
         "run_started": {
             *("action", "plugin", "host", "pid", "rank", "attempt"),
-            *("python", "sdk", "params", "labels"),
+            *("python", "sdk", "code", "machine", "params", "labels"),
         },
         "joined": {"parent", "host", "pid"},
         "resumed": {"producer", "last", "host", "pid", "rank", "reason"},
