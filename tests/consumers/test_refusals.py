@@ -169,12 +169,16 @@ def test_a_config_that_was_written_over_is_said_waited_for_and_recovered_from(
         else:
             client.hset(key, change, 77)
         consumer = stage.consume()
-        consumer.wait_until_said("waits", 5)
+        consumer.wait_until_said("waits", 4)
 
         client.restore(key, 0, kept, replace=True)
     stage.wait_until_caught_up(by=consumer)
 
-    wait_until(lambda: consumer.said(GOES_ON) == 5)
-    assert len(consumer.log.splitlines()) == 10
+    def said() -> list[str]:
+        """Return what the projections said; trimming looks seldom, and says it then."""
+        return [line for line in consumer.log.splitlines() if '"trimming ' not in line]
+
+    wait_until(lambda: sum(GOES_ON in line for line in said()) == 4)
+    assert len(said()) == 8
     assert stage.settle().is_clean
     consumer.stop()
