@@ -92,7 +92,7 @@ def test_a_run_that_has_ended_holds_no_stream_and_is_followed_when_it_begins_ane
     page = visitor.open(job_path("over"))
     expect(page.get_by_text("first attempt")).to_be_visible()
     wait_until(lambda: connections(deployment) == 0, 90)
-    expect(page.get_by_role("status").first).to_have_text("Live")
+    expect(page.get_by_role("status").first).to_have_text("Run over")
 
     with deployment.open_run("over") as ctx:
         ctx.log_message("second attempt")
