@@ -18,34 +18,19 @@ from consumers.audit.findings import MOST
 from consumers.folding import marking
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.ports.audit import Report, Verdict, open_auditor
-from synapse_stream.settings import Settings
-from tests.support.anchoring import anchor, private_key
+from tests.support.anchoring import anchor, settings
 from tests.support.chains import Chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.servers import TestServer
     from tests.support.tampering import Deployment
+
+__all__ = ["settings"]
 
 CRAFTED, OTHER = "job-1", "job-2"
 _MOST_MEMORY = 256 << 20
-
-
-@pytest.fixture
-def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
-    """Have anchors written."""
-    yield Settings(
-        redis_url=server.url,
-        namespace=namespace,
-        data_dir=tmp_path,
-        partitions=1,
-        anchors=tmp_path / "anchors",
-        signing_key=private_key(),
-    )
-    with server.client() as client:
-        client.flushall()
 
 
 @pytest.fixture(autouse=True)

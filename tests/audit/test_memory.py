@@ -13,32 +13,16 @@ from consumers.errors import AnchorsRefused
 from consumers.store.anchor_heads import AnchorHeads
 from consumers.views.archive.raw import RawArchive
 from synapse_stream.ports.audit import Verdict, open_auditor
-from synapse_stream.settings import Settings
-from tests.support.anchoring import private_key, sign
+from tests.support.anchoring import settings, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.servers import TestServer
     from tests.support.tampering import Deployment
 
+__all__ = ["settings"]
+
 _TIMES = 12
-
-
-@pytest.fixture
-def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
-    """Have anchors written."""
-    yield Settings(
-        redis_url=server.url,
-        namespace=namespace,
-        data_dir=tmp_path,
-        partitions=1,
-        anchors=tmp_path / "anchors",
-        signing_key=private_key(),
-    )
-    with server.client() as client:
-        client.flushall()
 
 
 @pytest.fixture

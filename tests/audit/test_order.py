@@ -20,41 +20,23 @@ from synapse_stream.entries.batch import RawEntry, parse_fields, seal
 from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.ports.audit import Verdict
-from synapse_stream.settings import Settings
 from tests.support import events
-from tests.support.anchoring import anchor, private_key
+from tests.support.anchoring import anchor, settings
 from tests.support.archiving import Archiver
 from tests.support.chains import Chain
 from tests.support.entries import as_received
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from synapse_stream.entries.batch import Batch
-    from tests.support.servers import TestServer
     from tests.support.tampering import Deployment
+
+__all__ = ["settings"]
 
 JOB = "job-1"
 _HOUR_MS = 3_600_000
 _TIMES = 10
 
 Entries = list[RawEntry]
-
-
-@pytest.fixture
-def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
-    """Have anchors written."""
-    yield Settings(
-        redis_url=server.url,
-        namespace=namespace,
-        data_dir=tmp_path,
-        partitions=1,
-        anchors=tmp_path / "anchors",
-        signing_key=private_key(),
-    )
-    with server.client() as client:
-        client.flushall()
 
 
 def record(deployment: Deployment) -> None:

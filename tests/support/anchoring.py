@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
@@ -15,11 +16,29 @@ from consumers.audit.memory import anchors_to_sign
 from consumers.audit.notary import Notary
 from consumers.views.archive.raw import RawArchive
 from consumers.views.opening import open_store
+from synapse_stream.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
+    from tests.support.servers import TestServer
     from tests.support.tampering import Deployment
+
+
+@pytest.fixture
+def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
+    """Have anchors written to a folder."""
+    yield Settings(
+        redis_url=server.url,
+        namespace=namespace,
+        data_dir=tmp_path,
+        partitions=1,
+        anchors=tmp_path / "anchors",
+        signing_key=private_key(),
+    )
+    with server.client() as client:
+        client.flushall()
 
 
 def private_key() -> SecretStr:
