@@ -11,11 +11,13 @@ import secrets
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
 from pydantic import TypeAdapter, ValidationError
 
 from consumers.api.ended import EndedSessions
+from consumers.api.problems import Problem
 from consumers.api.signed import SignedTokens
 from consumers.api.tokens import Caller, Token, caller_of, local_token
 from synapse_stream.errors import ConfigError
@@ -107,6 +109,14 @@ class Access:
         ended = EndedSessions(settings.data_dir / "api.ended")
         return cls([token], ended=ended, signed=SignedTokens(secret_of(settings)), is_local=True)
 
+    def refusal(self, why: str | None = None) -> Problem:
+        """Return the answer to who is no caller: why, or that a token is needed, and whence."""
+        detail = (
+            why or "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
+        )
+        challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
+        return Problem(HTTPStatus.UNAUTHORIZED, f"{detail}; {self.whence}", headers=challenge)
+
     @property
     def whence(self) -> str:
         """Say to somebody without a token where there is one."""
@@ -157,14 +167,18 @@ class Access:
             claims = self._claims(session)
             self._ended.add(session, claims.expires if claims else int(session.split(".")[1]))
 
-    def checking(self, authorization: str | None, session: str | None) -> Callable[[], bool]:
-        """Return what tells whether a caller that was known is one still."""
-        if not self.demands_token:
-            return lambda: True
-        if authorization is not None:
-            token = authorization.partition(" ")[2].strip()
-            return lambda: self.by_token(token) is not None
-        return lambda: session is not None and self.by_session(session) is not None
+    def why_no_more(self, token: str | None, session: str | None) -> str | None:
+        """Say of what a caller was known by, either of them, why it counts no more; None: it does.
+
+        Of both the token, as when a caller becomes known.
+        """
+        if token is not None:
+            if self.by_token(token) is not None:
+                return None
+            return self.why_over(token) or "the token is over"
+        if self.by_session(session or "") is not None:
+            return None
+        return self.why_over(session or "") or "the session is over"
 
     def _by_listed(self, session: str) -> Caller | None:
         """Return whose session it is that was opened with a token of the list."""

@@ -39,6 +39,7 @@ from consumers.api.routes.telemetry import Telemetry, Timed
 from consumers.api.shares import Shared, Shares
 from consumers.api.sources import Sources
 from consumers.api.strangers import Strangers
+from consumers.api.underway import Underway
 from synapse_stream import __version__
 from synapse_stream.redaction.body import compiled
 from synapse_stream.remote.backend import Backend
@@ -64,6 +65,8 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     hub = Hub(sources)
     revoked = Revoked(sources.log)
     access.is_revoked = lambda token_id: token_id in revoked.ids
+    finished = Finished(sources)
+    underway = Underway(access, finished)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +74,9 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
         await hub.start()
         if access.demands_token:
             await revoked.start()
+            underway.start()
         yield
+        await underway.stop()
         await revoked.stop()
         await hub.stop()
         await run_in_threadpool(sources.close)
@@ -85,7 +90,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.access, app.state.sources = access, sources
-    app.state.hub, app.state.revoked = hub, revoked
+    app.state.hub, app.state.revoked, app.state.underway = hub, revoked, underway
     _equip(app, settings)
     problems.install(app)
     reading = (live, jobs, comparing, metrics, messages, events, views)
@@ -93,7 +98,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     for module in asked:
         app.include_router(module.router)
     description.install(app)
-    _put_guards(app, settings)
+    _put_guards(app, settings, finished, underway)
     return app
 
 
@@ -109,7 +114,7 @@ def _equip(app: FastAPI, settings: Settings) -> None:
     state.telemetry.live_clients.set_function(lambda: state.hub.clients)
 
 
-def _put_guards(app: FastAPI, settings: Settings) -> None:
+def _put_guards(app: FastAPI, settings: Settings, finished: Finished, underway: Underway) -> None:
     """Have every request pass what it must pass; the last one here is the first."""
     state = app.state
     app.add_middleware(Shared, shares=state.shares)
@@ -119,7 +124,8 @@ def _put_guards(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         Guard,
         access=state.access,
-        finished=Finished(state.sources),
+        finished=finished,
+        underway=underway,
         strangers=state.strangers,
         origins=settings.api_origins,
     )

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from consumers.api.access import ANYONE_HERE, COOKIE
 from consumers.api.problems import Problem
+from consumers.api.underway import Answer, Proof
 from synapse_stream.entries.limits import LARGEST_DATA_BYTES
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from consumers.api.finished import Finished
     from consumers.api.strangers import Strangers
     from consumers.api.tokens import Caller
+    from consumers.api.underway import Underway
 
 LONGEST_URL = 8 * 1024
 LARGEST_HEADERS = 32 * 1024
@@ -64,12 +66,14 @@ class Guard:
         app: ASGIApp,
         access: Access,
         finished: Finished,
+        underway: Underway,
         strangers: Strangers,
         origins: str | None,
     ) -> None:
         self._app = app
         self._access = access
         self._finished = finished
+        self._underway = underway
         self._strangers = strangers
         self._origins = frozenset((origins or "").split(",")) - {""}
 
@@ -89,17 +93,24 @@ class Guard:
             given = _given_token(headers, path)
             caller, session = self._identify(headers, given)
             over = await self._finished.why_over(caller) if caller else self._why_over(given)
-            is_known = caller is not None and over is None
-            if not is_known and path.startswith(_PRIVATE) and path != _FOR_ALL:
+            is_private = path.startswith(_PRIVATE) and path != _FOR_ALL
+            if is_private and (caller is None or over is not None):
                 if over is None and given is not None:
                     await self._strangers.slow(address_of(scope))
-                raise self._unknown(over, is_wrong=given is not None)
+                wrong = "this is nobody's token, or it is over" if given is not None else None
+                raise self._access.refusal(over or wrong)
         except Problem as problem:
             await problem.response(path[:LONGEST_URL])(scope, receive, send)
             return
         known = {"caller": caller, "session": session, "is_head": is_head}
         scope["state"] = {**scope.get("state", {}), **known}
-        await self._app(scope, _limited(receive, _largest_body(path)), send)
+        receive = _limited(receive, _largest_body(path))
+        if not (caller and is_private and self._access.demands_token):
+            await self._app(scope, receive, send)
+            return
+        answer = Answer(scope, receive, send)
+        with self._underway.having(Proof(caller, given, session), answer):
+            await answer.give(self._app, receive)
 
     def _check(self, scope: Scope, headers: Headers, path: str) -> None:
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
@@ -133,17 +144,6 @@ class Guard:
     def _why_over(self, given: str | None) -> str | None:
         """Say of a token that once was one why it is none any more."""
         return self._access.why_over(given or "")
-
-    def _unknown(self, over: str | None, *, is_wrong: bool) -> Problem:
-        """Say whether a token is missing, wrong or over, and where there is one."""
-        detail = "a token is needed: as `Authorization: Bearer TOKEN`, or sign in on the page"
-        if over is not None:
-            detail = over
-        elif is_wrong:
-            detail = "this is nobody's token, or it is over"
-        challenge = {"WWW-Authenticate": 'Bearer realm="synapse-stream"'}
-        detail = f"{detail}; {self._access.whence}"
-        return Problem(HTTPStatus.UNAUTHORIZED, detail, headers=challenge)
 
 
 def _given_token(headers: Headers, path: str) -> str | None:
