@@ -29,9 +29,9 @@ def leaf_of(entry: RawEntry, part: Parts | None) -> bytes:
     """
     ms, seq, fields = entry
     if part is None:
-        return _leaf(b"entry %d-%d\n%b" % (ms, seq, joined(fields)))
+        return leaf(b"entry %d-%d\n%b" % (ms, seq, joined(fields)))
     numbers = b"%b\n%d\n%d\n" % (part.producer, part.first, part.last)
-    return _leaf(b"batch %d-%d\n%b%b" % (ms, seq, numbers, part.hash))
+    return leaf(b"batch %d-%d\n%b%b" % (ms, seq, numbers, part.hash))
 
 
 def joined(fields: Mapping[bytes, bytes]) -> bytes:
@@ -62,13 +62,13 @@ class Tree:
         """The roots of the full parts, the largest first, 32 bytes each."""
         return b"".join(self._parts)
 
-    def add(self, leaf: bytes) -> None:
+    def add(self, added: bytes) -> None:
         """Add a leaf hash."""
         left = self.size
         while left & 1:
-            leaf = _node(self._parts.pop(), leaf)
+            added = node(self._parts.pop(), added)
             left >>= 1
-        self._parts.append(leaf)
+        self._parts.append(added)
         self.size += 1
 
     def root(self) -> bytes:
@@ -77,13 +77,15 @@ class Tree:
             return sha256(b"").digest()
         *larger, root = self._parts
         for part in reversed(larger):
-            root = _node(part, root)
+            root = node(part, root)
         return root
 
 
-def _leaf(content: bytes) -> bytes:
+def leaf(content: bytes) -> bytes:
+    """Return the hash (32 bytes) of a leaf."""
     return sha256(_LEAF + content).digest()
 
 
-def _node(left: bytes, right: bytes) -> bytes:
+def node(left: bytes, right: bytes) -> bytes:
+    """Return the hash of what stands over two."""
     return sha256(_NODE + left + right).digest()
