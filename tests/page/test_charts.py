@@ -212,7 +212,7 @@ def test_metrics_that_a_lagging_listing_lacks_are_found(
 
 
 REPLAYED = """async ({job, events, url}) => {
-  const { Charts } = await import(`${url}/static/js/charts.js`);
+  const { Charts } = await import(`${url}/static/js/charts/panel.js`);
   const root = document.createElement("div");
   document.body.append(root); // the page may still be drawing
   const charts = new Charts(root, { jobId: job });
@@ -222,7 +222,7 @@ REPLAYED = """async ({job, events, url}) => {
   send(events.slice(0, half));          // before anything is known
   await listed;
   send(events.slice(half, half + 50));  // while the answer is on its way
-  const card = [...charts._cards.values()][0];
+  const card = [...charts.cards.values()][0];
   while (!card.view || card.isLoading) await new Promise(requestAnimationFrame);
   send(events.slice(half + 50));
   const [{ line }] = card.view.lines;

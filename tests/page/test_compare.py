@@ -46,7 +46,7 @@ def test_time_is_counted_from_each_runs_start(
     (loss,) = httpx.get(f"{job}/metrics", params={"name": "loss", "points": 0}).json()["series"]
     page = visitor.open(pair)
     passed = page.evaluate(
-        "async (us) => (await import('/static/js/axes.js')).formatElapsed(us / 1e6)",
+        "async (us) => (await import('/static/js/charts/axes.js')).formatElapsed(us / 1e6)",
         loss["time"][0] - attempt["started"],
     )
     expect(page.locator(".chart-notes").first).to_have_text("5 points")

@@ -31,7 +31,7 @@ def test_smoothing_averages_what_is_finite_only(page: Page) -> None:
     values = [4.0, None, 2.0, 6.0]
     body = "return [...its.smooth(given.map((v) => v ?? NaN), 0.5)].map((v) => isNaN(v) ? null : v)"
 
-    smoothed = call(page, "smoothing.js", body, values)
+    smoothed = call(page, "charts/smoothing.js", body, values)
 
     assert smoothed[1] is None
     weights = [0.5**age for age in range(3)]
@@ -41,14 +41,14 @@ def test_smoothing_averages_what_is_finite_only(page: Page) -> None:
         for n in (1, 2, 3)
     ]
     assert [smoothed[0], *smoothed[2:]] == pytest.approx(expected)
-    assert call(page, "smoothing.js", "return [...its.smooth(given, 0)]", [3.0, 1.0]) == [3.0, 1.0]
+    assert call(page, "charts/smoothing.js", "return [...its.smooth(given, 0)]", [3.0, 1.0]) == [3.0, 1.0]
 
 
 def test_positions_are_compared_as_numbers(page: Page) -> None:
     ordered = [None, "9-9.9", "10-0.0", "10-9.0", "10-10.0", "10-10.2", "10-10.10"]
     body = "return given.map((a) => given.map((b) => its.comparePositions(a, b)))"
 
-    compared = call(page, "positions.js", body, ordered)
+    compared = call(page, "lib/positions.js", body, ordered)
 
     places = range(len(ordered))
     assert compared == [[(a > b) - (a < b) for b in places] for a in places]
@@ -64,7 +64,7 @@ def test_values_are_written_short_and_plain(page: Page) -> None:
         math.inf: "+\u221e",
     }
 
-    written = call(page, "numbers.js", "return given.map(its.formatValue)", list(texts))
+    written = call(page, "lib/numbers.js", "return given.map(its.formatValue)", list(texts))
 
     assert written == list(texts.values())
 
@@ -72,17 +72,17 @@ def test_values_are_written_short_and_plain(page: Page) -> None:
 def test_ticks_of_an_axis_differ_from_each_other(page: Page) -> None:
     body = "return its.numberTicks(null, given.ticks, 1, 0, given.step)"
 
-    close = call(page, "axes.js", body, {"ticks": [1_200_000, 1_200_002, 1_200_004], "step": 2})
-    far = call(page, "axes.js", body, {"ticks": [0, 250_000, 500_000], "step": 250_000})
+    close = call(page, "charts/axes.js", body, {"ticks": [1_200_000, 1_200_002, 1_200_004], "step": 2})
+    far = call(page, "charts/axes.js", body, {"ticks": [0, 250_000, 500_000], "step": 250_000})
 
     assert close == ["1,200,000", "1,200,002", "1,200,004"]
     assert far == ["0", "250k", "500k"]
 
 
 DRAWN = """async ({spikeAt, spike, count, smoothing, gap}) => {
-  const { Line } = await import("/static/js/line.js");
-  const { Chart } = await import("/static/js/chart.js");
-  const { AXES } = await import("/static/js/axes.js");
+  const { Line } = await import("/static/js/charts/line.js");
+  const { Chart } = await import("/static/js/charts/chart.js");
+  const { AXES } = await import("/static/js/charts/axes.js");
   const at = (value) => Array.from({ length: count }, (_, i) => value(i));
   const unlessGap = (value, other) => (i) => i >= gap[0] && i < gap[1] ? other : value(i);
   const buckets = {
@@ -105,7 +105,7 @@ DRAWN = """async ({spikeAt, spike, count, smoothing, gap}) => {
   const chart = new Chart(root, options);
   chart.setLines([{ line, number: 0 }], line.extent(), { smoothing });
   await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const plot = chart._plot;
+  const plot = chart.plot;
   const { width, height } = plot.ctx.canvas;
   const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(plot.ctx.canvas, 0, 0);

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SECONDS = [0, 0.0004, 0.04, 0.9999, 1, 9.97, 12.6, 59.99, 60, 200.5, 3_599.9, 3_600, 90_061, 1e7]
 _SHARES = [0, 0.04, 7, 12.55, 16.1, 34.97, 99.9, 99.999, 100]
 _FORMATS = """async ([seconds, shares]) => {
-  const { duration, percent } = await import(new URL("static/js/format.js", document.baseURI));
+  const { duration, percent } = await import(new URL("static/js/lib/format.js", document.baseURI));
   return [seconds.map(duration), shares.map(percent)];
 }"""
 

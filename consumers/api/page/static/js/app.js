@@ -1,21 +1,21 @@
 /** Which page is shown, and what stands around it: connection, session, keyboard help. */
 
 import { html, nothing, render } from "../vendor/lit-html.js";
-import { away, noteConnection } from "./away.js";
-import { serverNow } from "./clock.js";
-import { ago, clock } from "./format.js";
-import { icon } from "./icons.js";
-import { JobsPage } from "./jobs.js";
-import { startSession } from "./session.js";
+import { JobsPage } from "./jobs/page.js";
+import { ago, clock } from "./lib/format.js";
+import { icon } from "./lib/icons.js";
+import { away, noteConnection } from "./server/away.js";
+import { serverNow } from "./server/clock.js";
+import { startSession } from "./server/session.js";
 
 const main = document.getElementById("main");
 const status = document.getElementById("connection");
 const PAGES = {
   "": (...all) => new JobsPage(...all),
-  job: async (...all) => new (await import("./job.js")).JobPage(...all),
+  job: async (...all) => new (await import("./job/page.js")).JobPage(...all),
   compare: async (root, params) => {
     page.title("Compare");
-    return (await import("./compare.js")).comparePage(root, params.getAll("id"));
+    return (await import("./compare/page.js")).comparePage(root, params.getAll("id"));
   },
 };
 const CONNECTION = {
@@ -70,16 +70,30 @@ function drawConnection() {
   if (connection === null) return render(nothing, status);
   const { state, problem } = connection;
   const [look, word] = gone?.whose === "server" ? ["away", "Server away"] : CONNECTION[state];
-  const text = state === "refused" && problem ? problem.message : gone === null ? word : `${word} since ${clock(gone.since * 1000)}`;
+  const text =
+    state === "refused" && problem
+      ? problem.message
+      : gone === null
+        ? word
+        : `${word} since ${clock(gone.since * 1000)}`;
   render(html`<span class="dot ${look}" aria-hidden="true"></span><span>${text}</span>`, status);
   status.dataset.state = gone?.whose === "server" ? "away" : state;
 }
 
 function banner({ since, whose }) {
-  const when = html`${clock(since * 1000)}<span aria-hidden="true">, ${ago(Math.max(0, serverNow() - since) / 1000)}</span>`;
-  return html`<p class="strip tone-warn">${icon("warn")}<span>${whose === "page"
-    ? html`No connection: this is the state of ${when}.`
-    : html`The server that runs report to does not answer: this is the state of ${when}. Runs go on, and what they report meanwhile is shown afterwards.`}</span></p>`;
+  const when = html`${clock(since * 1000)}<span aria-hidden="true"
+      >, ${ago(Math.max(0, serverNow() - since) / 1000)}</span
+    >`;
+  return html`<p class="strip tone-warn">
+    ${icon("warn")}<span
+      >${
+        whose === "page"
+          ? html`No connection: this is the state of ${when}.`
+          : html`The server that runs report to does not answer: this is the state of ${when}. Runs go on, and what they
+            report meanwhile is shown afterwards.`
+      }</span
+    >
+  </p>`;
 }
 
 async function show() {
@@ -115,9 +129,20 @@ function follow(event) {
 function help() {
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "keys-title");
-  render(html`<div class="body"><h2 id="keys-title">Keyboard</h2>
-    <dl class="keys">${KEYS.map(([keys, does]) => html`<dt>${keys.split("  ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${does}</dd>`)}</dl>
-    <form method="dialog" class="row-end"><button class="primary">Close</button></form></div>`, dialog);
+  render(
+    html`<div class="body">
+      <h2 id="keys-title">Keyboard</h2>
+      <dl class="keys">
+        ${KEYS.map(
+          ([keys, does]) =>
+            html`<dt>${keys.split("  ").map((key) => html`<kbd>${key}</kbd> `)}</dt>
+              <dd>${does}</dd>`,
+        )}
+      </dl>
+      <form method="dialog" class="row-end"><button class="primary">Close</button></form>
+    </div>`,
+    dialog,
+  );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

@@ -1,0 +1,93 @@
+/** A metric's lines: as the API answers, completed by what came live since. */
+
+import { getJson, jobPath, query } from "../server/api.js";
+import { enqueue } from "../server/queue.js";
+import { AXES } from "./axes.js";
+import { Line, toNumber } from "./line.js";
+import { STYLES } from "./palette.js";
+
+const POINTS = 2_000;
+const POINTS_OF_MANY = 1_000;
+const MANY = 4;
+
+/**
+ * Fetch what a card shows of a metric.
+ *
+ * @param {string} jobId
+ * @param {{step: string|null, name: string, hasX: boolean, series: Map}} metric of the catalogue
+ * @param {{axis: string, attempt: string, rank: string, until: string|null}} choice
+ * @param {[number, number] | null} span of the axis
+ * @returns {Promise<object>} a view as `Card` shows it, with the `position` that it holds all up to, `until` and `span`
+ */
+export async function fetchMetric(jobId, metric, choice, span, signal) {
+  const axis = axisOf(metric, choice.axis);
+  const parameters = {
+    step: metric.step,
+    x: axis.name,
+    attempt: choice.attempt,
+    rank: choice.rank,
+    until: choice.until,
+    points: metric.series.size > MANY ? POINTS_OF_MANY : POINTS,
+    start: span && axis.toApi(span[0]),
+    stop: span && axis.toApi(span[1]),
+  };
+  const path = jobPath(jobId, "/metrics") + query(parameters, { name: metric.name });
+  const answer = await enqueue(() => getJson(path, { signal }), signal);
+  const series = answer.series.filter(({ step }) => step === metric.step);
+  const shown = series.slice(0, STYLES);
+  // the API counts the series as it is now; of a moment before only what is in view is known
+  const lines = shown.map((one, number) => ({
+    line: new Line(choice.until ? { ...one, count: one.in_view } : one, axis.toPlace),
+    number,
+  }));
+  const view = {
+    position: answer.position,
+    until: choice.until,
+    span,
+    axis,
+    lines,
+    leftOut: series.length - shown.length,
+    note: axis.name === choice.axis ? "" : "no step was given: drawn by number",
+  };
+  return finish(view);
+}
+
+/**
+ * Add a live point to the view of its metric.
+ *
+ * @returns {boolean} false when the view has no such line and no room for one
+ */
+export function appendPoint(view, { attempt, rank }, { time, x, value }) {
+  let entry = view.lines.find(({ line }) => line.attempt === attempt && line.rank === rank);
+  if (!entry) {
+    if (view.lines.length === STYLES) return false;
+    entry = { line: Line.empty({ attempt, rank }), number: view.lines.length };
+    view.lines.push(entry);
+  }
+  const place = view.axis.live({ time, x, index: entry.line.count });
+  const isSeen = place !== null && (!view.span || (place >= view.span[0] && place <= view.span[1]));
+  entry.line.append(isSeen ? place : null, value);
+  return true;
+}
+
+/** Name the lines by what tells them apart, and count their points. */
+export function finish(view) {
+  const differ = (field) => new Set(view.lines.map(({ line }) => line[field])).size > 1;
+  const [attempts, ranks] = [differ("attempt"), differ("rank")];
+  for (const entry of view.lines) {
+    const names = [attempts && `attempt ${entry.line.attempt}`, ranks && `rank ${entry.line.rank}`];
+    entry.label = names.filter(Boolean).join(", ") || "last";
+  }
+  view.total = view.lines.reduce((total, { line }) => total + line.count, 0);
+  return view;
+}
+
+/** Return the axis of choice, or the one that the metric has. */
+export function axisOf(metric, name) {
+  return name === "step" && !metric.hasX ? AXES.index : AXES[name];
+}
+
+/** Return the point that an event has of a metric. */
+export function pointOf({ time, x = null, values }, name) {
+  return { time, x: x === null ? null : toNumber(x), value: toNumber(values[name]) };
+}

@@ -1,0 +1,96 @@
+/** A job as a row of the list: how it goes, in words and shapes. */
+
+import { html, nothing } from "../../vendor/lit-html.js";
+import { ago, cut, dateTime, duration, left, oneLine, percent, shortCount } from "../lib/format.js";
+import { badge, HEALTH, icon, STATUS } from "../lib/icons.js";
+import { counted, formatValue } from "../lib/numbers.js";
+import { healthOf, isOver, pluginNowOf, remaining, secondsSince } from "../server/health.js";
+
+const SHOWN = new Set(["job", "status", "action", "percent", "started", "events", "error"]);
+
+/** `choose(isChosen)` takes the job into a comparison or out of it; `focus()` is told that the row has the keyboard. */
+export function cells(job, { isChosen, choose, focus }) {
+  const name = oneLine(job.job_id);
+  const tick = ({ target }) => choose(target.checked);
+  return html`<td class="choose">
+      <input type="checkbox" aria-label="Compare ${name}" .checked=${isChosen} @change=${tick} />
+    </td>
+    <td class="c-job">
+      <a href="job?${new URLSearchParams({ id: job.job_id })}" @focus=${focus}><bdi>${name}</bdi></a
+      >${about(job)}
+    </td>
+    <td class="c-status">${badge(STATUS, job.status, "plain")}${sign(job)}</td>
+    <td class="c-progress">${progress(job, name)}</td>
+    <td class="c-started" title=${dateTime(job.started)}>${ago(secondsSince(job.started / 1000))}</td>
+    <td class="c-events number">${shortCount(job.events)}</td>
+    <td class="c-trouble">${trouble(job)}</td>`;
+}
+
+function about(job) {
+  const parts = [job.action, job.attempts > 1 ? `attempt ${job.attempt}` : null].filter(Boolean);
+  const labels = Object.entries(job.labels ?? {}).slice(0, 3);
+  return html`<div class="sub">
+    <bdi>${oneLine(parts.join(" · "), 120)}</bdi> ${Object.entries(job.values ?? {})
+      .filter(([name]) => !SHOWN.has(name))
+      .map(([name, value]) =>
+        chip(`${name} ${typeof value === "number" ? formatValue(value) : (value ?? "none")}`, name),
+      )}
+    ${labels.map(([name, value]) => chip(`${name}=${typeof value === "object" ? "…" : value}`))}
+  </div>`;
+}
+
+const chip = (text, title = nothing) => html`<span class="chip" title=${title}><bdi>${oneLine(text, 60)}</bdi></span>`;
+
+function sign(job) {
+  if (isOver(job)) return html`<div class="sub">took ${duration(job.duration_seconds)}</div>`;
+  const health = healthOf(job);
+  return html`<div class="sub">
+    ${health === "alive" ? "" : badge(HEALTH, health, "plain")} heard ${ago(secondsSince(job.last_sign_ms))}
+  </div>`;
+}
+
+function progress(job, name) {
+  if (job.percent === null) return html`<span class="sub">no progress</span>`;
+  const look = { completed: "good", failed: "bad", cancelled: "idle" }[job.status] ?? "";
+  const now = pluginNowOf(job);
+  const rest =
+    job.eta_seconds === null ? nothing : left(remaining(job.eta_seconds, job.eta_time, now), job.eta_is_at_least);
+  return html`<div class="bar">
+      <progress class=${look} max="100" .value=${job.percent} aria-label="Progress of ${name}"></progress
+      ><span class="number">${percent(job.percent)}</span>
+    </div>
+    <div class="sub">${job.percent_is_at_least ? "at least; " : ""}${rest}</div>`;
+}
+
+function trouble(job) {
+  const { completeness, parked, damaged, error, waiting, notes, alive_beside: others } = job;
+  const parts = [];
+  if (completeness === "incomplete") parts.push(html`<span class="plain-bad">${icon("warn")}events missing</span>`);
+  if (completeness === "shed")
+    parts.push(
+      html`<span class="plain-warn"
+        >${icon("warn")}${job.is_uncounted ? "an unknown number missing" : "events given up"}</span
+      >`,
+    );
+  if (waiting && isOver(job))
+    parts.push(
+      html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`,
+    );
+  if (others.length)
+    parts.push(html`<span class="plain-warn">${icon("warn")}attempt ${others.join(", ")} alive, too</span>`);
+  if (notes.length)
+    parts.push(
+      html`<span class="plain-warn" title=${notes.join("\n")}
+        >${icon("warn")}<bdi>${oneLine(notes[0], 80)}</bdi></span
+      >`,
+    );
+  if (damaged.length)
+    parts.push(html`<span class="plain-bad" title=${damaged.join(", ")}>${icon("warn")}damaged in the store</span>`);
+  if (parked)
+    parts.push(html`<span class="plain-warn">${icon("warn")}${counted(parked, "event")} not understood</span>`);
+  if (error)
+    parts.push(
+      html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`,
+    );
+  return parts;
+}

@@ -1,0 +1,62 @@
+/** Small drawings, and what a status, a health or a level looks like: a shape and a word, not only a colour. */
+
+import { html } from "../../vendor/lit-html.js";
+
+const PATHS = {
+  check: "M3 8.5 6.5 12 13 4.5",
+  cross: "M4 4l8 8M12 4l-8 8",
+  run: "M5 3.5v9l7.5-4.5z",
+  clock: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 5v3.2l2 1.3",
+  stop: "M4 4h8v8H4z",
+  skip: "M3 4l5 4-5 4zM9 4l5 4-5 4z",
+  warn: "M8 2.5 14.5 13.5h-13zM8 6.8v3M8 11.7v.1",
+  info: "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM8 7.4v3.4M8 5.1v.1",
+  code: "M5.5 4.5 2 8l3.5 3.5M10.5 4.5 14 8l-3.5 3.5",
+  pulse: "M1.5 8h3l2-4.5 3 9 2-4.5h3",
+  lost: "M8 14A6 6 0 1 1 8 2M10.5 2.6 12.6 5M13.8 7v2.6",
+  down: "M8 3v9M4 8.5 8 12.5l4-4",
+  up: "M8 13V4M4 7.5 8 3.5l4 4",
+  save: "M8 2v7.5M4.8 6.6 8 9.8l3.2-3.2M2.5 13h11",
+  back: "M9.5 3.5 5 8l4.5 4.5",
+  star: "M8 2v12M2 8h12",
+};
+
+export const icon = (name) =>
+  html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${PATHS[name]}></path></svg>`;
+
+export const STATUS = {
+  pending: { icon: "clock", tone: "idle", word: "Pending" },
+  running: { icon: "run", tone: "run", word: "Running" },
+  completed: { icon: "check", tone: "good", word: "Completed" },
+  failed: { icon: "cross", tone: "bad", word: "Failed" },
+  cancelled: { icon: "stop", tone: "warn", word: "Cancelled" },
+  skipped: { icon: "skip", tone: "idle", word: "Skipped" },
+};
+
+export const HEALTH = {
+  alive: { icon: "pulse", tone: "good", word: "Alive" },
+  silent: { icon: "clock", tone: "warn", word: "Silent" },
+  lost: { icon: "lost", tone: "bad", word: "Lost" },
+  ended: { icon: "stop", tone: "idle", word: "Ended" },
+};
+
+export const LEVELS = {
+  debug: { icon: "code", tone: "idle" },
+  info: { icon: "info", tone: "run" },
+  success: { icon: "check", tone: "good" },
+  warning: { icon: "warn", tone: "warn" },
+  danger: { icon: "warn", tone: "bad" },
+  error: { icon: "cross", tone: "bad" },
+  critical: { icon: "cross", tone: "bad" },
+};
+
+const UNKNOWN = { icon: "info", tone: "idle" };
+
+export const lookOf = (table, name) => table[name] ?? { ...UNKNOWN, word: name };
+
+/** Return a word with its shape, as a pill or as plain text. */
+export function badge(table, name, form = "badge") {
+  const look = lookOf(table, name);
+  const style = form === "badge" ? `badge tone-${look.tone}` : `plain-${look.tone}`;
+  return html`<span class=${style}>${icon(look.icon)}${look.word ?? name}</span>`;
+}
