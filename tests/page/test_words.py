@@ -79,6 +79,27 @@ def test_a_failed_run_of_another_day_looks_failed_and_of_that_day(
     keep(page, "failed-of-another-day")
 
 
+_SAID = """
+  globalThis.said = new Set();
+  new MutationObserver(() => said.add(document.getElementById("connection")?.textContent.trim() ?? ""))
+    .observe(document, { subtree: true, childList: true, characterData: true });
+"""
+
+
+def test_a_run_that_is_over_when_it_is_opened_is_never_called_live(
+    visitor: Visitor, deployment: Deployment
+) -> None:
+    with deployment.open_run("just-over") as ctx:
+        ctx.log_message("the last word")
+    deployment.wait_for_views("just-over")
+    page = visitor.open(job_path("just-over"), init=_SAID)
+
+    expect(page.get_by_text("the last word")).to_be_visible()
+    expect(page.get_by_role("status").first).to_have_text("Run over")
+    expect(page.locator("#summary [title*='how many events it reported']")).to_have_text("complete")
+    assert set(page.evaluate("[...said]")) <= {"", "Connecting", "Run over"}
+
+
 def test_bars_are_seen_in_colours_of_the_readers_own(
     visitor: Visitor, keep: Callable[[Page, str], None], yesterday: str
 ) -> None:

@@ -5,6 +5,7 @@ import { ago, clock, cut, dateTime, duration, oneLine, visible } from "../lib/fo
 import { textOf } from "../lib/free.js";
 import { badge, HEALTH, STATUS } from "../lib/icons.js";
 import { counted, formatCount } from "../lib/numbers.js";
+import { HELP } from "../lib/words.js";
 import { healthOf, isOver, secondsSince } from "../server/health.js";
 
 const MOST_RANKS = 256;
@@ -18,7 +19,7 @@ export function facts(job, attempt, { download, isReplay }) {
   ${section("Processes", ranks(attempt, isReplay), counted(attempt.ranks.length, "rank"))}
   ${section("Lost processes", lost(attempt.lost))}
   ${section("Attempts", attemptsTable(job), formatCount(job.attempt_count))} ${section("Completeness", gaps(attempt))}
-  ${section("Interference", interference(attempt.resumed))}
+  ${section("Others reported as this run", interference(attempt.resumed))}
   ${section("Events", counts(attempt), formatCount(attempt.events))}
   ${isReplay ? nothing : section("Downloads", download)}`;
 }
@@ -217,7 +218,9 @@ function gaps(attempt) {
   }
   ${
     types.length
-      ? html`<p>Given up: ${types.map(([type, n]) => `${formatCount(n)} ${oneLine(type, 40)}`).join(", ")}.</p>
+      ? html`<p title=${HELP.givenUp}>
+            Given up, and counted: ${types.map(([type, n]) => `${formatCount(n)} ${oneLine(type, 40)}`).join(", ")}.
+          </p>
           <ul class="lines">
             ${Object.entries(reasons).map(
               ([reason, n]) => html`<li><bdi>${oneLine(reason, 200)}</bdi>: ${counted(n, "event")}</li>`,
@@ -225,7 +228,7 @@ function gaps(attempt) {
           </ul>`
       : nothing
   }
-  ${isUncounted ? html`<p>An unknown number of events is missing.</p>` : nothing}
+  ${isUncounted ? html`<p title=${HELP.uncounted}>An unknown number of events is missing.</p>` : nothing}
   ${
     isWaiting
       ? html`<p>${counted(waitingCount, "process", "processes")} of this run did not end, or nothing came of them:</p>

@@ -83,15 +83,26 @@ export class JobPage {
 
   #show(state, problem) {
     this.#connection = { state, problem };
-    this.page.connection(state, problem);
+    this.page.connection(this.#said(), problem);
+  }
+
+  /** How the connection is called: a run that is over is not live, though late events of it are waited for. */
+  #said() {
+    const { state } = this.#connection;
+    if (state !== "live" && state !== "connecting") return state;
+    if (this.#job === null) return "connecting";
+    return isOver(this.#latest()) ? "ended" : state;
+  }
+
+  #latest() {
+    return this.#job.attempts.find(({ number }) => number === this.#job.latest);
   }
 
   /** A run that has ended needs no stream any more; whether it has begun anew is asked now and then. */
   #settle() {
     if (this.#job === null) return;
-    const attempt = this.#job.attempts.find(({ number }) => number === this.#job.latest);
-    const isOver = isEnded(this.#job.status) && secondsSince(attempt.last_sign_ms) > REST_SECONDS;
-    if (this.stream !== null && isOver && this.#connection.state === "live") {
+    const isAtRest = isEnded(this.#job.status) && secondsSince(this.#latest().last_sign_ms) > REST_SECONDS;
+    if (this.stream !== null && isAtRest && this.#connection.state === "live") {
       this.#after = this.stream.position;
       this.stream.close();
       this.stream = null;
@@ -140,6 +151,7 @@ export class JobPage {
     if (this.#job !== null && comparePositions(job.position, this.#job.position) < 0) return;
     this.#job = job;
     this.problem = null;
+    this.#show(this.#connection.state, this.#connection.problem);
     this.charts.onState(job);
     if (this.#replay === null) {
       const onMove = (position, time, past) => this.#move(position, time, past);
@@ -199,7 +211,7 @@ export class JobPage {
       return html`<p class="strip tone-run">
         ${icon("clock")}<span>As it was at ${clock(this.#past.time)}</span>
         <button type="button" @click=${() => this.#replay.moveTo(null)}>
-          Back to ${this.#connection.state === "live" ? "live" : "the newest"}
+          Back to ${this.#said() === "live" ? "live" : "the newest"}
         </button>
       </p>`;
     }

@@ -2,17 +2,15 @@
 
 import { html, nothing } from "../../vendor/lit-html.js";
 import { ago, clock, dateTime, duration, left, oneLine, share, visible } from "../lib/format.js";
-import { badge, HEALTH, icon, STATUS } from "../lib/icons.js";
+import { badge, finding, HEALTH, icon, STATUS } from "../lib/icons.js";
 import { counted, formatCount } from "../lib/numbers.js";
+import { HELP } from "../lib/words.js";
 import { healthOf, isEnded, isOver, millis, remaining, secondsSince } from "../server/health.js";
 
 const WEIGHTS =
   "Actions and steps by the weights that were announced, else by the time they take; what has not begun counts, too";
 const NOT_SAID = "What is under way does not say how far it is";
 const MORE = "Nothing is known yet of how long the rest will take";
-const SIGNS = "When something was last heard of a process of the run: it says that it is alive every 15 s";
-const ALL_SO_FAR = "Every event that was reported so far has arrived; more may come";
-const GIVEN_UP = "There was no room for them, or the run reported more than it may: they were left out, and counted";
 const LOOK = { completed: "good", failed: "bad", cancelled: "idle" };
 
 /** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt. */
@@ -41,7 +39,9 @@ function evidence(attempt) {
   const newest = attempt.ranks.reduce((a, b) => (a === null || b.last_sign_ms > a.last_sign_ms ? b : a), null);
   const whose = newest === null ? "" : `, rank ${newest.rank}${newest.host ? ` on ${oneLine(newest.host, 60)}` : ""}`;
   return html`${health === "ended" ? nothing : badge(HEALTH, health)}
-    <span class="evidence" title=${SIGNS}>last heard ${ago(secondsSince(attempt.last_sign_ms))}${whose}</span>`;
+    <span class="evidence" title=${HELP.lastHeard}
+      >last heard ${ago(secondsSince(attempt.last_sign_ms))}${whose}</span
+    >`;
 }
 
 /** What must be known of a run besides, as the server words it. */
@@ -90,6 +90,7 @@ function timeLeft(attempt, now) {
 }
 
 function figures(job, attempt, moment, now) {
+  const { lost } = attempt;
   const messages = Object.values(attempt.levels).reduce((sum, one) => sum + one, 0);
   const end = isEnded(attempt.status) ? attempt.duration_seconds : Math.max(0, (now - attempt.started) / 1e6);
   return [
@@ -100,36 +101,10 @@ function figures(job, attempt, moment, now) {
     ["Messages", formatCount(messages)],
     ["Completeness", completeness(attempt)],
     ...(job.parked
-      ? [
-          [
-            "Not understood",
-            html`<span class="plain-warn">${icon("warn")}${counted(job.parked, "event")}</span>`,
-            "Events that are recorded but could not be read; the run is shown without them. " +
-              "`synapse-stream parked` lists them",
-          ],
-        ]
+      ? [["Not understood", finding("warn", "warn", counted(job.parked, "event"), HELP.notUnderstood)]]
       : []),
-    ...(job.damaged.length
-      ? [
-          [
-            "Damaged",
-            html`<span class="plain-bad">${icon("warn")}${job.damaged.join(", ")}</span>`,
-            "Something that is stored of the job cannot be read; where it can be, it is made anew",
-          ],
-        ]
-      : []),
-    ...(attempt.lost.length
-      ? [
-          [
-            "Lost",
-            html`<span class="plain-bad"
-              >${icon("lost")}${formatCount(attempt.lost.length)}
-              ${attempt.lost.length === 1 ? "process" : "processes"}</span
-            >`,
-            "Died without ending their run",
-          ],
-        ]
-      : []),
+    ...(job.damaged.length ? [["Damaged", finding("bad", "warn", job.damaged.join(", "), HELP.damaged)]] : []),
+    ...(lost.length ? [["Lost", finding("bad", "lost", counted(lost.length, "process", "processes"), HELP.died)]] : []),
     ["Newest event", moment === null ? ago(secondsSince(millis(job.position))) : "replay", job.position],
   ];
 }
@@ -137,14 +112,13 @@ function figures(job, attempt, moment, now) {
 function completeness(attempt) {
   const { status, missing_count: lost, shed, is_uncounted: isUncounted, waiting_count: waiting } = attempt.completeness;
   const given = Object.values(shed).reduce((sum, one) => sum + one, 0);
-  if (status === "complete") return html`<span class="plain-good">${icon("check")}complete</span>`;
-  if (status === "incomplete") return html`<span class="plain-bad">${icon("warn")}${formatCount(lost)} missing</span>`;
-  if (isUncounted) return html`<span class="plain-warn">${icon("warn")}an unknown number missing</span>`;
-  if (status === "shed")
-    return html`<span class="plain-warn" title=${GIVEN_UP}>${icon("warn")}${formatCount(given)} given up</span>`;
+  if (status === "complete") return finding("good", "check", "complete", HELP.complete);
+  if (status === "incomplete") return finding("bad", "warn", `${formatCount(lost)} missing`, HELP.missing);
+  if (isUncounted) return finding("warn", "warn", "an unknown number missing", HELP.uncounted);
+  if (status === "shed") return finding("warn", "warn", `${formatCount(given)} given up`, HELP.givenUp);
   if (isOver(attempt) && waiting)
-    return html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`;
-  return html`<span class="plain-idle" title=${ALL_SO_FAR}>${icon("clock")}all there so far</span>`;
+    return finding("warn", "clock", `${counted(waiting, "process", "processes")} not ended`, HELP.notEnded);
+  return finding("idle", "clock", "all there so far", HELP.allSoFar);
 }
 
 /** The error of an attempt: its first line, and the traceback behind it. */

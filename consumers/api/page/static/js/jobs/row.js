@@ -2,8 +2,9 @@
 
 import { html, nothing } from "../../vendor/lit-html.js";
 import { ago, cut, dateTime, duration, left, oneLine, percent, shortCount } from "../lib/format.js";
-import { badge, HEALTH, icon, STATUS } from "../lib/icons.js";
+import { badge, finding, HEALTH, STATUS } from "../lib/icons.js";
 import { counted, formatValue } from "../lib/numbers.js";
+import { HELP } from "../lib/words.js";
 import { healthOf, isOver, pluginNowOf, remaining, secondsSince } from "../server/health.js";
 
 const SHOWN = new Set(["job", "status", "action", "percent", "started", "events", "error"]);
@@ -65,32 +66,19 @@ function progress(job, name) {
 function trouble(job) {
   const { completeness, parked, damaged, error, waiting, notes, alive_beside: others } = job;
   const parts = [];
-  if (completeness === "incomplete") parts.push(html`<span class="plain-bad">${icon("warn")}events missing</span>`);
-  if (completeness === "shed")
-    parts.push(
-      html`<span class="plain-warn"
-        >${icon("warn")}${job.is_uncounted ? "an unknown number missing" : "events given up"}</span
-      >`,
-    );
+  const find = (...given) => parts.push(finding(...given));
+  if (completeness === "incomplete") find("bad", "warn", "events missing", HELP.missing);
+  if (completeness === "shed" && job.is_uncounted) find("warn", "warn", "an unknown number missing", HELP.uncounted);
+  if (completeness === "shed" && !job.is_uncounted) find("warn", "warn", "events given up", HELP.givenUp);
   if (waiting && isOver(job))
-    parts.push(
-      html`<span class="plain-warn">${icon("clock")}${counted(waiting, "process", "processes")} not ended</span>`,
-    );
-  if (others.length)
-    parts.push(html`<span class="plain-warn">${icon("warn")}attempt ${others.join(", ")} alive, too</span>`);
-  if (notes.length)
-    parts.push(
-      html`<span class="plain-warn" title=${notes.join("\n")}
-        >${icon("warn")}<bdi>${oneLine(notes[0], 80)}</bdi></span
-      >`,
-    );
-  if (damaged.length)
-    parts.push(html`<span class="plain-bad" title=${damaged.join(", ")}>${icon("warn")}damaged in the store</span>`);
-  if (parked)
-    parts.push(html`<span class="plain-warn">${icon("warn")}${counted(parked, "event")} not understood</span>`);
-  if (error)
-    parts.push(
-      html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`,
-    );
+    find("warn", "clock", `${counted(waiting, "process", "processes")} not ended`, HELP.notEnded);
+  if (others.length) find("warn", "warn", `attempt ${others.join(", ")} alive, too`, HELP.otherAttempt);
+  if (notes.length) find("warn", "warn", html`<bdi>${oneLine(notes[0], 80)}</bdi>`, notes.join("\n"));
+  if (damaged.length) find("bad", "warn", "damaged in the store", `${HELP.damaged}: ${damaged.join(", ")}`);
+  if (parked) find("warn", "warn", `${counted(parked, "event")} not understood`, HELP.notUnderstood);
+  if (error) parts.push(firstLine(error));
   return parts;
 }
+
+const firstLine = (error) =>
+  html`<span class="error" title=${cut(error, 1000)}><bdi>${oneLine(error.split("\n", 1)[0], 160)}</bdi></span>`;

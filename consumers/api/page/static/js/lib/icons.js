@@ -1,6 +1,6 @@
 /** Small drawings, and what a status, a health or a level looks like: a shape and a word, not only a colour. */
 
-import { html } from "../../vendor/lit-html.js";
+import { html, nothing } from "../../vendor/lit-html.js";
 
 const PATHS = {
   check: "M3 8.5 6.5 12 13 4.5",
@@ -34,10 +34,30 @@ export const STATUS = {
 };
 
 export const HEALTH = {
-  alive: { icon: "pulse", tone: "good", word: "Alive" },
-  silent: { icon: "clock", tone: "warn", word: "Silent" },
-  lost: { icon: "lost", tone: "bad", word: "Lost" },
-  ended: { icon: "stop", tone: "idle", word: "Ended" },
+  alive: {
+    icon: "pulse",
+    tone: "good",
+    word: "Alive",
+    help: "A process of the run was heard of less than 40 s ago",
+  },
+  silent: {
+    icon: "clock",
+    tone: "warn",
+    word: "Silent",
+    help: "Nothing was heard of the run for 40 s: its machine may be busy, asleep or cut off",
+  },
+  lost: {
+    icon: "lost",
+    tone: "bad",
+    word: "Lost",
+    help: "Nothing was heard of it for two minutes, or its process is known to have died",
+  },
+  ended: {
+    icon: "stop",
+    tone: "idle",
+    word: "Ended",
+    help: "The run was asked to end, and nothing was heard of it since",
+  },
 };
 
 export const LEVELS = {
@@ -58,5 +78,9 @@ export const lookOf = (table, name) => table[name] ?? { ...UNKNOWN, word: name }
 export function badge(table, name, form = "badge") {
   const look = lookOf(table, name);
   const style = form === "badge" ? `badge tone-${look.tone}` : `plain-${look.tone}`;
-  return html`<span class=${style}>${icon(look.icon)}${look.word ?? name}</span>`;
+  return html`<span class=${style} title=${look.help ?? nothing}>${icon(look.icon)}${look.word ?? name}</span>`;
 }
+
+/** Return a finding in words, with a shape beside it; `help` is for who points at it. */
+export const finding = (tone, drawing, words, help = nothing) =>
+  html`<span class="plain-${tone}" title=${help}>${icon(drawing)}${words}</span>`;
