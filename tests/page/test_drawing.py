@@ -41,7 +41,8 @@ def test_smoothing_averages_what_is_finite_only(page: Page) -> None:
         for n in (1, 2, 3)
     ]
     assert [smoothed[0], *smoothed[2:]] == pytest.approx(expected)
-    assert call(page, "charts/smoothing.js", "return [...its.smooth(given, 0)]", [3.0, 1.0]) == [3.0, 1.0]
+    unsmoothed = "return [...its.smooth(given, 0)]"
+    assert call(page, "charts/smoothing.js", unsmoothed, [3.0, 1.0]) == [3.0, 1.0]
 
 
 def test_positions_are_compared_as_numbers(page: Page) -> None:
@@ -72,7 +73,8 @@ def test_values_are_written_short_and_plain(page: Page) -> None:
 def test_ticks_of_an_axis_differ_from_each_other(page: Page) -> None:
     body = "return its.numberTicks(null, given.ticks, 1, 0, given.step)"
 
-    close = call(page, "charts/axes.js", body, {"ticks": [1_200_000, 1_200_002, 1_200_004], "step": 2})
+    near = {"ticks": [1_200_000, 1_200_002, 1_200_004], "step": 2}
+    close = call(page, "charts/axes.js", body, near)
     far = call(page, "charts/axes.js", body, {"ticks": [0, 250_000, 500_000], "step": 250_000})
 
     assert close == ["1,200,000", "1,200,002", "1,200,004"]

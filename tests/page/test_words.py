@@ -81,8 +81,9 @@ def test_a_failed_run_of_another_day_looks_failed_and_of_that_day(
 
 _SAID = """
   globalThis.said = new Set();
-  new MutationObserver(() => said.add(document.getElementById("connection")?.textContent.trim() ?? ""))
-    .observe(document, { subtree: true, childList: true, characterData: true });
+  const say = () => said.add(document.getElementById("connection")?.textContent.trim() ?? "");
+  const all = { subtree: true, childList: true, characterData: true };
+  new MutationObserver(say).observe(document, all);
 """
 
 
