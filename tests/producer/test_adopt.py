@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream.events.encoding import encode
 from synapse_stream.log.event_log import open_log
 from synapse_stream.loggers.stream import StreamLogger
 from synapse_stream.producer.adoption.adopt import Adopter, Mandate, adopt_all
@@ -22,7 +23,9 @@ from synapse_stream.producer.adoption.left import LeftHome
 from synapse_stream.producer.adoption.search import bury, names_in, own_pair, spools
 from synapse_stream.producer.adoption.seat import Seat
 from synapse_stream.producer.spool.children import ChildNote, note_child
+from synapse_stream.producer.spool.mending import line
 from synapse_stream.producer.spool.notes import claims
+from synapse_stream.producer.spool.reserve import RESERVE
 from synapse_stream.producer.spool.roots import roots_in
 from synapse_stream.reading.stream import JobStream
 from tests.support.dying import KILL, WAIT, die, live, named
@@ -36,6 +39,17 @@ if TYPE_CHECKING:
 MESSAGES = ["message", "message"]
 LOST = [*MESSAGES, "producer_lost"]
 DOUBTED = [*MESSAGES, "loss", "producer_lost"]
+
+_NOTHING: dict[str, object] = {
+    "counts": {},
+    "first": None,
+    "last": None,
+    "reason": "no room",
+    "uncounted": True,
+}
+MISSING = line(1, 1, *encode("loss", None, _NOTHING))
+_FAILED: dict[str, object] = {"status": "failed", "error": None, "result": None}
+LAST = line(2, 1, b'"count":3,' + encode("end", None, _FAILED)[0])
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="a matter of Linux")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may")
@@ -248,14 +262,36 @@ def test_no_death_is_said_behind_an_end_that_only_the_server_has(
     (settings.spool_root / ".ended").unlink()
     segment = home / "00000000.seg"
     lines = segment.read_bytes().splitlines(keepends=True)
-    instead = {"nothing": b"", "garbage": b'{"seq":2,#\n'}
-    instead["loss"] = b'{"seq":3,"time":1,"type":"loss","v":1,"counts":{},"uncounted":true}\n'
-    segment.write_bytes(b"".join(lines[:2]) + (instead[left] if left == "garbage" else b""))
-    (home / "00000001.seg").write_bytes(instead[left] if left == "loss" else b"")
+    instead = {"nothing": b"", "garbage": b'{"seq":1,#\n'}
+    instead["loss"] = MISSING
+    segment.write_bytes(b"".join(lines[:1]) + (instead[left] if left == "garbage" else b""))
+    (home / RESERVE).write_bytes(instead[left] if left == "loss" else b"")
 
     adoption = only(adopter(on_disk).adopt())
     assert (adoption.trouble, adoption.sent, adoption.waiting) == (None, 0, 0)
     assert types(settings) == [*MESSAGES, "end"]
+
+
+@pytest.mark.parametrize("end", [b"", LAST], ids=["killed", "ended"])
+def test_what_is_missing_is_said_behind_what_the_server_has_after_all(
+    settings: Settings, end: bytes
+) -> None:
+    """The process sent what was in its memory, and was killed before it heard the answer."""
+    on_disk = settings.model_copy(update={"spool_memory_bytes": 0})
+    process = live(on_disk, is_away=False)
+    process.kill()
+    process.communicate()
+    ((home,),) = spools(on_disk).values()
+    (home / "00000000.seg").write_bytes(b"")
+    (home / RESERVE).write_bytes(MISSING + end)
+
+    assert only(adopter(on_disk).adopt()).is_lost == (not end)
+    last = "end" if end else "producer_lost"
+    assert types(settings) == [*MESSAGES, "loss", last]
+    assert adopter(on_disk).adopt() == []
+    if end:
+        (said,) = events(settings, "end")
+        assert said["count"] == 4
 
 
 # its data directory is gone

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from synapse_stream.producer.adoption.left import LeftHome
 from synapse_stream.producer.adoption.orphan import Orphan
 from synapse_stream.producer.spool.mending import mend
+from synapse_stream.producer.spool.reserve import RESERVE
 from tests.support.homes import make
 
 if TYPE_CHECKING:
@@ -75,6 +76,22 @@ def test_a_missing_segment_shows_as_a_later_first_number(home: LeftHome) -> None
     orphan = left_behind(home, line(0), b"\0\0\0", line(5) + line(6))
 
     assert orphan.read(1, 1000) == (5, 6, line(5) + line(6))
+
+
+def test_what_is_said_to_be_missing_stands_between_segments_unless_one_has_it(
+    home: LeftHome,
+) -> None:
+    """It was in the memory of its process; then a segment came that is in a file again."""
+    home.write(RESERVE, line(2, "loss") + b"\0\0")
+
+    between = left_behind(home, line(0) + line(1), line(5))
+    assert between.read(2, 1000) == (2, 2, line(2, "loss"))
+    assert between.read(3, 1000) == (5, 5, line(5))
+    assert (between.last, between.is_overtaken(2)) == (5, False)
+    moved = left_behind(home, line(0) + line(1), line(2) + line(3))
+    assert moved.read(2, 1000) == (2, 3, line(2) + line(3))
+    behind = left_behind(home, line(0), line(1))
+    assert (behind.last, behind.is_overtaken(1), behind.is_overtaken(2)) == (2, False, True)
 
 
 def test_an_empty_spool_has_nothing(home: LeftHome) -> None:

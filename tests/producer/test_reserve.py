@@ -12,6 +12,7 @@ import pytest
 
 from synapse_stream.events.encoding import encode
 from synapse_stream.loggers.stream import StreamLogger
+from synapse_stream.producer.spool.reserve import RESERVE
 from synapse_stream.producer.spool.segment import Segment
 from synapse_stream.settings import Settings
 from tests.producer.test_spool import Desk
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def no_room_for_more() -> Iterator[None]:
-    """Let every file that is larger than a first segment be one too many, as on a full disk."""
+def no_room_for_more(size: int = 100 * 1024) -> Iterator[None]:
+    """Let every file that is larger, as the second segment is, be too large for a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100 * 1024, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
         yield
     finally:
@@ -35,8 +36,10 @@ def no_room_for_more() -> Iterator[None]:
 
 def left(desk: Desk) -> list[dict[str, Any]]:
     """Return the events that whoever comes next would find, in order of their segments."""
-    paths = {path.stem: path for home in desk.shelf.homes() for path in segments(home)}
-    lines = [paths[name].read_bytes().rstrip(b"\0") for name in sorted(paths)]
+    homes = list(desk.shelf.homes())
+    paths = {path.stem: path for home in homes for path in segments(home)}
+    found = [paths[name] for name in sorted(paths)] + [home.path / RESERVE for home in homes]
+    lines = [path.read_bytes().rstrip(b"\0") for path in found if path.exists()]
     return [orjson.loads(line) for content in lines for line in content.splitlines()]
 
 
@@ -87,6 +90,34 @@ def test_what_the_server_has_is_not_missing(desk: Desk) -> None:
         desk.spool.park()
     *_, loss, last = left(desk)
     assert [(event["type"], event["seq"]) for event in (loss, last)] == [("loss", 4), ("end", 5)]
+
+
+def test_nothing_is_missing_where_the_server_has_all_that_is_in_memory(desk: Desk) -> None:
+    """What is reported then is in a file, and no word may stand in its place."""
+    for number in range(4):
+        desk.report(f"{number}" * 600_000)  # the last ones find room again
+    desk.spool.acknowledge(4)
+    desk.report("z")
+
+    assert [event["seq"] for event in left(desk)] == [0, 1, 5, 6, 7, 8, 9]
+
+
+def test_where_there_never_was_room_that_is_said_from_the_first_event_on(tmp_path: Path) -> None:
+    with no_room_for_more(10_000):
+        desk = Desk(tmp_path)
+        desk.report("x")
+
+    assert [(event["type"], event["seq"]) for event in left(desk)] == [("loss", 0)]
+    desk.spool.acknowledge(0)
+    assert [(event["type"], event["seq"]) for event in left(desk)] == [("loss", 1)]
+
+
+def test_an_end_that_is_in_a_file_is_said_once(desk: Desk) -> None:
+    desk.report("z" * 600_000)
+    end(desk)
+    desk.spool.park()
+
+    assert [event["type"] for event in left(desk)].count("end") == 1
 
 
 def test_nothing_is_said_when_the_server_has_it_all(desk: Desk) -> None:

@@ -10,8 +10,10 @@ import orjson
 
 from synapse_stream.entries.batch import last_word
 from synapse_stream.events.encoding import MAX_EVENT_BYTES, encode, representable
+from synapse_stream.producer.shipping.heir import renumber
 from synapse_stream.producer.spool.homes import ALONE
 from synapse_stream.producer.spool.mending import line, mend, numbered_from
+from synapse_stream.producer.spool.reserve import RESERVE
 from synapse_stream.producer.spool.segment import Chunk, used_bytes
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Orphan:
             name: home for home in homes for name in home.segments()
         }
         self._names = sorted(self._where)
+        self._reserve = next((home for home in homes if _is_used(home)), None)
         self._open: tuple[str, bytes] = ("", b"")
         self._reached = ("", 0, 0)  # a segment, a number in it, and where that begins
 
@@ -85,6 +88,30 @@ class Orphan:
                 return False
             number = max(number, part.last + 1)
         return number > self.last
+
+    def is_overtaken(self, known: int) -> bool:
+        """Tell whether the server has events that are said to be missing at the end.
+
+        A process sends what is in its memory, and may be killed before it hears the answer.
+        """
+        last = self._parts[-1] if self._parts else None
+        return last is not None and last.name == RESERVE and last.first <= known
+
+    def catch_up(self, known: int) -> None:
+        """Say that what is missing at the end is behind event `known`, which the server has.
+
+        Raises:
+            OSError: no room.
+        """
+        if not self.is_overtaken(known):
+            return
+        name, first, last = self._parts[-1]
+        shift = known + 1 - first
+        content = renumber(self._content(name, first), -shift)
+        self._where[name].write(name, content)
+        self._open, self._reached = (name, content), ("", 0, 0)
+        self._parts[-1] = _Part(name, first + shift, last + shift)
+        self.last, self._last_word = last + shift, last_word(content)
 
     def has_as_it_was(self, number: int) -> bool:
         """Tell whether an event is here as its process reported it.
@@ -180,7 +207,18 @@ class Orphan:
                 first = numbered_from(content, following)
                 parts.append(_Part(name, first, first + content.count(b"\n") - 1))
                 following = parts[-1].last + 1
+        if self._reserve is not None:
+            self._fill_in(parts, self._reserve, following)
         return parts
+
+    def _fill_in(self, parts: list[_Part], home: LeftHome, following: int) -> None:
+        """Put what is said to be missing between the segments, unless a segment has it."""
+        self._where[RESERVE] = home
+        content = self._content(RESERVE, following)
+        first = numbered_from(content, following)
+        place = sum(part.first <= first for part in parts)
+        if place == 0 or parts[place - 1].last < first:
+            parts.insert(place, _Part(RESERVE, first, first + content.count(b"\n") - 1))
 
     def _content(self, name: str, following: int) -> bytes:
         """Return the lines of a segment, mended."""
@@ -202,9 +240,20 @@ class Orphan:
 
     @cached_property
     def _last_word(self) -> int | None:
+        if self._reserve is not None:
+            name, first, _ = self._parts[-1]
+            return last_word(self._content(name, first))
         if not self._names:
             return None
         name = self._names[-1]
         home = self._where[name]
         start = max(0, home.size(name) - 2 * MAX_EVENT_BYTES)
         return last_word(home.read(name, start))
+
+
+def _is_used(home: LeftHome) -> bool:
+    """Tell whether the reserve in a home says that events are missing."""
+    try:
+        return used_bytes(home.read(RESERVE)) > 0
+    except OSError:
+        return False

@@ -126,6 +126,7 @@ class Rescue:
                 known = max(known, orphan.last)
                 orphan.acknowledge(known)
             else:
+                orphan.catch_up(known)
                 self._ship(shipper)
         except (LogUnavailable, ConfigError) as error:
             line.close()
@@ -229,7 +230,9 @@ class Rescue:
         A process without room for its last events keeps them in its memory and sends them from
         there. What is here then ends before, or with a line that stands for them.
         """
-        if known < 0 or self.orphan.is_closed or self.orphan.has_as_it_was(known):
+        orphan = self.orphan
+        is_last_word_here = orphan.is_closed and not orphan.is_overtaken(known)
+        if known < 0 or is_last_word_here or orphan.has_as_it_was(known):
             return False
         is_closed = False
         for batch in log.written(self.info.job_id, producer):

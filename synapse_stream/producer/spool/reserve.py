@@ -1,10 +1,10 @@
 """Room for a last word, taken while there is some.
 
 When neither shared memory nor disk takes a segment any more, events go to the memory of the process
-and end with it. Then the reserve becomes a segment in their place: it says that an unknown number
-is missing, and how the run ended. Whoever adopts the spool sends that; in the process itself the
-events are still there, and it is never read. Where not even the process gets memory, the reserve
-is the segment for the last loss and the end.
+and end with it. Then the reserve says from which number on events are missing, and how the run
+ended. Whoever adopts the spool sends that, unless the events were moved to a file after all; in the
+process itself it is never read. Where not even the process gets memory, the reserve becomes the
+segment for the last loss and the end.
 """
 
 from __future__ import annotations
@@ -36,10 +36,9 @@ class Reserve:
     def __init__(self, home: Home, segment: Segment) -> None:
         self._home = home
         self._segment = segment
-        self._path: Path | None = segment.path
-        self._end: bytes | None = None
+        self._path: Path | None = segment.path  # None: given away
         self.is_used = False
-        """True while it stands for events in the memory of the process."""
+        """True while it says that events are missing."""
 
     @classmethod
     def create(cls, home: Home) -> Self | None:
@@ -48,16 +47,6 @@ class Reserve:
             return cls(home, Segment.create(-1, home.path / RESERVE, _BYTES))
         except OSError:
             return None
-
-    def stand_in(self, index: int, number: int) -> None:
-        """Say that events from `number` on, of segment `index`, are missing."""
-        if self.is_used or self._path is None:
-            return
-        self.write(number)
-        place = self._home.segment_path(index)
-        with contextlib.suppress(OSError):
-            self._path.rename(place)
-            self._path, self.is_used = place, True
 
     def take(self, index: int) -> Segment | None:
         """Give the file away as segment `index`, as no other can be made; None: it is in use."""
@@ -73,31 +62,29 @@ class Reserve:
         segment.mapping[:_BYTES] = bytes(_BYTES)
         return segment
 
-    def stand_back(self) -> None:
-        """Be a reserve again: nothing is missing any more, or is about to be moved to a disk."""
-        if not self.is_used or self._path is None:
-            return
-        place = self._home.path / RESERVE
-        with contextlib.suppress(OSError):
-            self._path.rename(place)
-            self._path, self.is_used = place, False
-
     def write(self, number: int, end: bytes | None = None) -> None:
         """Say that events from `number` on are missing, and how the run ended, if it has."""
-        self._end = end or self._end
+        if self._path is None:
+            return
         fields = {"counts": {}, "uncounted": True, "reason": _REASON}
         (body,) = encode("loss", None, {"first": None, "last": None, **fields})
         lines = _line(number, body)
-        if self._end is not None:
-            lines += _line(number + 1, b'"count":%d,%b' % (number + 2, shortened(self._end)))
+        if end is not None:
+            lines += _line(number + 1, b'"count":%d,%b' % (number + 2, shortened(end)))
         self._segment.mapping[:_BYTES] = lines.ljust(_BYTES, b"\0")
+        self.is_used = True
+
+    def clear(self) -> None:
+        """Say nothing: nothing is missing any more."""
+        if self.is_used:
+            self._segment.mapping[:_BYTES] = bytes(_BYTES)
+            self.is_used = False
 
     def withdraw(self) -> None:
         """Delete the file: nothing is missing any more. Where it cannot be, it says nothing."""
+        self.clear()  # a disk that is away may come back
         path, self._path = self._path, None
-        self.is_used = False
         if path is not None:
-            self._segment.mapping[:_BYTES] = bytes(_BYTES)  # a disk that is away may come back
             with contextlib.suppress(OSError):
                 path.unlink()
 

@@ -14,7 +14,7 @@ from synapse_stream.producer.spool.doorbell import Doorbell
 from synapse_stream.producer.spool.homes import Homes
 from synapse_stream.producer.spool.quota import Quota
 from synapse_stream.producer.spool.roots import is_folder
-from synapse_stream.producer.spool.segment import Chunk, Cursor, Segment
+from synapse_stream.producer.spool.segment import Chunk, Cursor
 from synapse_stream.producer.spool.shelf import FIRST_SEGMENT_BYTES
 from synapse_stream.producer.spool.writer import Writer
 
@@ -73,7 +73,8 @@ class Spool(Writer):
             with self._lock:
                 self._weigh()
         if self._reserve is not None and self._reserve.is_used:
-            self._reserve.write(max(number + 1, self._first_mortal()))
+            with self._lock:
+                self._say_what_may_end()
 
     @property
     def has_news(self) -> bool:
@@ -123,24 +124,21 @@ class Spool(Writer):
         for segment in outlived:
             segment.remove()
         for segment in movable:
-            if not self._relocate(segment):
+            if not shelf.relocate(segment):
                 break
             with self._lock:
                 is_kept = segment in shelf.segments
                 self._weigh()
             if not is_kept:  # given up while it was being moved
                 segment.remove()
-        if self._reserve is not None and not self.mortal:
-            self._reserve.stand_back()
+        with self._lock:
+            self._say_what_may_end()
 
     def move_in(self, homes: Homes) -> None:
         """Go on in homes that could not be made before; `tidy` brings there what waits."""
         with self._lock:
             self._shelf.move_in(homes.hot, homes.cold)
             self._take_reserve()
-            first = self._shelf.segments[0]
-            if self._reserve is not None and first.path is None:
-                self._reserve.stand_in(first.index, max(first.first, self.acknowledged + 1))
 
     def park(self) -> None:
         """Leave a sealed spool on disk, unlocked, to whoever comes next on this host.
@@ -152,7 +150,7 @@ class Spool(Writer):
         if self._spare is not None:
             self._spare.remove()
         mapped = [segment for segment in shelf.segments if segment.is_mapped]
-        is_all_on_disk = shelf.cold is not None and all(map(self._relocate, mapped))
+        is_all_on_disk = shelf.cold is not None and all(map(shelf.relocate, mapped))
         self._leave_word()
         if is_all_on_disk and shelf.cold is not None and shelf.hot is not None:
             shelf.cold.keep_alone()
@@ -225,25 +223,13 @@ class Spool(Writer):
                 if fresh.path is None or not self._switch(fresh, full):
                     fresh.remove()
 
-    def _relocate(self, segment: Segment) -> bool:
-        reserve = self._reserve if segment.path is None else None
-        if reserve is not None:  # its stand-in would be in the way
-            reserve.stand_back()
-        is_moved = self._shelf.relocate(segment)
-        if reserve is not None and not is_moved:
-            reserve.stand_in(segment.index, max(segment.first, self.acknowledged + 1))
-        return is_moved
-
-    def _first_mortal(self) -> int:
-        found = (segment.first for segment in self._shelf.segments if segment.path is None)
-        return next(found, self.next)
-
     def _leave_word(self) -> None:
         """Leave the reserve to whoever comes next only if something is missing."""
         if self._reserve is None:
             return
-        if self._reserve.is_used and self.mortal:
-            number = max(self.acknowledged + 1, self._first_mortal())
-            self._reserve.write(number, self._end)
-        else:
+        number = self._first_mortal() if self.mortal else None
+        if number is None:
             self._reserve.withdraw()
+        else:
+            is_end_missing = self._shelf.segments[-1].path is None
+            self._reserve.write(number, self._end if is_end_missing else None)

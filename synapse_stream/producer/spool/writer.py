@@ -143,6 +143,28 @@ class Writer:
     def _take_reserve(self) -> None:
         home = next(self._shelf.homes(), None)
         self._reserve = Reserve.create(home) if home else None
+        self._say_what_may_end()
+
+    def _say_what_may_end(self) -> None:
+        """Let the reserve say which events end with this process, if it is killed now."""
+        if self._reserve is None:
+            return
+        number = self._first_mortal()
+        if number is None:
+            self._reserve.clear()
+        else:
+            self._reserve.write(number)
+
+    def _first_mortal(self) -> int | None:
+        """Return the number that the first event in the memory of the process has, or will have.
+
+        Of those only that the server does not have.
+        """
+        for segment in self._shelf.segments:
+            is_sent = segment.last is not None and segment.last <= self.acknowledged
+            if segment.path is None and not is_sent:
+                return max(segment.first, self.acknowledged + 1)
+        return None
 
     def _append_loss(self, cause: Cause, counts: dict[str, int]) -> bool:
         fields = {"counts": counts, "first": None, "last": None, "reason": str(cause)}
@@ -164,8 +186,8 @@ class Writer:
                 return False
         if not self._switch(fresh, full):  # a signal handler's report has rolled meanwhile
             self._keep_spare(fresh)
-        elif fresh.path is None and self._reserve is not None:
-            self._reserve.stand_in(fresh.index, fresh.first)
+        elif fresh.path is None:
+            self._say_what_may_end()
         self._weigh()
         if self._shelf.movable():
             self.crowding.ring()
