@@ -58,7 +58,8 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
         )
     known = re.compile(
         rf"{namespace}:(config|anchors|retired|revoked"
-        r"|\{\d+\.\w{4}\}:(feed|trimmed|(job|producers|book|once):.+))"
+        r"|\{\d+\.\w{4}\}:(feed|trimmed|(job|producers|book|once):.+"
+        r"|operators:(job|producers):\.trail))"
     )
     with server.client() as client:
         written = [key.decode() for key in client.scan_iter(count=1000)]

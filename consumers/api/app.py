@@ -32,6 +32,7 @@ from consumers.api.routes import (
     synapse,
     telemetry,
     tokens,
+    trail,
     trainer,
     views,
 )
@@ -41,6 +42,8 @@ from consumers.api.sources import Sources
 from consumers.api.strangers import Strangers
 from consumers.api.underway import Underway
 from synapse_stream import __version__
+from synapse_stream.operating.acts import TrailReader
+from synapse_stream.operating.trail import Trail
 from synapse_stream.redaction.body import compiled
 from synapse_stream.remote.backend import Backend
 
@@ -79,6 +82,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
         await underway.stop()
         await revoked.stop()
         await hub.stop()
+        await run_in_threadpool(app.state.trail.close)
         await run_in_threadpool(sources.close)
 
     app = FastAPI(
@@ -94,8 +98,8 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     _equip(app, settings)
     problems.install(app)
     reading = (live, jobs, comparing, metrics, messages, events, views)
-    asked = (*reading, append, synapse, trainer, tokens, session, telemetry, files)
-    for module in asked:
+    others = (append, synapse, trainer, tokens, trail, session, telemetry, files)
+    for module in (*reading, *others):
         app.include_router(module.router)
     description.install(app)
     _put_guards(app, settings, finished, underway)
@@ -105,6 +109,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
 def _equip(app: FastAPI, settings: Settings) -> None:
     """Give the application what its routes work with."""
     state = app.state
+    state.trail, state.trail_reader = Trail.open(settings), TrailReader(state.sources.reader)
     state.strangers = Strangers()
     state.meters = Meters()
     state.shares = Shares()

@@ -43,6 +43,7 @@ def job_id(
 JobId = Annotated[str, Depends(job_id)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most to return.")]
 Text = Annotated[str, Query(max_length=LONGEST_TEXT, pattern=r"^[^\x00]*$")]
+Reason = Annotated[Text | None, Query(description="Why, for the operators' trail.")]
 PositionText = Annotated[
     str,
     Query(

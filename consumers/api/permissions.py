@@ -11,11 +11,12 @@ from consumers.api import parameters
 from consumers.api.guard import is_same_origin
 from consumers.api.problems import Problem, not_found, unprocessable
 from consumers.api.tokens import Caller
-from synapse_stream.entries.keys import LONGEST_JOB_ID, is_job_id
+from synapse_stream.entries.keys import LONGEST_JOB_ID, TRAIL, is_job_id
 from synapse_stream.events.plain import describe
 
 _A_JOB_ID = (
-    f"1 to {LONGEST_JOB_ID} characters, none of them white space, invisible, a slash or a brace"
+    f"1 to {LONGEST_JOB_ID} characters, none of them white space, invisible, a slash or a brace, "
+    f"and not {TRAIL!r}, which is the operators' trail"
 )
 
 

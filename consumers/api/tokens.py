@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from synapse_stream.entries.keys import TRAIL
 from synapse_stream.remote.secret import kept, read_private
 from synapse_stream.remote.tokens import Claims, Role
 
@@ -66,7 +67,9 @@ class Caller(NamedTuple):
         return self.append or self.is_operator
 
     def sees(self, job_id: str) -> bool:
-        """Tell whether it may know of a job."""
+        """Tell whether it may know of a job; of the operators' trail only one of all jobs may."""
+        if job_id == TRAIL:
+            return self.is_operator and self.jobs is None
         return self.jobs is None or fnmatchcase(job_id, self.jobs)
 
 

@@ -17,6 +17,7 @@ from synapse_stream.cli.operate.drain import drain
 from synapse_stream.cli.operate.lag import lag
 from synapse_stream.cli.operate.rebuild import rebuild
 from synapse_stream.cli.operate.token import token
+from synapse_stream.cli.operate.trail import trail
 from synapse_stream.cli.operate.trim import trim
 from synapse_stream.cli.operate.up import up
 from synapse_stream.cli.read.compare import compare
@@ -61,6 +62,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "trim": trim,
         "rebuild": rebuild,
         "token": token,
+        "trail": trail,
     },
 }
 # What people type who have not read this.

@@ -15,6 +15,8 @@ from itertools import product
 from zlib import crc32
 
 LONGEST_JOB_ID = 200
+TRAIL = ".trail"
+"""The job of the operators' acts; see `operating.trail`. No run can have this id."""
 
 _SLOTS = 16_384  # of every Redis Cluster; a slot is CRC-16/XMODEM of the tag, modulo this
 _PAIRS = tuple(map("".join, product("0123456789abcdefghijklmnopqrstuvwxyz", repeat=2)))
@@ -35,9 +37,9 @@ def is_kept(text: str) -> bool:
 
 
 def is_job_id(text: str) -> bool:
-    """Tell whether `text` can stand in a key, a path and a terminal, as the id of a job."""
+    """Tell whether `text` can stand in a key, a path and a terminal, as the id of a run's job."""
     is_short = 0 < len(text) <= LONGEST_JOB_ID
-    return is_short and text not in {".", ".."} and _NOT_IN_JOB_ID.search(text) is None
+    return is_short and text not in {".", "..", TRAIL} and _NOT_IN_JOB_ID.search(text) is None
 
 
 @lru_cache(maxsize=4096)
@@ -83,21 +85,26 @@ class Keys:
     def _begin(self, partition: int) -> str:
         return f"{self.namespace}:{{{tag(partition, self.partitions)}}}"
 
+    def _of(self, job_id: str) -> str:
+        """Return what a job's keys begin with; what plugins may write begins otherwise."""
+        begin = self._begin(self.partition(job_id))
+        return f"{begin}:operators" if job_id == TRAIL else begin
+
     def job(self, job_id: str) -> str:
         """Stream: the job's batches."""
-        return f"{self._begin(self.partition(job_id))}:job:{job_id}"
+        return f"{self._of(job_id)}:job:{job_id}"
 
     def producers(self, job_id: str) -> str:
         """Hash: producer → its last number and the chain hash there."""
-        return f"{self._begin(self.partition(job_id))}:producers:{job_id}"
+        return f"{self._of(job_id)}:producers:{job_id}"
 
     def book(self, job_id: str) -> str:
         """String: what is known of a job whose reports have no numbers of their own."""
-        return f"{self._begin(self.partition(job_id))}:book:{job_id}"
+        return f"{self._of(job_id)}:book:{job_id}"
 
     def once(self, job_id: str, hour: int) -> str:
         """Hash: the keys of what was recorded of such reports in an hour since the epoch."""
-        return f"{self._begin(self.partition(job_id))}:once:{hour}:{job_id}"
+        return f"{self._of(job_id)}:once:{hour}:{job_id}"
 
     def feed(self, partition: int) -> str:
         """Stream: the partition's total order of (job id, entry id)."""

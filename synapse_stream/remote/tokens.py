@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,6 +65,12 @@ class Claims(BaseModel):
     def run(self) -> str | None:
         """The one job that it is for; its life ends with that run's."""
         return None if self.jobs is None or _WILD & set(self.jobs) else self.jobs
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the operators' trail tells of it."""
+        shown = {"id", "name", "jobs", "role", "append", "expires"}
+        return self.model_dump(include=shown, mode="json")
 
     @property
     def is_due(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.entries.keys import LONGEST_JOB_ID, is_job_id
+from synapse_stream.entries.keys import LONGEST_JOB_ID, TRAIL, is_job_id
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.loggers.many import ManyLogger
 from synapse_stream.loggers.null import NullLogger
@@ -124,7 +124,10 @@ def check_job_id(job_id: Any) -> None:
         ValueError: it cannot; the message says what is allowed.
     """
     is_good = isinstance(job_id, str) and is_job_id(job_id)
-    allowed = f"1 to {LONGEST_JOB_ID} visible characters without white space, braces and slashes"
+    allowed = (
+        f"1 to {LONGEST_JOB_ID} visible characters without white space, braces and slashes, and "
+        f"not {TRAIL!r}, which is the operators' trail"
+    )
     _check("job_id", job_id, is_good, allowed)
 
 

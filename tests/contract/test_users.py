@@ -12,6 +12,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from synapse_stream import JobStream, open_run
+from synapse_stream.entries.keys import TRAIL
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.address import running_url
 from synapse_stream.log.event_log import open_log
@@ -20,6 +21,7 @@ from synapse_stream.log.server import EmbeddedServer
 from synapse_stream.log.trimming import TrimLog
 from synapse_stream.log.users import rights
 from synapse_stream.settings import Settings
+from tests.support.chains import Chain
 from tests.support.projecting import project
 from tests.support.servers import TestServer
 
@@ -38,6 +40,8 @@ NOT_A_PLUGINS = [
     ("HSET", "synapse:config", "partitions", "1"), ("DEL", "synapse:{1.0kiv}:feed"),
     ("XTRIM", "synapse:{1.0kiv}:feed", "MAXLEN", "0"), ("UNLINK", "synapse:config"),
     ("SET", "synapse:{1.0kiv}:trimmed", "9-9"), ("HSET", "synapse:retired", "archive", "1"),
+    ("XADD", "synapse:{1.0kiv}:operators:job:.trail", "*", "p", "x"),
+    ("HSET", "synapse:{1.0kiv}:operators:producers:.trail", "x", "y"),
     ("RENAME", "synapse:{1.0kiv}:feed", "synapse:{1.0kiv}:job:x"), ("SCAN", "0"),
 ]  # fmt: skip
 
@@ -103,6 +107,17 @@ def test_neither_plugins_nor_readers_change_what_is_not_theirs(
         for command in NOT_A_PLUGINS:
             with pytest.raises(NoPermissionError):
                 client.execute_command(*command)
+
+
+def test_a_plugin_cannot_append_to_the_operators_trail(server: TestServer, tmp_path: Path) -> None:
+    with closing(FeedLog.open(settings(server, "consumer", tmp_path))) as feeds:
+        feeds.check()
+        assert feeds.append(Chain(TRAIL).add()).last == 0
+    with (
+        closing(open_log(settings(server, "plugin", tmp_path))) as log,
+        pytest.raises(LogUnavailable, match="does not permit this user"),
+    ):
+        log.append(Chain(TRAIL, "another").add())
 
 
 def test_a_reader_appends_nothing(server: TestServer) -> None:

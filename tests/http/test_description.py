@@ -63,6 +63,7 @@ PATHS = [
     ("POST", "/ingest/trainer/jobs/{job}"),
     ("POST", "/api/tokens"),
     ("DELETE", "/api/tokens/{token}"),
+    ("GET", "/api/trail"),
     ("GET", "/api/session"),
     ("POST", "/api/session"),
     ("DELETE", "/api/session"),

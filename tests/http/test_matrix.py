@@ -145,6 +145,7 @@ RULES = {
     },
     ("POST", "/api/tokens"): Rule("operator of all", (Ask(body=b'{"name":"x","append":true}'),)),
     ("DELETE", "/api/tokens/{token}"): Rule("operator of all"),
+    ("GET", "/api/trail"): Rule("operator of all", (Ask(), Ask("?act=token&limit=1"))),
 }
 
 

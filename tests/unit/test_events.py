@@ -79,6 +79,8 @@ EXAMPLES: list[tuple[str, str | None, dict[str, Any]]] = [
         {"producer": "p", "last": 7, "host": "h", "pid": 1, "rank": 0, "reason": "r"},
     ),
     ("terminating", None, {"signal": "SIGTERM"}),
+    ("act", None, {"act": "rebuild", "id": "1f", "by": "ada", "jobs": ["j"], "before": {"a": nan}}),
+    ("outcome", None, {"id": "1f", "outcome": "failed", "error": "e", "after": {}}),
 ]
 
 

@@ -11,7 +11,7 @@ from consumers.api.shapes import Line
 from synapse_stream.entries.position import Position
 from synapse_stream.events.types import EVENT_TYPES
 
-HIDDEN = {"dev_event", "log"}
+HIDDEN = {"dev_event", "log", "act", "outcome"}
 FOR_DEVELOPERS = {"identity"}  # by whose token it reports, with the proof
 
 

@@ -13,6 +13,7 @@ from consumers.api import shapes
 from consumers.api.live import frames
 from consumers.api.live.bell import Bell
 from consumers.views.run_state.fold import RunStateView
+from synapse_stream.entries.keys import TRAIL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -74,7 +75,7 @@ class JobList:
             entry, job_id = pointer.entry, pointer.job_id
             known = self._changes.get(job_id)
             first = entry if known is None else min(known.first, entry)
-            if job_id:
+            if job_id and job_id != TRAIL:
                 self._changes[job_id] = _Change(partition, first, entry)
 
     async def refresh(

@@ -11,6 +11,7 @@ from consumers.store.schema import change, job, run
 from consumers.store.search import contains, matches
 from consumers.store.sql import slices
 from consumers.views.run_state.fold import RunStateView
+from synapse_stream.entries.keys import TRAIL
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
@@ -48,14 +49,14 @@ def read_page(
     after: str | None,
     limit: int,
 ) -> list[Listed]:
-    """Return jobs, newest first, behind the job `after`.
+    """Return jobs, newest first, behind the job `after`; the operators' trail is none of them.
 
     A job's place never changes, so paging skips and repeats none, whatever is written meanwhile.
 
     Raises:
         ValueError: there is no job `after`.
     """
-    filters: list[ColumnElement[bool]] = []
+    filters: list[ColumnElement[bool]] = [run.c.job_id != TRAIL]
     if status is not None:
         filters.append(run.c.status == str(status))
     if action is not None:

@@ -6,6 +6,8 @@ from contextlib import closing
 
 import typer
 
+from synapse_stream.cli.shared.reason import Reason
+
 app = typer.Typer(help="Signed checkpoints of archived runs.")
 
 
@@ -15,17 +17,22 @@ def _anchors() -> None:
 
 
 @app.command()
-def init() -> None:
+def init(*, reason: Reason = None) -> None:
     """Have anchors begin anew where they are fewer than remembered, or others.
 
     Until then nothing is signed there. What is gone stays gone: `verify` tells from then on how
     many anchors there were before. To be run where the archive's consumer runs.
     """
+    from synapse_stream.operating.trail import acting
     from synapse_stream.ports.audit import open_auditor
     from synapse_stream.settings import Settings
 
-    with closing(open_auditor(Settings.load())) as auditor:
-        begun = auditor.begin_anchors()
+    settings = Settings.load()
+    with (
+        closing(open_auditor(settings)) as auditor,
+        acting(settings, "anchors init", reason=reason) as act,
+    ):
+        act.after["begun"] = begun = auditor.begin_anchors()
     for said in begun:
         print(said)
     if not begun:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reason import Reason
 from synapse_stream.cli.shared.tables import clock, print_fields, print_table
 from synapse_stream.ports.projections import projections
 from synapse_stream.ports.views.jsonable import jsonable
@@ -86,42 +87,72 @@ def show(
 
 @app.command()
 def retry(
-    events: _Ids = None, *, every: _All = False, job: _Job = None, as_json: _Json = False
+    events: _Ids = None,
+    *,
+    every: _All = False,
+    job: _Job = None,
+    reason: Reason = None,
+    as_json: _Json = False,
 ) -> None:
     """Have the consumers fold parked events again, as after an update that mends the reason.
 
     What is folded is parked no more; what fails again stays, with its new reason. Exit code 1 when
     one of them is not parked.
     """
-    with _opened() as store:
-        count = _change(store.parked.retry, store, events, job, every=every)
+    count = _change("retry", events, job, reason, every=every)
     _report(count, events, "to be retried", as_json=as_json)
 
 
 @app.command()
 def drop(
-    events: _Ids = None, *, every: _All = False, job: _Job = None, as_json: _Json = False
+    events: _Ids = None,
+    *,
+    every: _All = False,
+    job: _Job = None,
+    reason: Reason = None,
+    as_json: _Json = False,
 ) -> None:
     """Forget parked events; their job's stream keeps them. Exit code 1 when one is not parked."""
-    with _opened() as store:
-        count = _change(store.parked.drop, store, events, job, every=every)
+    count = _change("drop", events, job, reason, every=every)
     _report(count, events, "dropped", as_json=as_json)
 
 
 def _change(
-    change: Callable[[str, list[int]], int],
-    store: Operations,
+    what: Literal["retry", "drop"],
     events: list[str] | None,
     job: str | None,
+    reason: str | None,
     *,
     every: bool,
 ) -> int:
     """Change the events that are named, or all; return how many there were."""
+    from synapse_stream.operating.trail import acting
+    from synapse_stream.settings import Settings
+
     if bool(events) == every or (job is not None and not every):
         msg = "name the events by their ids, or give --all, which --job can narrow"
         raise WrongUse(msg)
-    if events:
-        named = sorted(_parse(event) for event in set(events))
+    named = sorted(_parse(event) for event in set(events or ()))
+    with _opened() as store:
+        known = [store.parked.find(*one) for one in named]
+        jobs = sorted({job} if job else {one.job_id for one in known if one and one.job_id})
+        before = {"events": sorted(set(events or ())), "all": every}
+        settings = Settings.load()
+        with acting(settings, f"parked {what}", jobs=jobs, reason=reason, before=before) as act:
+            change = store.parked.retry if what == "retry" else store.parked.drop
+            count = _change_each(change, store, named, job)
+            act.after["count"] = count
+    return count
+
+
+def _change_each(
+    change: Callable[[str, list[int]], int],
+    store: Operations,
+    named: list[tuple[str, int]],
+    job: str | None,
+) -> int:
+    """Change the events that are named; all of a job, or of all, where none is."""
+    if named:
         return sum(change(projection, [number]) for projection, number in named)
     count = 0
     for projection in projections().names():

@@ -9,6 +9,7 @@ import typer
 
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reason import Reason
 from synapse_stream.cli.shared.tables import print_table
 from synapse_stream.saying.text import printable
 
@@ -35,6 +36,7 @@ def rebuild(
             help="Bring back what was there before the last rebuild, with what has come since.",
         ),
     ] = False,
+    reason: Reason = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
 ) -> None:
     """Fold jobs anew from archive and stream, and put that in the place of what is there.
@@ -46,12 +48,13 @@ def rebuild(
     Nothing makes the archive anew: where what follows was trimmed before it was read, it goes on
     behind that, and verify names what is lost.
     """
+    from synapse_stream.operating.trail import acting
     from synapse_stream.ports.operations import open_operations
     from synapse_stream.ports.projections import projections
     from synapse_stream.settings import Settings
 
     folded, record = projections().folded(), projections().names()[-1]
-    if projection == record and job is None and not rollback and _go_on(record, Settings.load()):
+    if projection == record and not (job or rollback) and _go_on(record, Settings.load(), reason):
         return
     if projection not in folded:
         msg = f"{projection!r} cannot be rebuilt; expected one of {', '.join(folded)}"
@@ -59,10 +62,14 @@ def rebuild(
     settings = Settings.load()
     store = open_operations(settings)
     try:
-        if job is None and not rollback:
-            count = _ask_all(store, projection, settings)
-        else:
-            count = store.rebuilds.ask(projection, job, is_rollback=rollback)
+        name = "rebuild --rollback" if rollback else "rebuild"
+        jobs, before = [job] if job else [], {"projection": projection}
+        with acting(settings, name, jobs=jobs, reason=reason, before=before) as act:
+            if job is None and not rollback:
+                count = _ask_all(store, projection, settings)
+            else:
+                count = store.rebuilds.ask(projection, job, is_rollback=rollback)
+            act.after["asked"] = count
         _wait(store, projection)
         found = list(_asked(store, projection, job))
     finally:
@@ -70,17 +77,23 @@ def rebuild(
     _report(found, count, as_json=as_json)
 
 
-def _go_on(record: str, settings: Settings) -> bool:
+def _go_on(record: str, settings: Settings, reason: str | None) -> bool:
     """Have what keeps the record read on behind what was trimmed before it was read, if any was."""
     from synapse_stream.log.feeds import FeedLog
     from synapse_stream.operating.lag import measure_one
+    from synapse_stream.operating.trail import acting
     from synapse_stream.ports.operations import open_operations
 
     store, log = open_operations(settings), FeedLog.open(settings)
     try:
         log.check(found=False)
         gaps = [lag.partition for lag in measure_one(store, log, record) if lag.has_gap]
-        store.leases.skip_trimmed(record, {partition: log.trimmed(partition) for partition in gaps})
+        if gaps:
+            upto = {partition: log.trimmed(partition) for partition in gaps}
+            lost = {str(partition): "{}-{}".format(*place) for partition, place in upto.items()}
+            before = {"projection": record, "trimmed": lost}
+            with acting(settings, "rebuild", reason=reason, before=before):
+                store.leases.skip_trimmed(record, upto)
     finally:
         log.close()
         store.close()

@@ -9,6 +9,7 @@ import orjson
 import typer
 
 from synapse_stream.cli.shared.output import WrongUse, print_json
+from synapse_stream.cli.shared.reason import Reason
 
 if TYPE_CHECKING:
     from synapse_stream.settings import Settings
@@ -33,9 +34,10 @@ def token(
     revoke: Annotated[
         str | None, typer.Option(metavar="ID", help="Have a token count no more, at once.")
     ] = None,
+    reason: Reason = None,
     as_json: Annotated[bool, typer.Option("--json", help="With its id and its end.")] = False,
 ) -> None:
-    """Print a new token for a job, or revoke one.
+    """Print a new token for a job, or revoke one; the operators' trail tells of it.
 
     It is signed here, with SYNAPSE_STREAM_TOKEN_SECRET or the key in the data directory; with
     SYNAPSE_STREAM_URL the API is asked, by an operator's token.
@@ -48,7 +50,7 @@ def token(
         msg = "name a JOB, or --revoke ID; '*' is every job"
         raise WrongUse(msg)
     if revoke is not None:
-        _revoke(settings, revoke)
+        _revoke(settings, revoke, reason)
         return
     wanted = {
         "name": name,
@@ -56,46 +58,56 @@ def token(
         "role": role,
         "append": append or role is None,
     }
-    made = _made(settings, wanted, int(seconds("--for", life)), is_renewed=not fixed)
+    made = _made(settings, wanted, int(seconds("--for", life)), reason, is_renewed=not fixed)
     print_json(made) if as_json else print(made["token"])
 
 
 def _made(
-    settings: Settings, wanted: dict[str, Any], life: int, *, is_renewed: bool
+    settings: Settings, wanted: dict[str, Any], life: int, reason: str | None, *, is_renewed: bool
 ) -> dict[str, Any]:
+    from synapse_stream.operating.trail import acting
     from synapse_stream.remote.secret import secret_of
     from synapse_stream.remote.tokens import issue, sign
 
     if settings.url is not None:
-        body = orjson.dumps({**wanted, "seconds": life, "renew": is_renewed})
+        body = orjson.dumps({**wanted, "seconds": life, "renew": is_renewed, "reason": reason})
         found: dict[str, Any] = orjson.loads(_asked(settings, "POST", "api", "tokens", body=body))
         return found
     try:
         claims = issue(wanted.pop("name"), life, is_renewed=is_renewed, **wanted)
     except ValueError as error:
         raise WrongUse(str(error)) from None
-    return {
-        "token": sign(claims, secret_of(settings)),
-        "id": claims.id,
-        "expires": claims.expires,
-    }
+    jobs = [claims.run] if claims.run else []
+    with acting(settings, "token make", jobs=jobs, reason=reason, before=claims.told):
+        made = sign(claims, secret_of(settings))
+    return {"token": made, "id": claims.id, "expires": claims.expires}
 
 
-def _revoke(settings: Settings, token_id: str) -> None:
+def _revoke(settings: Settings, token_id: str, reason: str | None) -> None:
     from synapse_stream.log.revoking import RevokingLog
+    from synapse_stream.operating.trail import acting
 
     if settings.url is not None:
-        _asked(settings, "DELETE", "api", "tokens", token_id)
+        _asked(settings, "DELETE", "api", "tokens", token_id, reason=reason)
         return
     with closing(RevokingLog.open(settings)) as log:
         log.check(found=False)
-        log.revoke(token_id)
+        with acting(settings, "token revoke", reason=reason, before={"id": token_id}):
+            log.revoke(token_id)
 
 
-def _asked(settings: Settings, method: str, *path: str, body: bytes | None = None) -> bytes:
+def _asked(
+    settings: Settings,
+    method: str,
+    *path: str,
+    body: bytes | None = None,
+    reason: str | None = None,
+) -> bytes:
     from synapse_stream.remote.connection import Connection
 
     connection = Connection(settings)
     headers = {"Content-Type": "application/json"} if body else None
+    query, doing = {"reason": reason}, "asking for a token"
     with closing(connection):
-        return connection.ask("asking for a token", method, *path, body=body, headers=headers).data
+        found = connection.ask(doing, method, *path, query=query, body=body, headers=headers)
+        return found.data

@@ -8,6 +8,7 @@ import typer
 
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reason import Reason
 from synapse_stream.cli.shared.tables import Cell, clock, print_table, span
 from synapse_stream.ports.projections import projections
 
@@ -34,6 +35,7 @@ def trim(
             "`rebuild` brings it back.",
         ),
     ] = None,
+    reason: Reason = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a partition.")] = False,
 ) -> None:
     """Remove from the streams what is archived and in every view, for good, and no longer hot.
@@ -52,7 +54,7 @@ def trim(
     try:
         log.check(found=False)
         if retire is not None and not dry_run:
-            _retire(store, log, retire)
+            _retire(store, log, retire, settings, reason)
         trimmer = Trimmer(store, log, settings)
         act = trimmer.count if dry_run else trimmer.trim
         done = [(cut, act(cut)) for cut in trimmer.cuts()]
@@ -62,7 +64,11 @@ def trim(
     _print(done, settings, dry_run=dry_run, as_json=as_json)
 
 
-def _retire(store: Operations, log: TrimLog, projection: str) -> None:
+def _retire(
+    store: Operations, log: TrimLog, projection: str, settings: Settings, reason: str | None
+) -> None:
+    from synapse_stream.operating.trail import acting
+
     folded = projections().folded()
     if projection not in folded:
         msg = f"{projection!r} cannot be retired; expected one of {', '.join(folded)}"
@@ -70,7 +76,10 @@ def _retire(store: Operations, log: TrimLog, projection: str) -> None:
     owners = {c.owner for c in store.leases.checkpoints(projection) if c.owner is not None}
     if owners:
         say_no(f"{projection} runs, as {', '.join(sorted(owners))}: stop it first")
-    log.retire(projection, log.now_ms())
+    before = {"projection": projection, "retired": sorted(log.retired())}
+    with acting(settings, "trim --retire", reason=reason, before=before) as act:
+        log.retire(projection, log.now_ms())
+        act.after["retired"] = sorted(log.retired())
 
 
 def _print(

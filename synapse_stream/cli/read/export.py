@@ -15,6 +15,7 @@ import typer
 
 from synapse_stream.cli.shared.output import WrongUse
 from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reason import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,7 @@ def import_(
             "(a list), text; or @ and a file with that.",
         ),
     ] = None,
+    reason: Reason = None,
 ) -> None:
     """Put a run that is in files into the deployment; the consumers make its views.
 
@@ -93,14 +95,16 @@ def import_(
     """
     from synapse_stream.cli.read.foreign import import_runs
 
-    if not import_runs(file, job, mapping):
-        _import_export(file)
+    if not import_runs(file, job, mapping, reason):
+        _import_export(file, reason)
 
 
-def _import_export(file: Path) -> None:
+def _import_export(file: Path, reason: str | None) -> None:
+    from synapse_stream.entries.keys import TRAIL
     from synapse_stream.exports.copies import import_run
     from synapse_stream.exports.exact import ExactFile
     from synapse_stream.log.event_log import open_log
+    from synapse_stream.operating.trail import acting
     from synapse_stream.ports.archive import open_archive
     from synapse_stream.ports.operations import open_operations
     from synapse_stream.ports.projections import projections
@@ -113,11 +117,15 @@ def _import_export(file: Path) -> None:
         with closing(open_log(settings)) as log:
             log.check(found=False)
             reader = JobReader(log, lambda: archive)
-            is_new = import_run(exact, reader, archive)
-    if is_new:
-        with closing(open_operations(settings)) as store:
-            for view in projections().folded():
-                store.rebuilds.ask(view, exact.job_id)
+            if exact.job_id == TRAIL:
+                say_no(f"{file} is an operators' trail: it stays a file, and can be verified so")
+            jobs, before = [exact.job_id], {"file": str(file)}
+            with acting(settings, "import", jobs=jobs, reason=reason, before=before) as act:
+                is_new = act.after["is_new"] = import_run(exact, reader, archive)
+                if is_new:
+                    with closing(open_operations(settings)) as store:
+                        for view in projections().folded():
+                            store.rebuilds.ask(view, exact.job_id)
     done = "is archived" if is_new else "was there already, the same byte by byte"
     print(f"job {exact.job_id!r} {done}", file=sys.stderr)
 

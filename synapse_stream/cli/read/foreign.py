@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 _MOST_SAID = 20
 
 
-def import_runs(path: Path, job: str | None, mapping: str | None) -> bool:
+def import_runs(path: Path, job: str | None, mapping: str | None, reason: str | None) -> bool:
     """Import all runs of a file or folder; False if it is an export of our own.
+
+    Args:
+        path: the file or folder.
+        job: how the only run is to be called.
+        mapping: what the fields of JSON Lines are.
+        reason: why, for the operators' trail.
 
     Raises:
         WrongUse: it cannot be read, or a name is asked for and it has several.
     """
     from synapse_stream.log.event_log import open_log
+    from synapse_stream.operating.trail import acting
     from synapse_stream.settings import Settings
 
     found = _found(path, mapping)
@@ -37,9 +44,13 @@ def import_runs(path: Path, job: str | None, mapping: str | None) -> bool:
         msg = f"{path} has {len(found)} runs; --job can name one only"
         raise WrongUse(msg)
     settings = Settings.load()
+    named = [(source, _job_id(job or source.proposed)) for source in found]
+    jobs, before = [job_id for _, job_id in named], {"file": str(path)}
     with closing(open_log(settings)) as log:
         log.check()
-        whole = [_import(source, job, log, settings.redact_rules) for source in found]
+        with acting(settings, "import", jobs=jobs, reason=reason, before=before):
+            rules = settings.redact_rules
+            whole = [_import(source, job_id, log, rules) for source, job_id in named]
     if not all(whole):
         raise typer.Exit(1)
     return True
@@ -56,11 +67,10 @@ def _found(path: Path, mapping: str | None) -> list[Source] | None:
         raise WrongUse(msg) from error
 
 
-def _import(source: Source, job: str | None, log: EventLog, rules: str | None) -> bool:
+def _import(source: Source, job_id: str, log: EventLog, rules: str | None) -> bool:
     """Import one and say what has come of it; False if some of it cannot be read."""
     from synapse_stream.integrations.files.importing import import_source
 
-    job_id = job or _job_id(source.proposed)
     imported = import_source(source, job_id, log, rules)
     what = "has" if imported.is_new else "had already"
     print(f"job {job_id!r} {what} {imported.events} events of {source.name}")

@@ -12,6 +12,7 @@ import typer
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.output import WrongUse
 from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reason import Reason
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def replay(
     redis_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Of the server of JOB2, if another.")
     ] = None,
+    reason: Reason = None,
 ) -> None:
     """Play a run again, in its own rhythm: on the terminal, or into another job.
 
@@ -53,7 +55,7 @@ def replay(
         raise WrongUse(msg)
     pace = _Pace(_speed(speed or (_MAX if to else "1")))
     try:
-        found = _into(job, to, part, pace, redis_url) if to else _show(job, part, pace)
+        found = _into(job, to, part, pace, redis_url, reason) if to else _show(job, part, pace)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if not found:
@@ -129,9 +131,13 @@ def _say(screen: ConsoleLogger, event: Event, rank: int) -> None:
             screen.record(event.type, step, fields)
 
 
-def _into(job: str, to: str, part: Part, pace: _Pace, redis_url: str | None) -> int:
+def _into(
+    job: str, to: str, part: Part, pace: _Pace, redis_url: str | None, reason: str | None
+) -> int:
     """Replay into another job; return how many events it has of the original."""
+    from synapse_stream.entries.keys import TRAIL
     from synapse_stream.log.event_log import open_log
+    from synapse_stream.operating.trail import acting
     from synapse_stream.reading.replay import Replay
     from synapse_stream.reading.stream import JobStream
     from synapse_stream.settings import Settings
@@ -140,13 +146,18 @@ def _into(job: str, to: str, part: Part, pace: _Pace, redis_url: str | None) -> 
     if to == job and redis_url in {None, settings.redis_url}:
         msg = f"--to {to!r}: a run cannot be replayed into itself"
         raise WrongUse(msg)
+    if to == TRAIL:
+        msg = f"--to {to!r} is the operators' trail, which no run can be"
+        raise WrongUse(msg)
     there = settings.model_copy(update={"redis_url": redis_url}) if redis_url else settings
     with closing(open_log(there)) as log:
         log.check()
-        done = Replay(job, log, to, part).run(
-            JobStream(job, settings).entries(part.end),
-            lambda recorded_ms, line: pace.wait(recorded_ms, _time(line)),
-        )
+        source = JobStream(job, settings).entries(part.end)
+        with acting(there, "replay --to", jobs=[to], reason=reason, before={"of": job}) as act:
+            done = Replay(job, log, to, part).run(
+                source, lambda recorded_ms, line: pace.wait(recorded_ms, _time(line))
+            )
+            act.after.update(done._asdict())
     if done.events:
         new = f"{done.appended} of {done.events} events are new there"
         rest = f"; {done.left_out} entries that are no batch are left out" if done.left_out else ""
