@@ -145,7 +145,7 @@ def test_five_thousand_metrics_load_only_what_is_seen(
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{deployment.url}/job?id=crowd")
 
-    expect(page.get_by_text("5,000 metrics")).to_be_visible()
+    expect(page.get_by_text("5,000 metrics", exact=True)).to_be_visible()
     expect(page.locator(".chart-card")).to_have_count(48)
     expect(notes(page, "layer.0000")).to_have_text("1 point")
     assert 0 < sum("/metrics?" in url for url in asked) < 48

@@ -54,10 +54,14 @@ const page = {
     noteConnection(state === "ended" ? null : state);
     drawConnection();
   },
+  /** Have the address say this, too: lists are repeated, what is nothing is left out, what is not named stays. */
   replaceQuery(values) {
-    const pairs = Object.entries(values).filter(([, value]) => value);
-    const query = pairs.length ? `?${new URLSearchParams(pairs)}` : "";
-    history.replaceState(null, "", `${location.pathname}${query}`);
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(values)) {
+      query.delete(name);
+      for (const one of [value].flat()) if (one) query.append(name, one);
+    }
+    history.replaceState(history.state, "", `${location.pathname}${query.size ? `?${query}` : ""}`);
   },
   /** True while a dialog has the keyboard. */
   isBusy: () => document.querySelector("dialog[open]") !== null,

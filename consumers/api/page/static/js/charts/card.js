@@ -1,6 +1,7 @@
 /** A metric's card: chart, values under the cursor, true counts, table; loads what it shows. */
 
 import { html, render } from "../../vendor/lit-html.js";
+import { icon } from "../lib/icons.js";
 import { Chart } from "./chart.js";
 import { legend, notes, placeUnder } from "./legend.js";
 import { renderTable } from "./table.js";
@@ -11,11 +12,13 @@ export class Card {
   #load;
   #onLoaded;
   #onZoom;
+  #onPin;
   #syncKey;
   #settings = { isLog: false, smoothing: 0 };
   #hidden = new Set();
   #span = null;
-  #pinned = null;
+  #held = null;
+  #isPinned = false;
   #cursor = null;
   #problem = null;
   #loading = null;
@@ -23,22 +26,25 @@ export class Card {
   #chart = null;
 
   /**
-   * @param {{title: string, syncKey: string,
+   * @param {{title: string, syncKey: string, span?: [number, number] | null,
    *          load: (span: [number, number] | null, signal: AbortSignal) => Promise<View>,
    *          onLoaded?: (view: View) => void,
-   *          onZoom: (span: [number, number] | null) => void}} options
+   *          onZoom: (span: [number, number] | null) => void,
+   *          onPin?: () => void}} options `span` of the axis that is shown at first
    *
    * `onLoaded` completes a view in the very moment from which on it may grow.
    * A View: `lines` ({line, number, label}), `axis` of AXES, `total` points of all its series, `leftOut`
-   * series that are not drawn, `note`.
+   * series that are not drawn, `isBand` if each line stands for many, `note`.
    */
-  constructor({ title, syncKey, load, onLoaded = () => {}, onZoom }) {
+  constructor({ title, syncKey, span = null, load, onLoaded = () => {}, onZoom, onPin = null }) {
     this.title = title;
     this.isVisible = false;
     this.view = null;
     this.#load = load;
     this.#onLoaded = onLoaded;
     this.#onZoom = onZoom;
+    this.#onPin = onPin;
+    this.#span = span;
     this.#syncKey = syncKey;
     this.element = document.createElement("article");
     this.element.className = "chart-card";
@@ -94,17 +100,24 @@ export class Card {
   /** Another axis, or other series: forget zoom and canvas. */
   restart() {
     this.#span = null;
-    this.#pinned = null;
+    this.#held = null;
     this.#dropChart();
     this.#loading?.abort();
     this.refresh();
   }
 
   /** Keep both axes as they are while the lines are cut for a replay. */
-  pin(isPinned) {
-    if (!isPinned) this.#pinned = null;
+  hold(isHeld) {
+    if (!isHeld) this.#held = null;
     else if (this.#chart)
-      this.#pinned ??= { span: this.#span ? null : this.#chart.seenSpan, values: this.#chart.seenValues };
+      this.#held ??= { span: this.#span ? null : this.#chart.seenSpan, values: this.#chart.seenValues };
+  }
+
+  /** Tell who reads whether the card is pinned. */
+  setPinned(isPinned) {
+    if (isPinned === this.#isPinned) return;
+    this.#isPinned = isPinned;
+    this.#render();
   }
 
   destroy() {
@@ -150,8 +163,8 @@ export class Card {
       onZoom: this.#onZoom,
       onHover: (place) => this.#hover(place),
     });
-    const span = this.#span ?? this.#pinned?.span ?? wholeSpan(this.view.lines);
-    this.#chart.setLines(shown, span, { smoothing, kept: this.#pinned?.values });
+    const span = this.#span ?? this.#held?.span ?? wholeSpan(this.view.lines);
+    this.#chart.setLines(shown, span, { smoothing, kept: this.#held?.values });
   }
 
   #hover(place) {
@@ -181,6 +194,18 @@ export class Card {
     renderTable(this.element.querySelector(".chart-rows"), named, axis);
   }
 
+  #button(drawing, name, isPressed, press) {
+    return html`<button
+      type="button"
+      class="chart-button is-icon"
+      aria-pressed=${String(isPressed)}
+      aria-label="${name} ${this.title}"
+      title=${name}
+      @click=${press}>
+      ${icon(drawing)}
+    </button>`;
+  }
+
   #render() {
     const isWide = this.element.classList.contains("is-wide");
     const { view } = this;
@@ -190,15 +215,8 @@ export class Card {
         <header>
           <h4 title=${this.title}>${this.title}</h4>
           <span class="chart-place">${placeUnder(view, this.#cursor, this.#span !== null)}</span>
-          <button
-            type="button"
-            class="chart-button is-icon"
-            aria-pressed=${String(isWide)}
-            aria-label="Enlarge ${this.title}"
-            title="Enlarge"
-            @click=${() => this.#widen()}>
-            ⤢
-          </button>
+          ${this.#onPin ? this.#button("pin", "Pin", this.#isPinned, this.#onPin) : null}
+          ${this.#button("wide", "Enlarge", isWide, () => this.#widen())}
         </header>
         <div class="chart-plot" tabindex="0" role="group" aria-label=${describe(this.title, view)}></div>
         ${legend(view, this.#cursor, { hidden: this.#hidden, toggle: (label) => this.#toggle(label), smoothedAt })}

@@ -9,6 +9,7 @@ const MOST = 50_000;
 export class Catalogue {
   #jobId;
   #metrics = new Map();
+  #sorted = null;
   #held = null; // a listing had all up to here
 
   constructor(jobId) {
@@ -45,6 +46,7 @@ export class Catalogue {
     metric.hasX ||= series.has_x;
     metric.series.set(`${series.attempt}/${series.rank}`, series);
     this.#metrics.set(key, metric);
+    if (!known) this.#sorted = null;
     return !known;
   }
 
@@ -66,15 +68,12 @@ export class Catalogue {
   }
 
   /**
-   * Return the metrics whose name or step contains `text`: by step, those without one last, and by name. So a chart
-   * stays where it is, in whatever order metrics are listed or come live.
+   * Return the metrics that `finds` finds: by step, those without one last, and by name. So a chart stays where it is,
+   * in whatever order metrics are listed or come live.
    */
-  matching(text) {
-    const wanted = text.trim().toLowerCase();
-    const found = [...this.#metrics.values()].filter(({ step, name }) =>
-      `${step ?? ""} ${name}`.toLowerCase().includes(wanted),
-    );
-    return found.sort(inOrder);
+  matching(finds = () => true) {
+    this.#sorted ??= [...this.#metrics.values()].sort(inOrder);
+    return this.#sorted.filter(finds);
   }
 
   /** Return the values that a field of the series has, `attempt` or `rank`, in order. */

@@ -6,10 +6,10 @@ import { LARGEST_SPREAD } from "./line.js";
 import { styleOf } from "./palette.js";
 import { formatSpan } from "./table.js";
 
-/** Return the place under the cursor, in words; without a cursor that values are the newest. */
+/** Return the place under the cursor, in words; without one the values are the newest ones. */
 export function placeUnder(view, cursor, isZoomed) {
   if (!view?.lines.length) return "";
-  if (cursor === null) return isZoomed ? "last in view" : "newest value";
+  if (cursor === null) return isZoomed ? "last in view" : "";
   const [{ line }] = view.lines;
   const bucket = line.nearest(cursor);
   return bucket < 0 ? "" : `${view.axis.label} ${formatSpan(line, bucket, view.axis)}`;
@@ -87,7 +87,7 @@ function amount(points, buckets, total) {
 function values(line, bucket, smoothed) {
   if (bucket < 0) return html`<span class="chart-value">–</span>`;
   const range =
-    line.points[bucket] > 1
+    line.points[bucket] > 1 && line.min[bucket] < line.max[bucket]
       ? html`<span class="chart-range" title="lowest and highest of ${counted(line.points[bucket], "point")}"
           >${formatValue(line.min[bucket])} … ${formatValue(line.max[bucket])}</span
         >`

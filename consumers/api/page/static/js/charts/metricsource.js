@@ -5,10 +5,16 @@ import { enqueue } from "../server/queue.js";
 import { AXES } from "./axes.js";
 import { Line, toNumber } from "./line.js";
 import { STYLES } from "./palette.js";
+import { together } from "./together.js";
 
 const POINTS = 2_000;
 const POINTS_OF_MANY = 1_000;
 const MANY = 4;
+const POINTS_TOGETHER = 60_000; // of all series of a metric that are drawn as one
+const LEAST_POINTS = 100;
+
+/** With so many ranks and more a metric is drawn as their mean, in a band from the lowest to the highest. */
+export const BANDED = 8;
 
 /**
  * Fetch what a card shows of a metric.
@@ -21,43 +27,62 @@ const MANY = 4;
  */
 export async function fetchMetric(jobId, metric, choice, span, signal) {
   const axis = axisOf(metric, choice.axis);
-  const parameters = {
-    step: metric.step,
-    x: axis.name,
-    attempt: choice.attempt,
-    rank: choice.rank,
-    until: choice.until,
-    points: metric.series.size > MANY ? POINTS_OF_MANY : POINTS,
-    start: span && axis.toApi(span[0]),
-    stop: span && axis.toApi(span[1]),
-  };
-  const path = jobPath(jobId, "/metrics") + query(parameters, { name: metric.name });
-  const answer = await enqueue(() => getJson(path, { signal }), signal);
-  const series = answer.series.filter(({ step }) => step === metric.step);
-  const shown = series.slice(0, STYLES);
+  const isBand = isTogether(metric, choice);
+  const { series, position } = await fetchSeries(jobId, metric, axis, { choice, span, isBand, signal });
   // the API counts the series as it is now; of a moment before only what is in view is known
-  const lines = shown.map((one, number) => ({
-    line: new Line(choice.until ? { ...one, count: one.in_view } : one, axis.toPlace),
-    number,
-  }));
+  const lines = series.map((one) => new Line(choice.until ? { ...one, count: one.in_view } : one, axis.toPlace));
+  const drawn = isBand ? [...Map.groupBy(lines, ({ attempt }) => attempt).values()].map(together) : lines;
   const view = {
-    position: answer.position,
+    position,
     until: choice.until,
     span,
     axis,
-    lines,
-    leftOut: series.length - shown.length,
+    isBand,
+    lines: drawn.slice(0, STYLES).map((line, number) => ({ line, number })),
+    leftOut: Math.max(0, drawn.length - STYLES),
     note: axis.name === choice.axis ? "" : "no step was given: drawn by number",
   };
   return finish(view);
 }
 
+/** Tell whether the choice draws a metric's ranks as one. */
+export function isTogether(metric, { rank }) {
+  return rank === "" && new Set([...metric.series.values()].map((one) => one.rank)).size >= BANDED;
+}
+
+/** Fetch the series of a metric that a choice wants: of a band all, else one page of them. */
+async function fetchSeries(jobId, metric, axis, { choice, span, isBand, signal }) {
+  const { size } = metric.series;
+  const points = isBand ? Math.max(LEAST_POINTS, Math.min(POINTS, Math.floor(POINTS_TOGETHER / size))) : null;
+  const parameters = {
+    step: metric.step,
+    x: axis.name,
+    attempt: choice.attempt,
+    rank: choice.rank === "each" ? null : choice.rank,
+    until: choice.until,
+    points: points ?? (size > MANY ? POINTS_OF_MANY : POINTS),
+    start: span && axis.toApi(span[0]),
+    stop: span && axis.toApi(span[1]),
+  };
+  const series = [];
+  let [after, position] = [null, null];
+  do {
+    const path = jobPath(jobId, "/metrics") + query({ ...parameters, after }, { name: metric.name });
+    const answer = await enqueue(() => getJson(path, { signal }), signal);
+    series.push(...answer.series.filter(({ step }) => step === metric.step));
+    position ??= answer.position;
+    after = isBand ? answer.next : null;
+  } while (after);
+  return { series, position };
+}
+
 /**
  * Add a live point to the view of its metric.
  *
- * @returns {boolean} false when the view has no such line and no room for one
+ * @returns {boolean} false when the view has no such line and no room for one, or draws many series as one
  */
 export function appendPoint(view, { attempt, rank }, { time, x, value }) {
+  if (view.isBand) return false;
   let entry = view.lines.find(({ line }) => line.attempt === attempt && line.rank === rank);
   if (!entry) {
     if (view.lines.length === STYLES) return false;
@@ -73,10 +98,11 @@ export function appendPoint(view, { attempt, rank }, { time, x, value }) {
 /** Name the lines by what tells them apart, and count their points. */
 export function finish(view) {
   const differ = (field) => new Set(view.lines.map(({ line }) => line[field])).size > 1;
-  const [attempts, ranks] = [differ("attempt"), differ("rank")];
+  const [attempts, ranks] = [differ("attempt"), !view.isBand && differ("rank")];
   for (const entry of view.lines) {
     const names = [attempts && `attempt ${entry.line.attempt}`, ranks && `rank ${entry.line.rank}`];
-    entry.label = names.filter(Boolean).join(", ") || "last";
+    const of = entry.line.series > 1 ? `mean of ${entry.line.series} ranks` : null;
+    entry.label = [of, ...names].filter(Boolean).join(", ") || "last";
   }
   view.total = view.lines.reduce((total, { line }) => total + line.count, 0);
   return view;

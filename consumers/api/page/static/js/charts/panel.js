@@ -1,51 +1,58 @@
-/** All metrics of a job: a card each, in pages, loaded as they come into view, growing live. */
+/** All metrics of a job: a card each, in groups and pages, loaded as they come into view, growing live. */
 
 import { html, render } from "../../vendor/lit-html.js";
 import { oneLine } from "../lib/format.js";
-import { isAfter, laterOf } from "../lib/positions.js";
+import { keep, kept } from "../lib/kept.js";
+import { Later } from "../lib/later.js";
+import { laterOf } from "../lib/positions.js";
 import { Card } from "./card.js";
 import { Catalogue } from "./catalogue.js";
-import { appendPoint, fetchMetric, finish, pointOf } from "./metricsource.js";
-import { Recent } from "./recent.js";
+import { finder, fromAddress, scopeOf, toAddress } from "./choice.js";
+import { groupHead } from "./grouphead.js";
+import { grouped, paged } from "./groups.js";
+import { Growth } from "./growth.js";
+import { axisOf, fetchMetric } from "./metricsource.js";
 import { pager, toolbar } from "./toolbar.js";
 
 const CARDS_A_PAGE = 48;
-const MOST_LIVE_POINTS = 2_000;
-const CATCH_UP_MS = 1_500;
 const RELIST_MS = 2_000;
-
-const SHARED = { axis: "step", isLog: false, smoothing: 0 };
+const RENDER_MS = 200;
 
 export class Charts {
-  #root;
-  #jobId;
-  #catalogue;
-  #recent = new Recent();
   /** Key of the metric → its card, of the page that is shown. */
   cards = new Map();
-  #choice = { ...SHARED, attempt: "", rank: "", search: "" };
+  #root;
+  #jobId;
+  #onChoice;
+  #catalogue;
+  #choice;
+  #zooms; // scope → span
+  #pinned = new Set(kept("pinned metrics", []));
+  #folded = new Set(kept("folded groups", []));
   #page = 0;
   #until = null;
   #job = null;
   #isListed = false;
   #isListing = false;
-  #grown = new Set();
-  #frame = 0;
-  #timers = new Map();
+  #growth = new Growth((view, home) => this.#isChosen(view, home));
+  #later = new Later();
   #end = new AbortController();
-  #watcher;
+  #watcher = new IntersectionObserver((entries) => this.#seen(entries), { scrollMargin: "200px" });
 
-  constructor(root, { jobId }) {
+  /** `params` are those of the page's address; `onChoice(parameters)` is told what should stand there from now on. */
+  constructor(root, { jobId, params = new URLSearchParams(), onChoice = () => {} }) {
+    const { choice, zooms } = fromAddress(params);
     this.#root = root;
     this.#jobId = jobId;
+    this.#onChoice = onChoice;
     this.#catalogue = new Catalogue(jobId);
-    this.#watcher = new IntersectionObserver((entries) => this.#seen(entries), { scrollMargin: "200px" });
+    this.#choice = choice;
+    this.#zooms = zooms;
   }
 
   /** List the metrics and show the first page; again, when nothing known may be true any more. */
   load() {
-    this.#recent = new Recent();
-    for (const card of this.cards.values()) card.owed = card.position = null;
+    this.#growth.forget(this.cards.values());
     this.#refreshAll();
     return this.#list();
   }
@@ -53,29 +60,30 @@ export class Charts {
   async #list() {
     this.#isListing = true;
     try {
-      for await (const _ of this.#catalogue.load(this.#end.signal)) this.#render();
+      let isFirst = true;
+      for await (const _ of this.#catalogue.load(this.#end.signal)) {
+        if (isFirst) this.#render();
+        else this.#laterRender();
+        isFirst = false;
+      }
       this.#isListed = true;
       this.#render();
     } catch (problem) {
       if (this.#end.signal.aborted) return;
       render(html`<p class="chart-empty" role="alert">${problem.message}</p>`, this.#root);
-      this.#later("list", RELIST_MS, () => this.#list());
+      this.#later.in(RELIST_MS, "list", () => this.#list());
     }
     this.#isListing = false;
     this.#listIfBehind();
   }
 
   #listIfBehind() {
-    if (this.#catalogue.isBehind && !this.#isListing) this.#later("list", RELIST_MS, () => this.#list());
+    if (this.#catalogue.isBehind && !this.#isListing) this.#later.in(RELIST_MS, "list", () => this.#list());
   }
 
   /** The stream begins behind `position`: the metrics up to there only the API can tell. */
   startAt(position) {
-    for (const card of this.cards.values()) {
-      if (!card.view)
-        card.owed = laterOf(position, card.owed ?? null); // its answer is on the way
-      else if (isAfter(position, card.position ?? null)) this.#owe(card, position);
-    }
+    this.#growth.startAt(position, this.cards.values());
     this.#catalogue.owed = position;
     this.#listIfBehind();
   }
@@ -83,7 +91,7 @@ export class Charts {
   /** Take a recorded event of the live stream, in its order. */
   onEvent(recorded) {
     if (recorded.event.type !== "metrics") return;
-    this.#recent.push(recorded);
+    this.#growth.push(recorded);
     const { event, attempt, rank } = recorded;
     const { step = null, values, x } = event;
     for (const name of Object.keys(values)) {
@@ -93,14 +101,13 @@ export class Charts {
         this.#laterRender();
       }
       const card = this.cards.get(this.#catalogue.get(step, name).key);
-      if (card && !this.#until) this.#grow(card, recorded, name);
+      if (card && !this.#until) this.#growth.grow(card, recorded, name);
     }
   }
 
   /** The stream left events out: only the API has them. */
   onCoalesced({ until }) {
-    this.#recent.restartAt(until);
-    for (const card of this.cards.values()) this.#owe(card, until);
+    this.#growth.leaveOut(until, this.cards.values());
     this.#catalogue.owed = laterOf(until, this.#catalogue.owed);
     this.#listIfBehind();
   }
@@ -109,7 +116,7 @@ export class Charts {
   onState(job) {
     const isNewAttempt = this.#job !== null && this.#job.latest !== job.latest;
     this.#job = job;
-    this.#recent.beginAt(job.position);
+    this.#growth.beginAt(job.position);
     if (isNewAttempt) this.#refreshAll();
   }
 
@@ -117,73 +124,23 @@ export class Charts {
   setUntil(position) {
     if (position === this.#until) return;
     this.#until = position;
-    for (const card of this.cards.values()) card.pin(position !== null);
+    for (const card of this.cards.values()) card.hold(position !== null);
     this.#refreshAll();
   }
 
   destroy() {
     this.#end.abort();
-    cancelAnimationFrame(this.#frame);
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#growth.destroy();
+    this.#later.giveUp();
     this.#watcher.disconnect();
     for (const card of this.cards.values()) card.destroy();
     render(null, this.#root);
   }
 
-  #grow(card, recorded, name) {
-    if (!card.isVisible) card.refresh(); // when it is seen again
-    if (!card.isVisible || !card.view || card.isLoading) return; // an answer is completed when it comes
-    if (!isAfter(recorded.position, card.position)) return; // the answer had it
-    if (!this.#append(card.view, recorded, name)) {
-      this.#owe(card, recorded.position);
-      return;
-    }
-    if (card.view.lines.some(({ line }) => line.liveCount > MOST_LIVE_POINTS || !line.isOrdered)) {
-      this.#owe(card, recorded.position);
-    }
-    this.#grown.add(card);
-    this.#frame ||= requestAnimationFrame(() => this.#redrawGrown());
-  }
-
-  #redrawGrown() {
-    this.#frame = 0;
-    for (const card of this.#grown) {
-      finish(card.view);
-      card.redraw();
-    }
-    this.#grown.clear();
-  }
-
-  /** Add what came live behind the position of an answer; what is not known here must be asked for again. */
-  #complete(metric, card, view) {
-    card.position = view.position;
-    if (view.until !== null) return;
-    for (const recorded of this.#recent.after(view.position)) {
-      const { event } = recorded;
-      if ((event.step ?? null) !== metric.step || !Object.hasOwn(event.values, metric.name)) continue;
-      if (!this.#append(view, recorded, metric.name)) card.owed = laterOf(recorded.position, card.owed);
-    }
-    finish(view);
-    if (!this.#recent.covers(view.position)) card.owed = laterOf(this.#recent.floor, card.owed);
-    if (isAfter(card.owed, view.position)) this.#owe(card, card.owed);
-  }
-
-  /** Add a live point to a view; returns false when only the API knows where it belongs. */
-  #append(view, { event, attempt, rank }, name) {
-    const home = { attempt, rank };
-    return this.#isChosen(view, home) && appendPoint(view, home, pointOf(event, name));
-  }
-
-  /** Have a card ask the API again until its answer holds `position`. */
-  #owe(card, position) {
-    card.owed = laterOf(position, card.owed);
-    this.#later(card, CATCH_UP_MS, () => card.refresh());
-  }
-
   /** Tell whether the choice shows a line of this attempt and rank; of the latest attempt only the API knows. */
   #isChosen(view, { attempt, rank }) {
     const { attempt: chosen, rank: chosenRank } = this.#choice;
-    if (chosenRank !== "" && String(rank) !== chosenRank) return false;
+    if (chosenRank !== "" && chosenRank !== "each" && String(rank) !== chosenRank) return false;
     if (chosen === "all") return true;
     if (chosen !== "") return String(attempt) === chosen;
     return view.lines.every(({ line }) => line.attempt === attempt);
@@ -193,18 +150,29 @@ export class Charts {
     this.#choice = { ...this.#choice, ...change };
     if ("search" in change) this.#page = 0;
     for (const card of this.cards.values()) card.set(this.#choice);
-    if ("axis" in change || "attempt" in change || "rank" in change)
+    if ("axis" in change || "attempt" in change || "rank" in change) {
+      this.#zooms.clear();
       for (const card of this.cards.values()) card.restart();
+    }
+    this.#tell();
     this.#render();
   }
 
   /** Zoom all charts whose axis means the same: time everywhere, the others within a step. */
-  #zoom(metric, card, span) {
-    const { axis } = card.view;
-    for (const [key, other] of this.cards) {
-      const isAlike = other.view?.axis === axis && (axis.isTime || this.#catalogue.metric(key).step === metric.step);
-      if (isAlike) other.zoom(span);
-    }
+  #zoom(metric, span) {
+    const scope = this.#scopeOf(metric);
+    if (span === null) this.#zooms.delete(scope);
+    else this.#zooms.set(scope, span);
+    for (const [key, other] of this.cards) if (this.#scopeOf(this.#catalogue.metric(key)) === scope) other.zoom(span);
+    this.#tell();
+  }
+
+  #scopeOf(metric) {
+    return scopeOf(axisOf(metric, this.#choice.axis), metric.step);
+  }
+
+  #tell() {
+    this.#onChoice(toAddress(this.#choice, this.#zooms));
   }
 
   #turn(page) {
@@ -223,37 +191,31 @@ export class Charts {
     }
   }
 
-  #later(key, milliseconds, action) {
-    if (this.#timers.has(key)) return;
-    const run = () => {
-      this.#timers.delete(key);
-      action();
-    };
-    this.#timers.set(key, setTimeout(run, milliseconds));
-  }
-
   #laterRender() {
-    this.#later("render", RELIST_MS / 10, () => this.#render());
+    this.#later.in(RENDER_MS, "render", () => this.#render());
   }
 
   /** Keep the cards of the metrics that are shown, make those that are new, drop the others. */
   #renewCards(metrics) {
-    const kept = new Map(metrics.map((metric) => [metric.key, this.cards.get(metric.key) ?? this.#newCard(metric)]));
+    const shown = new Map(metrics.map((metric) => [metric.key, this.cards.get(metric.key) ?? this.#newCard(metric)]));
     for (const [key, card] of this.cards) {
-      if (kept.has(key)) continue;
+      if (shown.has(key)) continue;
       this.#watcher.unobserve(card.element);
       card.destroy();
     }
-    this.cards = kept;
+    this.cards = shown;
+    for (const [key, card] of shown) card.setPinned(this.#pinned.has(key));
   }
 
   #newCard(metric) {
     const card = new Card({
       title: oneLine(metric.name) || "(no name)",
       syncKey: this.#jobId,
+      span: this.#zooms.get(this.#scopeOf(metric)) ?? null,
       load: (span, signal) => fetchMetric(this.#jobId, metric, { ...this.#choice, until: this.#until }, span, signal),
-      onLoaded: (view) => this.#complete(metric, card, view),
-      onZoom: (span) => this.#zoom(metric, card, span),
+      onLoaded: (view) => this.#growth.complete(metric, card, view),
+      onZoom: (span) => this.#zoom(metric, span),
+      onPin: () => this.#toggle(this.#pinned, "pinned metrics", metric.key),
     });
     card.owed = card.position = null;
     card.set(this.#choice);
@@ -261,35 +223,45 @@ export class Charts {
     return card;
   }
 
+  #toggle(set, name, key) {
+    if (!set.delete(key)) set.add(key);
+    keep(name, [...set]);
+    this.#render();
+  }
+
   #render() {
-    const found = this.#catalogue.matching(this.#choice.search);
-    const pages = Math.max(1, Math.ceil(found.length / CARDS_A_PAGE));
-    this.#page = Math.min(this.#page, pages - 1);
-    const shown = found.slice(this.#page * CARDS_A_PAGE, (this.#page + 1) * CARDS_A_PAGE);
-    this.#renewCards(shown);
+    const { isPattern, finds } = finder(this.#choice.search);
+    const found = this.#catalogue.matching(finds);
+    const groups = grouped(found, this.#pinned);
+    const pages = paged(groups, this.#folded, CARDS_A_PAGE);
+    this.#page = Math.min(this.#page, pages.length - 1);
+    const shown = pages[this.#page];
+    this.#renewCards(shown.flatMap(({ metrics }) => metrics));
     const tools = {
+      isPattern,
       found: found.length,
       all: this.#catalogue.size,
       attempts: this.#catalogue.all("attempt"),
       ranks: this.#catalogue.all("rank"),
       change: (change) => this.#change(change),
     };
-    const groups = [...Map.groupBy(shown, ({ step }) => step)];
     render(
       html`
         <h2 class="visually-hidden">Metrics</h2>
-        ${toolbar(this.#choice, tools)} ${groups.map(([step, metrics]) => this.#group(step, metrics))}
+        ${toolbar(this.#choice, tools)} ${shown.map((part) => this.#group(part))}
         ${found.length ? null : html`<p class="chart-empty">${this.#nothing()}</p>`}
-        ${pages > 1 ? pager(this.#page, pages, (page) => this.#turn(page)) : null}
+        ${pages.length > 1 ? pager(this.#page, pages.length, (page) => this.#turn(page)) : null}
       `,
       this.#root,
     );
   }
 
-  #group(step, metrics) {
+  #group({ group, first, metrics }) {
+    const isFolded = this.#folded.has(group.key);
+    const fold = () => this.#toggle(this.#folded, "folded groups", group.key);
     return html`<section class="chart-group">
-      <h3>${step === null ? "Without a step" : oneLine(step)}</h3>
-      <div class="chart-grid">${metrics.map(({ key }) => this.cards.get(key).element)}</div>
+      ${groupHead(group, { isFolded, fold, first, shown: metrics.length })}
+      ${isFolded ? null : html`<div class="chart-grid">${metrics.map(({ key }) => this.cards.get(key).element)}</div>`}
     </section>`;
   }
 

@@ -2,6 +2,8 @@
 
 import { html } from "../../vendor/lit-html.js";
 import { counted, formatCount } from "../lib/numbers.js";
+import { BANDED } from "./metricsource.js";
+import { STYLES } from "./palette.js";
 
 const AXIS_NAMES = { step: "Step", time: "Time", index: "Number" };
 const MOST_SMOOTHING = 0.99;
@@ -10,10 +12,10 @@ const MOST_SMOOTHING = 0.99;
  * @param {object} choice axis, isLog, smoothing, attempt, rank, search
  * @param {{found: number, all: number, attempts: number[], ranks: number[], change: (choice: object) => void}} options
  */
-export function toolbar(choice, { found, all, attempts, ranks, change }) {
+export function toolbar(choice, { isPattern, found, all, attempts, ranks, change }) {
   return html`
     <form class="chart-tools" role="search" aria-label="Charts" @submit=${(event) => event.preventDefault()}>
-      ${searchTool(choice.search, change)}
+      ${searchTool(choice.search, change, isPattern)}
       <output>${found === all ? counted(all, "metric") : `${formatCount(found)} of ${counted(all, "metric")}`}</output>
       <span class="chart-space"></span>
       ${scaleTools(choice, change)} ${attempts.length > 1 ? pickAttempt(choice, attempts, change) : null}
@@ -28,14 +30,19 @@ const pickAttempt = ({ attempt }, numbers, change) =>
   );
 
 const pickRank = ({ rank }, numbers, change) =>
-  select("Rank", rank, [["", "all"], ...numbered(numbers)], (picked) => change({ rank: picked }));
+  select("Rank", rank, [...together(numbers), ...numbered(numbers)], (picked) => change({ rank: picked }));
 
-export function searchTool(search, change) {
+const SEARCH_HELP = "A regular expression for the name or for step/name, as ^train/ or loss|accuracy";
+
+/** `isPattern`: what was typed is a regular expression; else it is looked for as it stands. */
+export function searchTool(search, change, isPattern = true) {
   return html`<label class="chart-search">
     <span class="visually-hidden">Filter metrics</span>
     <input
       type="search"
       placeholder="Filter metrics"
+      title=${isPattern ? SEARCH_HELP : "No regular expression: looked for as it stands"}
+      class=${isPattern ? "" : "is-plain"}
       .value=${search}
       autocomplete="off"
       spellcheck="false"
@@ -78,6 +85,15 @@ function select(label, value, options, change) {
       ${options.map(([key, text]) => html`<option value=${key} ?selected=${key === value}>${text}</option>`)}
     </select>
   </label>`;
+}
+
+function together(ranks) {
+  return ranks.length < BANDED
+    ? [["", "all"]]
+    : [
+        ["", "mean of all"],
+        ["each", `each, the first ${STYLES}`],
+      ];
 }
 
 function numbered(numbers) {

@@ -64,7 +64,7 @@ class Comparison {
     try {
       run.job = await getJson(jobPath(run.id), { signal });
       for await (const _ of catalogue.load(signal));
-      run.metrics = new Map(catalogue.matching("").map((metric) => [metric.key, metric]));
+      run.metrics = new Map(catalogue.matching().map((metric) => [metric.key, metric]));
       run.problem = null;
     } catch (problem) {
       run.problem = problem;

@@ -36,7 +36,11 @@ export class JobPage {
     const part = (name) => root.querySelector(`#${name}`);
     this.steps = new Steps(part("steps"));
     this.feed = new Feed(part("feed"), jobId);
-    this.charts = new Charts(part("charts"), { jobId });
+    this.charts = new Charts(part("charts"), {
+      jobId,
+      params,
+      onChoice: (parameters) => page.replaceQuery(parameters),
+    });
     this.downloads = new Downloads(jobId, () => this.#schedule());
     this.stream = this.#follow(null);
     this.#readState(params.get("at"));
@@ -162,7 +166,7 @@ export class JobPage {
 
   #move(position, time, past) {
     this.#past = position === null ? null : { job: past, time, position };
-    this.page.replaceQuery({ id: this.jobId, at: position });
+    this.page.replaceQuery({ at: position });
     this.feed.model.setUntil(position);
     this.charts.setUntil(position);
     this.#schedule();
