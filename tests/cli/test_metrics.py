@@ -180,3 +180,18 @@ def test_of_a_bucket_the_extreme_is_drawn_that_stands_out() -> None:
 
 def test_a_plot_has_as_many_lines_as_asked_for_and_fills_up_to_the_value() -> None:
     assert plot([0, 15, 8], 2) == [" █▁", "▁██"]
+
+
+def test_of_very_many_series_the_numbers_only(
+    command: Callable[..., Said], log: EventLog, settings: Settings
+) -> None:
+    names = {f"m{number:04d}": 1.0 for number in range(1_001)}
+    log.append(Chain("job-1").add(STARTED, metrics(names), metrics(names)))
+    project(settings)
+
+    every, one = command("metrics", "job-1"), command("metrics", "job-1", "--name", "m0000")
+
+    assert len(every.lines) == 1 + len(names)
+    assert every.lines[-1].split() == ["m1000", "-", "0", "1", "2", "1", "1", "1"]
+    assert "1,001 series: courses are drawn of 1,000 at most; choose by --name" in every.err
+    assert one.lines[-1].endswith("▁▁")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,7 @@ _SPARE = ("COURSE", "POINTS", "MIN", "MAX")
 _ALIKE = ("ATTEMPT", "RANK", "STEP")  # spare, too, where they are the same in all rows
 _PLOT_ROWS = 8
 _LABEL_COLUMNS = 12
+_MOST_COURSES = 1_000
 
 
 def metrics(
@@ -45,7 +47,7 @@ def metrics(
 ) -> None:
     """Show a job's metrics, each with its course: extremes always stand out, gaps are NaN.
 
-    Exit code 1 when there is none.
+    Of more than 1,000 series the numbers only. Exit code 1 when there is none.
     """
     from synapse_stream.reading.job_views import opened
     from synapse_stream.settings import Settings
@@ -83,8 +85,12 @@ def _say_none(settings: Settings, views: Views, job: str, name: str | None) -> N
 def _print_table(views: Views, job: str, found: Sequence[SeriesSummary], *, wide: bool) -> None:
     room = _LONGEST_COURSE if wide else terminal_columns() - _OTHER_COLUMNS
     columns = max(_SHORTEST_COURSE, min(room, _LONGEST_COURSE))
-    rows = [metric_row(each, course(views, job, each.key, columns)) for each in found]
-    print_metrics(rows, wide=wide)
+    drawn = found if len(found) <= _MOST_COURSES else []  # each is a query of its own
+    courses = {each.key: course(views, job, each.key, columns) for each in drawn}
+    print_metrics([metric_row(each, courses.get(each.key, ())) for each in found], wide=wide)
+    if not drawn:
+        said = f"{len(found):,} series: courses are drawn of {_MOST_COURSES:,} at most"
+        print(coloured(f"{said}; choose by --name", "yellow"), file=sys.stderr)
     state = views.state(job)
     for quota in state.quotas if state else ():
         if quota.of == "metrics":
