@@ -1,6 +1,7 @@
 """The consumer processes: `python -m consumers run-state|metric-history|message-feed|archive|all`.
 
-A view that another package brings is run by its name, too, and is among `all`.
+A view that another package brings is run by its name, too, and is among `all`. `notary` signs what
+is archived: it is no projection, and alone needs the signing key.
 
 Any number of each, on any number of machines: they share the partitions among them. SIGTERM and
 Ctrl-C finish the turn and give the leases back.
@@ -17,17 +18,15 @@ import signal
 import socket
 import sys
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 from consumers import views
-from consumers.audit.notary import open_notary, voucher_of
+from consumers.audit.signing import NotaryLoop, voucher_of
 from consumers.logs import write_logs
 from consumers.projector.loop import Projector
 from consumers.projector.trimmer import TrimLoop
 from consumers.store.engine import WRITER_CACHE_BYTES
 from consumers.store.store import Store
-from consumers.views.archive.raw import RawArchive
 from consumers.views.opening import open_databases
 from synapse_stream.errors import ConfigError
 from synapse_stream.log.feeds import FeedLog
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("synapse_stream.consumers")
 
 _LAST_TURN_SECONDS = 10.0
+_NOTARY = "notary"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 after a signal, 2 when the settings or the name are wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
-    parser.add_argument("projection", help="the name of one, or all")
+    parser.add_argument("projection", help="the name of one, all, or notary")
     chosen = parser.parse_args(arguments).projection
     spare_collector()
     write_logs(chosen)
@@ -61,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     on_signals(lambda _: stop.set(), signal.SIGTERM, signal.SIGINT)
     try:
         settings = Settings.load()
+        if chosen == _NOTARY:
+            NotaryLoop(settings).run(stop)
+            return 0
         _run([views.find(name) for name in _named(chosen)], settings, stop)
     except ConfigError as error:
         print(f"python -m consumers: {error}", file=sys.stderr)  # noqa: T201 - our own output
@@ -116,7 +119,7 @@ def _run(chosen: list[View], settings: Settings, stop: threading.Event) -> None:
 def parts_of(
     view: View, store: Store, settings: Settings, owner: str
 ) -> Iterator[tuple[str, Projector | TrimLoop]]:
-    """Yield what drives a projection; with the record goes what signs it, and what trims."""
+    """Yield what drives a projection; with the record goes what trims."""
 
     def open_log() -> FeedLog:
         return FeedLog.open(settings)
@@ -124,9 +127,8 @@ def parts_of(
     if not view.is_record:
         yield view.name, Projector(view, store, open_log, settings, owner=owner)
         return
-    attend = partial(open_notary, RawArchive(store.databases), settings)
-    yield view.name, Projector(view, store, open_log, settings, owner=owner, attend=attend)
-    vouch = voucher_of(settings)
+    yield view.name, Projector(view, store, open_log, settings, owner=owner)
+    vouch = voucher_of(store.databases)
     yield (
         "trimming",
         TrimLoop(store, lambda: TrimLog.open(settings), settings, owner=owner, vouch=vouch),

@@ -2,8 +2,7 @@
 
 SynapseStreamError
 ├── LeaseLost         (also RuntimeError)     another consumer has taken over a partition
-├── AnchorsRefused    (also OSError)          the last anchors are not those that are remembered
-├── NotAnchored                               a run stays: no anchor could say that it went
+├── AnchorsRefused    (also OSError)          the log of anchors is not what is remembered
 ├── OutdatedFold      (also ValueError)       another version of a projection wrote a document
 ├── StoreUnavailable  (also ConnectionError)  the database did not take or answer a statement
 │   ├── CannotStore                           for what is in the statement: it never will
@@ -48,11 +47,7 @@ class CannotStore(StoreUnavailable):
 
 
 class AnchorsRefused(SynapseStreamError, OSError):
-    """Anchors are fewer than is remembered, or others: nothing is signed behind them."""
-
-
-class NotAnchored(SynapseStreamError):
-    """A run is not removed from the archive: no anchor could say so."""
+    """The log of anchors does not follow from what is remembered: nothing is signed."""
 
 
 class OutdatedFold(SynapseStreamError, ValueError):

@@ -1,7 +1,6 @@
-"""Signed checkpoints, anchors: what a run had come to, in the words of whoever holds the key.
+"""The entries of a deployment's transparency log: what archived runs had come to.
 
-An anchor is one line of JSON, keys sorted, no spaces. Its signature is Ed25519 over PURPOSE and the
-line without the member `signature`. `previous` is the SHA-256 of the line before it in its file.
+Each is one line of JSON, keys sorted, no spaces. A checkpoint of the log vouches for all of them.
 """
 
 from __future__ import annotations
@@ -11,141 +10,118 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from synapse_stream.errors import ConfigError, DecodeError
-from synapse_stream.ports.audit import Finding
+from synapse_stream.entries.tree import HASH_BYTES, Tree
+from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from consumers.audit.record import Track
-
-PURPOSE = b"synapse-stream anchor 1\n"
 VERSION = 1
-
-_MOST_FINDINGS = 10  # of a file; where many lines are wrong, the first ones tell
-MISSING = "anchors need the package cryptography: pip install 'synapse-stream[audit]' brings it"
+ANCHOR, REMOVAL, BEGINNING = "anchor", "removal", "beginning"
+"""Types of entries: how far a run was; that so much of it is about to be removed from the archive;
+and the first entry of every log."""
 
 
 class Anchor(NamedTuple):
-    """One signed checkpoint."""
+    """How far a run was."""
 
-    namespace: str
-    job_id: str
-    producers: Mapping[str, tuple[int, bytes]]
-    """Its highest number, and the chain hash there."""
     entries: int
     """How many entries the archive had."""
     root: bytes
     """Of the tree over them."""
+    heads: bytes
+    """SHA-256 of `heads_of`."""
     is_removal: bool = False
-    """True when the archive was to remove them then."""
 
 
-class Keys:
-    """The public keys whose anchors are believed."""
+def anchor_of(job_id: str, manifest: bytes, *, time_ms: int, is_removal: bool = False) -> bytes:
+    """Return the entry that tells how far a run is, as the archive's manifest has it.
 
-    def __init__(self, keys: Iterable[bytes]) -> None:
-        """Take raw Ed25519 public keys.
-
-        Raises:
-            ConfigError: one is none, or `cryptography` is not installed.
-        """
-        try:
-            from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-                Ed25519PublicKey,
-            )
-        except ModuleNotFoundError as error:
-            raise ConfigError(MISSING) from error
-        self._invalid = InvalidSignature
-        try:
-            self._keys = {key.hex(): Ed25519PublicKey.from_public_bytes(key) for key in keys}
-        except ValueError as error:
-            msg = f"SYNAPSE_STREAM_VERIFY_KEYS: {error}"
-            raise ConfigError(msg) from error
-
-    def read(self, line: bytes) -> Anchor:
-        """Read a line.
-
-        Raises:
-            DecodeError: it is no anchor, or none of these keys has signed it so.
-        """
-        try:
-            body = orjson.loads(line)
-            signature = bytes.fromhex(body.pop("signature"))
-            key = self._keys[body["key"]]
-            key.verify(signature, PURPOSE + line_of(body))
-            producers = {
-                name: (int(last), bytes.fromhex(head))
-                for name, (last, head) in body["producers"].items()
-            }
-            return Anchor(
-                *(body["namespace"], body["job"], producers),
-                *(int(body["entries"]), bytes.fromhex(body["root"])),
-                is_removal=bool(body.get("removed")),
-            )
-        except self._invalid as error:
-            msg = "its signature is wrong"
-            raise DecodeError(msg) from error
-        except KeyError as error:
-            msg = f"it lacks {error}, or that key is not believed"
-            raise DecodeError(msg) from error
-        except (ValueError, TypeError, AttributeError) as error:
-            msg = f"it is no anchor: {error}"
-            raise DecodeError(msg) from error
+    Raises:
+        ValueError: the manifest has no tree, since entries cannot be read, or is damaged.
+    """
+    content = orjson.loads(manifest)
+    body = {
+        "v": VERSION,
+        "type": REMOVAL if is_removal else ANCHOR,
+        "job": job_id,
+        "entries": content["entries"],
+        "root": tree_of(content).root().hex(),
+        "heads": sha256(heads_of(content)).hexdigest(),
+        "time_ms": time_ms,
+    }
+    return written(body)
 
 
-class AnchorBook:
-    """All anchors that could be read, by job; `findings` holds what is wrong with the others."""
+def beginning_of(body: Mapping[str, Any]) -> bytes:
+    """Return the first entry of a log, given what it tells besides."""
+    return written({"v": VERSION, "type": BEGINNING, **body})
 
-    def __init__(self, keys: Keys, files: Iterable[tuple[str, Sequence[bytes]]]) -> None:
-        """Read files, given by their names and lines."""
-        self._findings: dict[str, list[Finding]] = {}
-        self._digests: dict[str, list[str]] = {}
-        self._jobs: dict[tuple[str, str], list[Anchor]] = {}
-        for name, lines in files:
-            self._findings[name] = []
-            digests = self._digests[name] = []
-            for number, line in enumerate(lines, 1):
-                self._read(keys, line, digests[-1] if digests else None, name, number)
-                digests.append(digest(line))
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What is wrong with lines of all files."""
-        return [one for name in self._findings for one in self.findings_in(name)]
+def read_entry(entry: bytes) -> dict[str, Any]:
+    """Return what an entry says.
 
-    def digests(self, name: str) -> Sequence[str]:
-        """Return the digests of the lines of a file, in order; none of one that is not there."""
-        return self._digests.get(name, ())
+    Raises:
+        DecodeError: it is none of this version, or written in another way.
+    """
+    try:
+        body = orjson.loads(entry)
+        is_ours = written(body) == entry and body["v"] == VERSION
+        if body["type"] in {ANCHOR, REMOVAL}:
+            of_anchor(body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"it is no entry of anchors: {error!r:.200}"
+        raise DecodeError(msg) from error
+    if not is_ours:
+        msg = f"it is no entry of version {VERSION}"
+        raise DecodeError(msg)
+    return dict(body)
 
-    def findings_in(self, name: str) -> list[Finding]:
-        """Return what is wrong with the first lines that are, of one file."""
-        return self._findings.get(name, [])
 
-    def of(self, namespace: str, job_id: str) -> list[Anchor]:
-        """Return the anchors of a job, those of a file in order."""
-        return self._jobs.get((namespace, job_id), [])
+def of_anchor(body: Mapping[str, Any]) -> Anchor:
+    """Return an anchor from what `read_entry` gave.
 
-    def jobs(self, namespace: str) -> list[str]:
-        """Return the jobs that are anchored."""
-        return [job for space, job in self._jobs if space == namespace]
+    Raises:
+        ValueError, KeyError, TypeError: it is none.
+    """
+    root, heads = bytes.fromhex(body["root"]), bytes.fromhex(body["heads"])
+    if {len(root), len(heads)} != {HASH_BYTES} or type(body["entries"]) is not int:
+        msg = "no anchor"
+        raise ValueError(msg)
+    str.encode(body["job"])
+    return Anchor(body["entries"], root, heads, body["type"] == REMOVAL)
 
-    def _read(self, keys: Keys, line: bytes, before: str | None, name: str, number: int) -> None:
-        place = f"{name}, line {number}"
-        try:
-            anchor = keys.read(line)
-        except DecodeError as error:
-            self._find(name, f"a signed anchor in {place}", str(error))
-            return
-        body = orjson.loads(line)
-        if (said := body.get("previous", "nothing")) != before or body.get("no") != number - 1:
-            self._find(name, f"{place} to follow {before}", f"{said}")
-        self._jobs.setdefault((anchor.namespace, anchor.job_id), []).append(anchor)
 
-    def _find(self, name: str, expected: str, found: str) -> None:
-        if len(self._findings[name]) < _MOST_FINDINGS:
-            self._findings[name].append(Finding("anchor", expected, found))
+def heads_of(manifest: Mapping[str, Any]) -> bytes:
+    """Return the last number of every producer and the chain hash there, as JSON."""
+    producers = manifest["producers"].items()
+    return written({name: [mark["last"], mark["hash"]] for name, mark in producers})
+
+
+def tree_of(manifest: Mapping[str, Any]) -> Tree:
+    """Return the tree over the entries that a manifest tells of.
+
+    Raises:
+        ValueError: it has none.
+    """
+    try:
+        return Tree(manifest["entries"], bytes.fromhex(manifest["tree"]))
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = "the archive cannot read all that it has of this job; `verify` says what"
+        raise ValueError(msg) from error
+
+
+def entries_of(manifest: bytes) -> int | None:
+    """Return how many entries a manifest tells of; None where nothing can be signed of them.
+
+    One that is damaged is made anew; one without a tree has entries that nobody can read.
+    """
+    try:
+        content = orjson.loads(manifest)
+        count, has_tree = content["entries"], content.get("tree", "") is not None
+    except (AttributeError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return count if isinstance(count, int) and has_tree else None
 
 
 def vouches_for_removal(anchors: Sequence[Anchor], entries: int) -> bool:
@@ -156,38 +132,6 @@ def vouches_for_removal(anchors: Sequence[Anchor], entries: int) -> bool:
     return not anchors or any(one.is_removal and one.entries == entries for one in anchors)
 
 
-def judge(
-    anchors: Iterable[Anchor], tracks: Mapping[str, Track]
-) -> tuple[list[Finding], dict[str, int]]:
-    """Compare heads with what was walked; return what differs, and how far each producer is sure.
-
-    One finding a producer: the first anchor that does not hold.
-    """
-    findings: dict[str, Finding] = {}
-    sure: dict[str, int] = {}
-    for anchor in anchors:
-        for producer, (last, head) in anchor.producers.items():
-            track = tracks.get(producer)
-            there = -1 if track is None else track.last
-            if track is None or there < last:
-                found = "none of this producer" if track is None else f"{there} is its last"
-                expected, numbers = f"numbers up to {last}", (there + 1, last)
-            elif head not in (heads := list(track.heads.at(last))):
-                found = " or ".join(one.hex() for one in heads) or "no batch that ends there"
-                expected, numbers = f"hash {head.hex()} at number {last}", (last, last)
-            else:
-                sure[producer] = max(last, sure.get(producer, -1))
-                continue
-            finding = Finding("anchor", expected, found, None, producer, numbers)
-            findings.setdefault(producer, finding)
-    return list(findings.values()), sure
-
-
-def digest(line: bytes) -> str:
-    """Return what the anchor that follows a line has as `previous`."""
-    return sha256(line).hexdigest()
-
-
-def line_of(body: Mapping[str, Any]) -> bytes:
-    """Return the one way to write an anchor."""
+def written(body: Mapping[str, Any]) -> bytes:
+    """Return the one way to write an entry."""
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)

@@ -6,17 +6,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from consumers import views
-from consumers.audit.anchors import judge
 from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.growth import Growth
 from consumers.audit.identities import Identities
 from consumers.audit.lacking import Lacking
+from consumers.audit.memory import Memory
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
+from consumers.audit.signing import begin
 from consumers.audit.trust import Trust
 from consumers.errors import StoreUnavailable
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Auditor:
         self._settings = settings
         self._sources = Sources(settings)
         self._archive = self._sources.archive
-        self._trust = Trust(settings, self._sources.log.keys)
+        self._feeds = FeedLog.open(settings)
+        databases = self._sources.store.databases
+        self._trust = Trust(settings, Memory(databases, self._feeds, settings))
         self._identities = Identities(settings)
         self._is_checked = False
 
@@ -87,12 +91,13 @@ class Auditor:
         yield from sorted({*self._trust.jobs()} - seen)
 
     def begin_anchors(self) -> list[str]:
-        """Have anchors begin anew where they are fewer than remembered; return what is lost."""
-        return list(self._trust.begin_anew())
+        """Begin a log of anchors where there is none, or another than is remembered."""
+        return begin(self._settings, self._sources.store.databases, self._feeds)
 
     def close(self) -> None:
         """Disconnect."""
         self._sources.close()
+        self._feeds.close()
 
     def _note(self, report: Report) -> None:
         """Have what is wrong with the archive of a run known as its damage, until it is right."""
@@ -132,10 +137,9 @@ class Auditor:
         notes += compared.notes
         if record.findings.has_more or archive.findings.has_more:
             notes.append("there are more differences than are listed")
-        doubts = [*self._trust.doubts(job_id)]
-        notes += [*doubts, *self._trust.notes(job_id)]
-        anchored, _ = judge(anchors, record.tracks)
-        false = [*self._trust.findings(job_id), *anchored, *growth.judge()]
+        doubts = self._trust.doubts
+        notes += [*doubts, *self._trust.notes]
+        false = [*self._trust.findings, *growth.judge()]
         findings = [*archive.findings, *record.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
         of_record = _verdict(
@@ -197,8 +201,8 @@ class Auditor:
         Whoever can write the store can have it say so of any run. So of one that was anchored the
         removal must be, too.
         """
-        doubts, findings = [*self._trust.doubts(job_id)], [*self._trust.findings(job_id)]
-        notes = [str(gone.refusal(job_id)), *doubts, *self._trust.notes(job_id)]
+        doubts, findings = self._trust.doubts, [*self._trust.findings]
+        notes = [str(gone.refusal(job_id)), *doubts, *self._trust.notes]
         if not self._trust.vouches_for_removal(job_id, gone.entries):
             expected = f"a signed removal of the first {gone.entries} entries"
             findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))

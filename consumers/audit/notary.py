@@ -1,128 +1,162 @@
-"""The notary: signs what archived runs have come to, after it was committed.
+"""The notary: signs what archived runs have come to. It is a process of its own.
 
-A run that goes on is anchored every so many batches, one that pauses, as at its end, soon after.
-What an owner of the partition has left open, the next one finds.
+A run's first batch is anchored at once, what comes then at least every MAX_UNANCHORED_SECONDS, and
+its end as soon as it is archived. The feeds tell which runs go on; what stands in the archive of
+them is signed. What one notary has left open, the next one finds. Several do no harm.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from consumers.audit.anchoring import signer_of
-from consumers.audit.memory import anchors_to_sign
-from consumers.errors import NotAnchored
-from consumers.outages import Outage
+from consumers.audit.anchors import ANCHOR, REMOVAL, anchor_of, entries_of, read_entry
+from consumers.audit.seals import sealed
+from consumers.store.removals import Removals
+from synapse_stream.entries.entry import FeedPointer, recorded_batch
+from synapse_stream.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterable
 
-    from consumers.audit.anchoring import Anchors
-    from consumers.audit.signing import Signer
+    from consumers.audit.guarded import GuardedLog
+    from consumers.store.databases import Databases
     from consumers.views.archive.raw import RawArchive
-    from synapse_stream.settings import Settings
+    from synapse_stream.entries.entry import EntryId
+    from synapse_stream.log.feeds import Pointed
 
-_logger = logging.getLogger("synapse_stream.consumers")
+    ReadPointed = Callable[[int, list[FeedPointer]], Iterable[Pointed]]
 
-_PAUSE_SECONDS = 2.0
-_RETRY_SECONDS = 15.0
-_MOST_REMEMBERED = 10_000  # so that what is read again after a fault is not anchored again
+_PAUSE_SECONDS = 0.25
+_MOST_REMEMBERED = 100_000  # runs, of which the newest anchor is known
 
 
-@dataclass(slots=True)
-class _Open:
-    """What has come to a job since it was anchored."""
+class _Open(NamedTuple):
+    """What has come to a run since it was anchored."""
 
-    batches: int = 0
-    grown_at: float = field(default_factory=time.monotonic)
+    partition: int
+    newest: FeedPointer
+    since: float
+    grown_at: float
+    has_ended: bool | None = None
+    """None until somebody has looked."""
 
 
 class Notary:
-    """Anchors the archived jobs of one partition. Not thread-safe."""
+    """Anchors the archived runs of a deployment. Not thread-safe."""
 
     def __init__(
         self,
-        anchors: Anchors,
-        signer: Signer,
+        log: GuardedLog,
         archive: RawArchive,
-        settings: Settings,
-        partition: int,
+        databases: Databases,
+        *,
+        max_unanchored_seconds: float,
     ) -> None:
-        self._anchors = anchors
-        self._signer = signer
+        self._log = log
         self._archive = archive
-        self._settings = settings
-        self._partition = partition
+        self._removals = Removals(databases)
+        self._longest = max_unanchored_seconds
         self._open: dict[str, _Open] = {}
         self._anchored: OrderedDict[str, int] = OrderedDict()
-        """How many entries the newest anchors say, of the jobs anchored last."""
-        self._has_looked = False
-        self._retry_at = 0.0
-        self._outage = Outage(
-            _logger, "anchors are not written, and tried again", "anchors are written again"
-        )
+        """How many entries the newest anchors tell of, of the runs anchored last."""
 
-    def note(self, batches: Mapping[str, int]) -> None:
-        """Count what was committed, by job, and anchor what has many."""
-        now = time.monotonic()
-        for job_id, count in batches.items():
-            job = self._open.setdefault(job_id, _Open())
-            job.batches += count
-            job.grown_at = now
-        most = self._settings.anchor_batches
-        self._anchor([job_id for job_id in batches if self._open[job_id].batches >= most])
+    def begin(self, partitions: Iterable[int]) -> None:
+        """Anchor all runs of which the archive has more than their newest anchors tell.
 
-    def look(self, *, pause_seconds: float = _PAUSE_SECONDS) -> None:
-        """Anchor what has paused for so long; for when there is nothing else to do."""
-        if not self._has_looked and time.monotonic() >= self._retry_at:
+        Raises:
+            AnchorsRefused: the log is not what is remembered.
+            OSError: somebody is away.
+        """
+        size = self._log.check().size
+        for entry in self._log.folder.tiles(size).entries():
             try:
-                left = self._left_open()
-            except OSError as error:
-                self._fail(error)
-                return
-            self._has_looked = True
-            self._open.update({job_id: _Open() for job_id in left})
-        paused = time.monotonic() - pause_seconds
-        self._anchor([job_id for job_id, job in self._open.items() if job.grown_at <= paused])
+                body = read_entry(entry)
+            except DecodeError:
+                continue  # for `verify` to find
+            if body["type"] in {ANCHOR, REMOVAL}:
+                self._remember(body["job"], body["entries"])
+        for partition in partitions:
+            self._anchor(dict(self._archive.manifests(partition)))
 
-    def _anchor(self, job_ids: Collection[str]) -> None:
-        if not job_ids or time.monotonic() < self._retry_at:
-            return
-        found = self._archive.load(list(job_ids))
-        entries = {
-            job_id: count for job_id, text in found.items() if (count := _entries(text)) is not None
+    def take(self, partition: int, pointers: Iterable[FeedPointer], now: float) -> None:
+        """Note what has come to runs, as a feed tells."""
+        for pointer in pointers:
+            if pointer.job_id:
+                before = self._open.get(pointer.job_id)
+                since = now if before is None else before.since
+                self._open[pointer.job_id] = _Open(partition, pointer, since, now)
+
+    def look(self, read: ReadPointed, now: float) -> None:
+        """Anchor what is due, and sign what is to be removed; `read` returns entries of a feed.
+
+        Raises:
+            AnchorsRefused: the log is not what is remembered.
+            OSError: somebody is away; what was due stays so.
+        """
+        self._look_for_ends(read, now)
+        due = [job_id for job_id, one in self._open.items() if self._is_due(job_id, one, now)]
+        found = self._archive.load(due) if due else {}
+        self._anchor(found)
+        for job_id, manifest in found.items():
+            one = self._open[job_id]
+            if entries_of(manifest) is None or _top(manifest) >= one.newest.entry:
+                del self._open[job_id]
+            elif not one.has_ended:  # its end is awaited
+                self._open[job_id] = one._replace(since=now)
+        self._sign_removals()
+
+    def _is_due(self, job_id: str, one: _Open, now: float) -> bool:
+        is_new = job_id not in self._anchored
+        return is_new or bool(one.has_ended) or now - one.since >= self._longest
+
+    def _look_for_ends(self, read: ReadPointed, now: float) -> None:
+        """Find out of the runs that pause which ones have ended."""
+        pausing: dict[int, list[FeedPointer]] = {}
+        for one in self._open.values():
+            if one.has_ended is None and now - one.grown_at >= _PAUSE_SECONDS:
+                pausing.setdefault(one.partition, []).append(one.newest)
+        for partition, pointers in pausing.items():
+            for pointer, entry, *_ in read(partition, pointers):
+                batch = entry and recorded_batch(pointer.job_id, entry).batch
+                has_ended = entry is None or (batch is not None and sealed(batch) is not None)
+                one = self._open[pointer.job_id]
+                self._open[pointer.job_id] = one._replace(has_ended=bool(has_ended))
+
+    def _anchor(self, manifests: dict[str, bytes]) -> None:
+        """Anchor the runs that have more entries than their newest anchors tell."""
+        counts = {job_id: entries_of(text) for job_id, text in manifests.items()}
+        new = {
+            job_id: count
+            for job_id, count in counts.items()
+            if count is not None and count != self._anchored.get(job_id)
         }
-        manifests = [
-            (job_id, found[job_id])
-            for job_id, count in entries.items()
-            if count != self._anchored.get(job_id)
-        ]
-        namespace, now_ms = self._settings.namespace, time.time_ns() // 1_000_000
-
-        def sign(before: bytes | None) -> Iterator[bytes]:
-            return self._signer.lines(namespace, manifests, time_ms=now_ms, before=before)
-
-        try:
-            if manifests:
-                self._anchors.append(namespace, self._partition, sign)
-        except OSError as error:
-            self._fail(error)
-            return
-        self._outage.end()
-        for job_id, count in entries.items():
+        time_ms = time.time_ns() // 1_000_000
+        if new:
+            self._log.append(
+                [anchor_of(job_id, manifests[job_id], time_ms=time_ms) for job_id in new]
+            )
+        for job_id, count in new.items():
             self._remember(job_id, count)
-        for job_id in job_ids:
-            del self._open[job_id]
 
-    def _fail(self, error: OSError) -> None:
-        """Leave it for a while: each attempt may wait long, and the archive with it."""
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
-        self._outage.tell(error)
+    def _sign_removals(self) -> None:
+        asked = self._removals.unsigned()
+        if not asked:
+            return
+        manifests = self._archive.load([one.job_id for _, one in asked])
+        sound = [
+            (partition, one)
+            for partition, one in asked
+            if entries_of(manifests.get(one.job_id, b"")) == one.entries
+        ]
+        time_ms = time.time_ns() // 1_000_000
+        if sound:
+            self._log.append([_removal(one.job_id, manifests, time_ms) for _, one in sound])
+        for partition, one in sound:
+            self._removals.put(partition, one._replace(is_signed=True))
 
     def _remember(self, job_id: str, entries: int) -> None:
         self._anchored[job_id] = entries
@@ -130,74 +164,12 @@ class Notary:
         while len(self._anchored) > _MOST_REMEMBERED:
             self._anchored.popitem(last=False)
 
-    def _left_open(self) -> list[str]:
-        """Return the jobs whose newest anchor does not say what the archive has of them."""
-        newest: dict[str, int] = {}
-        for line in self._anchors.lines(self._settings.namespace, self._partition):
-            try:
-                body = orjson.loads(line)
-                newest[body["job"]] = body["entries"]
-                self._remember(body["job"], body["entries"])
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                continue  # for `verify` to find
-        counts = (
-            (job_id, _entries(manifest))
-            for job_id, manifest in self._archive.manifests(self._partition)
-        )
-        return [
-            job_id for job_id, count in counts if count is not None and count != newest.get(job_id)
-        ]
+
+def _removal(job_id: str, manifests: dict[str, bytes], time_ms: int) -> bytes:
+    return anchor_of(job_id, manifests[job_id], time_ms=time_ms, is_removal=True)
 
 
-def _entries(manifest: bytes) -> int | None:
-    """Return how many entries a manifest tells of; None where nothing can be signed of them.
-
-    One that is damaged is made anew; one without a tree has entries that nobody can read.
-    """
-    try:
-        content = orjson.loads(manifest)
-        count, has_tree = content["entries"], content.get("tree", "") is not None
-    except (AttributeError, orjson.JSONDecodeError, KeyError, TypeError):
-        return None
-    return count if isinstance(count, int) and has_tree else None
-
-
-def voucher_of(settings: Settings) -> Callable[[int, str, bytes], None] | None:
-    """Return what signs that a run is to be removed, given its partition, id and manifest.
-
-    None when there is no key, or no place for anchors. It raises NotAnchored when it cannot write:
-    then the run must stay.
-
-    Raises:
-        ConfigError: the key is none.
-    """
-    signer, anchors = signer_of(settings), anchors_to_sign(settings)
-    if signer is None or anchors is None:
-        return None
-
-    def vouch(partition: int, job_id: str, manifest: bytes) -> None:
-        namespace, now_ms = settings.namespace, time.time_ns() // 1_000_000
-
-        def sign(before: bytes | None) -> Iterator[bytes]:
-            run = [(job_id, manifest)]
-            return signer.lines(namespace, run, time_ms=now_ms, before=before, is_removal=True)
-
-        try:
-            anchors.append(namespace, partition, sign)
-        except (OSError, ValueError) as error:
-            msg = f"job {job_id!r} stays in the archive, for no anchor can say it went: {error}"
-            raise NotAnchored(msg) from error
-
-    return vouch
-
-
-def open_notary(archive: RawArchive, settings: Settings, partition: int) -> Notary | None:
-    """Return the notary of a partition; None when there is no key, or no place for anchors.
-
-    Raises:
-        ConfigError: the key is none.
-    """
-    signer, anchors = signer_of(settings), anchors_to_sign(settings)
-    if signer is None or anchors is None:
-        return None
-    return Notary(anchors, signer, archive, settings, partition)
+def _top(manifest: bytes) -> EntryId:
+    """Return the highest id of an entry that a manifest tells of."""
+    ms, seq = orjson.loads(manifest).get("top") or (0, 0)
+    return (ms, seq)

@@ -1,129 +1,177 @@
-"""Making anchors: who holds the private key signs what the archive has of a run."""
+"""The notary's process: follows the feeds of all partitions, and has what is due signed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+import secrets
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
-import orjson
-
-from consumers.audit.anchors import MISSING, PURPOSE, VERSION, digest, line_of
-from synapse_stream.entries.tree import Tree
-from synapse_stream.errors import ConfigError
+from consumers.audit.anchoring import believed, log_of, signer_of
+from consumers.audit.anchors import beginning_of
+from consumers.audit.guarded import GuardedLog
+from consumers.audit.memory import Memory
+from consumers.audit.notary import Notary
+from consumers.errors import AnchorsRefused
+from consumers.outages import Outage
+from consumers.store.anchor_heads import AnchorHeads
+from consumers.store.removals import Removals, Request
+from consumers.views import RECORD
+from consumers.views.archive.raw import RawArchive
+from consumers.views.opening import open_store
+from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.log.feeds import FeedLog
+from synapse_stream.tlog.notes import ED25519
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    import threading
+    from collections.abc import Callable
 
-_WRONG_KEY = "SYNAPSE_STREAM_SIGNING_KEY is no Ed25519 private key in PEM without a password"
+    from consumers.store.databases import Databases
+    from consumers.store.store import Store
+    from synapse_stream.entries.entry import EntryId
+    from synapse_stream.settings import Settings
+    from synapse_stream.tlog.folder import LogFolder
+    from synapse_stream.tlog.notes import SigningKey
+
+_logger = logging.getLogger("synapse_stream.consumers")
+
+_POINTERS_A_TURN = 10_000
+_BLOCK_MS = 250
+_TURN_SECONDS = 0.2
+_RETRY_SECONDS = 5.0
 
 
-class Signer:
-    """Makes anchors with one private key."""
+class NotaryLoop:
+    """Signs for one deployment; `run` returns at `stop`."""
 
-    def __init__(self, pem: bytes) -> None:
-        """Take an Ed25519 key as PKCS 8 in PEM.
-
-        Raises:
-            ConfigError: it is none, or `cryptography` is not installed.
-        """
-        try:
-            from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - an extra
-            from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415
-                Ed25519PrivateKey,
-            )
-            from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
-                load_pem_private_key,
-            )
-        except ModuleNotFoundError as error:
-            raise ConfigError(MISSING) from error
-        try:
-            key = load_pem_private_key(pem, None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            msg = f"{_WRONG_KEY}: {error}"
-            raise ConfigError(msg) from None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ConfigError(_WRONG_KEY)
-        self._key = key
-        self.public = key.public_key().public_bytes_raw()
-
-    def line(
-        self,
-        namespace: str,
-        job_id: str,
-        manifest: bytes,
-        *,
-        time_ms: int,
-        before: bytes | None,
-        is_removal: bool = False,
-    ) -> bytes:
-        """Return the anchor of a job as the archive's manifest has it, behind the line `before`.
-
-        That of a removal says that all these entries are about to be removed from the archive.
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; nothing is connected yet.
 
         Raises:
-            ValueError: the manifest has no tree, since entries cannot be read, or is damaged.
-            OSError: the line before is no anchor.
+            ConfigError: there is no key, or no place for anchors, or one is wrong.
         """
-        content = orjson.loads(manifest)
-        body = {
-            "v": VERSION,
-            "no": _following(before),
-            "namespace": namespace,
-            "job": job_id,
-            "producers": {
-                name: [mark["last"], mark["hash"]] for name, mark in content["producers"].items()
-            },
-            "events": content["events"],
-            "entries": content["entries"],
-            "root": tree_of(content).root().hex(),
-            "position": "{}-{}".format(*content["last"]),
-            "time_ms": time_ms,
-            "previous": None if before is None else digest(before),
-            "key": self.public.hex(),
-        }
-        if is_removal:
-            body["removed"] = True
-        signature = self._key.sign(PURPOSE + line_of(body))
-        return line_of({**body, "signature": signature.hex()})
+        self._settings = settings
+        signer_in(settings)
+        self._outage = Outage(_logger, "anchors wait", "anchors are signed again")
 
-    def lines(
-        self,
-        namespace: str,
-        manifests: Iterable[tuple[str, bytes]],
-        *,
-        time_ms: int,
-        before: bytes | None,
-        is_removal: bool = False,
-    ) -> Iterator[bytes]:
-        """Yield an anchor a job, given with its manifest; the first follows the line `before`."""
-        for job_id, manifest in manifests:
-            before = self.line(
-                namespace,
-                job_id,
-                manifest,
-                time_ms=time_ms,
-                before=before,
-                is_removal=is_removal,
-            )
-            yield before
+    def run(self, stop: threading.Event) -> None:
+        """Follow the feeds until `stop` is set; what is away is tried again."""
+        while not stop.is_set():
+            try:
+                self._follow(stop)
+            except (OSError, LogUnavailable, ConfigError) as error:
+                self._outage.tell(error)
+                stop.wait(_RETRY_SECONDS)
+
+    def _follow(self, stop: threading.Event) -> None:
+        with ExitStack() as opened:
+            store = opened.enter_context(closing(open_store(self._settings)))
+            log = opened.enter_context(closing(FeedLog.open(self._settings)))
+            log.check()
+            notary = open_notary(self._settings, store.databases, log)
+            after = _reached(store, log)
+            notary.begin(after)
+            self._outage.end()
+            while not stop.is_set():
+                began = time.monotonic()
+                found = log.wait_feeds(after, limit=_POINTERS_A_TURN, block_ms=_BLOCK_MS)
+                for partition, pointers in found.items():
+                    notary.take(partition, pointers, time.monotonic())
+                    after[partition] = pointers[-1].entry
+                log.check_same_server()
+                notary.look(log.read_pointed, time.monotonic())
+                stop.wait(max(0.0, began + _TURN_SECONDS - time.monotonic()))
 
 
-def tree_of(manifest: Mapping[str, Any]) -> Tree:
-    """Return the tree over the entries that a manifest tells of.
+def _reached(store: Store, log: FeedLog) -> dict[int, EntryId]:
+    """Return up to where the archive has read every feed: what is before that is in it."""
+    reached: dict[int, EntryId] = dict.fromkeys(range(log.keys.partitions), (0, 0))
+    return reached | {one.partition: one.position for one in store.leases.checkpoints(RECORD)}
+
+
+def open_notary(settings: Settings, databases: Databases, log: FeedLog) -> Notary:
+    """Return what signs for a deployment.
 
     Raises:
-        ValueError: it has none.
+        ConfigError: there is no key, or no place for anchors, or one is wrong.
     """
-    try:
-        return Tree(manifest["entries"], bytes.fromhex(manifest["tree"]))
-    except (AttributeError, KeyError, TypeError) as error:
-        msg = "the archive cannot read all that it has of this job; `verify` says what"
-        raise ValueError(msg) from error
+    return Notary(
+        open_guarded(settings, databases, log),
+        RawArchive(databases),
+        databases,
+        max_unanchored_seconds=settings.max_unanchored_seconds,
+    )
 
 
-def _following(before: bytes | None) -> int:
-    """Return the number of the line behind a line."""
+def open_guarded(settings: Settings, databases: Databases, log: FeedLog) -> GuardedLog:
+    """Return the log of anchors, to be added to; raises as `open_notary`."""
+    folder, signer = signer_in(settings)
+    keys = believed(settings)
+    assert keys is not None  # noqa: S101 - that of the signer is one
+    return GuardedLog(folder, signer, keys, Memory(databases, log, settings))
+
+
+def signer_in(settings: Settings) -> tuple[LogFolder, SigningKey]:
+    """Return where is signed, and by what; raises as `open_notary`."""
+    folder, signer = log_of(settings), signer_of(settings)
+    if folder is None or signer is None:
+        msg = "to sign anchors takes SYNAPSE_STREAM_ANCHORS and SYNAPSE_STREAM_SIGNING_KEY"
+        raise ConfigError(msg)
+    return folder, signer
+
+
+def begin(settings: Settings, databases: Databases, log: FeedLog) -> list[str]:
+    """Begin a log of anchors, where there is none or it is not what is remembered.
+
+    What lies in its place is moved beside it. Returns what to tell people; nothing where there is
+    one from which can be gone on.
+
+    Raises:
+        ConfigError: there is no key, or no place for anchors, or one is wrong.
+        OSError: it could not be written, or somebody could not be asked.
+    """
+    guarded = open_guarded(settings, databases, log)
     try:
-        return 0 if before is None else int(orjson.loads(before)["no"]) + 1
-    except (ValueError, KeyError, TypeError) as error:
-        msg = f"the last line is no anchor, so nothing is signed behind it: {before!r:.100}"
-        raise OSError(msg) from error
+        guarded.check()
+    except AnchorsRefused:
+        pass
+    else:
+        return []
+    folder, time_ms = guarded.folder.path, time.time_ns() // 1_000_000
+    remembered = Memory(databases, log, settings).recall().values()
+    last = max((one.checkpoint for one in remembered), key=lambda one: one.size, default=None)
+    said = []
+    if folder.exists():
+        aside = folder.with_name(f"{folder.name}.{time_ms}")
+        folder.rename(aside)
+        said.append(f"what was in {folder} is now in {aside}")
+    if last is not None:
+        said.append(f"{last.size} entries of {last.origin} were remembered")
+    origin = f"synapse-stream/{settings.namespace}/{secrets.token_hex(8)}"
+    before = None if last is None else {"origin": last.origin, "size": last.size}
+    body = {"namespace": settings.namespace, "time_ms": time_ms, "before": before}
+    guarded.begin(origin, beginning_of(body))
+    _, signer = signer_in(settings)
+    return [*said, f"verifier key: {signer.key(origin, ED25519)}"]
+
+
+def voucher_of(databases: Databases) -> Callable[[int, str, int], bool]:
+    """Return what tells whether it is signed that so many entries of a run are to be removed.
+
+    It is given partition, id and entries, and asks for the signature where there is none yet. Where
+    no log of anchors is remembered, nothing needs to be signed.
+    """
+    removals, heads = Removals(databases), AnchorHeads(databases)
+
+    def vouch(partition: int, job_id: str, entries: int) -> bool:
+        if not heads.recall():
+            return True
+        asked = removals.of(job_id)
+        if asked is None or asked.entries != entries:
+            removals.put(partition, Request(job_id, entries))
+            return False
+        return asked.is_signed
+
+    return vouch

@@ -3,130 +3,180 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from consumers.audit.anchoring import anchors_of, keys_of
-from consumers.audit.anchors import AnchorBook, vouches_for_removal
-from consumers.audit.memory import Memory
+from consumers.audit.anchoring import believed, log_of
+from consumers.audit.anchors import (
+    ANCHOR,
+    BEGINNING,
+    REMOVAL,
+    of_anchor,
+    read_entry,
+    vouches_for_removal,
+)
+from synapse_stream.entries.tree import Tree
+from synapse_stream.errors import DecodeError
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.audit.anchors import Anchor
-    from consumers.audit.memory import Head
-    from synapse_stream.entries.keys import Keys
+    from consumers.audit.memory import Memory
     from synapse_stream.settings import Settings
+    from synapse_stream.tlog.checkpoint import Checkpoint, SignedCheckpoint
+    from synapse_stream.tlog.folder import LogFolder
 
 _NEITHER = "there are no anchors: a cut tail or a re-chained suffix would not be found"
+_NO_PLACE = f"{_NEITHER}; a key is set, but no place for them"
 _NO_KEY = "there is no key, so no anchor was checked: a re-chained suffix would not be found"
+_MOST_FINDINGS = 10  # of a log; where much is wrong, the first ones tell
 
 
 class Trust:
-    """Reads the anchors once. What it cannot read it does not believe."""
+    """Reads the log of anchors once. What it cannot read it does not believe."""
 
-    def __init__(self, settings: Settings, keys: Keys) -> None:
-        """Take the settings of a deployment and its keys on the server; nothing is read yet.
+    def __init__(self, settings: Settings, memory: Memory) -> None:
+        """Take the settings of a deployment and who remembers; nothing is read yet.
 
         Raises:
-            ConfigError: a URL or a key is wrong.
+            ConfigError: a key is wrong.
         """
-        self._namespace = settings.namespace
-        self._partitions = keys
-        self._keys = keys_of(settings)
-        self._place = anchors_of(settings)
-        self._memory = Memory(settings)
-        self._book: AnchorBook | None = None
-        self._heads: dict[int, dict[str, Head]] = {}
+        self._believed = believed(settings)
+        self._log = log_of(settings)
+        self._memory = memory
+        self._is_read = False
+        self._jobs: dict[str, list[bytes]] = {}
+        """By job its anchors, as they stand there."""
+        self.findings: list[Finding] = []
+        """What is wrong with the log."""
+        self.doubts: list[str] = []
+        """Why anchors that were asked for cannot vouch for a run."""
+        self.notes: list[str] = []
+        """What must be known of the anchors, though it is no doubt."""
 
     def read(self) -> None:
         """Read the anchors, if that was not done.
 
         Raises:
-            OSError: they cannot be read.
+            OSError: they cannot be read, or nobody could be asked.
         """
-        if self._book is None and self._place and self._keys:
-            mine = {self._name(one) for one in range(self._partitions.partitions)}
-            files = ((name, lines) for name, lines in self._place.files() if name in mine)
-            self._book = AnchorBook(self._keys, files)
+        if self._is_read:
+            return
+        if self._log is None:
+            self.notes += [_NEITHER] if self._believed is None else []
+            self.doubts += [] if self._believed is None else [_NO_PLACE]
+        elif self._believed is None:
+            self.doubts.append(_NO_KEY)
+        else:
+            self._read(self._log)
+        self._is_read = True
 
     def of(self, job_id: str) -> list[Anchor]:
-        """Return the anchors of a job."""
-        return self._book.of(self._namespace, job_id) if self._book else []
+        """Return the anchors of a job, in order."""
+        return [of_anchor(read_entry(entry)) for entry in self._jobs.get(job_id, ())]
 
     def jobs(self) -> list[str]:
         """Return the jobs that are anchored."""
-        return self._book.jobs(self._namespace) if self._book else []
-
-    def findings(self, job_id: str) -> Iterator[Finding]:
-        """Yield what is wrong with the file in which the anchors of a job are."""
-        if self._book is None:
-            return
-        partition = self._partitions.partition(job_id)
-        name = self._name(partition)
-        yield from self._book.findings_in(name)
-        digests = self._book.digests(name)
-        for place, head in self._recall(partition).items():
-            if head.no < len(digests) and digests[head.no] != head.digest:
-                expected = f"{head.digest}, as {place} remembers line {head.no + 1} of {name}"
-                yield Finding("anchor", expected, digests[head.no])
-
-    def doubts(self, job_id: str) -> Iterator[str]:
-        """Yield why anchors that were asked for cannot vouch for a job."""
-        if self._place is None:
-            if self._keys is not None:
-                yield f"{_NEITHER}; a key is set, but no place for them"
-            return
-        if self._book is None:
-            yield _NO_KEY
-            return
-        partition = self._partitions.partition(job_id)
-        name = self._name(partition)
-        count = len(self._book.digests(name))
-        if not count:
-            yield f"there are no anchors in {name}, or they cannot be read"
-        for place, head in self._recall(partition).items():
-            if count <= head.no:
-                yield f"there are {count} anchors in {name}, but {place} remembers {head.no + 1}"
-
-    def notes(self, job_id: str) -> Iterator[str]:
-        """Yield what must be known of the anchors, though it is no doubt."""
-        if self._place is None and self._keys is None:
-            yield _NEITHER
-        elif self._book:
-            partition = self._partitions.partition(job_id)
-            if begun := self._memory.begun(partition):
-                yield f"the anchors in {self._name(partition)} {_since(begun)}"
+        return list(self._jobs)
 
     def vouches_for_removal(self, job_id: str, entries: int) -> bool:
         """Tell whether it is signed that so many entries of a job were to be removed."""
-        return self._book is None or vouches_for_removal(self.of(job_id), entries)
+        return vouches_for_removal(self.of(job_id), entries)
 
-    def begin_anew(self) -> Iterator[str]:
-        """Have anchors begin anew where they are not what is remembered; yield what is lost."""
-        self.read()
-        for partition in range(self._partitions.partitions):
-            name = self._name(partition)
-            digests = self._book.digests(name) if self._book else ()
-            heads = self._recall(partition).values()
-            if any(len(digests) <= head.no or digests[head.no] != head.digest for head in heads):
-                lost = max(head.no + 1 for head in heads)
-                self._memory.forget(partition, lost)
-                yield f"{name} has {len(digests)} anchors; {lost} were remembered"
+    def _read(self, log: LogFolder) -> None:
+        remembered = self._memory.recall()
+        try:
+            now = log.checkpoint()
+        except DecodeError as error:
+            self._find(f"a checkpoint in {log.path}", str(error))
+            return
+        except OSError as error:
+            self.doubts.append(f"the log of anchors in {log.path} cannot be read: {error}")
+            return
+        if now is None:
+            self.doubts.append(f"there is no log of anchors in {log.path}")
+            self.doubts += [
+                f"{place} remembers {one.checkpoint.size} entries of it"
+                for place, one in remembered.items()
+            ]
+            return
+        try:
+            assert self._believed is not None  # noqa: S101 - else nothing is read
+            self._believed.check(now)
+        except DecodeError as error:
+            self._find(f"a signed checkpoint in {log.path}", str(error))
+            return
+        self._walk(log, now.checkpoint, remembered)
 
-    def _recall(self, partition: int) -> dict[str, Head]:
-        if partition not in self._heads:
-            self._heads[partition] = self._memory.recall(partition)
-        return self._heads[partition]
+    def _walk(
+        self, log: LogFolder, now: Checkpoint, remembered: dict[str, SignedCheckpoint]
+    ) -> None:
+        """Read all entries; the tree over them must be the one that is signed, and remembered."""
+        compared = self._compared(now, remembered)
+        sizes = {one.size for one in compared.values()}
+        tree, found = Tree(), {0: Tree().root()}
+        try:
+            for number, (entry, leaf) in enumerate(log.tiles(now.size).leaves()):
+                self._take(number, entry)
+                tree.add(leaf)
+                if tree.size in sizes:
+                    found[tree.size] = tree.root()
+        except (DecodeError, OSError) as error:
+            self._find(f"{now.size} entries in {log.path}", str(error))
+            return
+        for who, one in compared.items():
+            if found[one.size] != one.root:
+                said = (
+                    f"the root {one.root.hex()} over the first {one.size} entries of {now.origin}"
+                )
+                self._find(f"{said}, as {who} has it", found[one.size].hex())
 
-    def _name(self, partition: int) -> str:
-        assert self._place is not None  # noqa: S101 - who asks has one
-        return self._place.name(self._namespace, partition)
+    def _compared(
+        self, now: Checkpoint, remembered: dict[str, SignedCheckpoint]
+    ) -> dict[str, Checkpoint]:
+        """Return the checkpoints that must be met, by who says so."""
+        compared = {"its checkpoint": now}
+        for place, one in remembered.items():
+            then = one.checkpoint
+            if then.origin != now.origin:
+                self._find(f"{then.origin}, as {place} remembers", f"{now.origin}, another log")
+            elif then.size > now.size:
+                self.doubts.append(
+                    f"there are {now.size} entries of {now.origin}, but {place} remembers "
+                    f"{then.size}"
+                )
+            else:
+                compared[place] = then
+        return compared
+
+    def _take(self, number: int, entry: bytes) -> None:
+        try:
+            body = read_entry(entry)
+        except DecodeError as error:
+            self._find(f"an entry of anchors at {number}", str(error))
+            return
+        if body["type"] in {ANCHOR, REMOVAL}:
+            self._jobs.setdefault(body["job"], []).append(entry)
+        elif body["type"] == BEGINNING and not number:
+            self.notes += _begun(body)
+        else:
+            self._find(f"an anchor at {number}", f"{body['type']}")
+
+    def _find(self, expected: str, found: str) -> None:
+        if len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(Finding("anchor", expected, found))
 
 
-def _since(begun: dict[str, object]) -> str:
-    lost, time_ms = begun.get("lost"), begun.get("time_ms")
+def _begun(body: dict[str, Any]) -> Iterator[str]:
+    """Yield that there was a log before, as the first entry of a log tells."""
+    before, time_ms = body.get("before"), body.get("time_ms")
+    if not isinstance(before, dict):
+        return
     when = "at some time"
     if isinstance(time_ms, int):
         when = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
-    return f"were begun anew at {when} by `anchors init`: {lost} that were there before are gone"
+    yield (
+        f"the anchors were begun anew at {when} by `anchors init`: {before.get('size')} that were "
+        "there before are gone"
+    )

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from consumers.projector.partition import Attendant
     from consumers.projector.portions import Portion
     from consumers.store.store import Store
     from consumers.views.port import View
@@ -64,15 +63,13 @@ class Projector:
         settings: Settings,
         *,
         owner: str,
-        attend: Callable[[int], Attendant | None] = lambda _: None,
     ) -> None:
-        """Drive `view`; `attend` returns who is told of the commits of a partition."""
+        """Drive `view`."""
         self._view = view
         self._store = store
         self._open_log = open_log
         self._settings = settings
         self._owner = owner
-        self._attend = attend
         self._archive = StoredArchive(store.databases)
         self._log: FeedLog | None = None
         self._held: dict[int, Held] = {}
@@ -250,7 +247,7 @@ class Projector:
         if lease is None:
             self._aside.held.pop(partition, None)
             return False
-        held = Held(self._view, self._store, lease, self._settings, self._attend(partition))
+        held = Held(self._view, self._store, lease, self._settings)
         self._begin(held, self._connected())
         self._rebuilding.add(partition)  # what is outdated is looked for
         return True

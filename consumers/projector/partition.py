@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
 
 from consumers.errors import CannotStore, OutdatedFold, StoreUnavailable
 from consumers.folding.port import Parked
@@ -16,7 +16,7 @@ from consumers.store.jobs import JobWrite
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from consumers.folding.port import Fold
     from consumers.projector.portions import Portion
@@ -36,16 +36,6 @@ _RETRIES_A_COMMIT = 100
 _LONGEST_REASON = 500
 
 
-class Attendant(Protocol):
-    """Who is told what was committed, as a notary of the archive."""
-
-    def note(self, batches: Mapping[str, int]) -> None:
-        """Take how many batches were committed, by job."""
-
-    def look(self) -> None:
-        """Do what can wait, when there is nothing else to do."""
-
-
 class Held:
     """Reads behind `position`, folds and commits. Not thread-safe."""
 
@@ -55,14 +45,12 @@ class Held:
         store: Store,
         lease: Lease,
         settings: Settings,
-        attendant: Attendant | None = None,
     ) -> None:
         self.lease = lease
         self.position: EntryId = lease.position
         self._view = view
         self._store = store
         self._settings = settings
-        self._attendant = attendant
         self.open_fold = view.opener(store.databases)
         """Goes on from a document, or begins a new job; OutdatedFold: it is of another version."""
         self._committed: EntryId = lease.position
@@ -191,8 +179,6 @@ class Held:
     def compact(self) -> None:
         """Merge what is stored in small pieces; for when there is nothing else to do."""
         self._store.compact(self.lease)
-        if self._attendant:
-            self._attendant.look()
 
     def _commit(self, portion: Portion) -> None:
         by_job: dict[str, list[Any]] = {}
@@ -215,8 +201,6 @@ class Held:
                     raise StoreUnavailable(msg, repr(error)) from error
                 self._rebuild_damaged(job_id, error)
         self._write(portion, writes, parked)
-        if self._attendant:
-            self._attendant.note(Counter(job_id for job_id, _ in portion.entries))
 
     def _set_aside(self, portion: Portion, error: CannotStore) -> None:
         """Park the only entry of a portion, with its numbers if the store takes them."""

@@ -10,7 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from consumers.errors import NotAnchored, StoreUnavailable
+from consumers.errors import StoreUnavailable
 from consumers.outages import Outage, agree
 from consumers.views import RECORD
 from consumers.views.archive.reader import StoredArchive
@@ -30,6 +30,7 @@ _logger = logging.getLogger("synapse_stream.consumers")
 _ROUNDS_A_WINDOW = 20
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 15.0
 _REMOVE_SECONDS = 600.0
+_WAIT_SECONDS = 5.0
 _ENTRIES_A_ROUND = 100_000  # of one partition, so that the others have their turn
 
 
@@ -43,9 +44,9 @@ class TrimLoop:
         settings: Settings,
         *,
         owner: str,
-        vouch: Callable[[int, str, bytes], None] | None = None,
+        vouch: Callable[[int, str, int], bool] = lambda *_: True,
     ) -> None:
-        """Trim what `store` has; `vouch` signs that a run is to be removed from the archive."""
+        """Trim what `store` has; `vouch` tells whether it is signed that a run is to be removed."""
         self._store = store
         self._open_log = open_log
         self._settings = settings
@@ -57,8 +58,6 @@ class TrimLoop:
         self._vouch = vouch
         self._log: TrimLog | None = None
         self._outage = Outage(_logger, "trimming waits", "trimming goes on")
-        removal = "removal of archived runs"
-        self._unvouched = Outage(_logger, f"{removal} waits", f"{removal} goes on")
         self._is_tight = False
         self._remove_at = 0.0
 
@@ -99,21 +98,23 @@ class TrimLoop:
         if seconds is None and most_bytes is None:
             return
         window = max(self._settings.hot_seconds, self._settings.rewind_seconds)
-        try:
-            count = StoredArchive(self._store.databases).remove(
-                partitions,
-                now_ms=now_ms,
-                before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
-                spare_ms=now_ms - int(window * 1000),
-                most_bytes=most_bytes,
-                vouch=self._vouch,
-            )
-        except NotAnchored as error:
-            self._unvouched.tell(error)
-            return
-        self._unvouched.end()
+        count = StoredArchive(self._store.databases).remove(
+            partitions,
+            now_ms=now_ms,
+            before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
+            spare_ms=now_ms - int(window * 1000),
+            most_bytes=most_bytes,
+            vouch=self._is_signed,
+        )
         if count:
             _logger.warning("%d runs were removed from the archive, as the settings have it", count)
+
+    def _is_signed(self, partition: int, job_id: str, entries: int) -> bool:
+        """Tell whether a run may go; if not yet, look again soon."""
+        may_go = self._vouch(partition, job_id, entries)
+        if not may_go:
+            self._remove_at = time.monotonic() + _WAIT_SECONDS
+        return may_go
 
     def _disconnect(self) -> None:
         if self._log is not None:

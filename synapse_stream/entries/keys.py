@@ -121,7 +121,7 @@ class Keys:
 
     @property
     def anchors(self) -> str:
-        """Hash: partition → number and digest of its newest anchor, as who signs remembers it."""
+        """Hash: `checkpoint` → the newest one of the log of anchors, as who signs remembers it."""
         return f"{self.namespace}:anchors"
 
     @property

@@ -188,17 +188,17 @@ class FeedLog(MendingLog):
             if ms.isdigit() and len(ms) <= _MOST_DIGITS
         }
 
-    def anchors_upto(self, partition: int) -> str | None:
-        """Return what `note_anchors` has noted; None where that is nothing."""
+    def checkpoint_of_anchors(self) -> str | None:
+        """Return what `note_checkpoint_of_anchors` has noted; None where that is nothing."""
         noted = None
         with suppress_wrong_type():
-            noted = self._command("asking for anchors", "HGET", self.keys.anchors, partition)
+            noted = self._command("asking for anchors", "HGET", self.keys.anchors, "checkpoint")
         return noted.decode(errors="replace") if noted else None
 
-    def note_anchors(self, partition: int, text: str) -> None:
-        """Note which anchor of a partition is the newest."""
+    def note_checkpoint_of_anchors(self, text: str) -> None:
+        """Note the newest signed checkpoint of the log of anchors."""
         with suppress_wrong_type():
-            self._command("noting anchors", "HSET", self.keys.anchors, partition, text)
+            self._command("noting anchors", "HSET", self.keys.anchors, "checkpoint", text)
 
     def mirror(self, group: str, partition: int, position: EntryId) -> None:
         """Set the consumer group `group` of a feed to `position`, for Redis tools to see."""

@@ -107,10 +107,10 @@ class Auditor(Protocol):
         """
 
     def begin_anchors(self) -> list[str]:
-        """Have anchors begin anew where they are fewer than remembered, or others.
+        """Begin a log of anchors, where there is none or it is not what is remembered.
 
         Returns:
-            What is lost, a line a file.
+            What to tell people, the new verifier key last; nothing where all is as it should be.
 
         Raises:
             LogUnavailable: the server did not answer.

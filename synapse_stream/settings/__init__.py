@@ -131,16 +131,16 @@ class Settings:
     synapse_backend: str | None = None
     """The real backend of Synapse plugins that report to the API in its place: what they ask for
     besides is passed on to it; None: they are told that it is not here."""
-    anchors: Path | str | None = None
-    """Where the anchors are, signed checkpoints of archived runs: a folder, or a database that is
-    not the store's, `postgresql://…` or `sqlite:////absolute/file`; None: none are written."""
+    anchors: Path | None = None
+    """A folder with the logs of anchors, which vouch for archived runs; None: none is kept."""
     signing_key: SecretStr | None = None
-    """Ed25519 private key in PEM that signs them, or `@` and the file that holds it."""
+    """Ed25519 private key in PEM that signs them, or `@` and the file that holds it: of the notary
+    alone."""
     verify_keys: str | None = None
     """Public keys, 64 hex digits each, that `verify` believes beside that of `signing_key`; or `@`
     and the file that holds them."""
-    anchor_batches: Count = 1_000
-    """A run that goes on is anchored every so many batches; one that pauses, at once."""
+    max_unanchored_seconds: Positive = 60.0
+    """How often a run that goes on is anchored, at least; its begin and its end are at once."""
 
     def __post_init__(self) -> None:
         wrong = []
@@ -173,7 +173,7 @@ class Settings:
         }
         found.update({name: value for name, value in overrides.items() if value is not None})
         settings = cls(**found)
-        for name in ("redis_url", "url", "store_url", "anchors"):
+        for name in ("redis_url", "url", "store_url"):
             url = getattr(settings, name)
             if isinstance(url, str) and not is_readable(url):
                 shown = f"{PREFIX}{name.upper()}={mask_url(url)!r}"
@@ -232,8 +232,6 @@ class Settings:
         shown = {name: getattr(self, name) for name in self.model_fields}
         for name in ("redis_url", "url", "store_url"):
             shown[name] = mask_url(shown[name]) if shown[name] else None
-        if isinstance(self.anchors, str):
-            shown["anchors"] = mask_url(self.anchors)
         shown |= {name: HIDDEN for name in _SECRETS if shown[name]}
         return {name: None if value is None else str(value) for name, value in shown.items()}
 
@@ -259,18 +257,12 @@ def _rules_that_compile(rules: str | None) -> str | None:
     return rules
 
 
-def _folder_or_url(place: Path | str | None) -> Path | str | None:
-    if isinstance(place, str) and "://" in place:
-        return known_store(place)
-    return place and _absolute(Path(place))
-
-
 _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
     "data_dir": _absolute,
     "spool_dir": _absolute,
     "memory_dir": _absolute,
     "redact_rules": _rules_that_compile,
-    "anchors": _folder_or_url,
+    "anchors": _absolute,
     "redis_url": known_server,
     "url": known_api,
     "synapse_backend": known_api,

@@ -117,10 +117,6 @@ def _or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else check(value)
 
 
-def _path_or_text(value: Any) -> Path | str:
-    return value if isinstance(value, Path) else _text(value)
-
-
 def _read(kind: Callable[[str], Any], value: Any, what: str) -> Any:
     try:
         return kind(_text(value))
@@ -142,7 +138,6 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "bool": _flag,
     "str": _text,
     "Path": _path,
-    "Path | str": _path_or_text,
     "SecretStr": _secret,
 }
 CHECKS = _PLAIN | {f"{name} | None": _or_none(check) for name, check in _PLAIN.items()}

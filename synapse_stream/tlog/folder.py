@@ -13,6 +13,7 @@ from synapse_stream.entries.tree import HASH_BYTES, Tree, leaf
 from synapse_stream.errors import DecodeError
 from synapse_stream.system.private import make_folder
 from synapse_stream.tlog.checkpoint import Checkpoint, SignedCheckpoint
+from synapse_stream.tlog.files import put
 from synapse_stream.tlog.tiles import LEVELS, LONGEST_ENTRY, WIDTH, Tiles, bundle, path
 
 if TYPE_CHECKING:
@@ -105,19 +106,7 @@ class LogFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file in its place, whole."""
-        file = self.path / name
-        make_folder(file.parent)
-        new = file.with_name(f"{file.name}.new")
-        with new.open("wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.replace(file)
-        folder = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        put(self.path / name, content)
 
     def _write_entries(self, tiles: Tiles, entries: Sequence[bytes]) -> None:
         number, width = divmod(tiles.size, WIDTH)

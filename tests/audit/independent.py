@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 def verify(
-    job: str, entries: list[dict[str, Any]], anchors: list[str], public: str
+    job: str, entries: list[dict[str, Any]], log: dict[str, Any]
 ) -> tuple[str, dict[str, int]]:
     """Return the first fault, or "" for none, and up to which number each producer is anchored."""
     last: dict[str, int] = {}
@@ -22,6 +22,8 @@ def verify(
     sealed: dict[str, int] = {}
     own: dict[str, int] = {}
     heads: dict[tuple[str, int], str] = {}
+    newest: dict[str, tuple[int, str]] = {}
+    after, sure = [written({})], [dict(last)]
     for entry in entries:
         producer, end, data = entry["p"], entry["m"], lines_of(entry)
         before = heads.get((producer, entry["n"] - 1), "00" * 32)
@@ -37,11 +39,20 @@ def verify(
         own |= taken_name(events[0]) if entry["n"] == 0 else {}
         last[producer] = end
         heads[producer, end] = entry["h"]
+        newest[producer] = (end, entry["h"])
+        after.append(written(newest))
+        sure.append(dict(last))
     broken = [producer for producer, count in sealed.items() if last[producer] + 1 != count]
     broken += [producer for producer, count in own.items() if last.get(producer, -1) < count]
     if broken:
         return f"seal of {broken[0]}", {}
-    return judge_anchors(job, heads, leaves, anchors, public)
+    return judge_log(job, after, leaves, log, sure)
+
+
+def written(heads: dict[str, tuple[int, str]]) -> str:
+    """Return the hash of a run's heads."""
+    text = json.dumps(heads, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()
 
 
 def root(leaves: list[bytes]) -> bytes:
@@ -102,31 +113,38 @@ def stands_for(events: list[dict[str, Any]], first: int, last: int) -> bool:
     return not others and (event["type"], event["first"], event["last"]) == ("loss", first, last)
 
 
-def judge_anchors(
-    job: str,
-    heads: dict[tuple[str, int], str],
-    leaves: list[bytes],
-    anchors: list[str],
-    public: str,
+def judge_log(
+    job: str, heads: list[str], leaves: list[bytes], log: dict[str, Any], sure: list[dict[str, int]]
 ) -> tuple[str, dict[str, int]]:
-    sure: dict[str, int] = {}
-    previous = None
-    for number, line in enumerate(anchors):
-        body = json.loads(line)
-        signature = bytes.fromhex(body.pop("signature"))
-        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        try:
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
-            key.verify(signature, b"synapse-stream anchor 1\n" + text.encode())
-        except InvalidSignature:
-            return f"signature of anchor {number}", {}
-        if (body["previous"], body["no"]) != (previous, number):
-            return f"place of anchor {number}", {}
-        previous = sha256(line.encode()).hexdigest()
-        if body["job"] == job and root(leaves[: body["entries"]]).hex() != body["root"]:
-            return f"root of anchor {number}", {}
-        for producer, (last, head) in body["producers"].items() if body["job"] == job else ():
-            if heads.get((producer, last)) != head:
-                return f"anchor {number} of {producer}", {}
-            sure[producer] = last
-    return "", sure
+    """Judge the log's checkpoint, and what its entries tell of a job.
+
+    `heads` and `sure` have the hash of the job's heads, and its last numbers, by entries.
+    """
+    found = [entry.encode() for entry in log["entries"]]
+    over = b64encode(root([sha256(b"\0" + entry).digest() for entry in found])).decode()
+    name, _, rest = log["key"].partition("+")
+    public = b64decode(rest.partition("+")[2])
+    text, _, below = log["checkpoint"].partition("\n\n")
+    (line,) = below.splitlines()
+    signature = b64decode(line.removeprefix(f"— {name} "))
+    try:
+        key = Ed25519PublicKey.from_public_bytes(public[1:])
+        key.verify(signature[4:], f"{text}\n".encode())
+    except InvalidSignature:
+        return "signature of the checkpoint", {}
+    if text != f"{name}\n{len(found)}\n{over}":
+        return "root of the log", {}
+    known: dict[str, int] = {}
+    for number, body in enumerate(map(json.loads, found)):
+        if (body["type"] == "beginning") != (number == 0):
+            return f"place of entry {number}", {}
+        if body.get("job") != job:
+            continue
+        size = body["entries"]
+        if size > len(leaves) or (body["root"], body["heads"]) != (
+            root(leaves[:size]).hex(),
+            heads[size],
+        ):
+            return f"anchor {number}", {}
+        known = sure[size]
+    return "", known

@@ -18,8 +18,9 @@ from consumers.audit.findings import MOST
 from consumers.folding import marking
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.ports.audit import Report, Verdict, open_auditor
-from tests.support.anchoring import anchor, settings
+from tests.support.anchoring import anchor, folder, settings
 from tests.support.chains import Chain
+from tests.support.logs import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,21 +173,28 @@ def test_what_is_no_file_among_the_anchors_keeps_nobody_waiting(
     deployment: Deployment, make: Callable[[Path], None]
 ) -> None:
     recorded(deployment)
-    folder = deployment.settings.anchors
-    make(folder / "more.jsonl")  # type: ignore[operator]
-    make(folder / f"{deployment.settings.namespace}.7.jsonl")  # type: ignore[operator]
-
+    home = folder(deployment.settings).path
+    make(home / "more")
+    make(home / "tile" / "more")
     assert {report.verdict for report in both(deployment)} == {Verdict.INTACT}
+    for name in ("checkpoint", "tile/entries/000.p/3"):
+        whole = (home / name).read_bytes()
+        (home / name).unlink()
+        make(home / name)
+        found = {report.verdict for report in both(deployment)}
+        assert found <= {Verdict.BROKEN, Verdict.UNVERIFIED}
+        (home / name).rename(home / "aside")
+        (home / name).write_bytes(whole)
+        (home / "aside").rename(home / f"odd-{name.count('/')}")
 
 
 def test_another_namespace_with_its_own_key_has_its_anchors_in_the_same_folder(
     deployment: Deployment,
 ) -> None:
     recorded(deployment)
-    folder = deployment.settings.anchors
-    (file,) = folder.iterdir()  # type: ignore[union-attr]
-    for name in ("other.0.jsonl", f"{deployment.settings.namespace}.more.0.jsonl"):
-        (folder / name).write_bytes(file.read_bytes().replace(b'"key":"', b'"key":"0'))  # type: ignore[operator]
+    mine = folder(deployment.settings).path
+    for name in ("other", f"{mine.name}.more"):
+        Log(mine.with_name(name)).add([b"another's"])
 
     assert {report.verdict for report in both(deployment)} == {Verdict.INTACT}
 

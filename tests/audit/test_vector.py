@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 
-from consumers.audit.anchors import AnchorBook, Keys, judge
 from consumers.audit.growth import Growth
 from consumers.audit.record import Record
 from synapse_stream.entries.batch import RawEntry
 from synapse_stream.entries.entry import recorded_batch
 from tests.audit.independent import verify
+from tests.support.written_logs import trusted
 
 JOB = "vector"
 _TEXT = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
 _BLOCKS = re.findall(r"```json\n(.*?)```", _TEXT, re.DOTALL)
-ENTRIES, ANCHORS = (block.splitlines() for block in _BLOCKS)
-(PUBLIC,) = re.findall(r"^`([0-9a-f]{64})`", _TEXT, re.MULTILINE)
+ENTRIES, _LOGGED = (block.splitlines() for block in _BLOCKS)
+(_CHECKPOINT,) = re.findall(r"```text\n(.*?)```", _TEXT, re.DOTALL)
+(_KEY,) = re.findall(r"^`(synapse-stream/\S+)`", _TEXT, re.MULTILINE)
+LOG = {"key": _KEY, "checkpoint": _CHECKPOINT, "entries": _LOGGED}
 
 ALL_SURE = {"one": 6, "two": 1}
 
@@ -30,10 +32,11 @@ def entries() -> list[dict[str, Any]]:
     return [json.loads(line) for line in ENTRIES]
 
 
-def ours(found: list[dict[str, Any]], anchors: list[str]) -> tuple[list[str], dict[str, int]]:
-    lines = [line.encode() for line in anchors]
-    book = AnchorBook(Keys([bytes.fromhex(PUBLIC)]), [("file", lines)])
-    record, growth = Record(JOB), Growth(book.of("synapse", JOB))
+def ours(
+    found: list[dict[str, Any]], log: dict[str, Any], home: Path
+) -> tuple[list[str], dict[str, int]]:
+    trust = trusted(home, "synapse", log)
+    record, growth = Record(JOB), Growth(trust.of(JOB))
     for entry in found:
         ms, seq = map(int, entry["id"].split("-"))
         fields = {
@@ -47,14 +50,13 @@ def ours(found: list[dict[str, Any]], anchors: list[str]) -> tuple[list[str], di
         record.take_streamed(recorded_batch(JOB, raw))
     record.close({}, {})
     record.judge_seals()
-    findings, _ = judge(book.of("synapse", JOB), record.tracks)
-    found_there = [*record.findings, *book.findings, *findings, *growth.judge()]
+    found_there = [*record.findings, *trust.findings, *growth.judge()]
     return [one.what for one in found_there], growth.sure
 
 
-def test_the_vector_holds() -> None:
-    assert verify(JOB, entries(), ANCHORS, PUBLIC) == ("", ALL_SURE)
-    assert ours(entries(), ANCHORS) == ([], ALL_SURE)
+def test_the_vector_holds(tmp_path: Path) -> None:
+    assert verify(JOB, entries(), LOG) == ("", ALL_SURE)
+    assert ours(entries(), LOG, tmp_path) == ([], ALL_SURE)
 
 
 def change(found: list[dict[str, Any]]) -> None:
@@ -87,20 +89,20 @@ def delay(found: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("tamper", [change, delete, insert, swap, cut_tail, turn, delay])
-def test_both_verifiers_find_what_was_done_to_the_vector(tamper: Any) -> None:
+def test_both_verifiers_find_what_was_done_to_the_vector(tamper: Any, tmp_path: Path) -> None:
     found = entries()
     tamper(found)
 
-    assert verify(JOB, found, ANCHORS, PUBLIC)[0]
-    assert ours(found, ANCHORS)[0]
+    assert verify(JOB, found, LOG)[0]
+    assert ours(found, LOG, tmp_path)[0]
 
 
-def test_both_verifiers_find_a_changed_anchor() -> None:
-    anchors = [ANCHORS[0].replace('"events":8', '"events":9'), ANCHORS[1]]
-    assert anchors != ANCHORS
+def test_both_verifiers_find_a_changed_anchor(tmp_path: Path) -> None:
+    changed = [one.replace('"entries":5', '"entries":4') for one in _LOGGED]
+    assert changed != _LOGGED
 
-    assert verify(JOB, entries(), anchors, PUBLIC)[0] == "signature of anchor 0"
-    assert "anchor" in ours(entries(), anchors)[0]
+    assert verify(JOB, entries(), LOG | {"entries": changed})[0] == "root of the log"
+    assert "anchor" in ours(entries(), LOG | {"entries": changed}, tmp_path)[0]
 
 
 def test_the_independent_verifier_is_short_and_imports_nothing_of_ours() -> None:
@@ -108,4 +110,4 @@ def test_the_independent_verifier_is_short_and_imports_nothing_of_ours() -> None
 
     assert "synapse_stream" not in text
     assert "consumers" not in text
-    assert text.count("\n") < 150
+    assert text.count("\n") < 170

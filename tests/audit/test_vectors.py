@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from consumers.audit.anchors import AnchorBook, Keys, judge
 from consumers.audit.growth import Growth
 from consumers.audit.record import Record, lines_of
 from consumers.views.archive.block import read_block
@@ -19,11 +18,12 @@ from synapse_stream.entries.entry import recorded_batch
 from synapse_stream.errors import DecodeError
 from tests.audit.independent import verify
 from tests.audit.independent_block import read
+from tests.support.written_logs import trusted
 
 FOLDER = Path(__file__).parents[2] / "docs" / "vectors"
 RUNS = sorted(path.stem for path in FOLDER.glob("*.json") if not path.stem.startswith("block-"))
 BLOCKS = sorted(path.stem for path in FOLDER.glob("block-*.json"))
-_OF_ANCHORS = {"signature", "place", "root", "anchor"}
+_OF_LOGS = {"signature", "place", "root", "anchor"}
 
 
 def content(name: str) -> Any:
@@ -42,20 +42,17 @@ def raw(entry: dict[str, Any]) -> RawEntry:
     return RawEntry(ms, seq, fields | lines)
 
 
-def ours(run: Any) -> set[str]:
+def ours(run: Any, home: Path) -> set[str]:
     """Return what our verifier finds of a run that is archived."""
-    files = [("file", [line.encode() for line in run["anchors"]])]
-    book = AnchorBook(Keys([bytes.fromhex(run["public"])]), files)
-    anchors = book.of(run["namespace"], run["job"])
-    record, growth = Record(run["job"]), Growth(anchors)
+    trust = trusted(home, run["namespace"], run["log"])
+    record, growth = Record(run["job"]), Growth(trust.of(run["job"]))
     found = [recorded_batch(run["job"], raw(entry)) for entry in run["entries"]]
     for entry in found:
         growth.add(RawEntry(entry.ms, entry.seq, entry.raw or {}))
         record.take_archived(entry)
     record.close(lines_of(found, record.needs_lines({})), {})
     record.judge_seals()
-    heads, _ = judge(anchors, record.tracks)
-    return {finding.what for finding in [*record.findings, *book.findings, *heads, *growth.judge()]}
+    return {finding.what for finding in [*record.findings, *trust.findings, *growth.judge()]}
 
 
 def test_there_are_vectors_of_both_kinds() -> None:
@@ -67,17 +64,17 @@ def test_there_are_vectors_of_both_kinds() -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_both_verifiers_find_in_a_run_what_its_file_says(name: str) -> None:
+def test_both_verifiers_find_in_a_run_what_its_file_says(name: str, tmp_path: Path) -> None:
     run = content(name)
 
-    theirs = verify(run["job"], run["entries"], run["anchors"], run["public"])[0]
+    theirs = verify(run["job"], run["entries"], run["log"])[0]
 
     word = theirs.partition(" ")[0]
-    assert ("anchor" if word in _OF_ANCHORS else word or None) == run["finding"]
+    assert ("anchor" if word in _OF_LOGS else word or None) == run["finding"]
     if run["finding"] is None:
-        assert ours(run) == set()
+        assert ours(run, tmp_path) == set()
     else:
-        assert run["finding"] in ours(run)
+        assert run["finding"] in ours(run, tmp_path)
 
 
 @pytest.mark.parametrize("name", BLOCKS)

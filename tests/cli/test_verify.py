@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from synapse_stream.log.feeds import FeedLog
-from tests.support.anchoring import private_key, sign
+from tests.support.anchoring import anchor, private_key
 from tests.support.tampering import Deployment
 
 if TYPE_CHECKING:
@@ -77,13 +78,13 @@ def test_what_could_not_be_verified_is_an_answer_of_3(
 ) -> None:
     deployment.run("one")
     deployment.project()
-    monkeypatch.setenv("SYNAPSE_STREAM_VERIFY_KEYS", "03" * 32)
-    monkeypatch.setenv("SYNAPSE_STREAM_ANCHORS", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("SYNAPSE_STREAM_SIGNING_KEY", private_key().get_secret_value())
+    monkeypatch.setenv("SYNAPSE_STREAM_ANCHORS", "/nowhere")
 
     said = command("verify", "one")
 
     assert said.code == 3
-    assert "127.0.0.1" in said.err
+    assert "there is no log of anchors in /nowhere/" in said.out
 
 
 def test_anchors_begin_anew_when_they_are_told_to_and_it_is_said(
@@ -99,23 +100,26 @@ def test_anchors_begin_anew_when_they_are_told_to_and_it_is_said(
     deployment.settings = deployment.settings.model_copy(update=changes)
     deployment.run("one")
     deployment.project()
-    for _ in range(3):
-        sign(deployment)
+    begun = command("anchors", "init")
+    anchor(deployment)
+    assert begun.out.startswith(f"verifier key: synapse-stream/{deployment.settings.namespace}/")
     assert command("verify", "one").code == 0
     assert "nothing begins anew" in command("anchors", "init").out
-    for file in folder.iterdir():
-        file.write_bytes(b"")
+    (folder / deployment.settings.namespace / "checkpoint").write_bytes(b"")
+    broken = command("verify", "one")
+    shutil.rmtree(folder)
     lost = command("verify", "one")
 
     said = command("anchors", "init")
-    sign(deployment)
+    anchor(deployment)
     after = command("verify", "one")
 
-    assert lost.code == 3
+    assert (broken.code, lost.code) == (1, 3)
     assert lost.lines[0].startswith("one: unverified, ")
-    assert said.out.endswith(" has 0 anchors; 3 were remembered\n")
+    assert said.lines[0].startswith("2 entries of synapse-stream/")
+    assert said.lines[0].endswith(" were remembered")
     assert after.code == 0
-    assert "3 that were there before are gone" in after.out
+    assert "2 that were there before are gone" in after.out
 
 
 def test_views_have_a_verdict_of_their_own(

@@ -1,35 +1,36 @@
-"""Keys, and anchors of what is archived, as an owner of the partitions writes them."""
+"""Keys, and anchors of what is archived, as the notary writes them."""
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
-from consumers.audit.anchoring import anchors_of, signer_of
-from consumers.audit.memory import anchors_to_sign
-from consumers.audit.notary import Notary
-from consumers.views.archive.raw import RawArchive
-from consumers.views.opening import open_store
+from consumers.audit.anchors import read_entry
+from consumers.audit.signing import NotaryLoop, begin, open_notary
+from consumers.views.opening import open_databases
+from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
+from synapse_stream.tlog.folder import LogFolder
+from tests.support.logs import new_pem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from consumers.audit.notary import Notary
     from tests.support.servers import TestServer
     from tests.support.tampering import Deployment
 
 
 @pytest.fixture
 def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
-    """Have anchors written to a folder."""
-    yield Settings(
+    """Have a log of anchors, which has begun."""
+    anchored = Settings(
         redis_url=server.url,
         namespace=namespace,
         data_dir=tmp_path,
@@ -37,51 +38,68 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
         anchors=tmp_path / "anchors",
         signing_key=private_key(),
     )
+    init(anchored)
+    yield anchored
     with server.client() as client:
         client.flushall()
 
 
 def private_key() -> SecretStr:
     """Return a new signing key as PEM."""
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return SecretStr(pem.decode())
+    return SecretStr(new_pem().decode())
+
+
+def init(settings: Settings) -> list[str]:
+    """Begin the log of anchors, as `anchors init` does."""
+    with closing(open_databases(settings)) as databases, closing(FeedLog.open(settings)) as log:
+        log.check()
+        return begin(settings, databases, log)
+
+
+@contextmanager
+def notary_of(settings: Settings) -> Iterator[Notary]:
+    """Open what signs."""
+    with closing(open_databases(settings)) as databases, closing(FeedLog.open(settings)) as log:
+        yield open_notary(settings, databases, log)
+
+
+@contextmanager
+def signing(settings: Settings) -> Iterator[None]:
+    """Run the notary in a thread."""
+    stop = threading.Event()
+    thread = threading.Thread(target=NotaryLoop(settings).run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def anchor(deployment: Deployment) -> None:
-    """Anchor what is archived, as an owner that takes over does."""
-    settings, store = deployment.settings, open_store(deployment.settings)
-    signer, anchors = signer_of(settings), anchors_of(settings)
-    assert signer is not None
-    assert anchors is not None
-    for partition in range(settings.partitions):
-        Notary(anchors, signer, RawArchive(store.databases), settings, partition).look(
-            pause_seconds=0
-        )
-    store.close()
-
-
-def sign(deployment: Deployment) -> None:
-    """Anchor what is archived as the consumer does, which remembers what it has signed.
+    """Anchor what is archived, as a notary does that has just started.
 
     Raises:
         OSError: nothing was signed.
     """
-    settings = deployment.settings
-    signer, anchors = signer_of(settings), anchors_to_sign(settings)
-    assert signer is not None
-    assert anchors is not None
-    with closing(open_store(settings)) as store:
-        found = {
-            partition: list(RawArchive(store.databases).manifests(partition))
-            for partition in range(settings.partitions)
-        }
-    for partition, manifests in found.items():
-        now_ms = time.time_ns() // 1_000_000
+    with notary_of(deployment.settings) as notary:
+        notary.begin(range(deployment.settings.partitions))
 
-        def lines(
-            before: bytes | None, manifests: Any = manifests, now_ms: int = now_ms
-        ) -> Iterable[bytes]:
-            return signer.lines(settings.namespace, manifests, time_ms=now_ms, before=before)
 
-        anchors.append(settings.namespace, partition, lines)
+def sign_removals(deployment: Deployment) -> None:
+    """Sign the removals that are asked for."""
+    with notary_of(deployment.settings) as notary:
+        notary.look(lambda *_: (), time.monotonic())
+
+
+def folder(settings: Settings) -> LogFolder:
+    assert settings.anchors is not None
+    return LogFolder(settings.anchors / settings.namespace)
+
+
+def logged(settings: Settings) -> list[dict[str, Any]]:
+    """Return what the log has behind its beginning."""
+    log = folder(settings)
+    signed = log.checkpoint()
+    assert signed is not None
+    return [read_entry(entry) for entry in log.tiles(signed.checkpoint.size).entries(1)]

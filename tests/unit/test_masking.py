@@ -82,12 +82,10 @@ def test_of_a_url_in_doubt_nothing_is_shown_but_its_scheme(url: str) -> None:
     assert not is_readable(url)
 
 
-@pytest.mark.parametrize("name", ["REDIS_URL", "STORE_URL", "ANCHORS"])
+@pytest.mark.parametrize("name", ["REDIS_URL", "STORE_URL"])
 @pytest.mark.parametrize("url", IN_DOUBT)
 def test_no_setting_shows_a_url_in_doubt(url: str, name: str) -> None:
     variable = f"SYNAPSE_STREAM_{name}"
-    if name == "ANCHORS" and "://" not in url:
-        pytest.skip("that is a folder")
 
     with pytest.raises(ConfigError, match=variable) as caught:
         Settings.load({variable: url})
@@ -105,13 +103,9 @@ def test_what_opens_a_url_in_doubt_refuses_it_without_showing_it(url: str) -> No
 
 @pytest.mark.parametrize(("url", "shown"), READABLE)
 def test_settings_show_urls_without_their_secrets(url: str, shown: str) -> None:
-    settings = Settings().model_copy(
-        update=dict.fromkeys(("redis_url", "store_url", "anchors"), url)
-    )
+    settings = Settings().model_copy(update=dict.fromkeys(("redis_url", "store_url"), url))
 
-    assert [settings.masked()[name] for name in ("redis_url", "store_url", "anchors")] == [
-        shown
-    ] * 3
+    assert [settings.masked()[name] for name in ("redis_url", "store_url")] == [shown] * 2
     assert SECRET not in repr(settings) + str(settings)
 
 

@@ -25,7 +25,6 @@ from synapse_stream.settings import MIB, PREFIX, Settings
         ("strict", "0", False),
         ("spool_dir", "/some/where", Path("/some/where")),
         ("anchors", "/some/where", Path("/some/where")),
-        ("anchors", "sqlite:////some/file", "sqlite:////some/file"),
         ("api_tokens", "[]", SecretStr("[]")),
         ("archive_seconds", None, None),
         ("api_origins", "https://a:1,http://b", "https://a:1,http://b"),

@@ -92,7 +92,7 @@ def shed(count: int) -> Metric:
     return GaugeMetricFamily("synapse_stream_shed_events", said, value=count)
 
 
-def refused_anchors(count: int) -> Metric:
-    """Return in how many partitions nothing is signed."""
-    said = "Partitions whose last anchors are not those that are remembered: none is added."
-    return GaugeMetricFamily("synapse_stream_refused_anchors", said, value=count)
+def refused_anchors(reason: str | None) -> Metric:
+    """Return whether no anchors are signed, for they are not what they were."""
+    said = "1 while the log of anchors is not what is remembered of it: nothing is signed."
+    return GaugeMetricFamily("synapse_stream_refused_anchors", said, value=reason is not None)

@@ -175,7 +175,7 @@ class _Deployment(Collector):
         with suppress(SynapseStreamError):
             yield shed(self._sources.views.count_shed())
         with suppress(SynapseStreamError):
-            yield refused_anchors(len(AnchorHeads(self._sources.store.databases).refused()))
+            yield refused_anchors(AnchorHeads(self._sources.store.databases).refused())
         with noting("server"):
             self._sources.log.now_ms()
             for projection in numbers.readable:

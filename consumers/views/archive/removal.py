@@ -59,7 +59,7 @@ def remove(
     before_ms: int,
     spare_ms: int,
     most_bytes: int | None,
-    vouch: Callable[[int, str, bytes], None] | None = None,
+    vouch: Callable[[int, str, int], bool] | None = None,
 ) -> int:
     """Remove the runs of some partitions that are too old or too many; return how many.
 
@@ -70,7 +70,7 @@ def remove(
         before_ms: runs go that have ended before; 0 for none.
         spare_ms: runs stay that have not ended before.
         most_bytes: how much all runs together may take; None for any.
-        vouch: is told partition, id and manifest of a run before it goes; if it raises, it stays.
+        vouch: tells, given partition, id and entries of a run, whether it may go.
     """
     with database.read("looking for what the archive need not keep") as connection:
         wanted = _expired(connection, before_ms, spare_ms, most_bytes)
@@ -105,9 +105,9 @@ def _remove(
     connection: Connection,
     job_no: int,
     now_ms: int,
-    vouch: Callable[[int, str, bytes], None] | None,
+    vouch: Callable[[int, str, int], bool] | None,
 ) -> bool:
-    """Remove a run; return False for one that another has removed, or that cannot be signed."""
+    """Remove a run; return False for one that another has removed, or that must stay."""
     of_job = block.c.job_no == job_no
     place = select(block.c.start, block.c.entries, block.c.last_ms, block.c.last_seq)
     last = connection.execute(place.where(of_job).order_by(block.c.start.desc()).limit(1)).first()
@@ -119,7 +119,8 @@ def _remove(
         manifest = b"" if run is None else whole(run.document, run.body)
         if run is None or not _is_whole(run.job_id, manifest):
             return False  # it is made anew when the run goes on, and found by `verify`
-        vouch(run.partition, run.job_id, manifest)
+        if not vouch(run.partition, run.job_id, last.start + last.entries):
+            return False
     connection.execute(delete(block).where(of_job, block.c.start <= last.start))
     entries = last.start + last.entries
     values = {"entries": entries, "ms": last.last_ms, "seq": last.last_seq, "time": now_ms}

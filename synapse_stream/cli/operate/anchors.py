@@ -1,4 +1,4 @@
-"""`synapse-stream anchors`: have signed checkpoints begin anew where they are gone for good."""
+"""`synapse-stream anchors`: the log of signed checkpoints that vouches for archived runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from synapse_stream.cli.shared.reason import Reason
 
-app = typer.Typer(help="Signed checkpoints of archived runs.")
+app = typer.Typer(help="The log that vouches for archived runs.")
 
 
 @app.callback()
@@ -18,10 +18,10 @@ def _anchors() -> None:
 
 @app.command()
 def init(*, reason: Reason = None) -> None:
-    """Have anchors begin anew where they are fewer than remembered, or others.
+    """Begin a log of anchors, where there is none or it is not what is remembered.
 
-    Until then nothing is signed there. What is gone stays gone: `verify` tells from then on how
-    many anchors there were before. To be run where the archive's consumer runs.
+    Until then nothing is signed. It prints the key that verifies the log. What lies in its place is
+    kept beside it, and `verify` tells from then on how many anchors there were before.
     """
     from synapse_stream.operating.trail import acting
     from synapse_stream.ports.audit import open_auditor

@@ -126,7 +126,7 @@ def _wait_until_ready(
 
 
 def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> Supervisor:
-    """Make the children: the server, a consumer of each projection, the API."""
+    """Make the children: the server, a consumer of each projection, who signs, the API."""
     from synapse_stream.log.server import EmbeddedServer
     from synapse_stream.ports.own import program
     from synapse_stream.ports.projections import projections
@@ -138,15 +138,21 @@ def _supervisor(settings: Settings, site: Site, host: str, *, is_open: bool) -> 
     given |= {"redis_url": settings.redis_url or "", "store_url": settings.store_url or ""}
     environ = {**os.environ, **{f"{PREFIX}{name.upper()}": text for name, text in given.items()}}
 
-    def child(name: str, module: str, *arguments: str) -> Program:
+    key = f"{PREFIX}SIGNING_KEY"
+    without_key = {name: text for name, text in environ.items() if name != key}
+
+    def child(name: str, module: str, *arguments: str, signs: bool = False) -> Program:
         command = program(module, *arguments)
-        return Program(name, command, environ=environ, log=_logs(settings) / f"{name}.log")
+        given = environ if signs else without_key
+        return Program(name, command, environ=given, log=_logs(settings) / f"{name}.log")
 
     server = ServerChild(EmbeddedServer(settings.data_dir, on_leash=True))
     found = projections()
     for fault in found.faults().values():
         _say(fault)
     consumers = [child(name, "consumers", name) for name in found.names()]
+    if settings.anchors and settings.signing_key:
+        consumers.append(child("notary", "consumers", "notary", signs=True))
     way = ["--no-token"] if is_open else []
     api = child("api", "consumers.api", "--host", host, "--port", str(site.port), *way)
     return Supervisor([[] if settings.redis_url else [server], consumers, [api]], _say)

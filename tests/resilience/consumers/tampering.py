@@ -5,19 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pydantic import SecretStr
-
-from consumers.audit.anchoring import anchors_of, signer_of
-from consumers.audit.notary import Notary
-from consumers.views.archive.raw import RawArchive
-from consumers.views.opening import open_store
 from synapse_stream import open_run
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.audit import Report, Verdict, open_auditor
 from synapse_stream.settings import Settings
 from tests.resilience.consumers import forging
+from tests.support.anchoring import init, notary_of, private_key
 from tests.support.chains import Chain
 from tests.support.projecting import project
 from tests.support.scenes.report import Result
@@ -50,8 +43,9 @@ def tamper_with_runs(home: Path, count: int, random: Random) -> Result:
             data_dir=home / "data",
             partitions=2,
             anchors=home / "anchors",
-            signing_key=_key(),
+            signing_key=private_key(),
         )
+        init(settings)
         jobs = _record(settings)
         with closing(FeedLog.open(settings)) as log:
             forger = forging.Forger(settings, log, home)
@@ -112,19 +106,6 @@ def _record(settings: Settings) -> list[str]:
             event = {"type": "message", "content": f"report {number}", "level": "info"}
             log.append(chains[number % 3 % 2].add(*[event] * (number % 4 + 1)))
     project(settings)
-    store, signer = open_store(settings), signer_of(settings)
-    assert signer is not None
-    anchors = anchors_of(settings)
-    assert anchors is not None
-    for partition in range(settings.partitions):
-        Notary(anchors, signer, RawArchive(store.databases), settings, partition).look(
-            pause_seconds=0
-        )
-    store.close()
+    with notary_of(settings) as notary:
+        notary.begin(range(settings.partitions))
     return ["ended", "open"]
-
-
-def _key() -> SecretStr:
-    key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return SecretStr(pem.decode())

@@ -1,0 +1,129 @@
+"""The log that is signed: added to only while it is what it was."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from consumers.errors import AnchorsRefused
+from synapse_stream.entries.tree import Tree
+from synapse_stream.errors import DecodeError
+from synapse_stream.tlog.checkpoint import Checkpoint
+from synapse_stream.tlog.notes import Note
+from synapse_stream.tlog.proofs import consistency, is_consistent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumers.audit.anchoring import Believed
+    from consumers.audit.memory import Memory
+    from synapse_stream.tlog.checkpoint import SignedCheckpoint
+    from synapse_stream.tlog.folder import LogFolder
+    from synapse_stream.tlog.notes import SigningKey
+
+_UNTIL = (
+    "nothing is signed until it is what it was; look whether its place is mounted. If it is gone "
+    "for good, `synapse-stream anchors init` begins another, and says so"
+)
+
+
+class GuardedLog:
+    """A folder, its key, and who remembers."""
+
+    def __init__(
+        self, folder: LogFolder, signer: SigningKey, believed: Believed, memory: Memory
+    ) -> None:
+        self.folder = folder
+        self._signer = signer
+        self._believed = believed
+        self._memory = memory
+
+    def append(self, entries: Sequence[bytes]) -> SignedCheckpoint:
+        """Add entries, sign, and have the new checkpoint remembered.
+
+        Raises:
+            AnchorsRefused: the log is not what is remembered, nor has it grown from that.
+            OSError: it could not be written, or nobody could be asked.
+        """
+        with self.folder.locked():
+            before = self.check()
+            try:
+                found = self.folder.append(before, entries, self.sign)
+            except DecodeError as error:
+                raise self._refused(str(error)) from error
+            self._memory.remember(found)
+        return found
+
+    def begin(self, origin: str, entry: bytes) -> SignedCheckpoint:
+        """Begin a log with its first entry, and forget what was remembered of another.
+
+        Raises:
+            OSError: it could not be written, or nobody could be asked.
+        """
+        with self.folder.locked():
+            empty = Checkpoint(origin, 0, Tree().root())
+            found = self.folder.append(empty, [entry], self.sign)
+            self._memory.remember(found)
+        return found
+
+    def sign(self, checkpoint: Checkpoint) -> Note:
+        """Sign a checkpoint as the log."""
+        text = checkpoint.text
+        return Note(text, (self._signer.signed(checkpoint.origin, text),))
+
+    def check(self) -> Checkpoint:
+        """Return the newest checkpoint.
+
+        Raises:
+            AnchorsRefused: it does not follow from what is remembered.
+            OSError: it cannot be read, or nobody could be asked.
+        """
+        remembered = self._memory.recall()
+        place = self.folder.path
+        try:
+            now = self.folder.checkpoint()
+            if now is not None:
+                self._believed.check(now)
+        except DecodeError as error:
+            msg = f"the checkpoint in {place} cannot be read: {error}"
+            raise self._refused(msg) from error
+        for who, signed in remembered.items():
+            then = signed.checkpoint
+            said = f"{who} remembers {then.size} entries of {then.origin}"
+            if now is None:
+                msg = f"{said}, but there is no log in {place}"
+                raise self._refused(msg)
+            if (found := fault(self.folder, then, now.checkpoint)) is not None:
+                msg = f"{said}, but {place} has {found}"
+                raise self._refused(msg)
+        if now is None:
+            msg = (
+                f"there is no log of anchors in {place}: nothing is signed until there is; "
+                "`synapse-stream anchors init` begins one"
+            )
+            raise self._refused(msg, hint="")
+        return now.checkpoint
+
+    def _refused(self, reason: str, hint: str = f": {_UNTIL}") -> AnchorsRefused:
+        with suppress(OSError):
+            self._memory.refuse(f"{reason}{hint}")
+        return AnchorsRefused(f"{reason}{hint}")
+
+
+def fault(folder: LogFolder, then: Checkpoint, now: Checkpoint) -> str | None:
+    """Return why a log has not grown from what it was; None where it has.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if then.origin != now.origin:
+        return f"{now.origin}, another log"
+    if now.size < then.size:
+        return f"{now.size}"
+    try:
+        proof = consistency(then.size, now.size, folder.tiles(now.size).hash)
+    except DecodeError as error:
+        return f"hashes that do not show it: {error}"
+    if not is_consistent(then.size, then.root, now.size, now.root, proof):
+        return "others in their place"
+    return None
