@@ -27,6 +27,7 @@ from bench import (
     presence,
     projecting,
     quiet,
+    runs,
     sse,
     tee,
     throughput,
@@ -61,6 +62,7 @@ GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
         verify,
         tee,
         bridges,
+        runs,
     )
 }
 

@@ -64,6 +64,7 @@ class Databases:
         self._cache_bytes = cache_bytes
         self._opened: dict[str, Database] = {}
         self._files: dict[str, tuple[int, int] | None] = {}
+        self._together: dict[str, list[tuple[int, int] | None]] = {}
         self._lock = Lock()
         url = settings.store_url
         self._shared = open_postgres(url) if url and url.startswith("postgresql:") else None
@@ -98,6 +99,27 @@ class Databases:
                 if not self._shared:
                     self._files[place] = identity(self._file(place))
             return database
+
+    def joined(self, projection: str, other: str) -> Database:
+        """Return the database of a projection with what another one has, for reading both at once.
+
+        On SQLite the tables of the other one are found under its name.
+
+        Raises:
+            ConfigError, StoreUnavailable: as `of`.
+        """
+        database = self.of(projection)
+        self.of(other)
+        if self._shared is not None:
+            return database
+        place, files = f"{projection} {other}", (self._file(projection), self._file(other))
+        with self._lock:
+            now = [identity(file) for file in files]
+            if self._together.get(place) != now:
+                self._drop(place)
+                self._together[place] = now
+                self._opened[place] = open_sqlite(files[0], beside=(other, files[1]))
+            return self._opened[place]
 
     def reopen(self, projection: str) -> None:
         """Have the database of a projection opened anew, and looked at, when it is asked for."""
@@ -154,6 +176,7 @@ class Databases:
             for database in self._opened.values():
                 database.close()
             self._opened.clear()
+            self._together.clear()
             if self._shared is not None:
                 self._shared.close()
 

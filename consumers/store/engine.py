@@ -165,11 +165,16 @@ def sqlite_path(url: str) -> Path | None:
 
 
 def open_sqlite(
-    file: Path, *, page_bytes: int = PAGE_BYTES, cache_bytes: int = CACHE_BYTES
+    file: Path,
+    *,
+    page_bytes: int = PAGE_BYTES,
+    cache_bytes: int = CACHE_BYTES,
+    beside: tuple[str, Path] | None = None,
 ) -> Database:
     """Return the database in `file`, whose folder is made if need be; nothing is opened yet.
 
-    A new file gets pages of `page_bytes`.
+    A new file gets pages of `page_bytes`. `beside` is another file that is read with it, and the
+    name that its tables are found under.
 
     Raises:
         ConfigError: the folder cannot be made.
@@ -185,6 +190,8 @@ def open_sqlite(
         "sqlite://", creator=partial(connect, path, _BUSY_SECONDS), poolclass=QueuePool, pool_size=8
     )
     event.listen(engine, "connect", partial(_prepare_sqlite, page_bytes, cache_bytes, path))
+    if beside is not None:
+        event.listen(engine, "connect", partial(_attach, *beside))
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, str(file))
 
@@ -250,6 +257,10 @@ def _prepare_sqlite(
     except BaseException:
         driver_connection.close()  # SQLAlchemy 2.0 would leave it open
         raise
+
+
+def _attach(name: str, file: Path, driver_connection: Any, _record: Any) -> None:
+    driver_connection.execute(f'ATTACH DATABASE ? AS "{name}"', (str(file.resolve()),))
 
 
 def _execute_patiently(driver_connection: Any, pragma: str) -> None:

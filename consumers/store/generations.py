@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from consumers.store.lease import Lease
     from consumers.store.memory import Memory
     from consumers.store.rebuilds import Rebuild
-    from consumers.store.table import Part
+    from consumers.store.table import Table
     from synapse_stream.entries.position import Position
 
 
@@ -50,14 +50,14 @@ class Generations:
     def clear(self, lease: Lease, job_id: str) -> bool:
         """Delete some of what is left of other generations; True when all is gone."""
         database = self._databases.of(lease.projection)
-        parts = self._parts(lease)
+        table = self._databases.table(lease.projection)
         with (
             self._memory.in_doubt(lease),
             database.write(f"clearing job {job_id!r}") as connection,
         ):
             fence(connection, lease)
             names = (_new(lease.projection), old(lease.projection))
-            is_clear = all(_clear(connection, parts, name, job_id) for name in names)
+            is_clear = all(_clear(connection, table, name, job_id) for name in names)
         self._memory.forget(lease)  # numbers of rows that are gone may come again
         return is_clear
 
@@ -108,17 +108,15 @@ class Generations:
         """Exchange the generations: readers see the one or the other."""
         database = self._databases.of(lease.projection)
         staged = _staged(lease, is_rollback=asked.is_rollback)
+        table = self._databases.table(lease.projection)
         doing = f"exchanging job {write.job_id!r} of {lease.projection}"
         with self._memory.in_doubt(lease), database.write(doing) as connection:
             fence(connection, lease)
-            number = _exchange(connection, self._parts(lease), lease, staged, write)
-            self._databases.table(lease.projection).show(connection, [(number, write)])
+            number = _exchange(connection, table, lease, staged, write)
+            table.show(connection, [(number, write)])
             rebuilds.settle(connection, asked, outcome, difference)
             damage.mended(connection, lease.projection, write.job_id)
         self._memory.forget(lease)
-
-    def _parts(self, lease: Lease) -> Sequence[Part]:
-        return self._databases.table(lease.projection).parts
 
 
 def _new(projection: str) -> str:
@@ -131,7 +129,7 @@ def _staged(lease: Lease, *, is_rollback: bool) -> str:
 
 
 def _exchange(
-    connection: Connection, parts: Sequence[Part], lease: Lease, staged: str, write: JobWrite
+    connection: Connection, table: Table, lease: Lease, staged: str, write: JobWrite
 ) -> int:
     """Make the generation `staged` the live one, with this document, and the live one the old one.
 
@@ -142,8 +140,8 @@ def _exchange(
     live = connection.execute(of_live).first()
     other = jobs.number(connection, staged, job_id)
     number = jobs.save(connection, lease, [write[:2]])[job_id]
-    for table in (*(part.lots for part in parts), mark):
-        _swap(connection, table, table.c.job_no, number, other, -number)
+    for of_job in (*(part.lots for part in table.parts), *table.beside, mark):
+        _swap(connection, of_job, of_job.c.job_no, number, other, -number)
     here, name = parked_events.c.job_id == job_id, parked_events.c.projection
     _swap(connection, parked_events, name, lease.projection, staged, f"{staged}-swap", here)
     connection.execute(delete(change).where(change.c.job_no == other))
@@ -157,12 +155,12 @@ def _exchange(
     return number
 
 
-def _clear(connection: Connection, parts: Sequence[Part], name: str, job_id: str) -> bool:
+def _clear(connection: Connection, table: Table, name: str, job_id: str) -> bool:
     """Delete some of a generation; return True when nothing is left of it."""
     no = jobs.number(connection, name, job_id)
     if no is None:
         return True
-    for lots, owner, order, most in parts:
+    for lots, owner, order, most in table.parts:
         lot = connection.execute(select(lots.c.no).where(lots.c.job_no == no).limit(1)).scalar()
         if lot is not None:
             edge = select(order).where(owner == lot).order_by(order).offset(most).limit(1)
@@ -174,7 +172,8 @@ def _clear(connection: Connection, parts: Sequence[Part], name: str, job_id: str
             return False
     here = (parked_events.c.projection == name) & (parked_events.c.job_id == job_id)
     connection.execute(delete(parked_events).where(here))
-    connection.execute(delete(mark).where(mark.c.job_no == no))
+    for of_job in (*table.beside, mark):
+        connection.execute(delete(of_job).where(of_job.c.job_no == no))
     connection.execute(delete(change).where(change.c.job_no == no))
     connection.execute(delete(job).where(job.c.no == no))
     return True

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, select, text
 
 from consumers.errors import StoreUnavailable
+from consumers.store.columns import metadata
 from consumers.store.failures import LACKING
-from consumers.store.schema import EVERY_JOB, HEAD, checkpoint, deployment, metadata, rebuild
+from consumers.store.schema import EVERY_JOB, HEAD, checkpoint, deployment, rebuild
 from consumers.store.sql import insert_into
 from synapse_stream.errors import ConfigError
 

@@ -5,50 +5,31 @@ Changed only together with a new file in `migrations/versions`; a test compares 
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Double,
-    Identity,
     Index,
     Integer,
-    MetaData,
     Table,
     UniqueConstraint,
     false,
 )
 
-from consumers.store.kinds import Bytes, Number, Ordered, Step, Words
+from consumers.store import found  # noqa: F401 - it has two of the tables
+from consumers.store.columns import metadata, number, of_job, required
+from consumers.store.kinds import Bytes, Ordered, Step, Words
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; what this program knows."""
-
-metadata = MetaData(
-    naming_convention={"pk": "%(table_name)s_pkey", "uq": "%(table_name)s_%(column_0_N_name)s_key"}
-)
-
-
-def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
-    return Column(name, kind, nullable=False, **options)
-
-
-def _number() -> Column[Any]:
-    return Column("no", Number, Identity(), primary_key=True)
-
-
-def _of_job() -> Column[Any]:
-    return Column("job_no", BigInteger, primary_key=True, autoincrement=False)
-
 
 deployment = Table(
     "deployment",
     metadata,
     Column("no", Integer, primary_key=True, autoincrement=False),
-    _required("namespace", Words),
-    _required("partitions", Integer),
+    required("namespace", Words),
+    required("partitions", Integer),
 )
 """One row: whose streams these views are of."""
 
@@ -58,12 +39,12 @@ checkpoint = Table(
     Column("projection", Words, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("owner", Words),
-    _required("epoch", BigInteger),
-    _required("lease_until", BigInteger),
-    _required("ms", BigInteger),
-    _required("seq", BigInteger),
+    required("epoch", BigInteger),
+    required("lease_until", BigInteger),
+    required("ms", BigInteger),
+    required("seq", BigInteger),
     Column("committed", BigInteger),
-    _required("commits", BigInteger),
+    required("commits", BigInteger),
     Column("version", Integer),
 )
 """`version`: of the projection, when all documents of the partition are known to be of it."""
@@ -73,47 +54,54 @@ member = Table(
     metadata,
     Column("projection", Words, primary_key=True),
     Column("name", Words, primary_key=True),
-    _required("alive_until", BigInteger),
+    required("alive_until", BigInteger),
 )
 
 job = Table(
     "job",
     metadata,
-    _number(),
-    _required("projection", Words),
-    _required("job_id", Words),
-    _required("partition", Integer),
-    _required("document", Bytes),
+    number(),
+    required("projection", Words),
+    required("job_id", Words),
+    required("partition", Integer),
+    required("document", Bytes),
     UniqueConstraint("projection", "job_id"),
 )
 """What a projection must remember of a job to go on, as `documents` stores it."""
 
-change = Table("change", metadata, _of_job(), _required("body", Bytes))
+change = Table("change", metadata, of_job(), required("body", Bytes))
 """What has changed of a large document since it was written whole."""
 
 run = Table(
     "run",
     metadata,
-    _of_job(),
-    _required("job_id", Words),
-    *(_required(name, BigInteger) for name in ("ms", "seq")),
-    _required("status", Words),
+    of_job(),
+    required("job_id", Words),
+    *(required(name, BigInteger) for name in ("ms", "seq")),
+    required("status", Words),
     Column("action", Words),
-    _required("shed", BigInteger),
+    required("shed", BigInteger),
     Column("brief", Bytes),
+    Column("attempt", Integer),
+    Column("events", BigInteger),
+    *(Column(name, Double) for name in ("percent", "duration")),
+    *(Column(name, BigInteger) for name in ("started", "ended")),
+    Column("digest", Bytes),
     Index("run_age", "ms", "seq", "job_no"),
     Index("run_status", "status", "ms", "seq", "job_no"),
+    Index("run_name", "job_id"),
 )
-"""What jobs are listed by. `shed`: events given up; `brief`: what is shown of a large document."""
+"""What jobs are listed and found by. `shed`: events given up; `brief`: what is shown of a large
+document; `digest`: of the facts of the job, so that they are written when they are others."""
 
 Index("run_shed", run.c.shed, sqlite_where=run.c.shed > 0, postgresql_where=run.c.shed > 0)
 
 mark = Table(
     "mark",
     metadata,
-    *(_required(name, BigInteger) for name in ("job_no", "ms", "seq", "time")),
-    _required("hash", Bytes),
-    _required("document", Bytes),
+    *(required(name, BigInteger) for name in ("job_no", "ms", "seq", "time")),
+    required("hash", Bytes),
+    required("document", Bytes),
     Index("mark_place", "job_no", "ms", "seq", unique=True),
 )
 """Run states of before: `document` is a zstd frame of that of a fold up to the end of an entry."""
@@ -121,10 +109,10 @@ mark = Table(
 lane = Table(
     "lane",
     metadata,
-    _number(),
-    _required("job_no", BigInteger),
-    _required("kind", Words),
-    _required("level", Words),
+    number(),
+    required("job_no", BigInteger),
+    required("kind", Words),
+    required("level", Words),
     Column("step", Words),
     Index("lane_job", "job_no"),
 )
@@ -133,13 +121,13 @@ lane = Table(
 message = Table(
     "message",
     metadata,
-    _required("lane_no", BigInteger),
-    _required("ms", BigInteger),
-    _required("seq", BigInteger),
-    _required("line", Integer),
-    _required("number", BigInteger),
-    _required("time", BigInteger),
-    _required("content", Words),
+    required("lane_no", BigInteger),
+    required("ms", BigInteger),
+    required("seq", BigInteger),
+    required("line", Integer),
+    required("number", BigInteger),
+    required("time", BigInteger),
+    required("content", Words),
     Column("rest", Words),
     Index("message_place", "lane_no", "ms", "seq", "line", "number", unique=True),
 )
@@ -148,14 +136,14 @@ message = Table(
 series = Table(
     "series",
     metadata,
-    _number(),
-    _required("job_no", BigInteger),
-    _required("partition", Integer),
-    _required("attempt", Integer),
-    _required("rank", Integer),
-    _required("step", Step),
-    _required("name", Ordered),
-    _required("is_loose", Boolean, server_default=false()),
+    number(),
+    required("job_no", BigInteger),
+    required("partition", Integer),
+    required("attempt", Integer),
+    required("rank", Integer),
+    required("step", Step),
+    required("name", Ordered),
+    required("is_loose", Boolean, server_default=false()),
     Index("series_key", "job_no", "attempt", "rank", "step", "name", unique=True),
 )
 """`is_loose`: small chunks have come that can be merged."""
@@ -170,22 +158,22 @@ Index(
 chunk = Table(
     "chunk",
     metadata,
-    _required("series_no", BigInteger),
-    _required("number", BigInteger),
-    *(_required(name, BigInteger) for name in ("first_ms", "first_seq", "first_line")),
-    *(_required(name, BigInteger) for name in ("last_ms", "last_seq", "last_line")),
+    required("series_no", BigInteger),
+    required("number", BigInteger),
+    *(required(name, BigInteger) for name in ("first_ms", "first_seq", "first_line")),
+    *(required(name, BigInteger) for name in ("last_ms", "last_seq", "last_line")),
     Column("v_sum", Double),
-    _required("points", Integer),
-    _required("v_min", Double),
-    _required("v_max", Double),
+    required("points", Integer),
+    required("v_min", Double),
+    required("v_max", Double),
     Column("v_last", Double),
-    *(_required(name, Integer) for name in ("nans", "positive", "negative")),
-    *(_required(name, BigInteger) for name in ("t_min", "t_max")),
-    _required("xs", Integer),
-    _required("x_min", Double),
-    _required("x_max", Double),
-    _required("outline", Bytes),
-    _required("body", Bytes),
+    *(required(name, Integer) for name in ("nans", "positive", "negative")),
+    *(required(name, BigInteger) for name in ("t_min", "t_max")),
+    required("xs", Integer),
+    required("x_min", Double),
+    required("x_max", Double),
+    required("outline", Bytes),
+    required("body", Bytes),
     Index("chunk_place", "series_no", "number", unique=True),
 )
 """NaN is NULL here, on PostgreSQL too: SQLite knows no NaN. What is large stands last, so that
@@ -194,14 +182,14 @@ reading the numbers does not touch it."""
 block = Table(
     "block",
     metadata,
-    _required("job_no", BigInteger),
-    _required("start", BigInteger),
-    _required("partition", Integer),
-    *(_required(name, BigInteger) for name in ("first_ms", "first_seq", "last_ms", "last_seq")),
-    *(_required(name, Integer) for name in ("entries", "size")),
-    _required("is_loose", Boolean),
-    _required("digest", Bytes),
-    _required("body", Bytes),
+    required("job_no", BigInteger),
+    required("start", BigInteger),
+    required("partition", Integer),
+    *(required(name, BigInteger) for name in ("first_ms", "first_seq", "last_ms", "last_seq")),
+    *(required(name, Integer) for name in ("entries", "size")),
+    required("is_loose", Boolean),
+    required("digest", Bytes),
+    required("body", Bytes),
     Index("block_place", "job_no", "start", unique=True),
     Index("block_span", "job_no", "last_ms", "last_seq", "first_ms", "first_seq", "start"),
 )
@@ -218,40 +206,40 @@ Index(
 removed = Table(
     "removed",
     metadata,
-    _of_job(),
-    *(_required(name, BigInteger) for name in ("entries", "ms", "seq", "time")),
+    of_job(),
+    *(required(name, BigInteger) for name in ("entries", "ms", "seq", "time")),
 )
 """What was removed from the archive: so many entries of a job, up to that id, and when."""
 
 parked = Table(
     "parked",
     metadata,
-    _number(),
-    _required("projection", Words),
-    _required("partition", Integer),
-    _required("job_id", Words),
-    _required("ms", BigInteger),
-    _required("seq", BigInteger),
-    _required("line", Integer),
+    number(),
+    required("projection", Words),
+    required("partition", Integer),
+    required("job_id", Words),
+    required("ms", BigInteger),
+    required("seq", BigInteger),
+    required("line", Integer),
     Column("producer", Words),
     Column("number", BigInteger),
-    _required("reason", Words),
-    _required("raw", Bytes),
-    _required("attempts", Integer),
-    _required("is_marked", Boolean, server_default=false()),
-    _required("time", BigInteger),
+    required("reason", Words),
+    required("raw", Bytes),
+    required("attempts", Integer),
+    required("is_marked", Boolean, server_default=false()),
+    required("time", BigInteger),
     Index("parked_job", "job_id", "projection", "ms", "seq"),
 )
 
 rebuild = Table(
     "rebuild",
     metadata,
-    _number(),
-    _required("projection", Words),
-    _required("job_id", Words),
-    _required("partition", Integer),
-    _required("is_rollback", Boolean),
-    _required("times", Integer),
+    number(),
+    required("projection", Words),
+    required("job_id", Words),
+    required("partition", Integer),
+    required("is_rollback", Boolean),
+    required("times", Integer),
     Column("outcome", Words),
     Column("difference", Words),
     UniqueConstraint("projection", "job_id"),
@@ -276,7 +264,7 @@ damage = Table(
     metadata,
     Column("projection", Words, primary_key=True),
     Column("job_id", Words, primary_key=True),
-    _required("text", Words),
-    _required("time", BigInteger),
+    required("text", Words),
+    required("time", BigInteger),
 )
 """Jobs of which something that is stored cannot be read: what, and since when that is known."""

@@ -43,6 +43,8 @@ class Table:
     page_bytes: ClassVar[int] = PAGE_BYTES
     """Of a new SQLite file."""
     parts: Sequence[Part] = ()
+    beside: Sequence[sqlalchemy.Table] = ()
+    """With rows by `job_no` that are made of those of the parts, and change hands with them."""
     is_in_pieces: ClassVar[bool] = False
     """True when `compact` has something to merge."""
 

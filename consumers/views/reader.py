@@ -10,8 +10,8 @@ import orjson
 from consumers.errors import StoreUnavailable
 from consumers.folding.fold import position_in
 from consumers.store import jobs
-from consumers.store.damage import Damages
-from consumers.views.beside import known_beside, shown
+from consumers.views.beside import known_beside
+from consumers.views.listing import ListedRuns
 from consumers.views.message_feed import query as messages
 from consumers.views.message_feed import reading as feeds
 from consumers.views.metric_history import query as histories
@@ -19,8 +19,8 @@ from consumers.views.metric_history.known import quotas_of
 from consumers.views.metric_history.overview import Bucketing
 from consumers.views.metric_history.rows import begin_points
 from consumers.views.of_packages import reader as of_packages
-from consumers.views.run_state import query as runs
 from consumers.views.run_state import reading
+from consumers.views.run_state.query import PROJECTION as RUNS
 from synapse_stream.entries.position import Position, Positions
 from synapse_stream.ports.views import Axis, Beside, MessagePage, Overview, Series
 
@@ -29,13 +29,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from consumers.store.databases import Databases
     from consumers.views.metric_history.rows import Points
-    from synapse_stream.models import RunStatus
     from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary, ViewState
 
 
-class StoredViews:
+class StoredViews(ListedRuns):
     """What was last committed of every job. Readers lock nobody out, and nobody them.
 
     Each answer comes from one state of the database. Every method raises StoreUnavailable when the
@@ -43,61 +41,13 @@ class StoredViews:
     may be called from several threads.
     """
 
-    def __init__(self, databases: Databases) -> None:
-        self._databases = databases
-        self._damage = Damages(databases)
-
-    def jobs(
-        self,
-        *,
-        status: RunStatus | None = None,
-        action: str | None = None,
-        text: str | None = None,
-        pattern: str | None = None,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> list[RunState]:
-        """Return jobs, the newest first; `after` is the last job id of the page before.
-
-        Of a large one only what a list shows; `state` has all of it. Of a damaged one there is
-        still what stands beside its document. `pattern` is one of `fnmatchcase` for ids. Fewer
-        than `limit` come only at the end.
-
-        Raises:
-            ValueError: there is no job `after`.
-        """
-        found: list[RunState] = []
-        is_at_end = False
-        while len(found) < limit and not is_at_end:
-            wanted = limit - len(found)
-            with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
-                page = runs.read_page(
-                    connection,
-                    status=status,
-                    action=action,
-                    text=text,
-                    pattern=pattern,
-                    after=after,
-                    limit=wanted,
-                )
-            # those that are of another version are left out
-            found += shown(self._databases, self._damage, page).values()
-            is_at_end, after = len(page) < wanted, page[-1].job_id if page else after
-        return found
-
-    def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
-        """Return jobs by id as `jobs` has them; unknown jobs are left out."""
-        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
-            found = runs.read_listed(connection, job_ids)
-        return shown(self._databases, self._damage, found)
-
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
-        found = jobs.load(self._databases.of(runs.PROJECTION), runs.PROJECTION, [job_id])
+        found = jobs.load(self._databases.of(RUNS), RUNS, [job_id])
         if job_id not in found:
             return None
         beside = self.beside([job_id])[job_id]
-        with self._damage.found(runs.PROJECTION, job_id):
+        with self._damage.found(RUNS, job_id):
             return reading.stored(job_id, found[job_id], beside)
 
     def beside(self, job_ids: Sequence[str]) -> dict[str, Beside]:
@@ -111,16 +61,6 @@ class StoredViews:
             found = jobs.load(database, histories.PROJECTION, job_ids)
             quotas = {job_id: quotas_of(document) for job_id, document in found.items()}
         return {one: beside[one]._replace(quotas=quotas.get(one, ())) for one in job_ids}
-
-    def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
-        """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
-        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
-            return runs.arrivals(connection, job_ids)
-
-    def count_shed(self) -> int:
-        """Return how many events producers have given up, of all jobs."""
-        with self._databases.of(runs.PROJECTION).read("counting what was shed") as connection:
-            return runs.count_shed(connection)
 
     def position(self, projection: str, job_id: str) -> Position | None:
         """Return where the last event stands that a view has taken in; None for an unknown job.

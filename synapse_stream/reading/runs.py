@@ -6,7 +6,7 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.ports.filters.search import Hits, Wanted, search
+from synapse_stream.ports.filters.search import Hits, Wanted
 from synapse_stream.ports.views.optional import require
 from synapse_stream.reading.job_views import opened
 
@@ -39,7 +39,10 @@ class Runs:
         filter: SQL's WHERE over the fields of runs, as in the example; None: all. `docs/filters.md`
             has the fields.
         sort: fields, the most important first; `-` before one: the largest first.
+        columns: what `rows` tells of each run beside what lists show: fields, with a comma between
+            any two.
         limit: most to find.
+        after: go on behind this job, in that order.
         settings: of the deployment; None: those of the environment.
     """
 
@@ -48,12 +51,15 @@ class Runs:
         filter: str | None = None,  # noqa: A002 - what it is called everywhere
         *,
         sort: str | None = None,
+        columns: str | None = None,
         limit: int = 100,
+        after: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Read filter and order; raise ValueError when one cannot be read."""
+        """Read filter, order and columns; raise ValueError when one cannot be read."""
         self.filter, self.sort, self.limit = filter, sort, limit
-        self._wanted = Wanted.of(filter, sort)
+        self._wanted = Wanted.of(filter, sort, columns, now_us=time.time_ns() // 1000)
+        self._after = after
         self._settings = settings
 
     @cached_property
@@ -62,11 +68,12 @@ class Runs:
 
         Raises:
             SynapseStreamError: store or API could not be read.
+            ValueError: there is no job `after`.
         """
         from synapse_stream.settings import Settings  # noqa: PLC0415 - brings pydantic
 
-        settings = self._settings or Settings.load()
-        return find_runs(settings, self._wanted, self.filter, self.sort, limit=self.limit)
+        with opened(self._settings or Settings.load()) as views:
+            return views.find(self._wanted, limit=self.limit, after=self._after)
 
     def __iter__(self) -> Iterator[RunState]:
         """Return the states of the runs, one by one."""
@@ -129,20 +136,3 @@ class Runs:
         columns = self._columns()
         rows = [[row.get(name) for name in columns] for row in self.rows()]
         return html_table(repr(self), columns, rows)
-
-
-def find_runs(
-    settings: Settings, wanted: Wanted, text: str | None, sort: str | None, *, limit: int
-) -> Hits:
-    """Find runs in the views of a deployment, or have its API find them.
-
-    Raises:
-        SynapseStreamError: store or API could not be read.
-    """
-    with opened(settings) as views:
-        if settings.url is not None:
-            from synapse_stream.remote.views import RemoteViews  # noqa: PLC0415 - brings urllib3
-
-            if isinstance(views, RemoteViews):
-                return views.search(text, sort, limit=limit)
-        return search(views, wanted, now_us=time.time_ns() // 1000, limit=limit)

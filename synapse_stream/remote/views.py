@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
+    from synapse_stream.ports.filters.search import Wanted
     from synapse_stream.ports.views import (
         Overview,
         RunState,
@@ -68,23 +69,25 @@ class RemoteViews:
         with self._api.understood():
             return [shapes.run_state(one) for one in (page or {})["jobs"]]
 
-    def search(self, text: str | None, sort: str | None, *, limit: int) -> Hits:
-        """Have the API find runs by a filter, in an order.
+    def find(self, wanted: Wanted, *, limit: int = 100, after: str | None = None) -> Hits:
+        """Find runs, the newest first, or in the order of `wanted.sort`.
+
+        Times before now are by the API's clock.
 
         Raises:
-            ValueError: it cannot read one of them.
+            ValueError: there is no job `after`.
         """
-        asked = {"filter": text, "sort": sort or "-started", "limit": limit, "whole": "true"}
+        asked = {"filter": wanted.text, "sort": wanted.order, "columns": wanted.named or "job"}
+        query = {**asked, "after": after, "limit": limit, "whole": "true"}
         try:
-            page = self._api.show("finding runs", "jobs", query=asked)
+            page = self._api.show("finding runs", "jobs", query=query) or {"jobs": [], "next": None}
         except Refused as error:
             if error.status == _WRONG_VALUE:
                 raise ValueError(error.reason) from error
             raise
         with self._api.understood():
-            found = page or {"jobs": [], "is_whole": True}
-            hits = [Hit(shapes.run_state(one), restore(one["values"])) for one in found["jobs"]]
-            return Hits(hits, found["is_whole"], None)
+            hits = [Hit(shapes.run_state(one), restore(one["values"])) for one in page["jobs"]]
+            return Hits(hits, page["next"])
 
     def state(self, job_id: str, at: Position | int | None = None) -> RunState | None:
         """Return a job's run state, now or at a position or time in µs; None if it has none."""

@@ -33,7 +33,7 @@ def test_runs_are_found_by_params_and_metrics_with_their_values(api: httpx.Clien
         "status": "completed",
         "metrics.accuracy.last": 1.0,
     }
-    assert (body["next"], body["is_whole"]) == (None, True)
+    assert body["next"] is None
 
 
 def test_pages_of_what_is_found_repeat_and_skip_nothing(api: httpx.Client) -> None:
@@ -49,6 +49,27 @@ def test_pages_of_what_is_found_repeat_and_skip_nothing(api: httpx.Client) -> No
 
     assert len(every) > 3
     assert seen == every
+
+
+def test_a_sorted_list_has_pages_too_and_columns_are_told(api: httpx.Client) -> None:
+    asked = {"sort": "-metrics.loss.best, job", "columns": "metrics.loss.best,labels.team"}
+    every = found(api, **asked)["jobs"]
+    seen: list[str] = []
+    after: dict[str, str] = {}
+    while True:
+        page = found(api, **asked, limit=2, **after)
+        seen += [job["job_id"] for job in page["jobs"]]
+        if page["next"] is None:
+            break
+        after = {"after": page["next"]}
+
+    assert len(every) > 3
+    assert seen == [job["job_id"] for job in every]
+    assert every[0]["values"] == {
+        "metrics.loss.best": pytest.approx(1 / 120),
+        "labels.team": None,
+        "job": "trained",
+    }
 
 
 def test_with_whole_there_is_all_of_each(api: httpx.Client) -> None:

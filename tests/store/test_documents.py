@@ -16,6 +16,7 @@ from consumers.folding import canonical
 from consumers.store import documents, generations
 from consumers.store.documents import Bases, framed, whole
 from consumers.store.schema import change, job
+from consumers.store.table import Table
 from tests.store.jobs import RUN_STATE, Committer, started
 from tests.support import dumps
 
@@ -146,7 +147,7 @@ def test_a_list_a_state_and_an_audit_read_all_of_it(
 def test_a_job_that_is_cleared_leaves_nothing(large: Committer, store: Store) -> None:
     large.commit({"job": [progress(0, 1, 50)]})
     with store.databases.of("run-state").write("test") as connection:
-        assert generations._clear(connection, (), "run-state", "job")
+        assert generations._clear(connection, Table(), "run-state", "job")
         left = connection.execute(select(func.count()).select_from(change)).scalar_one()
 
     assert left == 0

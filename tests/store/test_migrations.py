@@ -16,8 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from consumers.errors import StoreUnavailable
+from consumers.store.columns import metadata
 from consumers.store.migrate import SCRIPTS
-from consumers.store.schema import HEAD, metadata
+from consumers.store.schema import HEAD
 from consumers.views.opening import open_store, open_views
 from synapse_stream.errors import ConfigError
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from math import nan
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synapse_stream.ports.filters.language import FilterError, field_of, fields, parse, parse_sort
-from synapse_stream.ports.filters.matching import matches, order
-from synapse_stream.ports.filters.search import Wanted, search
+from synapse_stream.ports.filters.fields import FilterError, field_of
+from synapse_stream.ports.filters.language import fields
+from synapse_stream.ports.filters.search import Wanted
 from synapse_stream.ports.views import RunState, SeriesKey, SeriesSummary
 from tests.support.events import START, ended, event, started
 from tests.support.folding import scene
+from tests.support.meaning import matches
 
 NOW = START + 3_600_000_000
 
@@ -32,35 +32,10 @@ def summary(name: str, rank: int = 0, **given: Any) -> SeriesSummary:
     return SeriesSummary(SeriesKey(1, rank, "train", name), **found, non_finite=0)
 
 
-class Views:
-    """Runs in the order of a store: the newest first."""
-
-    def __init__(
-        self, *runs: RunState, series: dict[str, list[SeriesSummary]] | None = None
-    ) -> None:
-        self.runs, self.series_of, self.asked = runs, series or {}, 0
-        self.given: dict[str, Any] = {}
-
-    def jobs(self, *, after: str | None = None, limit: int = 100, **given: Any) -> list[RunState]:
-        self.given = given
-        ids = [one.job_id for one in self.runs]
-        begin = 0 if after is None else ids.index(after) + 1
-        return list(self.runs[begin : begin + limit])
-
-    def series(self, job_id: str, *, name: str, attempt: int) -> list[SeriesSummary]:
-        self.asked += 1
-        return [one for one in self.series_of.get(job_id, []) if one.key.name == name]
-
-
-def named(state: RunState, job_id: str) -> RunState:
-    from dataclasses import replace
-
-    return replace(state, job_id=job_id)
-
-
 def holds(text: str, state: RunState | None = None) -> bool:
     known = {"val/loss": [summary("val/loss"), summary("val/loss", rank=1, minimum=0.05)]}
-    return matches(state or run(), parse(text), lambda name: known.get(name, []), NOW)
+    wanted = Wanted.of(text, None, now_us=NOW).filter
+    return matches(state or run(), wanted, lambda name: known.get(name, []))
 
 
 @pytest.mark.parametrize(
@@ -127,11 +102,14 @@ def test_one_that_does_not_fit_is_not(text: str) -> None:
         ("NOT " * 60 + "status = failed", "less parts in one another"),
         ("x" * 2_001, "at most 2000 characters"),
         ("started > yesterday", "no time; expected"),
+        ("duration > long", "at 'long'; expected a number"),
+        ("metrics.loss LIKE '1%'", "expected =, !="),
+        ("job = 'a\0'", "without NUL"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(text: str, says: str) -> None:
     with pytest.raises(FilterError, match=says):
-        Wanted.of(text, None)
+        Wanted.of(text, None, now_us=NOW)
 
 
 @given(
@@ -144,63 +122,28 @@ def test_what_cannot_be_read_is_said_with_its_place(text: str, says: str) -> Non
 )
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        found = parse(text)
+        found = Wanted.of(text, None, now_us=NOW).filter
     except FilterError:
         return
-    matches(run(), found, lambda _: [], NOW)
+    matches(run(), found, lambda _: [])
     for field in fields(found):
         assert field_of(str(field)) == field
 
 
-def test_order_is_that_of_its_fields_and_what_lacks_them_comes_last() -> None:
-    losses = {"a": 0.3, "b": 0.1, "c": nan}
-    views = Views(
-        *(named(run(at=number), job) for number, job in enumerate("dcba")),
-        series={job: [summary("loss", last=last)] for job, last in losses.items()},
-    )
+def test_orders_and_columns_are_fields() -> None:
+    sort, columns = "-duration , metrics.loss.min", "params.lr,metrics.acc.best"
+    wanted = Wanted.of("status = failed", sort, columns, now_us=NOW)
 
-    def found(sort: str) -> str:
-        hits = search(views, Wanted.of(None, sort), now_us=NOW, limit=4)  # type: ignore[arg-type]
-        return "".join(hit.state.job_id for hit in hits.found)
-
-    assert found("metrics.loss") == "badc"
-    assert found("-metrics.loss") == "abdc"
-    assert found("job") == "abcd"
-    assert found("-job") == "dcba"
-    assert found("status, -started") == "abcd"
-    assert sorted([None, "b", 2, nan, 1.5], key=order)[:3] == [1.5, 2, "b"]
-    assert parse_sort(" -duration , metrics.loss.min")[1][0].stat == "min"
-
-
-def test_pages_go_on_behind_one_another_and_what_is_indexed_is_asked_for() -> None:
-    views = Views(*(named(run(), f"job-{number}") for number in range(450)))
-    wanted = Wanted.of("status = failed AND action = train AND job LIKE '%0'", None)
-    seen: list[str] = []
-    after = None
-    while True:
-        hits = search(views, wanted, now_us=NOW, limit=10, after=after)  # type: ignore[arg-type]
-        seen += [hit.state.job_id for hit in hits.found]
-        after = hits.next
-        if after is None:
-            break
-
-    assert seen == [f"job-{number}" for number in range(0, 450, 10)]
-    assert views.given == {"status": "failed", "action": "train"}
-    assert views.asked == 0
-
-
-def test_a_large_run_is_read_whole_for_what_lists_leave_out() -> None:
-    from dataclasses import replace
-
-    whole = run()
-    short = replace(whole, latest=replace(whole.latest, params=None, ranks=[]))
-    views = Views(short)
-    views.state = lambda _: whole  # type: ignore[attr-defined]
-    wanted = Wanted.of("params.lr = 0.1", "-params.lr")
-
-    (hit,) = search(views, wanted, now_us=NOW, limit=1).found  # type: ignore[arg-type]
-
-    assert hit.values == {"params.lr": 0.1}
+    assert [(str(field), down) for field, down in wanted.sort] == [
+        ("duration", True),
+        ("metrics.loss.min", False),
+    ]
+    assert [str(field) for field in wanted.fields] == [
+        *("params.lr", "metrics.acc.best", "status", "duration", "metrics.loss.min")
+    ]
+    assert [field_of(f"metrics.{name}.best").kept for name in ("acc", "loss", "lr")] == [
+        *("max", "min", "last")
+    ]
 
 
 def test_an_event_that_is_no_run_has_no_field() -> None:

@@ -240,7 +240,7 @@ class Summary(Shape):
     last_sign_ms: Millis
     updated: Micros
     values: dict[str, Any] | None = None
-    """With a filter or an order: what it has in the fields that they name."""
+    """With a filter, an order or columns: what it has in the fields that they name."""
 
 
 class JobsAnswer(Answer):
@@ -249,9 +249,7 @@ class JobsAnswer(Answer):
     jobs: list[Summary] | list[Listed]
     """With `whole` their conditions; of a large one only what a list shows."""
     next: str | None
-    """To be given as `after` for the next page; null on the last, and where runs are sorted."""
-    is_whole: bool = True
-    """With a filter or an order: false when older runs were not looked at."""
+    """To be given as `after` for the next page; null on the last."""
 
 
 class CompareRow(Shape):

@@ -24,6 +24,7 @@ from synapse_stream.ports.views.jsonable import jsonable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from synapse_stream.ports.filters.search import Hits
     from synapse_stream.ports.views import RunState, ServedViews
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -49,8 +50,8 @@ def list_jobs(
     """List jobs, the newest first, or in the order of `sort`."""
     wanted = {"status": status, "action": action, "text": q, "pattern": caller.jobs}
     if asked:
-        given = {**wanted, "whole": whole, "after": after, "limit": limit}
-        return _found(request, sources, caller, asked, given)
+        hits = asked.search(sources, caller, {**wanted, "after": after, "limit": limit})
+        return _found(request, sources, caller, hits, whole=whole)
     try:
         found = list(islice(_listed(sources.views, caller, after, limit, wanted), limit + 1))
     except ValueError:
@@ -94,17 +95,15 @@ def show_job(
 
 
 def _found(
-    request: Request, sources: Sources, caller: Caller, asked: Asked, given: dict[str, Any]
+    request: Request, sources: Sources, caller: Caller, hits: Hits, *, whole: bool
 ) -> Response:
-    """Answer with what a filter finds, and what each run has in the fields that it names."""
-    hits = asked.search(sources, caller, given)
+    """Answer with what was found, and what each run has in the fields that were named."""
     page = [hit.state for hit in hits.found]
-    shown = _whole(sources, caller, page) if given["whole"] else _summaries(sources, page)
+    shown = _whole(sources, caller, page) if whole else _summaries(sources, page)
     values = [jsonable(hit.values) for hit in hits.found]
     content = {
         "jobs": [{**one, "values": its} for one, its in zip(shown, values, strict=True)],
         "next": hits.next,
-        "is_whole": hits.is_whole,
     }
     newest = max((state.position for state in page), default=None)
     return fresh(request, content, newest, sources.clock)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from consumers.store.found import peak
 from consumers.store.schema import chunk, series
 from consumers.store.table import Part, Table
-from consumers.views.metric_history import compaction, comparing
+from consumers.views.metric_history import adding, compaction, comparing
 from consumers.views.metric_history.chunks import encode_all
 from consumers.views.metric_history.series import SeriesBook, insert_chunks
 
@@ -32,6 +33,7 @@ class SeriesTable(Table):
     """Series, a row each, and their points as chunks."""
 
     parts = (Part(series, chunk.c.series_no, chunk.c.number, _CHUNKS_AT_ONCE),)
+    beside = (peak,)
     is_in_pieces: ClassVar[bool] = True
 
     def open(self, connection: Connection, partition: int) -> SeriesBook:
@@ -54,6 +56,7 @@ class SeriesTable(Table):
             for key, chunks in encoded.items()
         ]
         insert_chunks(connection, placed)
+        adding.raise_peaks(connection, rows)
         grown = {no: len(chunks) for no, chunks in placed if no not in made or len(chunks) > 1}
         if grown:
             book.loosen(connection, grown)
@@ -75,8 +78,8 @@ class SeriesTable(Table):
         return comparing.read_all(connection, job_no)
 
     def fault(self, connection: Connection, job_no: int, _document: bytes) -> str | None:
-        """Return which chunk tells otherwise of its points."""
-        return comparing.fault(connection, job_no)
+        """Return which chunk tells otherwise of its points, or which peak of its chunks."""
+        return comparing.fault(connection, job_no) or adding.fault(connection, job_no)
 
     def differences(
         self, database: Database, live: int | None, staged: int | None, until: Position

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from consumers.store.documents import LARGE
+from consumers.store.found import fact
 from consumers.store.schema import job, run
-from consumers.store.sql import driver_of
+from consumers.store.sql import RowWriter, driver_of, slices
 from consumers.store.table import Table
-from consumers.views.run_state import brief
 from consumers.views.run_state.fold import RunStateView
-from consumers.views.run_state.reading import latest_attempt
+from consumers.views.run_state.told import Told, facts_of, told
+from synapse_stream.ports.filters.facts import Fact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,73 +22,101 @@ if TYPE_CHECKING:
 
     from consumers.store.jobs import JobWrite
 
-_SAVE_ON_SQLITE = """
-INSERT INTO run (job_no, job_id, ms, seq, status, action, shed, brief)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (job_no)
-DO UPDATE SET job_id = excluded.job_id, status = excluded.status, action = excluded.action,
-    shed = excluded.shed, brief = excluded.brief
-WHERE run.job_id <> excluded.job_id OR run.status <> excluded.status
-    OR coalesce(run.action, '') <> coalesce(excluded.action, '')
-    OR run.shed <> excluded.shed OR excluded.brief IS NOT NULL OR run.brief IS NOT NULL"""
-
-_SAVE_ON_POSTGRES = """
-INSERT INTO run (job_no, job_id, ms, seq, status, action, shed, brief)
-SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[],
-    %s::bigint[], %s::bytea[])
-ON CONFLICT (job_no)
-DO UPDATE SET job_id = excluded.job_id, status = excluded.status, action = excluded.action,
-    shed = excluded.shed, brief = excluded.brief
-WHERE run.job_id <> excluded.job_id OR run.status <> excluded.status
-    OR coalesce(run.action, '') <> coalesce(excluded.action, '')
-    OR run.shed <> excluded.shed OR excluded.brief IS NOT NULL OR run.brief IS NOT NULL"""
+_OF_JOB = ("job_no", "job_id", "ms", "seq")
+_COLUMNS = (*_OF_JOB, *Told._fields)
+_UPDATE = """
+ON CONFLICT (job_no) DO UPDATE SET job_id = excluded.job_id, """ + ", ".join(
+    f"{name} = excluded.{name}" for name in Told._fields
+)
+_INSERT = f"INSERT INTO run ({', '.join(_COLUMNS)})"
+_SAVE_ON_SQLITE = f"{_INSERT} VALUES ({', '.join('?' * len(_COLUMNS))}) {_UPDATE}"
+_TYPES = (
+    *("bigint", "text", "bigint", "bigint", "text", "text", "bigint", "bytea", "int", "bigint"),
+    *("float8", "float8", "bigint", "bigint", "bytea"),
+)
+_SAVE_ON_POSTGRES = f"""
+{_INSERT} SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _TYPES)}) {_UPDATE}"""  # noqa: S608
+_facts = RowWriter(fact)
 
 
 class RunTable(Table):
-    """A row a job."""
+    """A row a job, and what it is found by."""
 
     def show(self, connection: Connection, jobs: Sequence[tuple[int, JobWrite]]) -> None:
-        """List jobs, or note their new status and action.
+        """List jobs, or note what is new of them.
 
         A job of which no event could be folded yet is not listed.
         """
-        records = [record for no, written in jobs if (record := _record(no, written)) is not None]
+        contents = {no: orjson.loads(written.document) for no, written in jobs}
+        found = {no: told(written.document, contents[no]) for no, written in jobs}
+        records = [
+            (no, written.job_id, *written.entry, *it)
+            for no, written in jobs
+            if (it := found[no]) is not None
+        ]
         if not records:
             return
+        known = _digests(connection, [record[0] for record in records])
         driver = driver_of(connection)
         if connection.dialect.name == "sqlite":
             driver.executemany(_SAVE_ON_SQLITE, records)
         else:
             columns = [list(column) for column in zip(*records, strict=True)]
             driver.execute(_SAVE_ON_POSTGRES, columns)
+        changed = {no: job_id for no, job_id, *_, digest in records if known.get(no) != digest}
+        _write_facts(connection, [(no, facts_of(changed[no], contents[no])) for no in changed])
 
     def fault(self, connection: Connection, job_no: int, document: bytes) -> str | None:
-        """Return what the list says otherwise."""
-        if orjson.loads(document)["v"] != RunStateView.version:
+        """Return what list and facts say otherwise."""
+        content = orjson.loads(document)
+        if content["v"] != RunStateView.version:
             return None
-        told = _told(document)
+        expected = told(document, content)
         owner = select(job.c.job_id).where(job.c.no == job_no).scalar_subquery()
-        columns = (run.c.status, run.c.action, run.c.shed, run.c.brief, run.c.job_id == owner)
-        row = connection.execute(select(*columns).where(run.c.job_no == job_no)).first()
-        found = None if row is None else tuple(row)
-        expected = told and (*told, True)
-        return None if found == expected else f"the list has {found!r:.200}"
+        columns = [run.c[name] for name in Told._fields]
+        query = select(owner, run.c.job_id, *columns).where(run.c.job_no == job_no)
+        row = connection.execute(query).first()
+        if row is None or expected is None:
+            return f"the list has {row!r:.200}" if row or expected else None
+        if row[0] != row[1] or tuple(row[2:]) != expected:
+            return f"the list has {row[1:]!r:.200}"
+        facts = read_facts(connection, [job_no])
+        return None if facts.get(job_no) == facts_of(row[0], content) else "facts of it differ"
 
 
-def _record(job_no: int, written: JobWrite) -> tuple[Any, ...] | None:
-    told = _told(written.document)
-    return told and (job_no, written.job_id, *written.entry, *told)
+def read_facts(
+    connection: Connection, job_nos: Sequence[int], names: Sequence[str] | None = None
+) -> dict[int, dict[str, Fact]]:
+    """Return what jobs, given by their numbers, are found by; only facts of `names` if given."""
+    found: dict[int, dict[str, Fact]] = {}
+    query = select(fact.c.job_no, fact.c.name, *(fact.c[name] for name in Fact._fields))
+    if names is not None:
+        query = query.where(fact.c.name.in_(names))
+    for some in slices(job_nos):
+        for no, name, *of_name in connection.execute(query.where(fact.c.job_no.in_(some))):
+            found.setdefault(no, {})[name] = Fact(*of_name)
+    return found
 
 
-def _told(document: bytes) -> tuple[Any, ...] | None:
-    """Return what lists show of a document: status, action, what was shed, and its brief."""
-    content = orjson.loads(document)
-    view = content["view"]
-    number = latest_attempt(view)
-    if number is None:
-        return None
-    latest = view["attempts"][number]
-    shown = brief.write(content) if len(document) > LARGE else None
-    marks = content["ledger"]["producers"].values()
-    shed = sum(sum(mark["shed"].values()) for mark in marks if "shed" in mark)
-    return (latest["status"], latest["action"], shed, shown)
+def _digests(connection: Connection, job_nos: Sequence[int]) -> dict[int, bytes | None]:
+    found: dict[int, bytes | None] = {}
+    for some in slices(job_nos):
+        query = select(run.c.job_no, run.c.digest).where(run.c.job_no.in_(some))
+        found.update((no, digest) for no, digest in connection.execute(query))
+    return found
+
+
+def _write_facts(connection: Connection, of_jobs: Sequence[tuple[int, dict[str, Fact]]]) -> None:
+    for some in slices([no for no, _ in of_jobs]):
+        connection.execute(delete(fact).where(fact.c.job_no.in_(some)))
+    rows = [
+        (no, name, one.text, _folded(one.text), one.number, one.is_text)
+        for no, found in of_jobs
+        for name, one in found.items()
+    ]
+    _facts.write(connection, rows)
+
+
+def _folded(text: str) -> str | None:
+    small = text.lower()
+    return None if small == text else small

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from synapse_stream.models import RunStatus
+    from synapse_stream.ports.filters.search import Hits
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
 
@@ -25,6 +25,10 @@ Sort = Annotated[
     str | None,
     typer.Option(help="By fields such as metrics.loss.min, or -duration: the largest first."),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Fields to show besides, such as params.lr,metrics.loss.best,labels.team."),
+]
 _SHOWN = frozenset({"job", "status", "action", "percent", "started", "duration", "events", "error"})
 
 
@@ -32,30 +36,34 @@ def find(
     settings: Settings,
     wanted: str | None,
     sort: str | None,
+    columns: str | None,
     *,
     limit: int,
-    status: str | None,
-    action: str | None,
-    search: str | None,
-) -> tuple[list[RunState], list[Mapping[str, Any]]]:
+    after: str | None,
+) -> Hits:
     """Return the runs that are wanted, and what each has in the fields that are named.
 
     Raises:
-        WrongUse: filter or order cannot be read.
+        WrongUse: filter, order or columns cannot be read, or there is no job `after`.
     """
     from synapse_stream.reading.runs import Runs
 
+    try:
+        given: dict[str, Any] = {"limit": limit, "after": after, "settings": settings}
+        return Runs(wanted, sort=sort, columns=columns, **given).hits
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+
+
+def filter_of(
+    wanted: str | None, *, status: str | None, action: str | None, search: str | None
+) -> str | None:
+    """Return a filter that says what options say, too."""
     parts = [f"({wanted})"] if wanted else []
     parts += [f"status = {status}"] if status else []
     parts += [f"action = {_text(action)}"] if action else []
     parts += [f"job LIKE {_text(f'%{search}%')}"] if search else []
-    try:
-        hits = Runs(" AND ".join(parts), sort=sort, limit=limit, settings=settings).hits
-    except ValueError as error:
-        raise WrongUse(str(error)) from None
-    if not hits.is_whole:
-        print("synapse-stream: of very many runs the newest 10,000 were looked at", file=sys.stderr)
-    return [hit.state for hit in hits.found], [hit.values for hit in hits.found]
+    return " AND ".join(parts) or None
 
 
 def listed(

@@ -12,7 +12,7 @@ from synapse_stream.cli.read.view import show_view
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.moments import moment
-from synapse_stream.cli.shared.output import WrongUse, print_json
+from synapse_stream.cli.shared.output import print_json
 from synapse_stream.cli.shared.reading import health_of, near_job, place_of, say_no, server_now_ms
 from synapse_stream.cli.shared.tables import (
     Cell,
@@ -59,6 +59,7 @@ def jobs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Most to show.")] = 20,
     wanted: finding.Wanted = None,
     sort: finding.Sort = None,
+    columns: finding.Columns = None,
     wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
 ) -> None:
@@ -70,12 +71,10 @@ def jobs(
 
     settings = Settings.load()
     values: list[Mapping[str, Any]] = []
-    if wanted or sort:
-        if after:
-            msg = "--after has no place beside --filter and --sort"
-            raise WrongUse(msg)
-        given: dict[str, Any] = {"status": status, "action": action, "search": search}
-        found, values = finding.find(settings, wanted, sort, limit=limit, **given)
+    if wanted or sort or columns:
+        text = finding.filter_of(wanted, status=status, action=action, search=search)
+        hits = finding.find(settings, text, sort, columns, limit=limit, after=after).found
+        found, values = [hit.state for hit in hits], [hit.values for hit in hits]
     else:
         listed: dict[str, Any] = {"status": status, "action": action, "text": search}
         found = finding.listed(settings, **listed, after=after, limit=limit)

@@ -12,7 +12,8 @@
 A field is a name, or a kind and a name in it, in double quotes where it is no plain word:
 `params.optimizer.lr`, `metrics."val/loss".max`. A value is a number, a duration (`90s`, `10m`,
 `2h`, `7d`), a word, or a text in single quotes. In a LIKE, `%` stands for any text and `_` for one
-character. What a run does not have compares as false, whatever the operator. Pure.
+character. What a run does not have compares as false, whatever the operator. What is a number in
+every run is compared with numbers only. Pure.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from synapse_stream.ports.filters.fields import FilterError, as_number, field_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from synapse_stream.ports.filters.fields import Field
 
     Value = float | str
 
@@ -35,41 +40,13 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_PIECE = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _COMPARISONS = {"=", "!=", "<", "<=", ">", ">="}
 _SAME = {"==": "=", "<>": "!="}
 _KEYWORDS = {"AND", "OR", "NOT", "IN", "LIKE", "ILIKE"}
-_KINDS = ("labels", "params", "metrics")
-_PLAIN = (
-    *("job", "status", "action", "plugin", "owner", "error", "attempt", "events"),
-    *("percent", "duration", "started", "ended"),
-)
-_STATS = ("last", "min", "max")
 _DEEPEST = 50
 LONGEST = 2_000
 """Characters of a filter."""
-
-
-class FilterError(ValueError):
-    """The filter cannot be read; the message says where, and what was expected there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What of a run is compared: `kind` labels, params, metrics or run, and the name in it."""
-
-    kind: str
-    path: tuple[str, ...]
-    stat: str = ""
-    """Of a metric: last, min or max."""
-
-    def __str__(self) -> str:
-        """Return it as it is written."""
-        if self.kind == "run":
-            return self.path[0]
-        named = ".".join(map(_quoted, self.path))
-        return ".".join(filter(None, (self.kind, named, self.stat)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,40 +88,6 @@ def parse(text: str) -> Filter | None:
     return _Parser(text).parse() if text.strip() else None
 
 
-def parse_sort(text: str) -> list[tuple[Field, bool]]:
-    """Read what to sort by, the most important first: fields, each and whether it descends.
-
-    `-duration, metrics.loss.min`: a `-` before a field lets it descend.
-
-    Raises:
-        FilterError: it cannot be read.
-    """
-    parts = filter(None, map(str.strip, text.split(",")))
-    return [(field_of(part.lstrip("+-")), part.startswith("-")) for part in parts]
-
-
-def field_of(text: str) -> Field:
-    """Read a field.
-
-    Raises:
-        FilterError: there is no such field.
-    """
-    pieces = [quoted.replace('""', '"') or bare for quoted, bare in _PIECE.findall(text)]
-    is_quoted = [bool(quoted) for quoted, _ in _PIECE.findall(text)]
-    kind, path = (pieces or [""])[0], tuple(pieces[1:])
-    if kind in _PLAIN and not path:
-        return Field("run", (kind,))
-    if kind not in _KINDS or not path:
-        known = f"{', '.join(_PLAIN)}, labels.NAME, params.NAME or metrics.NAME"
-        msg = f"there is no field {text!r}; expected {known}"
-        raise FilterError(msg)
-    if kind != "metrics":
-        return Field(kind, path)
-    has_stat = len(path) > 1 and path[-1] in _STATS and not is_quoted[-1]
-    name = ".".join(path[:-1] if has_stat else path)
-    return Field(kind, (name,), path[-1] if has_stat else "last")
-
-
 def fields(part: Filter | None) -> list[Field]:
     """Return the fields that a filter names, each once, in its order."""
     if part is None:
@@ -153,10 +96,6 @@ def fields(part: Filter | None) -> list[Field]:
         return [part.field]
     inner = part.parts if isinstance(part, Both) else (part.part,)
     return list(dict.fromkeys(field for one in inner for field in fields(one)))
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name) else '"' + name.replace('"', '""') + '"'
 
 
 class _Parser:
@@ -207,17 +146,18 @@ class _Parser:
         is_not = self._take("NOT")
         if self._take("IN"):
             self._demand("(")
-            values = [self._value()]
+            values = [self._value_of(field)]
             while self._take(","):
-                values.append(self._value())
+                values.append(self._value_of(field))
             self._demand(")")
             found: Filter = Comparison(field, "IN", tuple(values))
         else:
-            found = Comparison(field, self._operator(is_not=is_not), (self._value(),))
+            operator = self._operator(field, is_not=is_not)
+            found = Comparison(field, operator, (self._value_of(field),))
         return Not(found) if is_not else found
 
-    def _operator(self, *, is_not: bool) -> str:
-        for word in ("LIKE", "ILIKE"):
+    def _operator(self, field: Field, *, is_not: bool) -> str:
+        for word in () if field.is_number or field.is_time else ("LIKE", "ILIKE"):
             if self._take(word):
                 return word
         token = self._peek()
@@ -229,6 +169,17 @@ class _Parser:
             )
         self._place = token.end()
         return operator
+
+    def _value_of(self, field: Field) -> Value:
+        before = self._place
+        value = self._value()
+        if not field.is_number or isinstance(value, float):
+            return value
+        number = as_number(value)
+        if number is None:
+            self._place = before
+            raise self._unexpected("a number")
+        return number
 
     def _value(self) -> Value:
         token = self._peek()

@@ -1,22 +1,19 @@
-"""Finding runs: what an index knows is asked of it, the rest is looked at run by run."""
+"""Finding runs: what is wanted, and what was found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from synapse_stream.models import RunStatus
-from synapse_stream.ports.filters import language, matching
+from synapse_stream.ports.filters import language
+from synapse_stream.ports.filters.fields import Field, FilterError, field_of, parse_sort
+from synapse_stream.ports.filters.moments import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from synapse_stream.ports.filters.language import Comparison, Field, Filter
-    from synapse_stream.ports.views import RunState, SeriesSummary, Views
-
-MOST_LOOKED_AT = 10_000
-_PAGE = 200
+    from synapse_stream.ports.filters.language import Filter
+    from synapse_stream.ports.views import RunState
 
 
 class Hit(NamedTuple):
@@ -24,152 +21,66 @@ class Hit(NamedTuple):
 
     state: RunState
     values: Mapping[str, Any]
-    """What it has in the fields that filter and order name."""
+    """What it has in the fields that filter, order and columns name."""
 
 
 class Hits(NamedTuple):
     """Runs that were found, in the order that was wanted."""
 
     found: Sequence[Hit]
-    is_whole: bool
-    """False when older runs were not looked at: the newest 10,000 were."""
     next: str | None
-    """Job to go on behind, where the order is that of arrival; None at the end."""
+    """Job to go on behind; None at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which runs, and in which order; `of` reads it from texts."""
+    """Which runs, in which order, and what is to be told of each; `of` reads it from texts."""
 
     filter: Filter | None
     sort: Sequence[tuple[Field, bool]]
+    columns: Sequence[Field] = ()
+    text: str | None = None
+    """The filter as it was written; `order` and `named` are order and columns so."""
+    order: str | None = None
+    named: str | None = None
 
     @classmethod
-    def of(cls, text: str | None, sort: str | None) -> Wanted:
-        """Read filter and order.
+    def of(
+        cls, text: str | None, sort: str | None, columns: str | None = None, *, now_us: int
+    ) -> Wanted:
+        """Read filter, order, and columns: fields with a comma between any two.
+
+        `now_us`, µs since the epoch, is for times before now.
 
         Raises:
             FilterError: one cannot be read, or a time in it is none.
         """
-        found = cls(language.parse(text or ""), language.parse_sort(sort or ""))
-        for comparison in _comparisons(found.filter):
-            if str(comparison.field) in {"started", "ended"}:
-                for value in comparison.values:
-                    matching.moment(value, 0)
-        return found
+        for one in (text, sort, columns):
+            _check_characters(one or "")
+        names = filter(None, map(str.strip, (columns or "").split(",")))
+        part, fields = language.parse(text or ""), [field_of(name) for name in names]
+        settled = part and _settled(part, now_us)
+        return cls(settled, parse_sort(sort or ""), fields, text, sort, columns)
 
     @property
     def fields(self) -> list[Field]:
-        """What it names, each once."""
-        return list(dict.fromkeys([*language.fields(self.filter), *(one for one, _ in self.sort)]))
+        """What it names, each once: columns first."""
+        named = [*self.columns, *language.fields(self.filter), *(one for one, _ in self.sort)]
+        return list(dict.fromkeys(named))
 
 
-def search(
-    views: Views,
-    wanted: Wanted,
-    *,
-    now_us: int,
-    limit: int,
-    after: str | None = None,
-    sees: Callable[[str], bool] = lambda _: True,
-    **given: Any,
-) -> Hits:
-    """Find runs by a filter, the newest first, or in the order of `wanted.sort`.
-
-    Args:
-        views: where they are looked for.
-        wanted: what `Wanted.of` read.
-        now_us: µs since the epoch, for times before now.
-        limit: most to return.
-        after: go on behind this job; only where nothing is sorted.
-        sees: whether a job may be found.
-        given: further conditions, as `views.jobs` takes them.
-
-    Raises:
-        ValueError: there is no job `after`.
-    """
-    hits: list[Hit] = []
-    last = after
-    is_whole = True
-    most = limit if not wanted.sort else MOST_LOOKED_AT
-    for number, state in enumerate(_candidates(views, wanted, after, given), 1):
-        if number > MOST_LOOKED_AT or len(hits) > most:
-            is_whole = number <= MOST_LOOKED_AT
-            break
-        hit = _look(views, state, wanted, now_us) if sees(state.job_id) else None
-        if hit is not None:
-            hits.append(hit)
-        if len(hits) <= limit:
-            last = state.job_id
-    else:
-        last = None if len(hits) <= limit else last
-    if not wanted.sort:
-        return Hits(hits[:limit], is_whole, last)
-    for field, is_descending in reversed(wanted.sort):
-        hits.sort(key=partial(_key, field=str(field), is_descending=is_descending))
-    return Hits(hits[:limit], is_whole, None)
+def _check_characters(text: str) -> None:
+    if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+        msg = f"the filter {text[:200]!r} cannot be read; expected text without NUL"
+        raise FilterError(msg)
 
 
-def _candidates(
-    views: Views, wanted: Wanted, after: str | None, given: Mapping[str, Any]
-) -> Iterator[RunState]:
-    known = {**_indexed(wanted.filter), **{k: v for k, v in given.items() if v is not None}}
-    while True:
-        page = views.jobs(after=after, limit=_PAGE, **known)
-        yield from page
-        if len(page) < _PAGE:
-            return
-        after = page[-1].job_id
-
-
-def _look(views: Views, state: RunState, wanted: Wanted, now_us: int) -> Hit | None:
-    """Return a run if it is wanted, whole if something is asked that lists leave out."""
-    asked = {field.kind for field in wanted.fields}
-    if asked & {"labels", "params"} and not state.latest.ranks:
-        state = views.state(state.job_id) or state
-
-    @cache
-    def series(name: str) -> Sequence[SeriesSummary]:
-        return views.series(state.job_id, name=name, attempt=state.latest.number)
-
-    if not matching.matches(state, wanted.filter, series, now_us):
-        return None
-    values = {str(field): matching.value_of(state, field, series) for field in wanted.fields}
-    return Hit(state, values)
-
-
-def _key(hit: Hit, *, field: str, is_descending: bool) -> tuple[int, float, Any]:
-    kind, number, text = matching.order(hit.values[field])
-    if not is_descending:
-        return kind, number, text
-    return kind, -number, (*(-ord(letter) for letter in text), 1)
-
-
-def _indexed(part: Filter | None) -> dict[str, Any]:
-    """Return what an index can tell: a status, and an action, that every run must have."""
-    found: dict[str, Any] = {}
-    statuses = {str(status): status for status in RunStatus}
-    for comparison in _required(part):
-        name, (value, *_) = str(comparison.field), comparison.values
-        if name == "status" and value in statuses:
-            found["status"] = statuses[str(value)]
-        elif name == "action" and isinstance(value, str):
-            found["action"] = value
-    return found
-
-
-def _required(part: Filter | None) -> Iterator[Comparison]:
-    if isinstance(part, language.Comparison):
-        if part.operator == "=":
-            yield part
-    elif isinstance(part, language.Both) and not part.is_any:
-        for one in part.parts:
-            yield from _required(one)
-
-
-def _comparisons(part: Filter | None) -> Iterator[Comparison]:
-    if isinstance(part, language.Comparison):
-        yield part
-    elif part is not None:
-        for one in part.parts if isinstance(part, language.Both) else (part.part,):
-            yield from _comparisons(one)
+def _settled(part: Filter, now_us: int) -> Filter:
+    """Return a filter whose times are µs since the epoch."""
+    if isinstance(part, language.Both):
+        return replace(part, parts=tuple(_settled(one, now_us) for one in part.parts))
+    if isinstance(part, language.Not):
+        return language.Not(_settled(part.part, now_us))
+    if not part.field.is_time:
+        return part
+    return replace(part, values=tuple(float(moment(value, now_us)) for value in part.values))

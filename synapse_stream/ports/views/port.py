@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from synapse_stream.ports.finding import check_door, load_entry
 from synapse_stream.ports.views.metrics import Axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
+    from synapse_stream.ports.filters.search import Hits, Wanted
     from synapse_stream.ports.views.messages import MessagePage
     from synapse_stream.ports.views.metrics import Overview, Series, SeriesKey, SeriesSummary
     from synapse_stream.ports.views.of_package import ViewState
@@ -38,6 +39,15 @@ class Views(Protocol):
         """Return jobs, the newest first; `after` is the last job id of the page before.
 
         Of a large one only what a list shows; `state` has all of it.
+
+        Raises:
+            ValueError: there is no job `after`.
+        """
+
+    def find(self, wanted: Wanted, *, limit: int = 100, after: str | None = None) -> Hits:
+        """Find runs, the newest first, or in the order of `wanted.sort`.
+
+        `after` is the job of `Hits.next`.
 
         Raises:
             ValueError: there is no job `after`.
@@ -154,6 +164,20 @@ class ServedViews(Views, Protocol):
         limit: int = 100,
     ) -> Sequence[RunState]:
         """Return jobs as `Views.jobs`; `pattern` is one of `fnmatchcase` for ids, `team-a-*`."""
+
+    def find(
+        self,
+        wanted: Wanted,
+        *,
+        limit: int = 100,
+        after: str | None = None,
+        sees: Callable[[str], bool] = lambda _: True,
+        **given: Any,
+    ) -> Hits:
+        """Find runs as `Views.find`, of those that `sees` lets through.
+
+        `given` are conditions as `jobs` takes them.
+        """
 
     def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""

@@ -1,0 +1,75 @@
+"""What stands beside a document of run states, for lists and for finding runs: pure."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from consumers.store.documents import LARGE
+from consumers.views.run_state import brief, reading
+from consumers.views.run_state.overall import overall
+from synapse_stream.events.tags import restore
+from synapse_stream.ports.filters.facts import Fact, facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Told(NamedTuple):
+    """What lists show of a document, as the columns of `run` have it."""
+
+    status: str
+    action: str | None
+    shed: int
+    """How many events were given up."""
+    brief: bytes | None
+    """What lists show of a large document."""
+    attempt: int
+    events: int
+    percent: float | None
+    duration: float
+    """Seconds."""
+    started: int
+    ended: int | None
+    digest: bytes
+    """Of the facts: of others it is another one."""
+
+
+def told(document: bytes, content: Mapping[str, Any]) -> Told | None:
+    """Return what lists show of a document, which holds `content`; None while it holds no event."""
+    view = content["view"]
+    number = reading.latest_attempt(view)
+    if number is None:
+        return None
+    run = view["attempts"][number]
+    marks = content["ledger"]["producers"].values()
+    before = next(times for n, times in reading.in_order(view) if n == number)
+    started = run["first"] if run["started"] is None else run["started"]
+    ended = run["last"] if run["ended"] is None else run["ended"]
+    return Told(
+        status=run["status"],
+        action=run["action"],
+        shed=sum(sum(mark["shed"].values()) for mark in marks if "shed" in mark),
+        brief=brief.write(content) if len(document) > LARGE else None,
+        attempt=int(number),
+        events=sum(run["counts"].values()),
+        percent=overall(run, before).percent,
+        duration=max(0, ended - started) / 1e6,
+        started=started,
+        ended=run["ended"],
+        digest=_digest(run),
+    )
+
+
+def facts_of(job_id: str, content: Mapping[str, Any]) -> dict[str, Fact]:
+    """Return what a job is found by: what its latest attempt says of itself, its labels, params."""
+    run = content["view"]["attempts"][reading.latest_attempt(content["view"])]
+    named = {name: run[name] for name in ("action", "plugin", "error")}
+    return facts({"job": job_id, **named}, restore(run["labels"]), restore(run["params"]))
+
+
+def _digest(run: Mapping[str, Any]) -> bytes:
+    told = [run[name] for name in ("action", "plugin", "error", "labels", "params")]
+    return blake2b(orjson.dumps(told), digest_size=8).digest()

@@ -1,0 +1,164 @@
+"""Runs are found by SQL as they would be one by one, on every database."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from synapse_stream.ports.filters.fields import field_of
+from synapse_stream.ports.filters.search import Wanted
+from tests.store.jobs import FIRST_MS, METRICS, RUN_STATE, Committer, ended, metrics
+from tests.support.meaning import fact_of, in_order, matches
+
+if TYPE_CHECKING:
+    from consumers.store.store import Store
+    from consumers.views.reader import StoredViews
+    from synapse_stream.ports.views import RunState
+
+EXAMPLES = int(os.environ.get("FINDING_EXAMPLES", "10"))
+NOW = (FIRST_MS + 3_600_000) * 1000
+VALUES = [
+    *(0, 1, -1, 0.1, 10, 2**60, True, False, None, [1, "a"], {"deep": "x", "er": {"n": 3}}),
+    *("a", "A", "ä", "Ä", "İ", "b%", "a_b", "[x]", "*", "10", "0.1", "", " 1 ", "x" * 500, "a\nb"),
+]
+NAMES = ["p", "q", "deep.er", "p.deep", "odd name", 'quo"ted']
+FIELDS = [
+    *("job", "status", "action", "plugin", "owner", "error", "attempt", "events", "percent"),
+    *("duration", "started", "ended", "labels.p", "labels.owner", "params.p", "params.q"),
+    *("params.p.deep", "params.p.er.n", "params.deep.er", 'params."odd name"', "params.nothing"),
+    *('params."quo""ted"', "metrics.loss", "metrics.loss.min", "metrics.loss.max"),
+    *("metrics.loss.best", "metrics.acc.best", "metrics.nothing"),
+]
+TEXTS = ["a", "A", "ä", "Ä", "i̇", "b%", "a_b", "a%", "%", "_", "[x]", "*", "10", "run%", "failed"]
+NUMBERS = ["0", "1", "-1", "0.1", "10", "2", "1e3", "1h", "3"]
+METRIC_VALUES = st.sampled_from([0.0, 0.5, 1, -1, 2.5, "NaN", "Infinity", "-Infinity"])
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@st.composite
+def comparisons(draw: st.DrawFn) -> str:
+    field = field_of(name := draw(st.sampled_from(FIELDS)))
+    if field.is_time:
+        value = draw(st.sampled_from(["'-1h'", "'-30min'", "'2025-11-23'", "1763880000000000"]))
+        return f"{name} {draw(st.sampled_from(['<', '<=', '>', '>=', '=', '!=']))} {value}"
+    texts = [] if field.is_number else list(map(quoted, TEXTS))
+    values = st.sampled_from([*NUMBERS, *texts])
+    signs = ["=", "!=", "<", "<=", ">", ">=", "IN", "NOT IN"]
+    sign = draw(st.sampled_from(signs if field.is_number else [*signs, "LIKE", "ILIKE"]))
+    if sign.endswith("IN"):
+        several = draw(st.lists(values, min_size=1, max_size=3))
+        return f"{name} {sign} ({', '.join(several)})"
+    if sign.endswith("LIKE"):
+        return f"{name} {sign} {draw(st.sampled_from(texts))}"
+    return f"{name} {sign} {draw(values)}"
+
+
+FILTERS = st.recursive(
+    comparisons(),
+    lambda inner: (
+        st.builds("({} AND {})".format, inner, inner)
+        | st.builds("({} OR {})".format, inner, inner)
+        | st.builds("NOT ({})".format, inner)
+    ),
+    max_leaves=5,
+)
+SORTS = st.lists(
+    st.builds("{}{}".format, st.sampled_from(["", "-"]), st.sampled_from(FIELDS)), max_size=2
+).map(", ".join)
+NAMED = st.dictionaries(st.sampled_from([*NAMES, "owner"]), st.sampled_from(VALUES), max_size=3)
+RUNS = st.lists(
+    st.tuples(
+        st.sampled_from([None, "train", "Übung", "a"]),
+        NAMED,
+        st.none() | NAMED,
+        st.sampled_from([None, "completed", "failed", "cancelled"]),
+        st.lists(
+            st.dictionaries(st.sampled_from(["loss", "acc"]), METRIC_VALUES, min_size=1), max_size=3
+        ),
+        st.sampled_from([0, 0, 1]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+class Runs:
+    """Puts runs into a store, under names that no other has."""
+
+    def __init__(self, store: Store) -> None:
+        self.states, self.series = Committer(store, RUN_STATE), Committer(store, METRICS)
+        self.count = 0
+
+    def put(self, runs: Any) -> list[str]:
+        ids = []
+        self.count += 1
+        for number, (action, labels, params, status, reports, rank) in enumerate(runs):
+            ids.append(job_id := f"run{self.count}-{number}")
+            begin = {"type": "run_started", "rank": 0, "labels": labels, "params": params}
+            events = [{**begin, "action": action, "attempt": 1, "plugin": "a"}]
+            events += [metrics("fit" if rank else None, **values) for values in reports]
+            if status:
+                error = {"error": f"Error: {action}"} if status == "failed" else {}
+                events.append({**ended(status), **error})
+            for committer in (self.states, self.series):
+                committer.commit({job_id: events})
+        return ids
+
+
+def one_by_one(views: StoredViews, ids: list[str], text: str | None, sort: str) -> list[str]:
+    def series(state: RunState) -> Any:
+        return lambda name: views.series(state.job_id, name=name, attempt=state.latest.number)
+
+    states = [state for one in reversed(ids) if (state := views.state(one)) is not None]
+    wanted = Wanted.of(text, sort, now_us=NOW)
+    found = [one for one in states if matches(one, wanted.filter, series(one))]
+    for field, is_descending in reversed(wanted.sort):
+        facts = [(one, fact_of(one, field, series(one))) for one in found]
+        found = in_order(facts, descending=is_descending)
+    return [one.job_id for one in found]
+
+
+def found(views: StoredViews, ids: list[str], text: str | None, sort: str, limit: int) -> list[str]:
+    """Return what is found page by page."""
+    wanted, seen, after = Wanted.of(text, sort, now_us=NOW), [], None
+    while True:
+        pattern = f"{ids[0].partition('-')[0]}-*"
+        hits = views.find(wanted, limit=limit, after=after, pattern=pattern)
+        assert len(hits.found) == limit or hits.next is None
+        seen += [hit.state.job_id for hit in hits.found]
+        after = hits.next
+        if after is None:
+            return seen
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_sql_finds_what_is_found_one_by_one(
+    store: Store, views: StoredViews, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether what is few is looked up, or all is walked."""
+    monkeypatch.setattr("consumers.views.finding.query.FEW", few)
+    runs = Runs(store)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],  # to shrink one would take minutes
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(made=RUNS, texts=st.lists(FILTERS, min_size=8, max_size=8), sort=SORTS, data=st.data())
+    def law(made: Any, texts: list[str], sort: str, data: st.DataObject) -> None:
+        ids = runs.put(made)
+        for text in texts:
+            expected = one_by_one(views, ids, text, sort)
+            limit = data.draw(st.integers(1, 7))
+            assert found(views, ids, text, sort, limit) == expected, (text, sort)
+
+    law()
