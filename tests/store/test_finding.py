@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from consumers.store import jobs
 from synapse_stream.ports.filters.fields import field_of
 from synapse_stream.ports.filters.search import Wanted
 from tests.store.jobs import FIRST_MS, METRICS, RUN_STATE, Committer, ended, metrics
@@ -162,3 +163,47 @@ def test_sql_finds_what_is_found_one_by_one(
             assert found(views, ids, text, sort, limit) == expected, (text, sort)
 
     law()
+
+
+def test_what_is_found_follows_the_commits(store: Store, views: StoredViews) -> None:
+    """Labels of a later attempt, and metrics over all series: the last value is the first one's."""
+
+    def values() -> dict[str, Any]:
+        columns = "labels.p,metrics.loss.min,metrics.loss.max,metrics.loss"
+        (hit,) = views.find(Wanted.of(None, None, columns, now_us=NOW)).found
+        return dict(hit.values)
+
+    states, series = Committer(store, RUN_STATE), Committer(store, METRICS)
+    begin = {"type": "run_started", "rank": 0}
+    states.commit({"job": [{**begin, "labels": {"p": "a"}, "attempt": 1}]})
+    series.commit({"job": [{**begin, "attempt": 1}, metrics("a", loss=2.0)]})
+    series.commit({"job": [metrics("b", loss=1.0)]})
+    before = values()
+    series.commit({"job": [metrics("b", loss=4.0), metrics("a", loss=3.0)]})
+    after = values()
+    states.commit({"job": [{**begin, "labels": {"p": "b"}, "attempt": 2}]})
+
+    assert list(before.values()) == ["a", 1.0, 2.0, 2.0]
+    assert list(after.values()) == ["a", 1.0, 4.0, 3.0]
+    assert list(values().values()) == ["b", None, None, None]
+
+
+@pytest.mark.parametrize(("table", "change"), [("fact", "text = 'x'"), ("peak", "low = 0.5")])
+def test_facts_that_are_changed_by_another_hand_are_a_fault(
+    store: Store, views: StoredViews, table: str, change: str
+) -> None:
+    Runs(store).put([("train", {"p": "a"}, {"q": 1}, "failed", [{"loss": 1.0}], 0)])
+    name = RUN_STATE.name if table == "fact" else METRICS.name
+    database = store.databases.of(name)
+
+    def fault() -> str | None:
+        document = store.jobs.load(name, ["run1-0"])["run1-0"]
+        with database.read("test") as connection:
+            no = jobs.number(connection, name, "run1-0")
+            assert no is not None
+            return store.databases.table(name).fault(connection, no, document)
+
+    assert fault() is None
+    with database.write("test") as connection:
+        connection.exec_driver_sql(f"UPDATE {table} SET {change}")
+    assert fault() is not None

@@ -13,7 +13,7 @@ import zstandard
 from psycopg import sql
 from sqlalchemy import LargeBinary, Text, create_engine
 
-from consumers.store.schema import metadata
+from consumers.store.columns import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
