@@ -102,6 +102,81 @@ def test_nothing_bars_the_way_of_assistive_technology(
     keep(page, f"compare-{scheme}-{width}")
 
 
+@pytest.fixture(scope="package")
+def sweep(deployment: Deployment) -> str:
+    """Have four runs, by two values of one parameter; another one is the same in all."""
+    for number in range(4):
+        wd = 0.5 if number % 2 else 0.1
+        params = {"wd": wd, "model": {"name": f"net-{number}"}, "seed": 7}
+        report(
+            deployment, f"swept-{number}", [{"loss": number}, {"loss": number + 1}], params=params
+        )
+    return "/compare?" + "&".join(f"id=swept-{number}" for number in range(4))
+
+
+def test_only_what_differs_is_told_and_the_best_is_marked(visitor: Visitor, sweep: str) -> None:
+    page = visitor.open(sweep)
+    table = page.get_by_role("region", name="What differs")
+
+    expect(table.get_by_role("row").filter(has_text="wd").locator("td")).to_have_text(
+        ["0.1", "0.5", "0.1", "0.5"]
+    )
+    expect(table.get_by_text("model.name")).to_be_visible()
+    expect(table.get_by_text("seed")).to_have_count(0)
+    expect(table.locator(".is-best")).to_have_text(["★ 0, the best"])
+    expect(page.get_by_text("other respects all of them are the same")).to_be_visible()
+
+
+def test_runs_of_a_group_are_drawn_as_their_mean_and_the_address_says_so(
+    visitor: Visitor, keep: Callable[[Page, str], None], sweep: str
+) -> None:
+    page = visitor.open(sweep)
+    lines = page.locator(".chart-legend li")
+    expect(lines).to_have_count(4)
+
+    page.get_by_role("combobox", name="A line for").select_option("wd")
+    expect(lines).to_have_text(
+        [
+            re.compile(r"wd 0.1, mean of 2 runs\s*1 … 3\s*2"),
+            re.compile(r"wd 0.5, mean of 2 runs\s*2 … 4\s*3"),
+        ]
+    )
+    page.get_by_role("combobox", name="Parameter of").select_option("model.name")
+    page.reload()
+    expect(lines).to_have_count(2)
+    expect(
+        page.get_by_role("img", name="Scatter plot of training: loss by model.name")
+    ).to_be_visible()
+    expect(page.locator(".plot .dot")).to_have_count(4)
+    expect(page.locator(".plot .course")).to_have_count(4)
+    assert violations(page) == []
+    keep(page, "compare-grouped")
+
+
+def test_fifty_runs_are_compared_and_more_are_said(visitor: Visitor, sweep: str) -> None:
+    visitor.expected = ("404",)
+    page = visitor.open(sweep + "".join(f"&id=none-{number}" for number in range(48)))
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Compare 50 runs")
+    expect(page.get_by_text("2 more runs left out: at most 50")).to_be_visible()
+    expect(page.locator(".chart-legend li")).to_have_count(4)
+
+
+def test_ranks_of_a_run_are_compared_as_their_mean(
+    visitor: Visitor, deployment: Deployment, sweep: str
+) -> None:
+    with deployment.open_run("two-ranks", attempt=1) as zero:
+        with deployment.open_run("two-ranks", rank=1, attempt=1) as one:
+            one.set_metrics({"loss": 30.0}, step="training", x=0)
+        zero.set_metrics({"loss": 10.0}, step="training", x=0)
+    deployment.wait_for_views("two-ranks")
+    page = visitor.open(f"{sweep}&id=two-ranks")
+    line = page.locator(".chart-legend li").last
+    expect(line).to_have_text(re.compile(r"two-ranks\s*10\s*$"))
+    page.get_by_role("combobox", name="Ranks").select_option("mean")
+    expect(line).to_have_text(re.compile(r"two-ranks\s*10 … 30\s*20\s*$"))
+
+
 def test_without_jobs_it_says_how_to_choose_them(visitor: Visitor) -> None:
     page = visitor.open("/compare")
 

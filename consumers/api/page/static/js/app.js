@@ -13,10 +13,7 @@ const status = document.getElementById("connection");
 const PAGES = {
   "": (...all) => new JobsPage(...all),
   job: async (...all) => new (await import("./job/page.js")).JobPage(...all),
-  compare: async (root, params) => {
-    page.title("Compare");
-    return (await import("./compare/page.js")).comparePage(root, params.getAll("id"));
-  },
+  compare: async (...all) => new (await import("./compare/page.js")).ComparePage(...all),
 };
 const CONNECTION = {
   connecting: ["", "Connecting"],

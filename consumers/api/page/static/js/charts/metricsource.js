@@ -28,7 +28,16 @@ export const BANDED = 8;
 export async function fetchMetric(jobId, metric, choice, span, signal) {
   const axis = axisOf(metric, choice.axis);
   const isBand = isTogether(metric, choice);
-  const { series, position } = await fetchSeries(jobId, metric, axis, { choice, span, isBand, signal });
+  const { size } = metric.series;
+  const { series, position } = await fetchSeries(jobId, metric, axis, {
+    attempt: choice.attempt,
+    rank: choice.rank === "each" ? null : choice.rank,
+    until: choice.until,
+    points: isBand ? pointsOf(size) : size > MANY ? POINTS_OF_MANY : POINTS,
+    isWhole: isBand,
+    span,
+    signal,
+  });
   // the API counts the series as it is now; of a moment before only what is in view is known
   const lines = series.map((one) => new Line(choice.until ? { ...one, count: one.in_view } : one, axis.toPlace));
   const drawn = isBand ? [...Map.groupBy(lines, ({ attempt }) => attempt).values()].map(together) : lines;
@@ -50,17 +59,18 @@ export function isTogether(metric, { rank }) {
   return rank === "" && new Set([...metric.series.values()].map((one) => one.rank)).size >= BANDED;
 }
 
-/** Fetch the series of a metric that a choice wants: of a band all, else one page of them. */
-async function fetchSeries(jobId, metric, axis, { choice, span, isBand, signal }) {
-  const { size } = metric.series;
-  const points = isBand ? Math.max(LEAST_POINTS, Math.min(POINTS, Math.floor(POINTS_TOGETHER / size))) : null;
+/** Return how many points to ask of each of so many series that are drawn as one. */
+export const pointsOf = (series) => Math.max(LEAST_POINTS, Math.min(POINTS, Math.floor(POINTS_TOGETHER / series)));
+
+/** Fetch series of a metric as the API has them: with `isWhole` all that there are, else the first page of them. */
+export async function fetchSeries(jobId, metric, axis, { attempt, rank, until, points, isWhole, span, signal }) {
   const parameters = {
     step: metric.step,
     x: axis.name,
-    attempt: choice.attempt,
-    rank: choice.rank === "each" ? null : choice.rank,
-    until: choice.until,
-    points: points ?? (size > MANY ? POINTS_OF_MANY : POINTS),
+    attempt,
+    rank,
+    until,
+    points,
     start: span && axis.toApi(span[0]),
     stop: span && axis.toApi(span[1]),
   };
@@ -71,7 +81,7 @@ async function fetchSeries(jobId, metric, axis, { choice, span, isBand, signal }
     const answer = await enqueue(() => getJson(path, { signal }), signal);
     series.push(...answer.series.filter(({ step }) => step === metric.step));
     position ??= answer.position;
-    after = isBand ? answer.next : null;
+    after = isWhole ? answer.next : null;
   } while (after);
   return { series, position };
 }

@@ -9,10 +9,11 @@ const NAMES = ["--chart-text", "--chart-grid", "--chart-cursor"];
 /** How many series can be told apart. */
 export const STYLES = DASHES.length;
 
-/** Return the style of the series with this number in its chart. */
+/** Return the style of the series with this number in its chart; beyond the eighth a colour comes with another dash. */
 export function styleOf(number) {
   const style = number % STYLES;
-  return { variable: `--series-${style + 1}`, className: `series-${style + 1}`, dash: DASHES[style] };
+  const dash = DASHES[(style + Math.floor(number / STYLES)) % STYLES];
+  return { variable: `--series-${style + 1}`, className: `series-${style + 1}`, dash };
 }
 
 let resolved = null;

@@ -78,7 +78,7 @@ export function scaleTools(choice, change) {
   `;
 }
 
-function select(label, value, options, change) {
+export function select(label, value, options, change) {
   return html`<label class="chart-select"
     >${label}
     <select @change=${(event) => change(event.target.value)}>

@@ -1,32 +1,55 @@
-/** What a comparison shows of a metric: a line a run, and the outcome of each in words. */
+/** What a comparison shows of a metric: a line a run or a group of runs, and the outcome of each in words. */
 
 import { html } from "../../vendor/lit-html.js";
 import { AXES, sinceAxis } from "../charts/axes.js";
 import { Line, toNumber } from "../charts/line.js";
+import { fetchSeries, pointsOf } from "../charts/metricsource.js";
+import { together } from "../charts/together.js";
 import { dateTime, oneLine } from "../lib/format.js";
-import { formatCount, formatValue } from "../lib/numbers.js";
-import { getJson, jobPath, query } from "../server/api.js";
-import { enqueue } from "../server/queue.js";
-
-const POINTS = 2_000;
+import { counted, formatCount, formatValue } from "../lib/numbers.js";
 
 /**
- * Fetch a metric of several runs: of each its latest attempt and lowest rank.
+ * Fetch a metric of several runs: of each its latest attempt, and of that the lowest rank or the mean of all.
  *
+ * @param {Array<{number: number, label: string, runs: object[]}>} groups each drawn as one line, from lowest to highest
+ * @param {{axis: string, ranks: string}} choice
  * @returns {Promise<object>} a view as `Card` shows it
  */
-export async function compareMetric(runs, key, choice, span, signal) {
+export async function compareMetric(groups, key, choice, span, signal) {
+  const having = groups
+    .map((group) => ({ ...group, runs: group.runs.filter(({ metrics }) => metrics.has(key)) }))
+    .filter(({ runs }) => runs.length);
+  const runs = having.flatMap((group) => group.runs);
   const hasX = runs.every(({ metrics }) => metrics.get(key).hasX);
   const name = choice.axis === "step" && !hasX ? "index" : choice.axis;
-  const fetched = await Promise.all(runs.map((run) => fetchLine(run, run.metrics.get(key), name, span, signal)));
-  const lines = fetched.filter(Boolean);
+  const of = { name, isMean: choice.ranks === "mean", points: pointsOf(runs.length), span, signal };
+  const drawn = await Promise.all(having.map((group) => groupLine(group, key, of)));
+  const lines = drawn.filter(Boolean);
   return {
     axis: axisOf(name, 0),
     lines,
+    isBand: lines.some(({ line }) => line.series > 1),
     total: lines.reduce((total, { line }) => total + line.count, 0),
     leftOut: 0,
     note: name === choice.axis ? "" : "not every run gave steps: drawn by number",
   };
+}
+
+async function groupLine({ number, label, runs }, key, of) {
+  const found = await Promise.all(runs.map((run) => runLine(run, run.metrics.get(key), of)));
+  const lines = found.filter(Boolean);
+  if (!lines.length) return null;
+  if (lines.length === 1) return { line: lines[0], number, label };
+  return { line: together(lines), number, label: `${label}, mean of ${counted(lines.length, "run")}` };
+}
+
+async function runLine(run, metric, { name, isMean, points, span, signal }) {
+  const axis = axisOf(name, latestOf(run.job).started);
+  const { attempt, rank } = summaryOf(metric);
+  const asked = { attempt: String(attempt), rank: isMean ? null : String(rank), until: null };
+  const { series } = await fetchSeries(run.id, metric, axis, { ...asked, points, isWhole: isMean, span, signal });
+  const lines = series.map((one) => new Line(one, axis.toPlace));
+  return lines.length > 1 ? together(lines) : lines[0];
 }
 
 /** Return when the latest attempt of a run began, as text behind its status. */
@@ -37,12 +60,8 @@ export function startOf(job) {
 /** Return a table: a row a metric, and of every run its last, lowest and highest value. */
 export function outcomeTable(runs, metrics) {
   const groups = runs.map(({ label }) => html`<th scope="colgroup" colspan="4">${label}</th>`);
-  const heads = runs.map(
-    () =>
-      html`<th scope="col">last</th>
-        <th scope="col">lowest</th>
-        <th scope="col">highest</th>
-        <th scope="col">points</th>`,
+  const heads = runs.map(() =>
+    ["last", "lowest", "highest", "points"].map((name) => html`<th scope="col">${name}</th>`),
   );
   return html`<section class="chart-group">
     <h2>Values</h2>
@@ -74,29 +93,11 @@ export function outcomeTable(runs, metrics) {
   </section>`;
 }
 
-async function fetchLine(run, metric, axisName, span, signal) {
-  const axis = axisOf(axisName, latestOf(run.job).started);
-  const { attempt, rank } = summaryOf(metric);
-  const parameters = {
-    step: metric.step,
-    attempt,
-    rank: String(rank),
-    x: axisName,
-    points: POINTS,
-    start: span && axis.toApi(span[0]),
-    stop: span && axis.toApi(span[1]),
-  };
-  const path = jobPath(run.id, "/metrics") + query(parameters, { name: metric.name });
-  const answer = await enqueue(() => getJson(path, { signal }), signal);
-  const found = answer.series.find(({ step }) => step === metric.step);
-  return found && { line: new Line(found, axis.toPlace), number: run.number, label: run.label };
-}
-
 function axisOf(name, origin) {
   return name === "time" ? sinceAxis(origin) : AXES[name];
 }
 
-const latestOf = (job) => job.attempts.find(({ number }) => number === job.latest);
+export const latestOf = (job) => job.attempts.find(({ number }) => number === job.latest);
 
 /** Return the series that stands for a run: of its latest attempt the lowest rank. */
 function summaryOf(metric) {

@@ -1,61 +1,75 @@
-/** Two or more runs side by side: a chart a metric with a line a run, and a table of what came of each. */
+/** `/compare?id=…&id=…`: runs side by side: what differs, a chart a metric, params against a metric, all values. */
 
 import { html, render } from "../../vendor/lit-html.js";
 import { Card } from "../charts/card.js";
 import { Catalogue } from "../charts/catalogue.js";
+import { finder, fromAddress, toAddress } from "../charts/choice.js";
 import { swatch } from "../charts/legend.js";
-import { STYLES } from "../charts/palette.js";
-import { scaleTools, searchTool } from "../charts/toolbar.js";
+import { scaleTools, searchTool, select } from "../charts/toolbar.js";
 import { oneLine } from "../lib/format.js";
 import { counted } from "../lib/numbers.js";
-import { getJson, jobPath } from "../server/api.js";
-import { compareMetric, outcomeTable, startOf } from "./comparing.js";
+import { getJson, jobPath, query } from "../server/api.js";
+import { enqueue } from "../server/queue.js";
+import { compareMetric, latestOf, outcomeTable, startOf } from "./comparing.js";
+import { differences } from "./differences.js";
+import { groupings, groupsOf } from "./grouping.js";
+import { plots } from "./plots.js";
 
+const MOST_RUNS = 50;
 const MOST_CARDS = 48;
 const LIVE_MS = 3_000;
+const PLOT_PX = 620;
+const PAGE_EDGES_PX = 32;
 
-/** Fill `root` with the comparison of jobs; returns an object whose `destroy()` ends it. */
-export function comparePage(root, ids) {
-  const comparison = new Comparison(root, [...new Set(ids)]);
-  comparison.load();
-  return comparison;
-}
-
-class Comparison {
+export class ComparePage {
   #root;
+  #page;
   #runs;
   #leftOut;
-  #choice = { axis: "step", isLog: false, smoothing: 0, search: "" };
+  #choice;
+  #compared = null; // the API's answer
   #cards = new Map();
   #timer = 0;
   #end = new AbortController();
-  #watcher;
+  #watcher = new IntersectionObserver((entries) => this.#seen(entries), { scrollMargin: "200px" });
+  #resizing = new ResizeObserver(() => this.#render());
 
-  constructor(root, ids) {
+  constructor(root, params, page) {
+    const ids = [...new Set(params.getAll("id"))];
+    const own = Object.fromEntries(["group", "ranks", "x", "y"].map((name) => [name, params.get(name) ?? ""]));
     this.#root = root;
+    this.#page = page;
     this.#runs = ids
-      .slice(0, STYLES)
+      .slice(0, MOST_RUNS)
       .map((id, number) => ({ id, number, label: oneLine(id), job: null, metrics: new Map() }));
     this.#leftOut = ids.length - this.#runs.length;
-    this.#watcher = new IntersectionObserver((entries) => this.#seen(entries), { scrollMargin: "200px" });
-  }
-
-  /** Load the runs and what metrics they have; again and again while one of them goes on. */
-  async load() {
-    this.#render();
-    await Promise.all(this.#runs.map((run) => this.#loadRun(run)));
-    if (this.#end.signal.aborted) return;
-    this.#render();
-    for (const card of this.#cards.values()) card.refresh();
-    if (this.#runs.some(({ job }) => job?.health !== "ended")) this.#timer = setTimeout(() => this.load(), LIVE_MS);
+    this.#choice = { ...fromAddress(params).choice, ...own };
+    page.title("Compare");
+    this.#resizing.observe(root);
+    this.#load();
   }
 
   destroy() {
     this.#end.abort();
     clearTimeout(this.#timer);
     this.#watcher.disconnect();
+    this.#resizing.disconnect();
     for (const card of this.#cards.values()) card.destroy();
     render(null, this.#root);
+  }
+
+  /** Load the runs and what metrics they have; again and again what goes on. */
+  async #load() {
+    this.#render();
+    const { signal } = this.#end;
+    const going = this.#runs.filter(({ job }) => job?.health !== "ended");
+    await Promise.all(going.map((run) => enqueue(() => this.#loadRun(run), signal)));
+    if (signal.aborted) return;
+    await this.#compare();
+    if (signal.aborted) return;
+    this.#render();
+    for (const card of this.#cards.values()) card.refresh();
+    if (this.#runs.some(({ job }) => job?.health !== "ended")) this.#timer = setTimeout(() => this.#load(), LIVE_MS);
   }
 
   async #loadRun(run) {
@@ -71,20 +85,33 @@ class Comparison {
     }
   }
 
-  /** Return the metrics of all runs whose name or step contains what is searched, those of more runs first. */
-  #metrics() {
-    const wanted = this.#choice.search.trim().toLowerCase();
+  /** Ask in what the runs differ that are known; without an answer the charts serve. */
+  async #compare() {
+    const job = this.#known().map(({ id }) => id);
+    if (job.length < 2) return;
+    const { signal } = this.#end;
+    this.#compared = await getJson(`api/compare${query({ job })}`, { signal }).catch(() => this.#compared);
+  }
+
+  #known() {
+    return this.#runs.filter(({ job }) => job !== null);
+  }
+
+  /** Return the metrics of all runs that match, those of more runs first. */
+  #metrics(finds) {
     const all = new Map(this.#runs.flatMap(({ metrics }) => [...metrics]));
-    const found = [...all.values()].filter(({ step, name }) => `${step ?? ""} ${name}`.toLowerCase().includes(wanted));
+    const found = [...all.values()].filter(finds);
     const shares = new Map(found.map(({ key }) => [key, this.#runs.filter(({ metrics }) => metrics.has(key)).length]));
     return found.sort((a, b) => shares.get(b.key) - shares.get(a.key));
   }
 
   #change(change) {
     this.#choice = { ...this.#choice, ...change };
+    const { group, ranks, x, y } = this.#choice;
+    this.#page.replaceQuery({ ...toAddress(this.#choice, new Map()), group, ranks, x, y });
     for (const card of this.#cards.values()) {
       card.set(this.#choice);
-      if ("axis" in change) card.restart();
+      if (["axis", "group", "ranks"].some((name) => name in change)) card.restart();
     }
     this.#render();
   }
@@ -96,32 +123,29 @@ class Comparison {
   }
 
   #renewCards(metrics) {
-    const kept = new Map(metrics.map(({ key, name }) => [key, this.#cards.get(key) ?? this.#newCard(key, name)]));
+    const shown = new Map(metrics.map(({ key, name }) => [key, this.#cards.get(key) ?? this.#newCard(key, name)]));
     for (const [key, card] of this.#cards) {
-      if (kept.has(key)) continue;
+      if (shown.has(key)) continue;
       this.#watcher.unobserve(card.element);
       card.destroy();
     }
-    this.#cards = kept;
+    this.#cards = shown;
   }
 
   #newCard(key, name) {
     const card = new Card({
       title: oneLine(name) || "(no name)",
       syncKey: "compare",
-      load: (span, signal) =>
-        compareMetric(
-          this.#runs.filter(({ metrics }) => metrics.has(key)),
-          key,
-          this.#choice,
-          span,
-          signal,
-        ),
+      load: (span, signal) => compareMetric(this.#groups().groups, key, this.#choice, span, signal),
       onZoom: (span) => card.zoom(span),
     });
     card.set(this.#choice);
     this.#watcher.observe(card.element);
     return card;
+  }
+
+  #groups() {
+    return groupsOf(this.#known(), this.#compared, this.#choice.group);
   }
 
   #render() {
@@ -130,35 +154,59 @@ class Comparison {
       render(html`<div class="compare">${empty}</div>`, this.#root);
       return;
     }
-    const found = this.#metrics();
+    const { isPattern, finds } = finder(this.#choice.search);
+    const found = this.#metrics(finds);
     const shown = found.slice(0, MOST_CARDS);
     this.#renewCards(shown);
     const change = (changed) => this.#change(changed);
+    const groups = [...Map.groupBy(shown, ({ step }) => step)];
     render(
       html`<div class="compare">
-        <header class="compare-head">
-          <h1>Compare ${counted(this.#runs.length, "run")}</h1>
-          <ul class="compare-runs">
-            ${this.#runs.map(runLine)}
-          </ul>
-          ${
-            this.#leftOut
-              ? html`<p>${counted(this.#leftOut, "more run")} left out: at most ${STYLES} can be told apart.</p>`
-              : null
-          }
-        </header>
+        ${this.#head()} ${this.#compared ? differences(this.#compared, this.#compared.jobs) : null}
         <form class="chart-tools" role="search" aria-label="Charts" @submit=${(event) => event.preventDefault()}>
-          ${searchTool(this.#choice.search, change)}
+          ${searchTool(this.#choice.search, change, isPattern)}
           <output>${shown.length < found.length ? `${shown.length} of ` : ""}${counted(found.length, "metric")}</output>
           <span class="chart-space"></span>
-          ${scaleTools(this.#choice, change)}
+          ${this.#lineTools(change)} ${scaleTools(this.#choice, change)}
         </form>
+        ${this.#withoutGroup()}
         <h2 class="visually-hidden">Charts</h2>
-        ${[...Map.groupBy(shown, ({ step }) => step)].map(([step, metrics]) => this.#group(step, metrics))}
+        ${groups.map(([step, metrics]) => this.#group(step, metrics))} ${this.#plots(change)}
         ${outcomeTable(this.#runs, shown)}
       </div>`,
       this.#root,
     );
+  }
+
+  #head() {
+    return html`<header class="compare-head">
+      <h1>Compare ${counted(this.#runs.length, "run")}</h1>
+      <ul class="compare-runs">
+        ${this.#runs.map(runLine)}
+      </ul>
+      ${
+        this.#leftOut
+          ? html`<p>${counted(this.#leftOut, "more run")} left out: at most ${MOST_RUNS} are compared at once.</p>`
+          : null
+      }
+    </header>`;
+  }
+
+  /** What a line stands for. */
+  #lineTools(change) {
+    const { group, ranks } = this.#choice;
+    const hasRanks = this.#known().some(({ job }) => latestOf(job).ranks.length > 1);
+    const ofRanks = [
+      ["", "the lowest"],
+      ["mean", "mean of all"],
+    ];
+    return html`${select("A line for", group, groupings(this.#compared), (picked) => change({ group: picked }))}
+    ${hasRanks ? select("Ranks", ranks, ofRanks, (picked) => change({ ranks: picked })) : null}`;
+  }
+
+  #withoutGroup() {
+    const { leftOut } = this.#groups();
+    return leftOut ? html`<p class="note">${counted(leftOut, "run")} of further groups not drawn.</p>` : null;
   }
 
   #group(step, metrics) {
@@ -166,6 +214,15 @@ class Comparison {
       <h3>${step === null ? "Without a step" : oneLine(step)}</h3>
       <div class="chart-grid">${metrics.map(({ key }) => this.#cards.get(key).element)}</div>
     </section>`;
+  }
+
+  #plots(change) {
+    if (!this.#compared) return null;
+    const byId = new Map(this.#runs.map((run) => [run.id, run]));
+    const width = Math.max(240, Math.min(PLOT_PX, this.#root.clientWidth - PAGE_EDGES_PX));
+    const { x, y } = this.#choice;
+    const runs = this.#compared.jobs.map((id) => byId.get(id));
+    return plots(this.#compared, runs, { x, y, width, change });
   }
 }
 
