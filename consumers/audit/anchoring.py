@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from synapse_stream.errors import ConfigError, DecodeError
+from synapse_stream.tlog.asking import KnownWitness
 from synapse_stream.tlog.folder import LogFolder
 from synapse_stream.tlog.notes import ED25519, Key, SigningKey
 
@@ -64,6 +65,21 @@ def believed(settings: Settings) -> Believed | None:
     signer = signer_of(settings)
     keys = keys_in("SYNAPSE_STREAM_VERIFY_KEYS", settings.verify_keys)
     return Believed(keys, signer.public if signer else None) if keys or signer else None
+
+
+def witnesses_of(settings: Settings) -> list[KnownWitness]:
+    """Return the witnesses that are believed.
+
+    Raises:
+        ConfigError: one has no key of a witness.
+    """
+    name = "SYNAPSE_STREAM_WITNESSES"
+    text = content_of(name, settings.witnesses) if settings.witnesses else b""
+    try:
+        return KnownWitness.parse(text.decode(errors="replace"))
+    except DecodeError as error:
+        msg = f"{name}: {error}"
+        raise ConfigError(msg) from error
 
 
 def keys_in(name: str, text: str | None) -> tuple[Key, ...]:

@@ -37,18 +37,20 @@ _OF_ARCHIVE = frozenset({"block", "manifest"})
 class Auditor:
     """Changes nothing but what is known of damage. Not thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, witnesses: int = 0) -> None:
         """Open the deployment of `settings`; nothing is connected yet.
 
+        So many `witnesses` must vouch for its anchors.
+
         Raises:
-            ConfigError: a URL or a key is wrong.
+            ConfigError: a URL or a key is wrong, or fewer witnesses are known.
         """
         self._settings = settings
         self._sources = Sources(settings)
         self._archive = self._sources.archive
         self._feeds = FeedLog.open(settings)
         databases = self._sources.store.databases
-        self._trust = Trust(settings, Memory(databases, self._feeds, settings))
+        self._trust = Trust(settings, Memory(databases, self._feeds, settings), witnesses=witnesses)
         self._identities = Identities(settings)
         self._is_checked = False
 
@@ -137,7 +139,7 @@ class Auditor:
         notes += compared.notes
         if record.findings.has_more or archive.findings.has_more:
             notes.append("there are more differences than are listed")
-        doubts = self._trust.doubts
+        doubts = self._trust.doubts(job_id)
         notes += [*doubts, *self._trust.notes]
         false = [*self._trust.findings, *growth.judge()]
         findings = [*archive.findings, *record.findings, *false]
@@ -201,7 +203,7 @@ class Auditor:
         Whoever can write the store can have it say so of any run. So of one that was anchored the
         removal must be, too.
         """
-        doubts, findings = self._trust.doubts, [*self._trust.findings]
+        doubts, findings = self._trust.doubts(job_id), [*self._trust.findings]
         notes = [str(gone.refusal(job_id)), *doubts, *self._trust.notes]
         if not self._trust.vouches_for_removal(job_id, gone.entries):
             expected = f"a signed removal of the first {gone.entries} entries"
@@ -222,13 +224,13 @@ class Auditor:
         )
 
 
-def open_auditor(settings: Settings) -> Auditor:
+def open_auditor(settings: Settings, *, witnesses: int = 0) -> Auditor:
     """Open the auditor of a deployment.
 
     Raises:
         ConfigError: a URL or a key is wrong.
     """
-    return Auditor(settings)
+    return Auditor(settings, witnesses=witnesses)
 
 
 def _unverified(job_id: str, reason: str) -> Report:

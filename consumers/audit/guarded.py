@@ -50,7 +50,7 @@ class GuardedLog:
             try:
                 found = self.folder.append(before, entries, self.sign)
             except DecodeError as error:
-                raise self._refused(str(error)) from error
+                raise self.refused(str(error)) from error
             self._memory.remember(found)
         return found
 
@@ -86,25 +86,26 @@ class GuardedLog:
                 self._believed.check(now)
         except DecodeError as error:
             msg = f"the checkpoint in {place} cannot be read: {error}"
-            raise self._refused(msg) from error
+            raise self.refused(msg) from error
         for who, signed in remembered.items():
             then = signed.checkpoint
             said = f"{who} remembers {then.size} entries of {then.origin}"
             if now is None:
                 msg = f"{said}, but there is no log in {place}"
-                raise self._refused(msg)
+                raise self.refused(msg)
             if (found := fault(self.folder, then, now.checkpoint)) is not None:
                 msg = f"{said}, but {place} has {found}"
-                raise self._refused(msg)
+                raise self.refused(msg)
         if now is None:
             msg = (
                 f"there is no log of anchors in {place}: nothing is signed until there is; "
                 "`synapse-stream anchors init` begins one"
             )
-            raise self._refused(msg, hint="")
+            raise self.refused(msg, hint="")
         return now.checkpoint
 
-    def _refused(self, reason: str, hint: str = f": {_UNTIL}") -> AnchorsRefused:
+    def refused(self, reason: str, hint: str = f": {_UNTIL}") -> AnchorsRefused:
+        """Have it be known that nothing is signed, and why; return what to raise."""
         with suppress(OSError):
             self._memory.refuse(f"{reason}{hint}")
         return AnchorsRefused(f"{reason}{hint}")

@@ -90,6 +90,11 @@ class Notary:
                 since = now if before is None else before.since
                 self._open[pointer.job_id] = _Open(partition, pointer, since, now)
 
+    def check_witnesses(self, contradiction: str | None) -> None:
+        """Raise AnchorsRefused if a witness has said what speaks against the log."""
+        if contradiction is not None:
+            raise self._log.refused(contradiction)
+
     def look(self, read: ReadPointed, now: float) -> None:
         """Anchor what is due, and sign what is to be removed; `read` returns entries of a feed.
 

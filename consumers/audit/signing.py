@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from consumers.audit.anchoring import believed, log_of, signer_of
+from consumers.audit.anchoring import believed, log_of, signer_of, witnesses_of
 from consumers.audit.anchors import beginning_of
+from consumers.audit.cosigning import Cosigning
 from consumers.audit.guarded import GuardedLog
 from consumers.audit.memory import Memory
 from consumers.audit.notary import Notary
@@ -25,7 +27,6 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.tlog.notes import ED25519
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
     from consumers.store.databases import Databases
@@ -53,11 +54,18 @@ class NotaryLoop:
             ConfigError: there is no key, or no place for anchors, or one is wrong.
         """
         self._settings = settings
-        signer_in(settings)
+        folder, _ = signer_in(settings)
+        self._cosigning = Cosigning(folder, witnesses_of(settings))
         self._outage = Outage(_logger, "anchors wait", "anchors are signed again")
 
     def run(self, stop: threading.Event) -> None:
         """Follow the feeds until `stop` is set; what is away is tried again."""
+        cosigning = threading.Thread(target=self._cosigning.run, args=(stop,), name="cosigning")
+        cosigning.start()
+        self._sign(stop)
+        cosigning.join()
+
+    def _sign(self, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
                 self._follow(stop)
@@ -81,6 +89,7 @@ class NotaryLoop:
                     notary.take(partition, pointers, time.monotonic())
                     after[partition] = pointers[-1].entry
                 log.check_same_server()
+                notary.check_witnesses(self._cosigning.contradiction)
                 notary.look(log.read_pointed, time.monotonic())
                 stop.wait(max(0.0, began + _TURN_SECONDS - time.monotonic()))
 

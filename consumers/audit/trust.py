@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from consumers.audit.anchoring import believed, log_of
+from consumers.audit.anchoring import believed, log_of, witnesses_of
 from consumers.audit.anchors import (
     ANCHOR,
     BEGINNING,
@@ -14,8 +14,9 @@ from consumers.audit.anchors import (
     read_entry,
     vouches_for_removal,
 )
+from consumers.audit.witnessed import Witnessed
 from synapse_stream.entries.tree import Tree
-from synapse_stream.errors import DecodeError
+from synapse_stream.errors import ConfigError, DecodeError
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
@@ -36,22 +37,30 @@ _MOST_FINDINGS = 10  # of a log; where much is wrong, the first ones tell
 class Trust:
     """Reads the log of anchors once. What it cannot read it does not believe."""
 
-    def __init__(self, settings: Settings, memory: Memory) -> None:
+    def __init__(self, settings: Settings, memory: Memory, *, witnesses: int = 0) -> None:
         """Take the settings of a deployment and who remembers; nothing is read yet.
 
+        So many `witnesses` must vouch for the log.
+
         Raises:
-            ConfigError: a key is wrong.
+            ConfigError: a key is wrong, or fewer witnesses are known.
         """
         self._believed = believed(settings)
         self._log = log_of(settings)
+        known = witnesses_of(settings)
+        if witnesses > len(known):
+            msg = f"{witnesses} witnesses are required, SYNAPSE_STREAM_WITNESSES names {len(known)}"
+            raise ConfigError(msg)
+        self._witnessed = Witnessed(self._log, known, witnesses) if self._log else None
+        self._newest: dict[str, int] = {}
+        """By job the number of its newest anchor in the log."""
         self._memory = memory
         self._is_read = False
         self._jobs: dict[str, list[bytes]] = {}
         """By job its anchors, as they stand there."""
         self.findings: list[Finding] = []
         """What is wrong with the log."""
-        self.doubts: list[str] = []
-        """Why anchors that were asked for cannot vouch for a run."""
+        self._doubts: list[str] = []
         self.notes: list[str] = []
         """What must be known of the anchors, though it is no doubt."""
 
@@ -65,9 +74,9 @@ class Trust:
             return
         if self._log is None:
             self.notes += [_NEITHER] if self._believed is None else []
-            self.doubts += [] if self._believed is None else [_NO_PLACE]
+            self._doubts += [] if self._believed is None else [_NO_PLACE]
         elif self._believed is None:
-            self.doubts.append(_NO_KEY)
+            self._doubts.append(_NO_KEY)
         else:
             self._read(self._log)
         self._is_read = True
@@ -75,6 +84,14 @@ class Trust:
     def of(self, job_id: str) -> list[Anchor]:
         """Return the anchors of a job, in order."""
         return [of_anchor(read_entry(entry)) for entry in self._jobs.get(job_id, ())]
+
+    def doubts(self, job_id: str) -> list[str]:
+        """Return why anchors that were asked for cannot vouch for a run."""
+        witnessed = self._witnessed
+        return [
+            *self._doubts,
+            *(witnessed.doubts(self._newest.get(job_id, 0)) if witnessed else ()),
+        ]
 
     def jobs(self) -> list[str]:
         """Return the jobs that are anchored."""
@@ -92,11 +109,11 @@ class Trust:
             self._find(f"a checkpoint in {log.path}", str(error))
             return
         except OSError as error:
-            self.doubts.append(f"the log of anchors in {log.path} cannot be read: {error}")
+            self._doubts.append(f"the log of anchors in {log.path} cannot be read: {error}")
             return
         if now is None:
-            self.doubts.append(f"there is no log of anchors in {log.path}")
-            self.doubts += [
+            self._doubts.append(f"there is no log of anchors in {log.path}")
+            self._doubts += [
                 f"{place} remembers {one.checkpoint.size} entries of it"
                 for place, one in remembered.items()
             ]
@@ -107,13 +124,18 @@ class Trust:
         except DecodeError as error:
             self._find(f"a signed checkpoint in {log.path}", str(error))
             return
-        self._walk(log, now.checkpoint, remembered)
+        self._walk(log, now, remembered)
 
     def _walk(
-        self, log: LogFolder, now: Checkpoint, remembered: dict[str, SignedCheckpoint]
+        self, log: LogFolder, signed: SignedCheckpoint, remembered: dict[str, SignedCheckpoint]
     ) -> None:
         """Read all entries; the tree over them must be the one that is signed, and remembered."""
-        compared = self._compared(now, remembered)
+        now = signed.checkpoint
+        compared = self._compared(now, {who: one.checkpoint for who, one in remembered.items()})
+        assert self._witnessed is not None  # noqa: S101 - there is a log
+        compared |= self._compared(now, self._witnessed.ask(signed))
+        for said in self._witnessed.contradictions:
+            self._find(f"{now.size} entries of {now.origin} to have grown", said)
         sizes = {one.size for one in compared.values()}
         tree, found = Tree(), {0: Tree().root()}
         try:
@@ -133,16 +155,15 @@ class Trust:
                 self._find(f"{said}, as {who} has it", found[one.size].hex())
 
     def _compared(
-        self, now: Checkpoint, remembered: dict[str, SignedCheckpoint]
+        self, now: Checkpoint, remembered: dict[str, Checkpoint]
     ) -> dict[str, Checkpoint]:
         """Return the checkpoints that must be met, by who says so."""
         compared = {"its checkpoint": now}
-        for place, one in remembered.items():
-            then = one.checkpoint
+        for place, then in remembered.items():
             if then.origin != now.origin:
                 self._find(f"{then.origin}, as {place} remembers", f"{now.origin}, another log")
             elif then.size > now.size:
-                self.doubts.append(
+                self._doubts.append(
                     f"there are {now.size} entries of {now.origin}, but {place} remembers "
                     f"{then.size}"
                 )
@@ -158,6 +179,7 @@ class Trust:
             return
         if body["type"] in {ANCHOR, REMOVAL}:
             self._jobs.setdefault(body["job"], []).append(entry)
+            self._newest[body["job"]] = number
         elif body["type"] == BEGINNING and not number:
             self.notes += _begun(body)
         else:

@@ -11,7 +11,7 @@ import typer
 
 from synapse_stream import __version__
 from synapse_stream.cli.exec import exec_
-from synapse_stream.cli.operate import anchors, parked
+from synapse_stream.cli.operate import anchors, parked, witness
 from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
 from synapse_stream.cli.operate.lag import lag
@@ -74,6 +74,7 @@ for name, command in _ALSO.items():
     app.command(name, hidden=True)(command)
 app.add_typer(parked.app, name="parked", rich_help_panel="Operate")
 app.add_typer(anchors.app, name="anchors", rich_help_panel="Operate")
+app.add_typer(witness.app, name="witness", rich_help_panel="Operate")
 
 
 def _show_version(*, wanted: bool) -> None:

@@ -124,11 +124,11 @@ class Auditor(Protocol):
         """Disconnect."""
 
 
-def open_auditor(settings: Settings) -> Auditor:
-    """Open the auditor of a deployment.
+def open_auditor(settings: Settings, *, witnesses: int = 0) -> Auditor:
+    """Open the auditor of a deployment; so many witnesses must vouch for its anchors.
 
     Raises:
         ConfigError: what serves it is not installed, or a setting is wrong.
     """
-    auditor: Auditor = load_entry("synapse_stream.audit")(settings)
+    auditor: Auditor = load_entry("synapse_stream.audit")(settings, witnesses=witnesses)
     return auditor

@@ -139,6 +139,9 @@ class Settings:
     verify_keys: str | None = None
     """Public keys, 64 hex digits each, that `verify` believes beside that of `signing_key`; or `@`
     and the file that holds them."""
+    witnesses: str | None = None
+    """Verifier keys of witnesses of the log, each followed by its address if it has one; or `@` and
+    the file that holds them."""
     max_unanchored_seconds: Positive = 60.0
     """How often a run that goes on is anchored, at least; its begin and its end are at once."""
 

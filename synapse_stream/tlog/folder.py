@@ -19,12 +19,14 @@ from synapse_stream.tlog.tiles import LEVELS, LONGEST_ENTRY, WIDTH, Tiles, bundl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from synapse_stream.tlog.notes import Note
+    from synapse_stream.tlog.notes import Key, Note, Signature
 
 Sign = Callable[[Checkpoint], "Note"]
 
-CHECKPOINT, COSIGNED = "checkpoint", "cosigned"
-"""Files: the newest checkpoint, and the newest one that witnesses have cosigned."""
+CHECKPOINT = "checkpoint"
+"""The file of the newest checkpoint."""
+
+_COSIGNED = "cosigned"  # a folder, and in it a file a witness
 
 _LARGEST = 32 * 1024 * 1024
 
@@ -57,6 +59,21 @@ class LogFolder:
         """
         content = self.read(CHECKPOINT)
         return None if content is None else SignedCheckpoint.parse(content)
+
+    def cosigned(self, key: Key) -> SignedCheckpoint | None:
+        """Return what a witness has cosigned last; no signature is verified.
+
+        Raises:
+            DecodeError: it is no checkpoint.
+            OSError: it cannot be read.
+        """
+        content = self.read(f"{_COSIGNED}/{key.id.hex()}")
+        return None if content is None else SignedCheckpoint.parse(content)
+
+    def put_cosigned(self, signed: SignedCheckpoint, signature: Signature) -> None:
+        """Lay what a witness has cosigned beside the log."""
+        note = signed.note.signed([signature])
+        self.write(f"{_COSIGNED}/{signature.key_id.hex()}", str(note).encode())
 
     def tiles(self, size: int) -> Tiles:
         """Return what reads the first `size` entries."""

@@ -36,6 +36,9 @@ def verify(
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="The job's id.")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All jobs that are known.")] = False,
+    witnesses: Annotated[
+        int, typer.Option("--require-witnesses", min=0, help="So many must vouch for the anchors.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
 ) -> None:
     """Verify runs: hash chains, numbers, seals, archive, stream, views and signed checkpoints.
@@ -50,7 +53,7 @@ def verify(
         msg = "name one job, or give --all"
         raise WrongUse(msg)
     found: Counter[Verdict] = Counter()
-    with closing(open_auditor(Settings.load())) as auditor, _said():
+    with closing(open_auditor(Settings.load(), witnesses=witnesses)) as auditor, _said():
         for report in _reports(auditor, job):
             found[report.verdict] += 1
             if as_json:

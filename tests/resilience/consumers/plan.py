@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.resilience.consumers import (
     damage,
+    forking,
     fuzz,
     kills,
     neighbours,
@@ -40,6 +41,7 @@ CONSUMER_PLAN = (
     Scenario(rebuilds.rebuild_under_load, 20, 2),
     Scenario(rebuilds.kill_while_rebuilding, 50, 2),
     Scenario(tampering.tamper_with_runs, 700, 14),
+    Scenario(forking.roll_back_and_fork, 100, 4),
 )
 
 DAMAGE_PLAN = (
