@@ -25,6 +25,7 @@ from consumers.api.routes import (
     comparing,
     events,
     files,
+    groups,
     jobs,
     messages,
     metrics,
@@ -97,7 +98,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     app.state.hub, app.state.revoked, app.state.underway = hub, revoked, underway
     _equip(app, settings)
     problems.install(app)
-    reading = (live, jobs, comparing, metrics, messages, events, views)
+    reading = (live, jobs, groups, comparing, metrics, messages, events, views)
     others = (append, synapse, trainer, tokens, trail, session, telemetry, files)
     for module in (*reading, *others):
         app.include_router(module.router)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _FILTER = (
     "Only runs that it fits: SQL's WHERE, as in `status = failed AND metrics.loss.min < 0.3`. "
-    "Fields: job, status, action, plugin, owner (a label), error, attempt, events, percent, "
-    "duration (seconds), started, ended, labels.NAME, params.NAME, metrics.NAME with .last, .min, "
-    ".max or .best."
+    "Fields: job, status, action, plugin, owner (a label), error, fingerprint (of the error), "
+    "attempt, events, percent, duration (seconds), started, ended, labels.NAME, params.NAME, "
+    "metrics.NAME with .last, .min, .max or .best."
 )
 _SORT = "Fields as `filter` has them, the most important first; `-` before one: the largest first."
 _COLUMNS = "Fields as `filter` has them, with a comma between any two: what to tell of each run."

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from consumers.store.databases import Databases
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
-    from synapse_stream.ports.filters.search import Wanted
+    from synapse_stream.ports.filters.fields import Field
+    from synapse_stream.ports.filters.search import Group, Wanted
     from synapse_stream.ports.views import RunState
 
 
@@ -98,6 +99,15 @@ class ListedRuns:
         states = self.listed([job_id for job_id, _ in page])
         hits = [Hit(states[job_id], values) for job_id, values in page if job_id in states]
         return Hits(hits, following)
+
+    def groups(self, wanted: Wanted, by: Field, *, limit: int = 100, **given: Any) -> list[Group]:
+        """Return the groups by a field that most of the wanted runs are in, those of most first.
+
+        Each has the span of those of `wanted.columns` that are numbers. What lacks the field is in
+        none. `given` as for `find`; a class of characters in `pattern` is any character.
+        """
+        given_ = query.Given(**given)
+        return finding.read_groups(self._databases, wanted, by, given_, limit=limit)
 
     def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""

@@ -6,12 +6,13 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from synapse_stream.ports.filters.search import Hits, Wanted
+from synapse_stream.ports.filters.fields import field_of
+from synapse_stream.ports.filters.search import Group, Hits, Wanted
 from synapse_stream.ports.views.optional import require
 from synapse_stream.reading.job_views import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
@@ -86,6 +87,21 @@ class Runs:
     def __getitem__(self, index: int) -> RunState:
         """Return the state of one run."""
         return self.hits.found[index].state
+
+    def groups(self, by: str, limit: int = 100) -> Sequence[Group]:
+        """Return groups of all runs that the filter finds, those of most runs first.
+
+        Args:
+            by: the field that the runs of a group have in common, such as `labels.sweep`.
+            limit: most groups to return.
+
+        Each has `value`, `runs`, `statuses`, and `spans` of the columns that are numbers: `low`,
+        `high`, `mean` and `runs`. Raises ValueError for no field, and as `hits`.
+        """
+        from synapse_stream.settings import Settings  # noqa: PLC0415 - brings pydantic
+
+        with opened(self._settings or Settings.load()) as views:
+            return views.groups(self._wanted, field_of(by), limit=limit)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row a run: what lists show, and its values in the fields that were named.

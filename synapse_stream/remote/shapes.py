@@ -14,6 +14,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.events.tags import NON_FINITE, restore
 from synapse_stream.events.types import RecordedEvent, Undecodable, parse
 from synapse_stream.models import ActionStatus, RunStatus
+from synapse_stream.ports.filters.search import Group, Span
 from synapse_stream.ports.views import (
     ActionState,
     Attempt,
@@ -216,3 +217,12 @@ def _float(value: float | None) -> float | None:
 def _positions(texts: Sequence[str]) -> Positions:
     numbers = array("Q", map(int, "-".join(texts).replace(".", "-").split("-"))) if texts else []
     return Positions(numbers[0::3], numbers[1::3], numbers[2::3])
+
+
+def group(one: Mapping[str, Any]) -> Group:
+    """Return a group of runs."""
+    spans = {
+        name: Span(span["low"], span["high"], span["mean"] * span["runs"], span["runs"])
+        for name, span in one["spans"].items()
+    }
+    return Group(one["value"], one["statuses"], spans)

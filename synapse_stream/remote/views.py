@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
-    from synapse_stream.ports.filters.search import Wanted
+    from synapse_stream.ports.filters.fields import Field
+    from synapse_stream.ports.filters.search import Group, Wanted
     from synapse_stream.ports.views import (
         Overview,
         RunState,
@@ -88,6 +89,18 @@ class RemoteViews:
         with self._api.understood():
             hits = [Hit(shapes.run_state(one), restore(one["values"])) for one in page["jobs"]]
             return Hits(hits, page["next"])
+
+    def groups(self, wanted: Wanted, by: Field, *, limit: int = 100) -> list[Group]:
+        """Return the groups by a field that most of the wanted runs are in, those of most first."""
+        asked = {"by": str(by), "filter": wanted.text, "columns": wanted.named, "limit": limit}
+        try:
+            found = self._api.show("grouping runs", "groups", query=asked) or {"groups": []}
+        except Refused as error:
+            if error.status == _WRONG_VALUE:
+                raise ValueError(error.reason) from error
+            raise
+        with self._api.understood():
+            return [shapes.group(one) for one in found["groups"]]
 
     def state(self, job_id: str, at: Position | int | None = None) -> RunState | None:
         """Return a job's run state, now or at a position or time in µs; None if it has none."""

@@ -111,3 +111,18 @@ def test_a_notebook_shows_a_table_in_which_nothing_is_markup(settings: Settings)
 def test_a_filter_is_read_before_anything_is_looked_for() -> None:
     with pytest.raises(ValueError, match="no field 'loss'"):
         Runs("loss < 1")
+
+
+@pytest.mark.usefixtures("sweep")
+def test_runs_are_shown_in_groups(command: Callable[..., Said]) -> None:
+    said = command("jobs", "--group", "status", "--columns", "params.lr,labels.team")
+    found = command("jobs", "--group", "fingerprint", "--json").objects
+
+    assert [line.split() for line in said.lines] == [
+        ["STATUS", "RUNS", "STATUS", "params.lr"],
+        [*("completed", "3", "3", "completed", "0.1", "to", "0.4,", "mean"), "0.233333"],
+        ["failed", "1", "1", "failed", "0.3", "to", "0.3,", "mean", "0.3"],
+    ]
+    assert [(one["value"], one["runs"]) for one in found] == [("E\x1b[31m", 1)]
+    assert command("jobs", "--group", "labels.nothing").code == 1
+    assert command("jobs", "--group", "nothing").code == 2

@@ -72,6 +72,22 @@ def test_a_sorted_list_has_pages_too_and_columns_are_told(api: httpx.Client) -> 
     }
 
 
+def test_runs_are_grouped(api: httpx.Client, filled: Settings) -> None:
+    asked = {"by": "status", "columns": "metrics.loss.best", "filter": "status = completed"}
+
+    body = api.get("/api/groups", params=asked).json()
+
+    (group,) = body["groups"]
+    assert group["value"] == "completed"
+    assert group["runs"] == group["statuses"]["completed"] > 0
+    span = group["spans"]["metrics.loss.best"]
+    assert span["low"] == pytest.approx(1 / 120)
+    there = filled.model_copy(update={"url": str(api.base_url), "redis_url": None})
+    runs = Runs("status = completed", columns="metrics.loss.best", settings=there)
+    assert [one.statuses for one in runs.groups("status")] == [group["statuses"]]
+    assert api.get("/api/groups", params={"by": "loss"}).status_code == 422
+
+
 def test_with_whole_there_is_all_of_each(api: httpx.Client) -> None:
     (job,) = found(api, filter="job = trained", whole="true")["jobs"]
 

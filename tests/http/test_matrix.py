@@ -97,6 +97,7 @@ RULES = {
         (Ask("?whole=1"), Ask("?q=other"), Ask("?action=train&limit=1"), Ask("?status=running")),
     ),
     ("GET", "/api/jobs/{job}"): Rule("role for the job", (Ask(), Ask("?at=2100-01-01T00:00:00Z"))),
+    ("GET", "/api/groups"): Rule("role", (Ask("?by=job"), Ask("?by=labels.team&columns=events"))),
     ("GET", "/api/compare"): Rule("role for both", (Ask(f"?job={JOB}&job={OTHER}"),)),
     ("GET", "/api/jobs/{job}/series"): Rule("role for the job"),
     ("GET", "/api/jobs/{job}/metrics"): Rule(

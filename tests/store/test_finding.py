@@ -28,7 +28,18 @@ VALUES = [
 ]
 NAMES = ["p", "q", "deep.er", "p.deep", "odd name", 'quo"ted']
 FIELDS = [
-    *("job", "status", "action", "plugin", "owner", "error", "attempt", "events", "percent"),
+    *(
+        "job",
+        "status",
+        "action",
+        "plugin",
+        "owner",
+        "error",
+        "fingerprint",
+        "attempt",
+        "events",
+        "percent",
+    ),
     *("duration", "started", "ended", "labels.p", "labels.owner", "params.p", "params.q"),
     *("params.p.deep", "params.p.er.n", "params.deep.er", 'params."odd name"', "params.nothing"),
     *('params."quo""ted"', "metrics.loss", "metrics.loss.min", "metrics.loss.max"),
@@ -207,3 +218,37 @@ def test_facts_that_are_changed_by_another_hand_are_a_fault(
     with database.write("test") as connection:
         connection.exec_driver_sql(f"UPDATE {table} SET {change}")
     assert fault() is not None
+
+
+def test_groups_have_their_runs_in_numbers(store: Store, views: StoredViews) -> None:
+    runs = Runs(store)
+    losses = {"a": [1.0, 3.0], "b": [2.0]}
+    for sweep, values in losses.items():
+        for value in values:
+            made = (None, {"sweep": sweep}, {"q": value}, "failed", [{"loss": value}], 0)
+            runs.put([made])
+    runs.put([(None, {"sweep": "a"}, {}, "completed", [], 0), (None, {}, {}, None, [], 0)])
+    wanted = Wanted.of("events > 0", None, "metrics.loss,params.q,labels.sweep", now_us=NOW)
+
+    first, second = views.groups(wanted, field_of("labels.sweep"))
+
+    assert (first.value, first.runs, first.statuses) == ("a", 3, {"failed": 2, "completed": 1})
+    assert first.spans == {"metrics.loss.last": (1, 3, 4, 2), "params.q": (1, 3, 4, 2)}
+    assert (second.value, second.spans["params.q"].mean) == ("b", 2)
+    assert [one.value for one in views.groups(wanted, field_of("status"))] == [
+        "failed",
+        *("completed", "running"),
+    ]
+    assert views.groups(wanted, field_of("labels.sweep"), pattern="run1-*")[0].runs == 1
+
+
+def test_errors_of_one_kind_are_a_group(store: Store, views: StoredViews) -> None:
+    states = Committer(store, RUN_STATE)
+    for number in range(3):
+        error = f"ValueError: no file {number} in '/tmp/{number}'"
+        begin = {"type": "run_started", "rank": 0}
+        states.commit({f"job-{number}": [begin, {**ended("failed"), "error": error}]})
+
+    (group,) = views.groups(Wanted.of(None, None, now_us=NOW), field_of("fingerprint"))
+
+    assert (group.value, group.runs) == ("ValueError: no file # in #", 3)

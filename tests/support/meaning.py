@@ -8,6 +8,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.ports.filters.facts import LONGEST_TEXT, Fact, facts
+from synapse_stream.ports.filters.fingerprints import fingerprint
 from synapse_stream.ports.filters.language import Both, Not
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def fact_of(state: RunState, field: Field, series: Series) -> Fact | None:
     if field.name == "status":
         return Fact(str(run.status), None, True)
     named = {"job": state.job_id, "action": run.action, "plugin": run.plugin, "error": run.error}
+    named["fingerprint"] = fingerprint(run.error) if run.error else None
     return facts(named, run.labels, run.params).get(field.name)
 
 

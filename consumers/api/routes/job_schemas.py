@@ -270,3 +270,30 @@ class CompareAnswer(Answer):
     rows: list[CompareRow]
     alike: Count
     """In how many respects more all of them are the same."""
+
+
+class SpanOfGroup(Shape):
+    """Numbers of the runs of a group in one column."""
+
+    low: float
+    high: float
+    mean: float
+    runs: Count
+    """How many have one."""
+
+
+class GroupShown(Shape):
+    """Runs that have the same in one field."""
+
+    value: Any
+    runs: Count
+    statuses: dict[str, Count]
+    """How many of them stand so."""
+    spans: dict[str, SpanOfGroup]
+    """By column, of those that are numbers."""
+
+
+class GroupsAnswer(Answer):
+    """Groups of runs, those of most runs first."""
+
+    groups: list[GroupShown]

@@ -16,6 +16,7 @@ from consumers.store.search import contains, matches
 from consumers.views.finding import sorting
 from consumers.views.finding.conditions import Conditions, required, stat_of
 from consumers.views.finding.tables import METRICS, InOrder, keep_order, tables
+from synapse_stream.entries.keys import TRAIL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Given(NamedTuple):
     text: str | None = None
     """A part of id or action."""
     pattern: str | None = None
-    """One of `fnmatchcase` for ids; more may be found."""
+    """One of `fnmatchcase` for ids; more may be found, but not the operators' trail."""
 
 
 def find(
@@ -62,22 +63,32 @@ def find(
     Raises:
         ValueError: there is no job `after`.
     """
-    search = _Search(connection, wanted, given)
+    search = Search(connection, wanted, given)
     narrow = search.narrow()
     if narrow is None and wanted.sort and wanted.sort[0][0].kind == "metrics":
         return search.walk_metric(after, limit)
     return search.walk(narrow, after, limit)
 
 
-class _Search:
+class Search:
+    """One search: what must hold of runs, and where they are found."""
+
     def __init__(self, connection: Connection, wanted: Wanted, given: Given) -> None:
         self._connection = connection
         self._wanted = wanted
-        self._tables = tables(connection)
-        self._conditions = Conditions(self._tables, is_sqlite=connection.dialect.name == "sqlite")
-        self._where = _given(connection, given)
+        self.tables = tables(connection)
+        self._conditions = Conditions(self.tables, is_sqlite=connection.dialect.name == "sqlite")
+        self.where = _given(connection, given)
         if wanted.filter is not None:
-            self._where.append(self._conditions.of(wanted.filter))
+            self.where.append(self._conditions.of(wanted.filter))
+
+    def begin(self) -> FromClause:
+        """Return a source of runs, with all that are wanted."""
+        narrow = self.narrow()
+        if narrow is None:
+            return run
+        keep_order(self._connection)
+        return narrow
 
     def narrow(self) -> FromClause | None:
         """Return a source of few runs, with all that are wanted; None if no such one is known."""
@@ -94,7 +105,7 @@ class _Search:
         few = source.distinct().cte("few")
         if kind != "metrics":
             return InOrder(few, run, run.c.job_no == few.c.job_no)
-        job = self._tables.job.alias()
+        job = self.tables.job.alias()
         of_job = (job.c.no == few.c.job_no) & (job.c.projection == METRICS)
         return InOrder(InOrder(few, job, of_job), run, run.c.job_id == job.c.job_id)
 
@@ -104,13 +115,13 @@ class _Search:
             keep_order(self._connection)
         place = self._place(after, self._wanted.sort)
         begin = run if narrow is None else narrow
-        return self._page(*self._sorted(begin, self._wanted.sort), place, limit, self._where)
+        return self._page(*self._sorted(begin, self._wanted.sort), place, limit, self.where)
 
     def walk_metric(self, after: str | None, limit: int) -> list[Found]:
         """Return runs in the order of a metric, then those that lack it."""
         keep_order(self._connection)
         (field, is_descending), *rest = self._wanted.sort
-        job, peak = self._tables.job, self._tables.peak
+        job, peak = self.tables.job, self.tables.peak
         stat = stat_of(peak, field.kept)
         has_it = and_(peak.c.name == field.path[0], stat.is_not(None))
         place = self._place(after, self._wanted.sort)
@@ -121,21 +132,21 @@ class _Search:
             source, keys = self._sorted(InOrder(InOrder(peak, job, of_job), run, of_run), rest)
             keys = [sorting.Key(stat, is_descending), *keys]
             behind = None if place is None else place[1:]
-            found = self._page(source, keys, behind, limit, [*self._where, has_it])
+            found = self._page(source, keys, behind, limit, [*self.where, has_it])
             place = None
         if len(found) == limit:
             return found
-        its_own = self._tables.of_peak(job, peak)
+        its_own = self.tables.of_peak(job, peak)
         lacks_it = ~select(1).where(its_own, has_it).correlate(run).exists()
         behind = None if place is None else place[2:]
-        where = [*self._where, lacks_it]
+        where = [*self.where, lacks_it]
         return found + self._page(*self._sorted(run, rest), behind, limit - len(found), where)
 
     def _sorted(
         self, source: FromClause, sort: Sequence[tuple[Field, bool]]
     ) -> tuple[FromClause, list[Key]]:
-        source, keys = sorting.add(source, self._tables, sort)
-        return source, [*keys, *sorting.age(self._tables)]
+        source, keys = sorting.add(source, self.tables, sort)
+        return source, [*keys, *sorting.age(self.tables)]
 
     def _place(self, after: str | None, sort: Sequence[tuple[Field, bool]]) -> Sequence[Any] | None:
         """Return what the job to go on behind has for the keys of an order."""
@@ -176,5 +187,5 @@ def _given(connection: Connection, given: Given) -> list[ColumnElement[bool]]:
         parts = (contains(connection, one, given.text) for one in (run.c.job_id, run.c.action))
         where.append(or_(*(func.coalesce(part, False) for part in parts)))
     if given.pattern is not None:
-        where.append(and_(*matches(connection, run.c.job_id, given.pattern)))
+        where += [run.c.job_id != TRAIL, *matches(connection, run.c.job_id, given.pattern)]
     return where

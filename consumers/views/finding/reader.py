@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from consumers.store.schema import run
 from consumers.store.sql import slices
+from consumers.views.finding import groups
 from consumers.views.finding.conditions import stat_of
-from consumers.views.finding.query import find
+from consumers.views.finding.query import Search, find
 from consumers.views.finding.tables import METRICS, PROJECTION, InOrder, tables
 from consumers.views.run_state.table import read_facts
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from consumers.store.engine import Database
     from consumers.views.finding.query import Found, Given
     from synapse_stream.ports.filters.fields import Field
-    from synapse_stream.ports.filters.search import Wanted
+    from synapse_stream.ports.filters.search import Group, Wanted
 
 Page = tuple[list[tuple[str, dict[str, Any]]], str | None]
 """Runs, each with its values by field, and the job to go on behind."""
@@ -58,8 +59,17 @@ def read(
     return [(one.job_id, values[one.job_no]) for one in shown], following
 
 
-def _database(databases: Databases, wanted: Wanted) -> Database:
-    if any(field.kind == "metrics" for field in wanted.fields):
+def read_groups(
+    databases: Databases, wanted: Wanted, by: Field, given: Given, *, limit: int
+) -> list[Group]:
+    """Return the groups by a field that most of the wanted runs are in."""
+    with _database(databases, wanted, by).read("grouping runs") as connection:
+        search = Search(connection, wanted, given)
+        return groups.read(connection, search, by, wanted.columns, limit)
+
+
+def _database(databases: Databases, wanted: Wanted, *more: Field) -> Database:
+    if any(field.kind == "metrics" for field in (*wanted.fields, *more)):
         return databases.joined(PROJECTION, METRICS)
     return databases.of(PROJECTION)
 

@@ -43,7 +43,7 @@ def add(
     """Join to `source`, which has the runs, what fields are in; return it with the keys of them."""
     keys: list[Key] = []
     for field, is_descending in sort:
-        source, number, text = _add(source, tables, field)
+        source, number, text = join(source, tables, field)
         kinds = []
         if text is not None:
             kinds.append((text.is_(None), NOTHING))
@@ -69,7 +69,7 @@ def behind(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
     return or_(further, and_(key.by == value, behind(keys[1:], values[1:])))
 
 
-def _add(source: FromClause, tables: Tables, field: Field) -> tuple[FromClause, Any, Any]:
+def join(source: FromClause, tables: Tables, field: Field) -> tuple[FromClause, Any, Any]:
     """Join what a field is in; return the columns that have it as a number and as a text."""
     run = tables.run
     if field.kind == "metrics":

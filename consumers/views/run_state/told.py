@@ -12,6 +12,7 @@ from consumers.views.run_state import brief, reading
 from consumers.views.run_state.overall import overall
 from synapse_stream.events.tags import restore
 from synapse_stream.ports.filters.facts import Fact, facts
+from synapse_stream.ports.filters.fingerprints import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,12 @@ def facts_of(job_id: str, content: Mapping[str, Any]) -> dict[str, Fact]:
     """Return what a job is found by: what its latest attempt says of itself, its labels, params."""
     run = content["view"]["attempts"][reading.latest_attempt(content["view"])]
     named = {name: run[name] for name in ("action", "plugin", "error")}
-    return facts({"job": job_id, **named}, restore(run["labels"]), restore(run["params"]))
+    kind = run["error"] and fingerprint(run["error"])
+    return facts(
+        {"job": job_id, **named, "fingerprint": kind},
+        restore(run["labels"]),
+        restore(run["params"]),
+    )
 
 
 def _digest(run: Mapping[str, Any]) -> bytes:

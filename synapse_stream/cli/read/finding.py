@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synapse_stream.cli.shared.output import WrongUse
-from synapse_stream.cli.shared.tables import amount, clock, span
+from synapse_stream.cli.shared.output import WrongUse, print_json
+from synapse_stream.cli.shared.tables import amount, clock, print_table, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from synapse_stream.models import RunStatus
-    from synapse_stream.ports.filters.search import Hits
+    from synapse_stream.ports.filters.search import Hits, Span
     from synapse_stream.ports.views import RunState
     from synapse_stream.settings import Settings
 
@@ -28,6 +28,10 @@ Sort = Annotated[
 Columns = Annotated[
     str | None,
     typer.Option(help="Fields to show besides, such as params.lr,metrics.loss.best,labels.team."),
+]
+By = Annotated[
+    str | None,
+    typer.Option("--group", help="Groups of runs by a field such as labels.sweep or fingerprint."),
 ]
 _SHOWN = frozenset({"job", "status", "action", "percent", "started", "duration", "events", "error"})
 
@@ -53,6 +57,53 @@ def find(
         return Runs(wanted, sort=sort, columns=columns, **given).hits
     except ValueError as error:
         raise WrongUse(str(error)) from None
+
+
+def show_groups(
+    settings: Settings,
+    wanted: str | None,
+    columns: str | None,
+    by: str,
+    *,
+    limit: int,
+    as_json: bool,
+) -> bool:
+    """Print groups of runs; return False if there is none.
+
+    Raises:
+        WrongUse: filter, columns or field cannot be read.
+    """
+    from synapse_stream.reading.runs import Runs
+
+    try:
+        runs = Runs(wanted, columns=columns, settings=settings)
+        groups = runs.groups(by, limit=limit)
+    except ValueError as error:
+        raise WrongUse(str(error)) from None
+    if as_json:
+        for group in groups:
+            spans = {name: {**one._asdict(), "mean": one.mean} for name, one in group.spans.items()}
+            print_json({**group._asdict(), "runs": group.runs, "spans": spans})
+        return bool(groups)
+    names = dict.fromkeys(name for group in groups for name in group.spans)
+    rows = [
+        [
+            cell(by, group.value),
+            str(group.runs),
+            ", ".join(f"{count} {status}" for status, count in sorted(group.statuses.items())),
+            *(_span(name, group.spans.get(name)) for name in names),
+        ]
+        for group in groups
+    ]
+    if groups:
+        print_table([by.upper(), "RUNS", "STATUS", *names], rows, spare=("STATUS",), below="")
+    return bool(groups)
+
+
+def _span(name: str, one: Span | None) -> str:
+    if one is None:
+        return "-"
+    return f"{cell(name, one.low)} to {cell(name, one.high)}, mean {cell(name, one.mean)}"
 
 
 def filter_of(

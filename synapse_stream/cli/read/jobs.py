@@ -60,6 +60,7 @@ def jobs(
     wanted: finding.Wanted = None,
     sort: finding.Sort = None,
     columns: finding.Columns = None,
+    by: finding.By = None,
     wide: Wide = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a job.")] = False,
 ) -> None:
@@ -71,8 +72,12 @@ def jobs(
 
     settings = Settings.load()
     values: list[Mapping[str, Any]] = []
+    text = finding.filter_of(wanted, status=status, action=action, search=search)
+    if by:
+        if not finding.show_groups(settings, text, columns, by, limit=limit, as_json=as_json):
+            say_no(f"no such job{place_of(settings)} has {by}")
+        return
     if wanted or sort or columns:
-        text = finding.filter_of(wanted, status=status, action=action, search=search)
         hits = finding.find(settings, text, sort, columns, limit=limit, after=after).found
         found, values = [hit.state for hit in hits], [hit.values for hit in hits]
     else:

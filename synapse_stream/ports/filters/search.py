@@ -32,6 +32,40 @@ class Hits(NamedTuple):
     """Job to go on behind; None at the end."""
 
 
+class Span(NamedTuple):
+    """Numbers of several runs in one field."""
+
+    low: float
+    high: float
+    total: float
+    runs: int
+
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return self.total / self.runs
+
+    def joined(self, other: Span) -> Span:
+        """Return the span of both."""
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return Span(low, high, self.total + other.total, self.runs + other.runs)
+
+
+class Group(NamedTuple):
+    """Runs that have the same in one field."""
+
+    value: Any
+    statuses: dict[str, int]
+    """How many runs stand so."""
+    spans: dict[str, Span]
+    """By column, of those that are numbers."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs are in it."""
+        return sum(self.statuses.values())
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which runs, in which order, and what is to be told of each; `of` reads it from texts."""

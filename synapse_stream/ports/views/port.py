@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
-    from synapse_stream.ports.filters.search import Hits, Wanted
+    from synapse_stream.ports.filters.fields import Field
+    from synapse_stream.ports.filters.search import Group, Hits, Wanted
     from synapse_stream.ports.views.messages import MessagePage
     from synapse_stream.ports.views.metrics import Overview, Series, SeriesKey, SeriesSummary
     from synapse_stream.ports.views.of_package import ViewState
@@ -51,6 +52,13 @@ class Views(Protocol):
 
         Raises:
             ValueError: there is no job `after`.
+        """
+
+    def groups(self, wanted: Wanted, by: Field, *, limit: int = 100) -> Sequence[Group]:
+        """Return the groups by a field that most of the wanted runs are in, those of most first.
+
+        Each has the span of those of `wanted.columns` that are numbers. What lacks the field is in
+        none.
         """
 
     def state(self, job_id: str) -> RunState | None:
@@ -178,6 +186,11 @@ class ServedViews(Views, Protocol):
 
         `given` are conditions as `jobs` takes them.
         """
+
+    def groups(
+        self, wanted: Wanted, by: Field, *, limit: int = 100, **given: Any
+    ) -> Sequence[Group]:
+        """Return groups as `Views.groups`; a class of characters in `pattern` is any one."""
 
     def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""
