@@ -96,10 +96,10 @@ def test_a_hostile_job_runs_nothing_and_looks_right(
     page = visitor.open("/?status=failed")
     page.get_by_role("link", name=hostile).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(hostile)
-    expect(page.get_by_text("5,000 metrics")).to_be_visible()
+    expect(page.get_by_text("5,000 metrics", exact=True)).to_be_visible()
     expect(feed_rows(page)).to_have_count(len(_TEXTS))
     shown = feed_texts(page)
-    assert shown[:2] == [_MARKUP, "a␀b␛[31mc⟨202E⟩d"]
+    assert shown[:2] == [_MARKUP, "a␀bc⟨202E⟩d"]
     assert len(shown[2]) < 1_000
     feed_rows(page).nth(2).click()
     expect(page.locator(".detail-text")).to_have_text("w" * 100_000)

@@ -1,23 +1,23 @@
-/** The message feed: follows the end, reads back page by page, shows one message whole. */
+/** The message feed: follows the end, reads back page by page; `shownAt` is the position of a message to begin with. */
 
 import { html, nothing, render } from "../../vendor/lit-html.js";
-import { clock, cut, exactTime, isOfToday, oneLine, visible } from "../lib/format.js";
+import { coloured } from "../lib/ansi.js";
+import { clock, cut, exactTime, isOfToday, oneLine } from "../lib/format.js";
 import { textOf } from "../lib/free.js";
 import { icon, LEVELS, lookOf } from "../lib/icons.js";
 import { formatCount } from "../lib/numbers.js";
 import { Rows } from "../lib/rows.js";
 import * as session from "../server/session.js";
+import { Detail, hasData } from "./detail.js";
 import { Messages } from "./messages.js";
 
 const TYPING_MS = 250;
-const LIMIT = 256 * 1024;
 
 export class Feed {
   #isFollowing = true;
   #readUpTo = 0;
   #first = 0;
   #top = 0;
-  #selected = null;
   #frame = null;
   #typing = null;
   #levels = {};
@@ -25,8 +25,12 @@ export class Feed {
   #hasRanks = false;
   #hasAttempts = false;
 
-  constructor(root, jobId) {
+  constructor(root, jobId, { shownAt = null, onSelect = () => {} } = {}) {
     this.root = root;
+    this.detail = new Detail(jobId, () => {
+      onSelect(this.detail.item?.position ?? null);
+      this.schedule();
+    });
     this.model = new Messages(jobId, () => this.schedule());
     render(this.#shell(), root);
     this.scroller = root.querySelector(".feed-scroll");
@@ -39,6 +43,7 @@ export class Feed {
     });
     this.scroller.addEventListener("scroll", this.#scrolled, { passive: true });
     this.model.reload();
+    if (shownAt !== null) this.detail.showAt(shownAt, session.role !== "viewer");
   }
 
   destroy() {
@@ -46,6 +51,7 @@ export class Feed {
     clearTimeout(this.#typing);
     this.rows.destroy();
     this.model.destroy();
+    this.detail.destroy();
   }
 
   /** Take what the toolbar offers from a run state. */
@@ -74,12 +80,11 @@ export class Feed {
   move(step) {
     const { shown } = this.model;
     if (shown.length === 0) return;
-    const at = shown.findIndex(({ position }) => position === this.#selected?.position);
+    const at = shown.findIndex(({ position }) => position === this.detail.item?.position);
     const index = at < 0 ? shown.length - 1 : Math.max(0, Math.min(shown.length - 1, at + step));
     this.#isFollowing = false;
-    this.#selected = shown[index];
     this.rows.reveal(index);
-    this.schedule();
+    this.detail.show(shown[index]);
   }
 
   schedule() {
@@ -106,12 +111,14 @@ export class Feed {
     } else scroller.scrollTop += (this.#first - model.first) * rows.height; // what is read stays where it is
     this.#first = model.first;
     rows.update();
-    const at = this.#selected && rows.elementOf(this.#selected.position);
+    const { item } = this.detail;
+    const at = item && rows.elementOf(item.position);
     if (at) scroller.setAttribute("aria-activedescendant", at.id);
     else scroller.removeAttribute("aria-activedescendant");
     render(this.#note(shown), this.root.querySelector(".feed-note"));
     render(this.#newest(shown), this.root.querySelector(".feed-newest"));
-    render(this.#detail(), this.root.querySelector(".feed-detail"));
+    render(this.detail.draw(model.filters), this.root.querySelector(".feed-detail"));
+    this.detail.settle(this.root);
     if (scroller.scrollTop < scroller.clientHeight) model.older();
   }
 
@@ -200,7 +207,7 @@ export class Feed {
 
   #filter(change) {
     this.#isFollowing = true;
-    this.#selected = null;
+    this.detail.show(null);
     this.model.filter(change);
   }
 
@@ -209,13 +216,12 @@ export class Feed {
     row.id = `m-${item.position.replace(".", "-")}`;
     row.className = `message level-${look.tone} kind-${item.kind}`;
     row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", item.position === this.#selected?.position);
+    row.setAttribute("aria-selected", item.position === this.detail.item?.position);
     row.setAttribute("aria-posinset", index + 1);
     row.setAttribute("aria-setsize", this.model.hasOlder ? -1 : this.rows.items.length);
     row.onclick = () => {
-      this.#selected = this.#selected?.position === item.position ? null : item;
       this.#isFollowing &&= index === this.model.items.length - 1;
-      this.schedule();
+      this.detail.show(this.detail.item?.position === item.position ? null : item);
     };
     const origin = [item.step, this.#hasRanks && `rank ${item.rank}`, this.#hasAttempts && `attempt ${item.attempt}`]
       .filter(Boolean)
@@ -226,7 +232,7 @@ export class Feed {
         >${icon(look.icon)}<span>${item.kind === "dev_event" ? "dev" : item.level}</span></span
       >
       <span class="m-text"
-        ><bdi dir="auto">${oneLine(item.content, 500)}</bdi
+        ><bdi dir="auto">${coloured(cut(item.content, 500), { line: true })}</bdi
         >${data ? html`<code>${oneLine(data)}</code>` : nothing}</span
       >
       <span class="m-origin" title=${cut(origin, 300)}><bdi>${oneLine(origin, 60)}</bdi></span>`;
@@ -250,46 +256,4 @@ export class Feed {
       ${icon("down")} ${unread ? `${formatCount(unread)} new` : "Jump to newest"}
     </button>`;
   }
-
-  #detail() {
-    const item = this.#selected;
-    if (item === null) return nothing;
-    const close = () => {
-      this.#selected = null;
-      this.schedule();
-    };
-    const facts = [
-      ["time", exactTime(item.time)],
-      ["step", item.step],
-      ["rank", item.rank],
-      ["attempt", item.attempt],
-      ["key", item.key],
-      ["file", item.file],
-      ["position", item.position],
-    ];
-    return html`<section aria-label="Message">
-      <div class="detail-head">
-        <dl>
-          ${facts
-            .filter(([, value]) => value !== null)
-            .map(
-              ([name, value]) =>
-                html`<div>
-                  <dt>${name}</dt>
-                  <dd><bdi>${oneLine(value, 1000)}</bdi></dd>
-                </div>`,
-            )}
-        </dl>
-        <button type="button" class="quiet" aria-label="Close message" @click=${close}>${icon("cross")}</button>
-      </div>
-      <pre class="detail-text" dir="auto" tabindex="0">${visible(cut(item.content, LIMIT))}</pre>
-      ${hasData(item) ? free("Data", item.data) : nothing}
-      ${item.params && Object.keys(item.params).length ? free("Parameters", item.params) : nothing}
-    </section>`;
-  }
 }
-
-const free = (name, value) =>
-  html`<pre class="detail-text" tabindex="0" aria-label=${name}>${visible(textOf(value))}</pre>`;
-
-const hasData = ({ data }) => data !== null && data !== undefined;

@@ -12,10 +12,10 @@ const MOST_RANKS = 256;
 const MOST_PAIRS = 500;
 const SHORT = 80;
 
-/** `download` draws the downloads; `isReplay` leaves out what is true only of now. */
-export function facts(job, attempt, { download, isReplay }) {
+/** `files` and `download` are drawn already; `isReplay` leaves out what is true only of now. */
+export function facts(job, attempt, { files, download, isReplay }) {
   return html`${section("Parameters", free(attempt.params))} ${section("Result", free(attempt.result))}
-  ${section("Labels", free(attempt.labels))}
+  ${section("Files and checkpoints", files)} ${section("Labels", free(attempt.labels))}
   ${section("Processes", ranks(attempt, isReplay), counted(attempt.ranks.length, "rank"))}
   ${section("Lost processes", lost(attempt.lost))}
   ${section("Attempts", attemptsTable(job), formatCount(job.attempt_count))} ${section("Completeness", gaps(attempt))}

@@ -10,9 +10,12 @@ import { getJson, jobPath, live, query } from "../server/api.js";
 import { isEnded, isOver, pluginNow, secondsSince } from "../server/health.js";
 import { Downloads } from "./downloads.js";
 import { facts } from "./facts.js";
+import { failure } from "./failure.js";
+import { Files } from "./files.js";
 import { Replay } from "./replay.js";
 import { Steps } from "./steps.js";
-import { actions, failure, summary } from "./summary.js";
+import { actions, summary } from "./summary.js";
+import { Timeline } from "./timeline.js";
 
 const REST_SECONDS = 20; // late events of other processes come until then
 const ASK_MS = 30_000;
@@ -35,7 +38,12 @@ export class JobPage {
     render(shell(), root);
     const part = (name) => root.querySelector(`#${name}`);
     this.steps = new Steps(part("steps"));
-    this.feed = new Feed(part("feed"), jobId);
+    this.feed = new Feed(part("feed"), jobId, {
+      shownAt: params.get("m"),
+      onSelect: (position) => page.replaceQuery({ m: position }),
+    });
+    this.timeline = new Timeline(part("timeline"));
+    this.files = new Files(jobId, () => this.#schedule());
     this.charts = new Charts(part("charts"), {
       jobId,
       params,
@@ -45,6 +53,7 @@ export class JobPage {
     this.stream = this.#follow(null);
     this.#readState(params.get("at"));
     this.charts.load();
+    this.files.load();
     this.ticking = setInterval(() => {
       this.#settle();
       this.#schedule();
@@ -57,7 +66,16 @@ export class JobPage {
     clearInterval(this.ticking);
     cancelAnimationFrame(this.#frame);
     removeEventListener("keydown", this.#keys);
-    for (const part of [this.stream, this.steps, this.feed, this.charts, this.downloads, this.#replay]) {
+    for (const part of [
+      this.stream,
+      this.steps,
+      this.timeline,
+      this.feed,
+      this.charts,
+      this.files,
+      this.downloads,
+      this.#replay,
+    ]) {
       if (part === this.stream) part?.close();
       else part?.destroy();
     }
@@ -74,6 +92,7 @@ export class JobPage {
       onEvent: (recorded) => {
         this.feed.model.add(recorded);
         this.charts.onEvent(recorded);
+        this.files.onEvent(recorded);
       },
       onState: (job) => this.#take(job),
       onCoalesced: (gap) => this.charts.onCoalesced(gap),
@@ -196,8 +215,10 @@ export class JobPage {
     put("error", failure(attempt));
     put("actions", actions(attempt, now));
     this.steps.update(attempt, now);
+    this.timeline.update(attempt, now);
     this.feed.onState(job, attempt);
-    put("facts", facts(job, attempt, { download: this.downloads.draw(), isReplay }));
+    const files = this.files.draw(this.#past?.position ?? null);
+    put("facts", facts(job, attempt, { files, download: this.downloads.draw(), isReplay }));
     const done = attempt.overall_percent;
     const how = isOver(attempt) ? STATUS[attempt.status].word : done === null ? null : percent(done);
     this.page.title([how, this.jobId].filter(Boolean).join(" "), STATUS[attempt.status].tone);
@@ -249,6 +270,7 @@ const shell = () =>
       <div id="error"></div>
       <div id="actions"></div>
       <section id="steps" class="panel steps" hidden></section>
+      <div id="timeline" hidden></div>
       <section id="charts" class="charts" aria-label="Metrics"></section>
       <div id="facts" class="facts"></div>
     </div>

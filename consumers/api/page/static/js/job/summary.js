@@ -1,7 +1,7 @@
 /** Where a job stands, at a glance: status and the evidence for it, bar, figures, trouble. */
 
 import { html, nothing } from "../../vendor/lit-html.js";
-import { ago, clock, dateTime, duration, left, oneLine, share, visible } from "../lib/format.js";
+import { ago, clock, dateTime, duration, left, oneLine, share } from "../lib/format.js";
 import { badge, finding, HEALTH, icon, STATUS } from "../lib/icons.js";
 import { counted, formatCount } from "../lib/numbers.js";
 import { HELP } from "../lib/words.js";
@@ -119,26 +119,6 @@ function completeness(attempt) {
   if (isOver(attempt) && waiting)
     return finding("warn", "clock", `${counted(waiting, "process", "processes")} not ended`, HELP.notEnded);
   return finding("idle", "clock", "all there so far", HELP.allSoFar);
-}
-
-/** The error of an attempt: its first line, and the traceback behind it. */
-export function failure({ error }) {
-  if (!error) return nothing;
-  const [head, ...rest] = error.split("\n\n");
-  const trace = rest.join("\n\n");
-  return html`<section class="panel error-panel" aria-label="Error">
-    <p class="alert" tabindex="0">
-      <strong>${icon("cross")} <bdi dir="auto">${visible(head)}</bdi></strong>
-    </p>
-    ${
-      trace
-        ? html`<details open>
-            <summary>Traceback</summary>
-            <pre tabindex="0">${visible(trace)}</pre>
-          </details>`
-        : nothing
-    }
-  </section>`;
 }
 
 function actionError(error) {
