@@ -36,7 +36,8 @@ def load_entry(group: str) -> Any:
         except ModuleNotFoundError as error:
             msg = (
                 f"what serves {group} needs {error.name}: "
-                "pip install 'synapse-stream[consumers]' brings it"
+                "pip install 'synapse-stream[consumers]' brings it; or set SYNAPSE_STREAM_URL and "
+                "SYNAPSE_STREAM_TOKEN, and the API of a deployment is read, which needs none of it"
             )
             raise ConfigError(msg) from error
     msg = (

@@ -48,6 +48,11 @@ def whole(name: str, value: Any, least: int, others: str = "or None") -> int:
     return number
 
 
+def launcher_variables() -> list[str]:
+    """Return the environment variables by which launchers tell the rank, in the order of look."""
+    return [name for launcher in _LAUNCHERS for name in launcher if name is not None]
+
+
 def launched_rank(environ: Mapping[str, str] = os.environ) -> int | None:
     """Return the rank that torchrun, MPI, Slurm or Ray gave this process; None: none did.
 

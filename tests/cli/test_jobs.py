@@ -152,8 +152,8 @@ def test_a_job_is_shown_with_its_steps_actions_ranks_and_what_is_missing(
     fields = dict(line.split(maxsplit=1) for line in said.lines[:15])
     assert (fields["status"], fields["health"], fields["done"]) == ("failed", "ended", "12.5 %")
     assert (fields["error"], fields["attempt"], fields["took"]) == ("[red]bad[/red]", "1", "20 s")
-    assert fields["params"] == '{"epochs":3}'
-    assert fields["result"] == '{"score":{"$float":"NaN"}}'
+    assert fields["params"] == '{"epochs": 3}'
+    assert fields["result"] == '{"score": {"$float": "NaN"}}'
     assert fields["messages"] == "warning 1"
     assert fields["complete"] == (
         "1 events missing (p0 6-6); 12 events given up (dev_event 12); "

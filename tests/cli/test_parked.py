@@ -32,7 +32,7 @@ def ids(command: Callable[..., Said], *arguments: str) -> list[str]:
 
 
 def test_when_nothing_is_parked_that_is_said(command: Callable[..., Said]) -> None:
-    assert command("parked") == (0, "Nothing is parked\n", "")
+    assert command("parked") == (0, "Nothing is parked: the views understood every event\n", "")
     assert command("parked", "list", "--json") == (0, "", "")
 
 
@@ -72,8 +72,9 @@ def test_a_parked_event_is_shown_as_it_came(command: Callable[..., Said]) -> Non
 
 @pytest.mark.usefixtures("two_parked")
 def test_a_job_tells_how_many_of_its_events_are_parked(command: Callable[..., Said]) -> None:
-    assert "parked     2 parked" in command("show", "job-1").out
-    assert "2 parked" in command("jobs").out
+    listed = "`synapse-stream parked list --job job-1` has them, and why"
+    assert f"left out   2 events not understood: {listed}" in command("show", "job-1").out
+    assert "2 events not understood" in command("jobs").out
 
 
 @pytest.mark.usefixtures("two_parked")

@@ -261,7 +261,7 @@ def test_what_cannot_be_is_said(command: Callable[..., Said], job: str, log: Eve
         (("--to", job), "into itself"),
         (("--speed", "0"), "expected a number"),
         (("--speed", "nan"), "expected a number"),
-        (("--from", "x"), "no position"),
+        (("--from", "x"), "neither a position nor a time"),
         (("--redis-url", "redis://x"), "there is no --to"),
     ):
         answer = command("replay", job, *wrong)

@@ -55,7 +55,7 @@ def test_a_state_is_shown_and_its_rows_below(command: Callable[..., Said]) -> No
         ["Row", "1", "is", "bad"],
         ["Row", "2", "is", "bad"],
     ]
-    assert said.lines[-1] == ("events that could not be folded: 1; see synapse-stream parked list")
+    assert said.lines[-1] == ("events not understood: 1; see synapse-stream parked list")
 
 
 def test_json_has_all_rows_and_a_state_of_before_has_none(command: Callable[..., Said]) -> None:

@@ -91,7 +91,8 @@ def test_one_that_does_not_fit_is_not(text: str) -> None:
     [
         ("status", "at its end; expected =, !="),
         ("status =", "at its end; expected a value"),
-        ("state = failed", "no field 'state'; expected job, status"),
+        ("state = failed", "no field 'state'; did you mean started?"),
+        ("colour = red", "no field 'colour'; expected job, status"),
         ("labels = a", "no field 'labels'"),
         ("status = failed failed", "at 'failed'; expected AND, OR or the end"),
         ("(status = failed", r"expected \)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,11 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 def doctor(
     *,
     print_config: Annotated[
-        bool, typer.Option("--print-config", help="Show the settings, passwords masked.")
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Show the settings, passwords masked, and what tells the rank of a process.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -52,9 +57,11 @@ def doctor(
 
 
 def _print_config(settings: Settings, *, as_json: bool) -> None:
+    from synapse_stream.reporting.ranks import launcher_variables
     from synapse_stream.settings import PREFIX
 
     config = {f"{PREFIX}{name.upper()}": value for name, value in settings.masked().items()}
+    config |= {name: os.environ.get(name) for name in launcher_variables()}
     if as_json:
         print_json(config)
         return

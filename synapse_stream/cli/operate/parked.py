@@ -1,4 +1,4 @@
-"""`synapse-stream parked`: events that could not be folded; look at them, try again, drop them."""
+"""`synapse-stream parked`: events that views set aside; look at them, try again, drop them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from synapse_stream.ports.operations import Operations, ParkedEvent
 
-app = typer.Typer(help="Look at events that could not be folded, try them again or drop them.")
+app = typer.Typer(
+    help="Events that views set aside, as they could not understand them: look, try again, drop."
+)
 
 _PAGE = 500
 _MOST_DIGITS = 18  # what a database can number
@@ -28,7 +30,7 @@ _MOST_DIGITS = 18  # what a database can number
 _Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID…", help="As `parked list` shows them.")
 ]
-_All = Annotated[bool, typer.Option("--all", help="All that are parked, or all of --job.")]
+_All = Annotated[bool, typer.Option("--all", help="All of them, or all of --job.")]
 _Job = Annotated[str | None, typer.Option(help="Only of this job.")]
 _Json = Annotated[bool, typer.Option("--json", help="JSON.")]
 
@@ -41,7 +43,7 @@ def _parked(context: typer.Context) -> None:
 
 @app.command("list")
 def list_parked(*, job: _Job = None, as_json: _Json = False) -> None:
-    """List what is parked, with the reasons."""
+    """List events that views set aside, as they could not understand them, with the reasons."""
     with _opened() as store:
         pages = [page for name in projections().names() for page in _pages(store, name, job)]
     found = [event for page in pages for event in page]
@@ -52,7 +54,7 @@ def list_parked(*, job: _Job = None, as_json: _Json = False) -> None:
         header = ("ID", "JOB", "POSITION", "TRIED", "PARKED", "REASON")
         print_table(header, [_row(event) for event in found])
     else:
-        print("Nothing is parked")
+        print("Nothing is parked: the views understood every event")
 
 
 @app.command()
@@ -61,7 +63,7 @@ def show(
     *,
     as_json: _Json = False,
 ) -> None:
-    """Show one parked event as it came."""
+    """Show one of these events as it came."""
     projection, number = _parse(event)
     with _opened() as store:
         found = store.parked.find(projection, number)
@@ -94,10 +96,9 @@ def retry(
     reason: Reason = None,
     as_json: _Json = False,
 ) -> None:
-    """Have the consumers fold parked events again, as after an update that mends the reason.
+    """Have the views try events again, as after an update that mends the reason.
 
-    What is folded is parked no more; what fails again stays, with its new reason. Exit code 1 when
-    one of them is not parked.
+    What fails again stays, with its new reason. Exit code 1 when one of them is not parked.
     """
     count = _change("retry", events, job, reason, every=every)
     _report(count, events, "to be retried", as_json=as_json)
@@ -112,7 +113,10 @@ def drop(
     reason: Reason = None,
     as_json: _Json = False,
 ) -> None:
-    """Forget parked events; their job's stream keeps them. Exit code 1 when one is not parked."""
+    """Leave events out of the views for good; they stay in the record of their job.
+
+    Exit code 1 when one of them is not parked.
+    """
     count = _change("drop", events, job, reason, every=every)
     _report(count, events, "dropped", as_json=as_json)
 

@@ -10,13 +10,14 @@ from synapse_stream.cli.read.finding import cell
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.output import WrongUse, print_json
 from synapse_stream.cli.shared.reading import near_job, place_of, say_no
-from synapse_stream.cli.shared.tables import Cell, Wide, print_table
+from synapse_stream.cli.shared.tables import Cell, Wide, fits, print_fields, print_table
 from synapse_stream.ports.views.jsonable import jsonable
+from synapse_stream.saying.text import one_line
 
 if TYPE_CHECKING:
-    from synapse_stream.ports.comparing import Row
+    from collections.abc import Sequence
 
-_LONGEST = 40
+    from synapse_stream.ports.comparing import Row
 
 
 def compare(
@@ -48,17 +49,27 @@ def compare(
         print_json(jsonable(found))
         return
     if found.rows:
-        header = ["", "", *found.jobs]
-        print_table(header, [_line(row) for row in found.rows], wide=wide)
+        _print(found.jobs, [_line(row) for row in found.rows], wide=wide)
     print(f"{found.alike} more are the same" if found.rows else "these runs do not differ")
 
 
-def _line(row: Row) -> list[Cell | str]:
+def _print(jobs: Sequence[str], rows: Sequence[Sequence[Cell]], *, wide: bool) -> None:
+    """Print a column a run; where a terminal is too narrow for them, a line a run."""
+    header = ["", "", *jobs]
+    if wide or fits(header, rows):
+        print_table(header, rows)
+        return
+    names = [f"    {one_line(job)}" for job in jobs]
+    for kind, name, *values in rows:
+        print(one_line(f"{kind.text} {name.text}"))
+        print_fields([*zip(names, values, strict=True)], columns=max(map(len, names)))
+
+
+def _line(row: Row) -> list[Cell]:
     cells = [_cell(row.name, value, is_best=n in row.best) for n, value in enumerate(row.values)]
-    return [Cell(row.kind, "bright_black"), row.name, *cells]
+    return [Cell(row.kind, "bright_black"), Cell(row.name), *cells]
 
 
 def _cell(name: str, value: Any, *, is_best: bool) -> Cell:
     text = cell(name, value)
-    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    return Cell(f"{shown} *", "green") if is_best else Cell(shown)
+    return Cell(f"{text} *", "green") if is_best else Cell(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.output import coloured, print_json
+from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.saying.text import one_line
 
 if TYPE_CHECKING:
@@ -52,18 +52,20 @@ def events(
     Exit code 1 when there is nothing to print.
     """
     from synapse_stream.reading.stream import JobStream
+    from synapse_stream.settings import Settings
 
-    stream = JobStream(job)
+    settings = Settings.load()
+    stream = JobStream(job, settings)
     show = _show_json if as_json else _show_line
     try:
         seen = _print(stream.tail() if follow else stream.read(), kind, show)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    if kind not in {None, *seen} or not seen:
-        wanted = f"no event of type {kind!r}" if kind and seen else "no events"
-        has = f"; it has {', '.join(sorted(seen))}" if seen else ""
-        print(f"synapse-stream: job {one_line(job)!r} has {wanted}{has}", file=sys.stderr)
-        raise typer.Exit(1)
+    if not seen:
+        say_no(f"job {job!r} has no events{near_job(settings, job)}")
+    if kind not in {None, *seen}:
+        has = ", ".join(sorted(seen))
+        say_no(f"job {job!r} has no event of type {kind!r}; it has {has}")
 
 
 def _print(recorded: Iterable[RecordedEvent], kind: str | None, show: Any) -> set[str]:

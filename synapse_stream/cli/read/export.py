@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from synapse_stream.cli.shared.completion import Job
 from synapse_stream.cli.shared.output import WrongUse
-from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.cli.shared.reason import Reason
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Format(StrEnum):
 
 
 def export(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    job: Job,
     *,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="The file to write; - is the standard output.")
@@ -42,8 +43,8 @@ def export(
         Format | None,
         typer.Option(
             "--format",
-            help="jsonl, zstd: every byte, for `import`; or an extract. Else as the file's name "
-            "ends, and jsonl where that says nothing.",
+            help="jsonl, zstd: every byte, for `import`; or an extract. Without it as the file's "
+            "name ends: .jsonl.zst, .csv, .parquet, .cloudevents.",
         ),
     ] = None,
 ) -> None:
@@ -52,11 +53,13 @@ def export(
     Exit code 1 when there is no such job.
     """
     from synapse_stream.reading.stream import JobStream
+    from synapse_stream.settings import Settings
 
-    stream, chosen = JobStream(job), kind or _named(output)
+    settings, chosen = Settings.load(), kind or _named(output)
+    stream = JobStream(job, settings)
     found = stream.entries() if chosen is Format.JSONL else stream.read()
     if next(iter(found), None) is None:
-        say_no(f"there is no job {job!r}")
+        say_no(f"there is no job {job!r}{near_job(settings, job)}")
     with _writing(output) as file:
         wrote = _write(stream, chosen, file)
     print(f"{output}: {wrote}", file=sys.stderr)
@@ -131,9 +134,19 @@ def _import_export(file: Path, reason: str | None) -> None:
 
 
 def _named(path: Path) -> Format:
-    """Return the format that a file's name asks for."""
+    """Return the format that a file's name asks for.
+
+    Raises:
+        WrongUse: it ends in something else.
+    """
     ending = path.suffix.removeprefix(".").lower()
-    return Format(ending) if ending in list(Format) else Format.JSONL
+    if ending in list(Format):
+        return Format(ending)
+    if ending not in {"", "zst"} and path.is_file() | (not path.exists()):
+        known = ", ".join(f".{kind}" for kind in Format)
+        msg = f"-o {path}: .{ending} says no format; expected {known} or .zst, or --format"
+        raise WrongUse(msg)
+    return Format.JSONL
 
 
 def _write(stream: JobStream, kind: Format, file: IO[bytes]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
 from synapse_stream.cli.read import finding
@@ -210,7 +210,7 @@ def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
             ("messages", _counts(run.levels)),
             ("complete", Cell(wording.lacking(run) or run.completeness.status.value)),
             *(("note", Cell(note, "yellow")) for note in _notes(state, now_ms)),
-            ("parked", Cell(wording.parked(state) or "", "red") if state.parked else None),
+            ("left out", _left_out(state)),
             ("damaged", Cell(wording.damaged(state) or "", "red") if state.damaged else None),
             ("position", str(state.position)),
         ]
@@ -218,13 +218,20 @@ def _show_run(state: RunState, health: str | None, now_ms: int | None) -> None:
 
 
 def _show_error(run: Attempt) -> None:
-    """Print all lines of an error, as a traceback has them."""
-    lines = (run.error or "").rstrip().splitlines()
-    if len(lines) > 1:
+    """Print the further lines of an error, as a traceback has them."""
+    _, _, rest = (run.error or "").strip().partition("\n")  # the first is in the fields
+    if rest:
         print()
-        for line in lines:
+        for line in rest.strip("\n").splitlines():
             indent = " " * (len(line) - len(line.lstrip()))
             print(f"  {indent}{one_line(line)}".rstrip())
+
+
+def _left_out(state: RunState) -> Cell | None:
+    if not state.parked:
+        return None
+    listed = f"synapse-stream parked list --job {state.job_id}"
+    return Cell(f"{wording.parked(state)}: `{listed}` has them, and why", "red")
 
 
 def _notes(state: RunState, now_ms: int | None) -> list[str]:
@@ -288,7 +295,7 @@ def _counts(counts: Mapping[str, int]) -> str | None:
 
 
 def _data(value: Any) -> str | None:
-    return orjson.dumps(jsonable(value)).decode() if value else None
+    return json.dumps(jsonable(value), ensure_ascii=False) if value else None
 
 
 def _alive(state: RunState, now_ms: int | None) -> list[int]:

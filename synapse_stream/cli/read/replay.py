@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import operator
 import sys
 import time
 from contextlib import closing
@@ -10,15 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream.cli.shared.completion import Job
+from synapse_stream.cli.shared.moments import moment
 from synapse_stream.cli.shared.output import WrongUse
-from synapse_stream.cli.shared.reading import say_no
+from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.cli.shared.reason import Reason
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from synapse_stream.events.types import Event
     from synapse_stream.loggers.console import ConsoleLogger
     from synapse_stream.reading.replay import Part
+    from synapse_stream.reading.stream import JobStream
 
 _MAX = "max"
 _LARGEST_INDEX = 2**63
@@ -33,9 +39,16 @@ def replay(
         typer.Option(metavar="N|max", help="Times its own speed; 1, and with --to max."),
     ] = None,
     begin: Annotated[
-        str | None, typer.Option("--from", metavar="P", help="Position of the first event.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="WHEN",
+            help="From this position or time on, such as -10m or 2026-11-25 12:00.",
+        ),
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="P", help="Position of the last.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Up to this position or time.")
+    ] = None,
     to: Annotated[str | None, typer.Option(metavar="JOB2", help="Into this new job.")] = None,
     redis_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Of the server of JOB2, if another.")
@@ -48,8 +61,15 @@ def replay(
     are no such events, or JOB2 is something else.
     """
     from synapse_stream.reading.replay import Part
+    from synapse_stream.reading.stream import JobStream
+    from synapse_stream.settings import Settings
 
-    part = Part(_position("--from", begin), _position("--until", until))
+    settings = Settings.load()
+    moments = (
+        None if begin is None else moment("--from", begin),
+        None if until is None else moment("--until", until),
+    )
+    part = Part(*_places(JobStream(job, settings), *moments))
     if redis_url and not to:
         msg = "--redis-url names the server of --to, and there is no --to"
         raise WrongUse(msg)
@@ -59,7 +79,7 @@ def replay(
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if not found:
-        say_no(f"job {job!r} has no events there")
+        say_no(f"job {job!r} has no events there{near_job(settings, job)}")
 
 
 class _Pace:
@@ -94,7 +114,12 @@ def _show(job: str, part: Part, pace: _Pace) -> int:
     after = None if part.begin is None else _before(part.begin)
     ranks: dict[str, int] = {}
     count = 0
-    with closing(ConsoleLogger(job, stream=sys.stdout)) as screen:
+
+    class Screen(ConsoleLogger):
+        def complain(self, failure: BaseException) -> None:
+            raise BrokenPipeError(errno.EPIPE, str(failure)) from failure
+
+    with closing(Screen(job, stream=sys.stdout)) as screen:
         for found in JobStream(job).read(after, part.end):
             event, count = found.event, count + 1
             pace.wait(found.position.ms, event.time)
@@ -183,12 +208,18 @@ def _before(position: Position) -> Position:
     return Position(ms, seq - 1, _LARGEST_INDEX) if seq else Position(ms - 1, 2**64 - 1, 0)
 
 
-def _position(option: str, text: str | None) -> Position | None:
-    try:
-        return None if text is None else Position.parse(text)
-    except ValueError as error:
-        msg = f"{option} {error}"
-        raise WrongUse(msg) from error
+def _places(
+    stream: JobStream, begin: Position | int | None, until: Position | int | None
+) -> Iterator[Position | None]:
+    """Yield positions; for times those of the first event since, and of the last until then."""
+    for when, is_in, place in ((begin, operator.ge, 0), (until, operator.le, -1)):
+        if not isinstance(when, int):
+            yield when
+            continue
+        found = [each.position for each in stream.read() if is_in(each.event.time, when)]
+        if not found:
+            say_no(f"job {stream.job_id!r} has no events there")
+        yield found[place]
 
 
 def _speed(text: str) -> float | None:

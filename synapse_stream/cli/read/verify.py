@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream.cli.shared.output import WrongUse, coloured, print_json
+from synapse_stream.cli.shared.reading import near_job
 from synapse_stream.errors import ConfigError, SynapseStreamError
 from synapse_stream.ports.audit import Verdict
 from synapse_stream.ports.views.jsonable import jsonable
@@ -53,11 +54,15 @@ def verify(
         msg = "name one job, or give --all"
         raise WrongUse(msg)
     found: Counter[Verdict] = Counter()
-    with closing(open_auditor(Settings.load(), witnesses=witnesses)) as auditor, _said():
+    settings = Settings.load()
+    with closing(open_auditor(settings, witnesses=witnesses)) as auditor, _said():
         for report in _reports(auditor, job):
             found[report.verdict] += 1
             if as_json:
                 print_json(jsonable(_object(report)))
+            elif report.verdict is Verdict.UNKNOWN:
+                near = one_line(near_job(settings, report.job_id))
+                print(f"synapse-stream: there is no job {report.job_id!r}{near}", file=sys.stderr)
             else:
                 _print(report)
     broken, unverified = found[Verdict.BROKEN] + found[Verdict.UNKNOWN], found[Verdict.UNVERIFIED]
@@ -117,10 +122,6 @@ def _object(report: Report) -> dict[str, Any]:
 
 def _print(report: Report) -> None:
     verdict = coloured(report.verdict.value, _COLOURS[report.verdict])
-    if report.verdict is Verdict.UNKNOWN:
-        message = one_line(f"there is no job {report.job_id!r}")
-        print(f"synapse-stream: {message}", file=sys.stderr)
-        return
     print(printable(f"{report.job_id}: {verdict}, {_contents(report)}"))
     for said in _remarks(report):
         print(printable(f"  {said}"))

@@ -47,7 +47,7 @@ def show_view(name: str, job: str, at: str | None, *, wide: bool, as_json: bool)
     if found.fault:
         print(printable(found.fault), file=sys.stderr)
     if found.parked:
-        print(f"events that could not be folded: {found.parked}; see synapse-stream parked list")
+        print(f"events not understood: {found.parked}; see synapse-stream parked list")
 
 
 def _rows(stream: JobStream, found: ViewState) -> list[dict[str, Any]]:

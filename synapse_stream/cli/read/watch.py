@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synapse_stream.cli.shared.completion import Job
-from synapse_stream.cli.shared.reading import place_of
+from synapse_stream.cli.shared.reading import near_job, place_of
 from synapse_stream.errors import ConfigError, SynapseStreamError
 from synapse_stream.models import RunStatus
 from synapse_stream.saying.text import one_line
@@ -56,7 +56,8 @@ def _follow(settings: Settings, watcher: Watcher, screen: Screen, job: str) -> R
     look = watcher.look()
     if look is None:
         unknown = f"job {one_line(job)!r} is not known yet{place_of(settings)}"
-        screen.note(f"{unknown}; waiting for it, Ctrl-C stops")
+        near = one_line(near_job(settings, job))
+        screen.note(f"{unknown}{near}; waiting for it, Ctrl-C stops")
     trouble = ""
     while True:
         if look is not None:

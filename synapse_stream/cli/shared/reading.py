@@ -62,13 +62,17 @@ def place_of(settings: Settings) -> str:
 
 
 def near_job(settings: Settings, job: str) -> str:
-    """Return a question after ids that are nearly this one; empty when none is."""
+    """Return a question after ids that are nearly this one; empty when none is known to be."""
     from difflib import get_close_matches
 
+    from synapse_stream.errors import SynapseStreamError
     from synapse_stream.reading.job_views import opened
 
-    with opened(settings) as views:
-        ids = [state.job_id for state in views.jobs(limit=_NEWEST)]
+    try:
+        with opened(settings) as views:
+            ids = [state.job_id for state in views.jobs(limit=_NEWEST)]
+    except SynapseStreamError:  # the answer is no without them, too
+        return ""
     near = get_close_matches(job, ids, 3)
     return f"; did you mean {', '.join(map(repr, near))}?" if near else ""
 

@@ -20,6 +20,8 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _SHORT_SECONDS = 10
 _MILLISECOND = 0.001
 _GAP = "  "
+_BELOW = "    "
+_NAME_COLUMNS, _NARROWEST = 10, 20
 
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
 """The option of a command whose tables may be wider than a terminal."""
@@ -50,11 +52,8 @@ def print_table(
         below: the column of free text; where it does not fit, it stands below its row.
         wide: ask for no terminal's width.
     """
-    cells = [
-        [cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in (header, *rows)
-    ]
-    lines = [[Cell(one_line(cell.text), cell.colour) for cell in row] for row in cells]
-    widths = [max(_columns(cell.text) for cell in column) for column in zip(*lines, strict=True)]
+    lines = [_cells(row) for row in (header, *rows)]
+    widths = _widths(lines)
     shown, left_out = list(range(len(header))), []
     room = sys.maxsize if wide else terminal_columns()
 
@@ -75,9 +74,15 @@ def print_table(
         ]
         print(_GAP.join(padded).rstrip())
         if text is not None and number and line[text].text:
-            print(f"    {coloured(line[text].text, line[text].colour)}")
+            _print_folded(_BELOW, line[text])
     if left_out:
         print(coloured(f"not shown here: {', '.join(left_out)}; --wide shows all", "bright_black"))
+
+
+def fits(header: Sequence[str], rows: Sequence[Sequence[Cell | str]]) -> bool:
+    """Tell whether a table needs no more columns than the terminal has."""
+    widths = _widths([_cells(row) for row in (header, *rows)])
+    return sum(widths) + len(_GAP) * (len(widths) - 1) <= terminal_columns()
 
 
 def terminal_columns() -> int:
@@ -85,12 +90,17 @@ def terminal_columns() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
-def print_fields(fields: Sequence[tuple[str, Cell | str | None]]) -> None:
-    """Print a line a field, its name first; those that are None are left out."""
+def print_fields(
+    fields: Sequence[tuple[str, Cell | str | None]], *, columns: int = _NAME_COLUMNS
+) -> None:
+    """Print a line a field, its name first in `columns`; those that are None are left out.
+
+    On a terminal, what does not fit goes on below the value, between words where it can.
+    """
     for name, value in fields:
         if value is not None:
-            cell = value if isinstance(value, Cell) else Cell(value)
-            print(f"{name:<10} {coloured(one_line(cell.text), cell.colour)}".rstrip())
+            (cell,) = _cells([value])
+            _print_folded(f"{name}{' ' * (columns - _columns(name))} ", cell)
 
 
 def clock(time_us: int | None) -> str:
@@ -128,6 +138,31 @@ def amount(number: float | None) -> str:
 def percent(share: float | None) -> str:
     """Return a percentage; 100 only when it is."""
     return "-" if share is None else f"{int(share * 10) / 10:g} %"
+
+
+def _cells(row: Sequence[Cell | str]) -> list[Cell]:
+    cells = [cell if isinstance(cell, Cell) else Cell(cell) for cell in row]
+    return [Cell(one_line(cell.text), cell.colour) for cell in cells]
+
+
+def _widths(lines: Sequence[Sequence[Cell]]) -> list[int]:
+    return [max(_columns(cell.text) for cell in column) for column in zip(*lines, strict=True)]
+
+
+def _print_folded(begin: str, cell: Cell) -> None:
+    """Print text behind `begin`, in as many lines as the terminal's width asks for."""
+    for number, line in enumerate(_folded(cell.text, terminal_columns() - _columns(begin))):
+        before = begin if not number else " " * _columns(begin)
+        print(f"{before}{coloured(line, cell.colour)}".rstrip())
+
+
+def _folded(text: str, room: int) -> list[str]:
+    if _columns(text) <= room:
+        return [text]
+    from rich.console import Console
+    from rich.text import Text
+
+    return [str(line).rstrip() for line in Text(text).wrap(Console(), max(room, _NARROWEST))]
 
 
 def _columns(text: str) -> int:

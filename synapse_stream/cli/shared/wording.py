@@ -137,8 +137,10 @@ def beside(numbers: Sequence[int]) -> str:
 
 
 def parked(state: RunState) -> str | None:
-    """Say how many events could not be applied."""
-    return f"{state.parked} parked" if state.parked else None
+    """Say how many events could not be applied; the page calls them so, too."""
+    if not state.parked:
+        return None
+    return f"{state.parked} {'event' if state.parked == 1 else 'events'} not understood"
 
 
 def damaged(state: RunState) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
@@ -91,7 +92,9 @@ def field_of(text: str) -> Field:
         return Field("run", (kind,))
     if kind not in _KINDS or not path:
         known = f"{', '.join(_PLAIN)}, labels.NAME, params.NAME or metrics.NAME"
-        msg = f"there is no field {text!r}; expected {known}"
+        near = get_close_matches(kind, _PLAIN, 1) or get_close_matches(kind, _KINDS, 1)
+        meant = f"; did you mean {near[0]}?" if near and near[0] != kind else ""
+        msg = f"there is no field {text!r}{meant or f'; expected {known}'}"
         raise FilterError(msg)
     if kind != "metrics":
         return Field(kind, path)
