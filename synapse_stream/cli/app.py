@@ -28,6 +28,7 @@ from synapse_stream.cli.read.messages import messages
 from synapse_stream.cli.read.metrics import metrics
 from synapse_stream.cli.read.open import open_
 from synapse_stream.cli.read.replay import replay
+from synapse_stream.cli.read.report import report
 from synapse_stream.cli.read.verify import verify
 from synapse_stream.cli.read.watch import watch
 from synapse_stream.cli.run import run
@@ -54,7 +55,13 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "metrics": metrics,
         "events": events,
     },
-    "Keep": {"replay": replay, "verify": verify, "export": export, "import": import_},
+    "Keep": {
+        "replay": replay,
+        "verify": verify,
+        "report": report,
+        "export": export,
+        "import": import_,
+    },
     "Operate": {
         "doctor": doctor,
         "lag": lag,

@@ -60,7 +60,7 @@ def export(
     found = stream.entries() if chosen is Format.JSONL else stream.read()
     if next(iter(found), None) is None:
         say_no(f"there is no job {job!r}{near_job(settings, job)}")
-    with _writing(output) as file:
+    with writing(output) as file:
         wrote = _write(stream, chosen, file)
     print(f"{output}: {wrote}", file=sys.stderr)
 
@@ -165,7 +165,7 @@ def _write(stream: JobStream, kind: Format, file: IO[bytes]) -> str:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[IO[bytes]]:
+def writing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` only once it is whole.
 
     A device or FIFO is written to as it stands, `-` is the standard output, and behind a symbolic

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synapse_stream.cli.read import finding
+from synapse_stream.cli.read.summary import summary
 from synapse_stream.cli.read.view import show_view
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.completion import Job
@@ -142,32 +143,6 @@ def show(
     _show_run(state, health, now_ms)
     _show_error(state.latest)
     _show_tables(state.latest, wide=wide)
-
-
-def summary(state: RunState) -> dict[str, Any]:
-    """Return what tells one job from another in a list."""
-    run = state.latest
-    return {
-        "job_id": state.job_id,
-        "status": state.status,
-        "percent": run.overall_percent,
-        "percent_is_at_least": run.overall_is_at_least,
-        "eta_seconds": None if run.is_over else run.eta_seconds,
-        "eta_is_at_least": run.eta_is_at_least,
-        "action": run.action,
-        "attempt": run.number,
-        "started": run.started,
-        "ended": run.ended,
-        "duration_seconds": run.duration_seconds,
-        "events": run.events,
-        "completeness": run.completeness.status,
-        "waiting": run.completeness.waiting_count,
-        "notes": [*run.notes, *state.notes],
-        "parked": state.parked,
-        "damaged": state.damaged,
-        "error": run.error,
-        "position": state.position,
-    }
 
 
 def _job_row(state: RunState, now_ms: int | None) -> list[Cell | str]:

@@ -30,10 +30,7 @@ def open_(
     from synapse_stream.settings import Settings
 
     settings = Settings.load()
-    base = _page_of(settings)
-    if base is None:
-        hint = "start one, or set SYNAPSE_STREAM_URL to the address of a deployment's page"
-        say_no(f"no page is known: no `up` runs in {settings.data_dir}; {hint}")
+    base = page_of(settings)
     address = f"{base.rstrip('/')}/job?{urlencode({'id': job})}"
     if as_json:
         print_json({"page": address})
@@ -43,10 +40,14 @@ def open_(
         say_no("there is no browser to open it with; BROWSER may name one")
 
 
-def _page_of(settings: Settings) -> str | None:
+def page_of(settings: Settings) -> str:
+    """Return the address of the deployment's page; without one, say what to do and exit."""
     from synapse_stream.supervisor.single import holder
 
     if settings.url is not None:
         return str(settings.url)
-    about = holder(settings.data_dir / "up.lock")
-    return None if about is None else str(about.get("page", "")) or None
+    about = holder(settings.data_dir / "up.lock") or {}
+    if not about.get("page"):
+        hint = "start one, or set SYNAPSE_STREAM_URL to the address of a deployment's page"
+        say_no(f"no page is known: no `up` runs in {settings.data_dir}; {hint}")
+    return str(about["page"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from synapse_stream.cli.read.jobs import summary
 from synapse_stream.cli.read.messages import message_line
 from synapse_stream.cli.read.metrics import metric_row, print_metrics
+from synapse_stream.cli.read.summary import summary
 from synapse_stream.cli.shared import wording
 from synapse_stream.cli.shared.output import print_json
 from synapse_stream.cli.shared.tables import clock

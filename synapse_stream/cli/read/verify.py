@@ -121,16 +121,25 @@ def _object(report: Report) -> dict[str, Any]:
 
 
 def _print(report: Report) -> None:
-    verdict = coloured(report.verdict.value, _COLOURS[report.verdict])
-    print(printable(f"{report.job_id}: {verdict}, {_contents(report)}"))
+    verdict, *rest = report_lines(report)
+    word = report.verdict.value
+    print(verdict.replace(f": {word}", f": {coloured(word, _COLOURS[word])}", 1))
+    for line in rest:
+        print(line)
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Yield what is said of a job, the verdict first: safe to print."""
+    verdict = report.verdict.value
+    yield printable(f"{report.job_id}: {verdict}, {_contents(report)}")
     for said in _remarks(report):
-        print(printable(f"  {said}"))
+        yield printable(f"  {said}")
     for finding in report.findings[:_MOST_SHOWN]:
-        print(printable(one_line(f"  {_place(finding)}")))
-        print(printable(one_line(f"    expected {finding.expected}")))
-        print(printable(one_line(f"    found    {finding.found}")))
+        yield printable(one_line(f"  {_place(finding)}"))
+        yield printable(one_line(f"    expected {finding.expected}"))
+        yield printable(one_line(f"    found    {finding.found}"))
     if len(report.findings) > _MOST_SHOWN:
-        print(f"  and {len(report.findings) - _MOST_SHOWN} more differences")
+        yield f"  and {len(report.findings) - _MOST_SHOWN} more differences"
 
 
 def _remarks(report: Report) -> Iterator[str]:
