@@ -31,6 +31,7 @@ _EVENTS: dict[str, frozenset[str]] = {
         "terminating": {"signal"},
         "producer_lost": {"host", "pid", "rank", "last", "reason", *_CHILDREN},
         "loss": {"counts", "first", "last", "reason", "uncounted"},
+        "signed_off": {"name", "meaning", "entries", "root", "key", "signature"},
         "end": {"status", "error", "result", "count", "rank", "signal", *_CHILDREN},
     }.items()
 }

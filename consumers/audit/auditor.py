@@ -13,6 +13,7 @@ from consumers.audit.lacking import Lacking
 from consumers.audit.memory import Memory
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
+from consumers.audit.sign_offs import SignOffs
 from consumers.audit.signing import begin
 from consumers.audit.trust import Trust
 from consumers.errors import StoreUnavailable
@@ -52,6 +53,7 @@ class Auditor:
         databases = self._sources.store.databases
         self._trust = Trust(settings, Memory(databases, self._feeds, settings), witnesses=witnesses)
         self._identities = Identities(settings)
+        self._sign_offs = SignOffs(settings, self._sources)
         self._is_checked = False
 
     def verify(self, job_id: str) -> Report:
@@ -79,7 +81,7 @@ class Auditor:
                 break
         assert report is not None  # noqa: S101 - there was an attempt
         self._note(report)
-        return report
+        return self._sign_offs.judged(report)
 
     def jobs(self) -> Iterator[str]:
         """Yield the ids of all jobs that archive, views or anchors know, each once."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from consumers.errors import StoreUnavailable
 from consumers.outages import Outage, agree
+from consumers.projector.removing import Remover
 from consumers.views import RECORD
-from consumers.views.archive.reader import StoredArchive
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.operating.retention import Trimmer
 
@@ -58,6 +58,7 @@ class TrimLoop:
         self._vouch = vouch
         self._log: TrimLog | None = None
         self._outage = Outage(_logger, "trimming waits", "trimming goes on")
+        self._removing: Remover | None = None
         self._is_tight = False
         self._remove_at = 0.0
 
@@ -82,8 +83,9 @@ class TrimLoop:
         if not mine:
             return
         if time.monotonic() >= self._remove_at:
-            self._remove_at = time.monotonic() + _REMOVE_SECONDS
-            self._remove(self._log.now_ms(), mine)
+            is_done = self._remover(self._log).run(self._log.now_ms(), mine)
+            pause = _REMOVE_SECONDS if is_done else _WAIT_SECONDS
+            self._remove_at = time.monotonic() + pause
         trimmer = Trimmer(self._store, self._log, self._settings)
         cuts = trimmer.cuts(mine)
         self._is_tight = trimmer.is_tight
@@ -92,31 +94,15 @@ class TrimLoop:
                 return
             trimmer.trim(cut, most=_ENTRIES_A_ROUND)
 
-    def _remove(self, now_ms: int, partitions: list[int]) -> None:
-        """Remove from the archive what the settings do not have it keep."""
-        seconds, most_bytes = self._settings.archive_seconds, self._settings.archive_bytes
-        if seconds is None and most_bytes is None:
-            return
-        window = max(self._settings.hot_seconds, self._settings.rewind_seconds)
-        count = StoredArchive(self._store.databases).remove(
-            partitions,
-            now_ms=now_ms,
-            before_ms=0 if seconds is None else now_ms - int(seconds * 1000),
-            spare_ms=now_ms - int(window * 1000),
-            most_bytes=most_bytes,
-            vouch=self._is_signed,
-        )
-        if count:
-            _logger.warning("%d runs were removed from the archive, as the settings have it", count)
-
-    def _is_signed(self, partition: int, job_id: str, entries: int) -> bool:
-        """Tell whether a run may go; if not yet, look again soon."""
-        may_go = self._vouch(partition, job_id, entries)
-        if not may_go:
-            self._remove_at = time.monotonic() + _WAIT_SECONDS
-        return may_go
+    def _remover(self, log: TrimLog) -> Remover:
+        if self._removing is None:
+            self._removing = Remover(self._store, log, self._settings, self._vouch)
+        return self._removing
 
     def _disconnect(self) -> None:
+        if self._removing is not None:
+            self._removing.close()
+            self._removing = None
         if self._log is not None:
             self._log.close()
             self._log = None

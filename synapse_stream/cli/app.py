@@ -14,8 +14,10 @@ from synapse_stream.cli.exec import exec_
 from synapse_stream.cli.operate import anchors, parked, witness
 from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
+from synapse_stream.cli.operate.hold import hold, release
 from synapse_stream.cli.operate.lag import lag
 from synapse_stream.cli.operate.rebuild import rebuild
+from synapse_stream.cli.operate.sign_off import sign_off
 from synapse_stream.cli.operate.token import token
 from synapse_stream.cli.operate.trail import trail
 from synapse_stream.cli.operate.trim import trim
@@ -70,6 +72,9 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "rebuild": rebuild,
         "token": token,
         "trail": trail,
+        "hold": hold,
+        "release": release,
+        "sign-off": sign_off,
     },
 }
 # What people type who have not read this.

@@ -1,4 +1,4 @@
-"""Events of the operators' trail: what is about to be done, and what came of it."""
+"""Events of operators: what is about to be done, what came of it, and sign-offs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from synapse_stream.events.wire import Event, FreeMapping
+from synapse_stream.events.wire import Count, Event, FreeMapping
 
 
 class Act(Event):
@@ -43,3 +43,22 @@ class ActOutcome(Event):
     error: str | None = None
     after: FreeMapping = Field(default_factory=dict)
     """What is there now."""
+
+
+class SignedOff(Event):
+    """Somebody vouches for a run as it is recorded; an event of that run, behind its end."""
+
+    type: Literal["signed_off"] = "signed_off"
+    v: Literal[1] = 1
+    name: str
+    """Who, as they call themselves; whose key it is says `verify`."""
+    meaning: str
+    """What for, as `reviewed` or `approved for release`."""
+    entries: Count
+    """How many entries the run had: all before this one that whoever signed has seen."""
+    root: str
+    """Of the tree over these (hex)."""
+    key: str
+    """Ed25519 public key (hex)."""
+    signature: str
+    """Of what `operating.sign_off.statement` makes of this event and its job (hex)."""

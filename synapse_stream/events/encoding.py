@@ -43,7 +43,7 @@ VERSIONS = dict.fromkeys(
     (
         "run_started", "progress", "plan", "metrics", "message", "dev_event", "log",
         "action", "heartbeat", "producer_lost", "loss", "end",
-        "joined", "resumed", "terminating", "act", "outcome",
+        "joined", "resumed", "terminating", "act", "outcome", "signed_off",
     ),
     1,
 )  # fmt: skip

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from pydantic.json_schema import models_json_schema
 
 from synapse_stream.errors import DecodeError
-from synapse_stream.events.acts import Act, ActOutcome
+from synapse_stream.events.acts import Act, ActOutcome, SignedOff
 from synapse_stream.events.lives import (
     Child,
     End,
@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENT_TYPES", "Act", "ActOutcome", "Action", "Child", "DevEvent", "End", "Event", "Heartbeat",
     "Joined", "Log", "Loss", "Message", "Metrics", "Plan", "ProducerLost", "Progress",
-    "RecordedEvent",
-    "Resumed", "RunStarted", "Terminating", "Undecodable", "UnknownEvent", "dump",
-    "json_schema", "parse",
+    "RecordedEvent", "Resumed", "RunStarted", "SignedOff", "Terminating", "Undecodable",
+    "UnknownEvent", "dump", "json_schema", "parse",
 ]  # fmt: skip
 
 Level = Annotated[LogLevel, Field(strict=False)]
@@ -166,7 +165,7 @@ _MODELS: tuple[type[Event], ...] = (
     *(RunStarted, Progress, Plan, Metrics, Message, DevEvent, Log),
     *(Action, Heartbeat, ProducerLost, Loss, End),
     *(Joined, Resumed, Terminating),
-    *(Act, ActOutcome),
+    *(Act, ActOutcome, SignedOff),
 )
 EVENT_TYPES = {model.model_fields["type"].default: model for model in _MODELS}
 """Wire name → model; the version that it reads is the default of its `v`."""

@@ -38,7 +38,8 @@ class Finding(NamedTuple):
     """One difference between what is there and what must be there."""
 
     what: str
-    """`entry`, `chain`, `numbers`, `seal`, `block`, `manifest`, `stream`, `anchor`, or a view."""
+    """`entry`, `chain`, `numbers`, `seal`, `block`, `manifest`, `stream`, `anchor`,
+    `sign-off`, or a view."""
     expected: str
     found: str
     position: Position | None = None

@@ -112,6 +112,8 @@ class Settings:
     """Runs that have reported nothing for that long are removed from the archive; None: none."""
     archive_bytes: Count | None = None
     """The oldest runs are removed from the archive while it holds more; None: no limit."""
+    archive_floor_seconds: Seconds = 0.0
+    """Runs that have reported something within that time stay, whatever the two above say."""
     api_tokens: SecretStr | None = None
     """Who may use the HTTP API beyond this machine: a JSON list of
     `{"name": …, "role": "viewer|developer|operator", "token": …, "jobs": pattern}`, or `@` and the
@@ -144,6 +146,10 @@ class Settings:
     the file that holds them."""
     max_unanchored_seconds: Positive = 60.0
     """How often a run that goes on is anchored, at least; its begin and its end are at once."""
+    sign_off_key: SecretStr | None = None
+    """Ed25519 private key in PEM that runs are signed off with, or `@` and its file."""
+    sign_off_keys: str | None = None
+    """Public keys, 64 hex digits each, whose sign-offs `verify` believes; or `@` and their file."""
 
     def __post_init__(self) -> None:
         wrong = []
@@ -245,7 +251,7 @@ class Settings:
 
 Settings.model_fields = tuple(each.name for each in fields(Settings))
 
-_SECRETS = {"api_tokens", "signing_key", "token", "token_secret"}
+_SECRETS = {"api_tokens", "sign_off_key", "signing_key", "token", "token_secret"}
 
 
 def _absolute(path: Path | None) -> Path | None:

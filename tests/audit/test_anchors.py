@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from consumers.audit.signing import voucher_of
-from consumers.views.archive.reader import StoredArchive
+from consumers.views.archive.removal import expired
+from consumers.views.archive.removal import remove as remove_run
 from consumers.views.opening import open_store
 from synapse_stream.errors import ConfigError
 from synapse_stream.ports.audit import Verdict, open_auditor
@@ -68,14 +69,10 @@ def remove(deployment: Deployment, *, signed: bool = True) -> int:
     """Remove all runs from the archive, as retention does, or as who can write the store may."""
     now_ms = time.time_ns() // 1_000_000 + 1
     with closing(open_store(deployment.settings)) as store:
-        return StoredArchive(store.databases).remove(
-            range(deployment.settings.partitions),
-            now_ms=now_ms,
-            before_ms=0,
-            spare_ms=now_ms,
-            most_bytes=0,
-            vouch=voucher_of(store.databases) if signed else None,
-        )
+        database, partitions = store.databases.of("archive"), range(deployment.settings.partitions)
+        vouch = voucher_of(store.databases) if signed else None
+        found = expired(database, partitions, before_ms=0, spare_ms=now_ms, most_bytes=0)
+        return sum(remove_run(database, run, now_ms=now_ms, vouch=vouch) for run in found)
 
 
 def remove_signed(deployment: Deployment) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consumers.views.archive.reader import StoredArchive
+from consumers.views.archive import removal
 from consumers.views.opening import open_archive
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import Trimmed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.store.store import Store
+    from consumers.views.archive.reader import StoredArchive
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.settings import Settings
 
@@ -64,9 +65,11 @@ def remove(
     partitions: tuple[int, ...] = (0, 1),
 ) -> int:
     now_ms = time.time_ns() // 1_000_000
-    return StoredArchive(store.databases).remove(
-        partitions, now_ms=now_ms, before_ms=before_ms, spare_ms=now_ms, most_bytes=most_bytes
+    database = store.databases.of("archive")
+    expired = removal.expired(
+        database, partitions, before_ms=before_ms, spare_ms=now_ms, most_bytes=most_bytes
     )
+    return sum(removal.remove(database, run, now_ms=now_ms) for run in expired)
 
 
 @on_both

@@ -80,6 +80,11 @@ EXAMPLES: list[tuple[str, str | None, dict[str, Any]]] = [
     ),
     ("terminating", None, {"signal": "SIGTERM"}),
     ("act", None, {"act": "rebuild", "id": "1f", "by": "ada", "jobs": ["j"], "before": {"a": nan}}),
+    (
+        "signed_off",
+        None,
+        {"name": "a", "meaning": "m", "entries": 2, "root": "", "key": "", "signature": ""},
+    ),
     ("outcome", None, {"id": "1f", "outcome": "failed", "error": "e", "after": {}}),
 ]
 

@@ -27,7 +27,7 @@ from synapse_stream.errors import DecodeError
 from synapse_stream.ports.archive import Manifest, ProducerMark
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -159,10 +159,6 @@ class StoredArchive:
             JobExists: the archive has such a job.
         """
         adding.add_job(self._databases, job_id, entries, joins)
-
-    def remove(self, partitions: Collection[int], **limits: Any) -> int:
-        """Remove runs of some partitions; see `removal.remove`. Returns how many."""
-        return removal.remove(self._databases.of(PROJECTION), partitions, **limits)
 
     def has(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is archived."""
