@@ -4,6 +4,7 @@ import { html, nothing, render } from "../vendor/lit-html.js";
 import { JobsPage } from "./jobs/page.js";
 import { ago, clock } from "./lib/format.js";
 import { icon } from "./lib/icons.js";
+import { startTheme } from "./lib/theme.js";
 import { away, noteConnection } from "./server/away.js";
 import { serverNow } from "./server/clock.js";
 import { startSession } from "./server/session.js";
@@ -157,5 +158,6 @@ addEventListener("keydown", (event) => {
 });
 
 setInterval(drawConnection, 1000);
+startTheme(document.getElementById("theme"));
 startSession(document.getElementById("session"));
 show();

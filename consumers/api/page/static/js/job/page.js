@@ -8,6 +8,7 @@ import { icon, STATUS } from "../lib/icons.js";
 import { comparePositions } from "../lib/positions.js";
 import { getJson, jobPath, live, query } from "../server/api.js";
 import { isEnded, isOver, pluginNow, secondsSince } from "../server/health.js";
+import { Bell } from "./bell.js";
 import { Downloads } from "./downloads.js";
 import { facts } from "./facts.js";
 import { failure } from "./failure.js";
@@ -49,6 +50,7 @@ export class JobPage {
       params,
       onChoice: (parameters) => page.replaceQuery(parameters),
     });
+    this.bell = new Bell(jobId, () => this.#schedule());
     this.downloads = new Downloads(jobId, () => this.#schedule());
     this.stream = this.#follow(null);
     this.#readState(params.get("at"));
@@ -174,6 +176,7 @@ export class JobPage {
     if (this.#job !== null && comparePositions(job.position, this.#job.position) < 0) return;
     this.#job = job;
     this.problem = null;
+    this.bell.take(this.#latest());
     this.#show(this.#connection.state, this.#connection.problem);
     this.charts.onState(job);
     if (this.#replay === null) {
@@ -211,7 +214,15 @@ export class JobPage {
       this.#number = number === job.latest ? null : number;
       this.#schedule();
     };
-    put("summary", summary(job, attempt, { moment: this.#past?.time ?? null, now, pick }));
+    put(
+      "summary",
+      summary(job, attempt, {
+        moment: this.#past?.time ?? null,
+        now,
+        pick,
+        bell: isReplay ? nothing : this.bell.draw(this.#latest()),
+      }),
+    );
     put("error", failure(attempt));
     put("actions", actions(attempt, now));
     this.steps.update(attempt, now);

@@ -13,13 +13,13 @@ const NOT_SAID = "What is under way does not say how far it is";
 const MORE = "Nothing is known yet of how long the rest will take";
 const LOOK = { completed: "good", failed: "bad", cancelled: "idle" };
 
-/** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt. */
-export function summary(job, attempt, { moment, now, pick }) {
+/** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt; `bell`: drawn. */
+export function summary(job, attempt, { moment, now, pick, bell }) {
   return html`<div class="job-title">
       <a class="back" href="./" aria-label="All jobs">${icon("back")}</a>
       <h1><bdi>${oneLine(job.job_id)}</bdi></h1>
       ${badge(STATUS, attempt.status)}${moment === null ? evidence(attempt) : nothing}
-      ${job.attempts.length > 1 ? attempts(job, attempt, pick) : nothing}
+      ${job.attempts.length > 1 ? attempts(job, attempt, pick) : nothing} ${bell}
     </div>
     ${notes(job, attempt, moment)} ${overall(job, attempt, now)}
     <dl class="figures">
