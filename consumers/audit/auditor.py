@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumers import views
 from consumers.audit.archived import ArchiveCheck, recorded
+from consumers.audit.certificate import certificate
 from consumers.audit.growth import Growth
 from consumers.audit.identities import Identities
 from consumers.audit.lacking import Lacking
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 _ATTEMPTS = 5
+_NOWHERE = (-1, None)
 _ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
 _OF_ARCHIVE = frozenset({"block", "manifest"})
 
@@ -82,6 +84,14 @@ class Auditor:
         assert report is not None  # noqa: S101 - there was an attempt
         self._note(report)
         return self._sign_offs.judged(report)
+
+    def certify(self, job_id: str) -> tuple[Report, bytes | None]:
+        """Verify one run, and return what proves it up to its newest anchor."""
+        report = self.verify(job_id)
+        evidence = self._trust.evidence(job_id)
+        if evidence is None or report.verdict not in {Verdict.INTACT, Verdict.OPEN}:
+            return report, None
+        return report, certificate(report, evidence)
 
     def jobs(self) -> Iterator[str]:
         """Yield the ids of all jobs that archive, views or anchors know, each once."""
@@ -166,8 +176,9 @@ class Auditor:
                     *(name, track.last),
                     track.sealed if track.sealed is not None else said.own_count(name),
                     track.lost,
-                    growth.sure.get(name, -1),
+                    growth.sure.get(name, _NOWHERE)[0],
                     said.shed.get(name, {}),
+                    growth.sure.get(name, _NOWHERE)[1],
                     whose.get(name),
                 )
                 for name, track in record.tracks.items()

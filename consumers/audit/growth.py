@@ -27,8 +27,8 @@ class Growth:
     def __init__(self, anchors: Iterable[Anchor]) -> None:
         """Take the anchors of the job."""
         self.tree = Tree()
-        self.sure: dict[str, int] = {}
-        """By producer, the highest number that a root vouches for."""
+        self.sure: dict[str, tuple[int, bytes]] = {}
+        """By producer, the highest number that a root vouches for, and the chain hash there."""
         self._finding: Finding | None = None
         self._anchors: dict[int, list[Anchor]] = {}
         for anchor in anchors:
@@ -68,4 +68,4 @@ class Growth:
                 continue
             self._finding = Finding("anchor", expected, found, position)
             return
-        self.sure = {name: number for name, (number, _) in self._last.items()}
+        self.sure = dict(self._last)

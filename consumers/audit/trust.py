@@ -14,6 +14,7 @@ from consumers.audit.anchors import (
     read_entry,
     vouches_for_removal,
 )
+from consumers.audit.certificate import Evidence
 from consumers.audit.witnessed import Witnessed
 from synapse_stream.entries.tree import Tree
 from synapse_stream.errors import ConfigError, DecodeError
@@ -58,6 +59,7 @@ class Trust:
         self._is_read = False
         self._jobs: dict[str, list[bytes]] = {}
         """By job its anchors, as they stand there."""
+        self._signed: SignedCheckpoint | None = None
         self.findings: list[Finding] = []
         """What is wrong with the log."""
         self._doubts: list[str] = []
@@ -92,6 +94,15 @@ class Trust:
             *self._doubts,
             *(witnessed.doubts(self._newest.get(job_id, 0)) if witnessed else ()),
         ]
+
+    def evidence(self, job_id: str) -> Evidence | None:
+        """Return where the newest anchor of a job stands; None where it has none."""
+        number = self._newest.get(job_id)
+        if number is None or self._signed is None or self._log is None or self._witnessed is None:
+            return None
+        behind = self._witnessed.checkpoints(number) or [self._signed]
+        tiles = self._log.tiles(self._signed.checkpoint.size)
+        return Evidence(number, self._jobs[job_id][-1], tiles, behind)
 
     def jobs(self) -> list[str]:
         """Return the jobs that are anchored."""
@@ -130,7 +141,7 @@ class Trust:
         self, log: LogFolder, signed: SignedCheckpoint, remembered: dict[str, SignedCheckpoint]
     ) -> None:
         """Read all entries; the tree over them must be the one that is signed, and remembered."""
-        now = signed.checkpoint
+        self._signed, now = signed, signed.checkpoint
         compared = self._compared(now, {who: one.checkpoint for who, one in remembered.items()})
         assert self._witnessed is not None  # noqa: S101 - there is a log
         compared |= self._compared(now, self._witnessed.ask(signed))

@@ -30,12 +30,14 @@ class Witnessed:
         """By its name, up to how many entries each vouches for the log."""
         self.contradictions: list[str] = []
         self._whynot: list[str] = []
+        self._cosigned: dict[str, SignedCheckpoint] = {}
 
     def ask(self, signed: SignedCheckpoint) -> dict[str, Checkpoint]:
         """Ask of the newest checkpoint; return the older ones that must be met, by who says so."""
+        left = cosigned(self._folder, self._witnesses)
+        self._cosigned = dict(left)
         if not self._required:
             return {}
-        left = cosigned(self._folder, self._witnesses)
         for one in self._witnesses:
             if one.url is not None:
                 self._ask(one, signed)
@@ -52,6 +54,16 @@ class Witnessed:
                 self.sizes[name] = found.checkpoint.size
         return {name: found.checkpoint for name, found in left.items()}
 
+    def checkpoints(self, number: int) -> list[SignedCheckpoint]:
+        """Return what was cosigned with the entry of that number, each with all its signatures."""
+        found: dict[str, SignedCheckpoint] = {}
+        for one in self._cosigned.values():
+            if one.checkpoint.size > number:
+                before = found.setdefault(one.note.text, one)
+                note = before.note.signed(one.note.signatures)
+                found[one.note.text] = before._replace(note=note)
+        return list(found.values())
+
     def doubts(self, newest: int) -> Iterator[str]:
         """Yield why a run is not vouched for whose newest anchor is the entry of that number."""
         sure = [name for name, size in self.sizes.items() if size > newest]
@@ -62,10 +74,11 @@ class Witnessed:
 
     def _ask(self, one: KnownWitness, signed: SignedCheckpoint) -> None:
         try:
-            one.cosign(self._folder, signed)
+            note = signed.note.signed([one.cosign(self._folder, signed)])
         except Contradicted as error:
             self.contradictions.append(str(error))
         except (OSError, DecodeError) as error:
             self._whynot.append(f"{one.key.name} does not answer: {error}")
         else:
             self.sizes[one.key.name] = signed.checkpoint.size
+            self._cosigned[one.key.name] = signed._replace(note=note)

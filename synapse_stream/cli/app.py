@@ -22,6 +22,7 @@ from synapse_stream.cli.operate.token import token
 from synapse_stream.cli.operate.trail import trail
 from synapse_stream.cli.operate.trim import trim
 from synapse_stream.cli.operate.up import up
+from synapse_stream.cli.read.certify import certify
 from synapse_stream.cli.read.compare import compare
 from synapse_stream.cli.read.events import events
 from synapse_stream.cli.read.export import export, import_
@@ -61,6 +62,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "replay": replay,
         "verify": verify,
         "report": report,
+        "certify": certify,
         "export": export,
         "import": import_,
     },

@@ -63,6 +63,8 @@ class ProducerReport:
     """Up to which number a signed checkpoint vouches for it; -1 for none."""
     shed: Mapping[str, int]
     """By type, events that were given up before they had a number, as `loss` events say."""
+    head: bytes | None = None
+    """The chain hash at `anchored`; None for none."""
     identity: str | None = None
     """Whose token it reported with, by name and id, if its record proves that."""
 
@@ -105,6 +107,12 @@ class Auditor(Protocol):
         Raises:
             LogUnavailable: the server did not answer.
             SynapseStreamError: the anchors could not be read.
+        """
+
+    def certify(self, job_id: str) -> tuple[Report, bytes | None]:
+        """Verify one run, and return what proves it up to its newest anchor, for others to verify.
+
+        None where the run is not sound, or has no anchor. Raises as `verify`.
         """
 
     def begin_anchors(self) -> list[str]:

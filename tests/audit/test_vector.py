@@ -51,7 +51,8 @@ def ours(
     record.close({}, {})
     record.judge_seals()
     found_there = [*record.findings, *trust.findings, *growth.judge()]
-    return [one.what for one in found_there], growth.sure
+    sure = {name: number for name, (number, _) in growth.sure.items()}
+    return [one.what for one in found_there], sure
 
 
 def test_the_vector_holds(tmp_path: Path) -> None:

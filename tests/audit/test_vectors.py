@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from base64 import b64decode
 from hashlib import sha256
 from pathlib import Path
@@ -21,8 +23,12 @@ from tests.audit.independent_block import read
 from tests.support.written_logs import trusted
 
 FOLDER = Path(__file__).parents[2] / "docs" / "vectors"
-RUNS = sorted(path.stem for path in FOLDER.glob("*.json") if not path.stem.startswith("block-"))
-BLOCKS = sorted(path.stem for path in FOLDER.glob("block-*.json"))
+_OTHERS = ("block-", "certificate-")
+RUNS = sorted(path.stem for path in FOLDER.glob("*.json") if not path.stem.startswith(_OTHERS))
+BLOCKS, CERTIFICATES = (
+    sorted(path.stem for path in FOLDER.glob(f"{kind}*.json")) for kind in _OTHERS
+)
+SCRIPT = FOLDER.parent / "verify_certificate.py"
 _OF_LOGS = {"signature", "place", "root", "anchor"}
 
 
@@ -90,3 +96,23 @@ def test_both_readers_take_the_blocks_that_are_sound_and_no_others(name: str) ->
     else:
         with pytest.raises(DecodeError, match="cannot be read"):
             read_block(job, body, bytes.fromhex(block["digest"]), is_loose=is_loose)
+
+
+def test_there_are_certificates_of_both_kinds() -> None:
+    assert {content(name)["holds"] for name in CERTIFICATES} == {True, False}
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_the_script_takes_the_certificates_that_hold_and_no_others(
+    name: str, tmp_path: Path
+) -> None:
+    vector = content(name)
+    file, keys = tmp_path / "certificate.json", vector["keys"]
+    file.write_text(json.dumps(vector["certificate"]))
+    words = [keys["log"], *keys["witnesses"], "--require-witnesses", str(keys["required"])]
+
+    command = [sys.executable, "-I", str(SCRIPT), str(file), *words]
+    found = subprocess.run(command, capture_output=True, check=False)
+
+    assert (found.returncode == 0) == vector["holds"]
+    assert b"Traceback" not in found.stderr

@@ -30,7 +30,8 @@ _COLOURS = {
     "unknown": "red",
 }
 _MOST_SHOWN = 10
-_UNVERIFIED = 3
+UNVERIFIED = 3
+"""Exit code where not all could be verified."""
 
 
 def verify(
@@ -55,7 +56,7 @@ def verify(
         raise WrongUse(msg)
     found: Counter[Verdict] = Counter()
     settings = Settings.load()
-    with closing(open_auditor(settings, witnesses=witnesses)) as auditor, _said():
+    with closing(open_auditor(settings, witnesses=witnesses)) as auditor, said():
         for report in _reports(auditor, job):
             found[report.verdict] += 1
             if as_json:
@@ -64,18 +65,18 @@ def verify(
                 near = one_line(near_job(settings, report.job_id))
                 print(f"synapse-stream: there is no job {report.job_id!r}{near}", file=sys.stderr)
             else:
-                _print(report)
+                print_report(report)
     broken, unverified = found[Verdict.BROKEN] + found[Verdict.UNKNOWN], found[Verdict.UNVERIFIED]
     if every and not as_json:
         print(f"{found.total() - unverified} jobs verified, {broken} of them broken")
         if unverified:
             print(f"{unverified} jobs could not be verified")
     if broken or unverified:
-        raise typer.Exit(1 if broken else _UNVERIFIED)
+        raise typer.Exit(1 if broken else UNVERIFIED)
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def said() -> Iterator[None]:
     """Exit as what says nothing about a run when server, store or anchors are away."""
     try:
         yield
@@ -83,7 +84,7 @@ def _said() -> Iterator[None]:
         raise
     except SynapseStreamError as error:
         print(f"synapse-stream: {one_line(str(error))}", file=sys.stderr)
-        raise typer.Exit(_UNVERIFIED) from error
+        raise typer.Exit(UNVERIFIED) from error
 
 
 def _reports(auditor: Auditor, job: str | None) -> Iterator[Report]:
@@ -120,7 +121,8 @@ def _object(report: Report) -> dict[str, Any]:
     }
 
 
-def _print(report: Report) -> None:
+def print_report(report: Report) -> None:
+    """Print what verifying a run has found."""
     verdict, *rest = report_lines(report)
     word = report.verdict.value
     print(verdict.replace(f": {word}", f": {coloured(word, _COLOURS[word])}", 1))
@@ -132,8 +134,8 @@ def report_lines(report: Report) -> Iterator[str]:
     """Yield what is said of a job, the verdict first: safe to print."""
     verdict = report.verdict.value
     yield printable(f"{report.job_id}: {verdict}, {_contents(report)}")
-    for said in _remarks(report):
-        yield printable(f"  {said}")
+    for remark in _remarks(report):
+        yield printable(f"  {remark}")
     for finding in report.findings[:_MOST_SHOWN]:
         yield printable(one_line(f"  {_place(finding)}"))
         yield printable(one_line(f"    expected {finding.expected}"))
