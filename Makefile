@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 POOLS := .pools
 SDK := .sdk
 BRIDGES := .bridges
+STREAMS := .streams
 UV_PIP = UV_HTTP_TIMEOUT=20 $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
 # Looked up only when the environment is made. Name another one by `make PYTHON=/path/to/python3.12 …`.
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit browser coverage bench faults sabotage interpreters endings pools sdk integrations soak lock format clean
+.PHONY: help demo test check lint types imports unit browser coverage bench faults sabotage interpreters endings pools sdk integrations streams soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +66,9 @@ sdk: $(SDK)/.ready $(READY) ## the contract with the Synapse SDK: its members, d
 integrations: $(BRIDGES)/.ready ## the bridges with the real PyTorch, Transformers, Lightning, Keras, wandb, TensorBoard and MLflow
 	@$(BRIDGES)/bin/python -m pytest -n 2 -o addopts=--import-mode=importlib -o filterwarnings=default --timeout 300 tests/bridges $(ARGS)
 
+streams: $(STREAMS)/.ready $(READY) ## the public conformance suite of the Durable Streams protocol, and our example; needs Node
+	@$(BIN)/python -m tests.streams $(STREAMS)
+
 interpreters: $(READY) ## ready the other interpreters of this machine for the faults
 	@$(BIN)/python -m tests.resilience.places.interpreters
 
@@ -86,7 +90,7 @@ lock: $(READY) ## pin the dependencies anew; ARGS=--upgrade takes the newest
 		--output-file requirements.image.lock
 
 clean: ## remove the environment, caches and the demo's data
-	@rm -rf $(VENV) $(POOLS) $(SDK) $(BRIDGES) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
+	@rm -rf $(VENV) $(POOLS) $(SDK) $(BRIDGES) $(STREAMS) .interpreters .demo build dist htmlcov .coverage* .hypothesis .*_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip brings uv (pinned, with its hash), uv brings the rest. uv does not read pip's configuration, so where
@@ -127,4 +131,12 @@ $(BRIDGES)/.ready: tests/bridges/bridges.lock | $(READY)
 	@$(BIN)/python -m venv --clear $(BRIDGES)
 	@$(BRIDGES)/bin/python -m pip install --quiet --require-hashes -r tests/bridges/bridges.lock
 	@$(BRIDGES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# By `install`, which takes what the lock pins, too: `ci` refuses a lock without an optional package that no index has.
+$(STREAMS)/.ready: tests/streams/package.json tests/streams/package-lock.json
+	@command -v npm > /dev/null || { echo "The suite of Durable Streams needs Node with npm; there is none" >&2; exit 1; }
+	@mkdir -p $(STREAMS)
+	@cp tests/streams/package.json tests/streams/package-lock.json $(STREAMS)
+	@npm install --prefix $(STREAMS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

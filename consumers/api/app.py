@@ -15,6 +15,8 @@ from consumers.api.access import Access
 from consumers.api.faults import Faults
 from consumers.api.finished import Finished
 from consumers.api.guard import Guard
+from consumers.api.ingest.durable.headers import STREAM_HEADERS
+from consumers.api.ingest.durable.keeper import Keeper
 from consumers.api.ingest.recorder import Recorder
 from consumers.api.live import Hub
 from consumers.api.meters import Meters
@@ -23,6 +25,7 @@ from consumers.api.revoked import Revoked
 from consumers.api.routes import (
     append,
     comparing,
+    durable,
     events,
     files,
     groups,
@@ -99,7 +102,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     _equip(app, settings)
     problems.install(app)
     reading = (live, jobs, groups, comparing, metrics, messages, events, views)
-    others = (append, synapse, trainer, tokens, trail, session, telemetry, files)
+    others = (append, durable, synapse, trainer, tokens, trail, session, telemetry, files)
     for module in (*reading, *others):
         app.include_router(module.router)
     description.install(app)
@@ -114,7 +117,9 @@ def _equip(app: FastAPI, settings: Settings) -> None:
     state.strangers = Strangers()
     state.meters = Meters()
     state.shares = Shares()
-    state.recorder = Recorder(state.sources.log, compiled(settings.redact_rules))
+    rules = compiled(settings.redact_rules)
+    state.recorder = Recorder(state.sources.log, rules)
+    state.keeper = Keeper(state.sources.log, rules)
     state.backend = settings.synapse_backend and Backend(settings.synapse_backend)
     state.telemetry = Telemetry(state.sources)
     state.telemetry.live_clients.set_function(lambda: state.hub.clients)
@@ -141,5 +146,5 @@ def _put_guards(app: FastAPI, settings: Settings, finished: Finished, underway: 
             allow_origins=settings.api_origins.split(","),
             allow_headers=["Authorization", "Last-Event-ID", "If-None-Match"],
             allow_methods=["GET", "HEAD"],
-            expose_headers=["ETag", "Retry-After", "Content-Disposition"],
+            expose_headers=["ETag", "Retry-After", "Content-Disposition", *STREAM_HEADERS],
         )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from consumers.api.endless import is_endless
 from consumers.api.faults import TEAR
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _SEND_BUFFER = 256 * 1024
 _WRITE_BUFFER = 16 * 1024
 """Bytes beyond which nothing more is written, until the reader has taken some."""
 _MOST_PIPELINED = 32
-_ENDLESS, _HEALTH = "/live", "/healthz"
+_HEALTH = "/healthz"
 _OLD_VERSION = "1.0"
 _M_ARENA_MAX, _ARENAS = -8, 2
 _M_MMAP_THRESHOLD, _MAPPED_BYTES = -3, 128 * 1024
@@ -214,7 +215,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def _is_endless(self) -> bool:
-        return self._is_answering and self.cycle.scope["path"].endswith(_ENDLESS)
+        return self._is_answering and is_endless(self.cycle.scope)
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
         content = {"type": "about:blank", "title": title, "status": status, "detail": detail}

@@ -37,6 +37,13 @@ _SOMEWHERE = {
     "/ingest/synapse/jobs/{job}/": _NO_REPORT,
     "/ingest/synapse/logs/": _NO_REPORT,
     "/ingest/trainer/jobs/{job}": _NO_REPORT,
+    "/v1/stream/{job}": [
+        ("400", "A header, an offset or the body is not as it must be"),
+        ("405", "The job is reported by others, and only read here"),
+        ("409", "The stream is another one, closed, or the writer's number is not the next"),
+        _GONE,
+        _TOO_MUCH,
+    ],
     "/api/compare": [("404", "One of the jobs is not known")],
     "/api/jobs/{job}": [_GONE],
     "/api/jobs/{job}/events": [_GONE],

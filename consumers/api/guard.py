@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 
 from consumers.api.access import ANYONE_HERE, COOKIE
+from consumers.api.endless import STREAMS, is_endless
 from consumers.api.problems import Problem
 from consumers.api.underway import Answer, Proof
 from synapse_stream.entries.limits import LARGEST_DATA_BYTES
@@ -34,13 +35,12 @@ LARGEST_INGESTED = 32 * 1024 * 1024
 """The Synapse SDK puts whole files into log entries, and sends again what is refused."""
 _LARGER = (("/append", LARGEST_DATA_BYTES), ("/api/heads", 512 * 1024))
 
-_PRIVATE = ("/api/", "/metrics", "/ingest/")
+_PRIVATE = ("/api/", "/metrics", "/ingest/", "/v1/")
 _INGEST = "/ingest/"
 _SCHEMES = {"bearer": "/", "token": _INGEST}
 """How a token may be given, and below which paths."""
 _OTHER_TOKENS = ("synapse-access-token", "synapse-agent")
 _FOR_ALL = "/api/session"
-_ENDLESS = "/live"
 _HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SECURITY = {
     "Content-Security-Policy": (
@@ -86,7 +86,7 @@ class Guard:
         send = partial(_send_secured, send, is_shared=origin in self._origins)
         path = scope["raw_path"].decode("latin-1")
         is_head = scope["method"] == "HEAD"
-        scope = {**scope, "path": path, "method": _routed_method(scope["method"], path)}
+        scope = {**scope, "path": path, "method": _routed_method(scope, path)}
         headers = Headers(scope=scope)
         try:
             self._check(scope, headers, path)
@@ -166,9 +166,11 @@ def is_same_origin(headers: Headers) -> bool:
     return origin is None or origin.partition("://")[2] == headers.get("host")
 
 
-def _routed_method(method: str, path: str) -> str:
+def _routed_method(scope: Scope, path: str) -> str:
     """Have HEAD answered as GET, without the body, which the server leaves out; but no stream."""
-    return "GET" if method == "HEAD" and not path.endswith(_ENDLESS) else method
+    is_head = scope["method"] == "HEAD"
+    is_told = is_head and (path.startswith(STREAMS) or not is_endless({**scope, "path": path}))
+    return "GET" if is_told else str(scope["method"])
 
 
 def address_of(scope: Scope) -> str:
@@ -192,6 +194,8 @@ def _host_name(headers: Headers) -> str:
 def _largest_body(path: str) -> int:
     if path.startswith(_INGEST):
         return LARGEST_INGESTED
+    if path.startswith(STREAMS):
+        return LARGEST_DATA_BYTES
     return next((size for end, size in _LARGER if path.endswith(end)), LARGEST_BODY)
 
 

@@ -32,6 +32,8 @@ _LITTLE_BYTES = 8 * 1024
 _LARGE_BYTES = 256 * 1024
 _MOST_BYTES = 256 * 1024 * 1024
 _LEVEL = 1
+_BARE = frozenset({204, 304})
+"""Answers without a body, to which not even the frame of a compressed nothing belongs."""
 _COMPRESSIBLE = re.compile(
     r"application/(problem\+)?json|application/x-ndjson|text/(?!event-stream)"
 )
@@ -138,7 +140,11 @@ class _Pipe:
     async def _begin(self, start: Message, *, is_long: bool) -> None:
         self._start = None
         headers = MutableHeaders(scope=start)
-        if is_long and _COMPRESSIBLE.match(headers.get("content-type", "")):
+        if (
+            is_long
+            and start["status"] not in _BARE
+            and _COMPRESSIBLE.match(headers.get("content-type", ""))
+        ):
             headers.add_vary_header("Accept-Encoding")
             coding = coding_of(Headers(scope=self._scope).get("accept-encoding", ""))
             if coding and "content-encoding" not in headers:

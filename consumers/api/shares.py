@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from consumers.api.endless import STREAMS, is_endless
 from consumers.api.problems import Problem
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ _MOST_LIVE = 4_096
 _WAIT_SECONDS = 60.0
 _RETRY = {"Retry-After": "2"}
 _HEAVY = ("/metrics", "/events", "/messages", "/series")
-_LIVE, _OTHERS = "/live", ("/session", "/append")
+_OTHERS = ("/session", "/append")
 _WATCHING = ("/metrics", "/readyz")
+_SHARED = ("/api/", STREAMS, *_WATCHING)
 _HEAVY_PARAMETERS = frozenset({"at", "q"})
 
 
@@ -171,7 +173,7 @@ class Shares:
         """Return where a question is worked on."""
         if scope["path"] in _WATCHING:
             return self.watching
-        if scope["path"].endswith(_HEAVY):
+        if scope["path"].endswith(_HEAVY) or scope["path"].startswith(STREAMS):
             return self.heavy
         caller = scope["state"]["caller"]
         asked = parse_qs(scope["query_string"].decode("latin-1"))
@@ -189,11 +191,11 @@ class Shared:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on when there is a place."""
         path = scope.get("path", "")
-        if not path.startswith(("/api/", *_WATCHING)) or path.endswith(_OTHERS):
+        if not path.startswith(_SHARED) or path.endswith(_OTHERS) or _appends(scope):
             await self._app(scope, receive, send)
             return
         try:
-            if path.endswith(_LIVE):
+            if is_endless(scope):
                 with self._shares.live.seat(client_of(scope)):
                     await self._app(scope, receive, send)
             else:
@@ -211,6 +213,11 @@ class Shared:
                 await send(message)
 
             await self._app(scope, receive, send_on)
+
+
+def _appends(scope: Scope) -> bool:
+    """Tell whether a request has a place among those that append."""
+    return bool(scope["path"].startswith(STREAMS) and scope["method"] != "GET")
 
 
 def client_of(scope: Scope) -> str:

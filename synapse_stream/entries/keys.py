@@ -98,9 +98,9 @@ class Keys:
         """Hash: producer → its last number and the chain hash there."""
         return f"{self._of(job_id)}:producers:{job_id}"
 
-    def book(self, job_id: str) -> str:
-        """String: what is known of a job whose reports have no numbers of their own."""
-        return f"{self._of(job_id)}:book:{job_id}"
+    def book(self, job_id: str, door: str = "book") -> str:
+        """String: what is known of a job whose reports have no numbers of their own, by door."""
+        return f"{self._of(job_id)}:{door}:{job_id}"
 
     def once(self, job_id: str, hour: int) -> str:
         """Hash: the keys of what was recorded of such reports in an hour since the epoch."""

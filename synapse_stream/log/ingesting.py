@@ -26,10 +26,19 @@ class Kept(NamedTuple):
     """What is known of the job."""
     keys: Sequence[bytes] = ()
     """By which what is appended is known again, for an hour at least."""
+    door: str = "book"
+    """By which it came: each has a book of its own."""
 
 
 class IngestLog(RevokingLog):
     """A log that keeps a book of a job beside its stream, and keys of what it holds."""
+
+    def book(self, job_id: str, door: str) -> bytes | None:
+        """Return the book that a job has at a door; None if it has none."""
+        found: bytes | None = self._command(
+            f"looking what is known of job {job_id!r}", "GET", self.keys.book(job_id, door)
+        )
+        return found
 
     def look(self, job_id: str, keys: Sequence[bytes]) -> tuple[bytes | None, set[bytes]]:
         """Return the book of a job, None if it has none, and which keys are there.
@@ -47,7 +56,7 @@ class IngestLog(RevokingLog):
     def append_kept(self, batch: Batch, kept: Kept) -> Ack:
         """Append `batch` as `append` does, and if it was, keep the book and the keys."""
         job_id = batch.job_id
-        beside = (self.keys.book(job_id), self.keys.once(job_id, self._hours()[0]))
+        beside = (self.keys.book(job_id, kept.door), self.keys.once(job_id, self._hours()[0]))
         words = (kept.book, _BOOK_MS, _KEYS_MS, *kept.keys)
         with self._translated(f"appending to job {job_id!r}"):
             return append_kept(self._client, self.keys, batch, beside, words)

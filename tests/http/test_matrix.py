@@ -133,6 +133,15 @@ RULES = {
     ("POST", "/api/jobs/{job}/append"): Rule("append to the job"),
     ("GET", "/api/jobs/{job}/producers/{producer}"): Rule("append to the job"),
     ("POST", "/api/heads"): Rule("append to the job"),
+    ("PUT", "/v1/stream/{job}"): Rule("append to the job", status=409),  # others report to it
+    ("POST", "/v1/stream/{job}"): Rule("append to the job", (Ask(body=b"1"),), status=405),
+    ("GET", "/v1/stream/{job}"): Rule(
+        "role for the job",
+        (
+            *(Ask(), Ask("?offset=now&live=sse", enough=(b"event: control",))),
+            Ask("?offset=-1&live=sse", enough=(b"event: control",)),
+        ),
+    ),
     ("PATCH", "/ingest/synapse/jobs/{job}/"): Rule("append to the job", (Ask(body=b"{}"),)),
     ("PATCH", "/ingest/synapse/jobs/{job}"): Rule("append to the job", (Ask(body=b"{}"),)),
     ("POST", "/ingest/trainer/jobs/{job}"): Rule(
@@ -318,7 +327,9 @@ async def ask_otherwise(app: FastAPI, operator: Who) -> list[Tried]:
     """Ask at every path by methods that it has not: nobody, and who may do everything."""
     found = []
     for path in {path for _, path in RULES}:
-        is_private = path.startswith(("/api/", "/metrics", "/ingest/")) and path != "/api/session"
+        is_private = (
+            path.startswith(("/api/", "/metrics", "/ingest/", "/v1/")) and path != "/api/session"
+        )
         for method in METHODS:
             if (method, path) in RULES or (method == "HEAD" and ("GET", path) in RULES):
                 continue
@@ -363,7 +374,7 @@ def test_nothing_for_developers_is_in_answers_to_others(seen: Seen) -> None:
     found = [one for one in seen.tried if one.has(FOR_DEVELOPERS)]
 
     assert [str(one) for one in found if not (one.may_read and one.who.is_developer)] == []
-    assert {one.path.rpartition("/")[2] for one in found} == {"messages", "events", "live"}
+    assert {one.path.rpartition("/")[2] for one in found} == {"messages", "events", "live", "{job}"}
 
 
 def test_no_answer_is_kept_for_others_and_each_refusal_says_what_is_needed(seen: Seen) -> None:

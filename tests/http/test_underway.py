@@ -56,6 +56,12 @@ WAYS = {
     "a job that is not known, waited for": Way(
         HEAD.format('GET /api/live?streams=[["none",null]]', "").encode(), b"refused", ENDED
     ),
+    "a stream's events": Way(
+        HEAD.format("GET /v1/stream/job?offset=-1&live=sse", "").encode(), b"event: control", ENDED
+    ),
+    "a stream's long poll": Way(
+        HEAD.format("GET /v1/stream/job?offset=now&live=long-poll", "").encode(), b"", REFUSED
+    ),
     "a long poll": Way(
         HEAD.format("GET /api/jobs/job/events/live?after=9999999999999-0.0", "").encode(),
         b"",

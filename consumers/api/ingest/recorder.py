@@ -8,30 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from consumers.api.ingest import book as books
 from consumers.api.ingest.book import Book, Turn
+from consumers.api.ingest.sealing import sealed
 from consumers.api.ingest.synapse import Report, key_of, reports_of
 from consumers.api.ingest.trainer import take_status
 from synapse_stream.entries.answers import Outcome
-from synapse_stream.entries.batch import Batch, seal
-from synapse_stream.entries.limits import LARGEST_DATA_BYTES
+from synapse_stream.entries.batch import GENESIS
 from synapse_stream.errors import LogUnavailable
-from synapse_stream.events.encoding import encode, representable
 from synapse_stream.log.ingesting import Kept
-from synapse_stream.redaction.body import redact_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from consumers.api.ingest.trainer import Status
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.log.ingesting import IngestLog
     from synapse_stream.redaction.body import Rules
 
-_MOST_BYTES = LARGEST_DATA_BYTES // 2
 _PATIENCE_SECONDS = 8.0
 """The SDK waits 15 s for an answer, and sends again only what was refused before."""
 _PAUSE_SECONDS = 0.25
-
-_Line = tuple[bytes, bytes | None]
-"""A line without number and time, and the key that is kept with it."""
 
 
 class Recorder:
@@ -116,7 +111,10 @@ class Recorder:
             return self._append_late(job_id, before, found)
         attempt = found.book.attempt
         start = before if attempt == before.attempt else Book(attempt, by=found.book.by)
-        for batch, keys, is_last in self._batches(job_id, start.producer, start, found.reports):
+        head = (start.last, start.hash)
+        for batch, keys, is_last in sealed(
+            job_id, start.producer, head, found.reports, self._rules
+        ):
             book = found.book if is_last else start
             if not self._append(batch, keys, replace(book, last=batch.last, hash=batch.hash)):
                 return False
@@ -128,7 +126,8 @@ class Recorder:
         left = Report("end", None, {"status": None})
         name = f"{before.producer}.late{found.book.late}"
         reports = [joined, *found.reports, left]
-        for batch, keys, is_last in self._batches(job_id, name, Book(), reports):
+        head = (-1, GENESIS)
+        for batch, keys, is_last in sealed(job_id, name, head, reports, self._rules):
             if not self._append(batch, keys, found.book if is_last else before):
                 return False
         return True
@@ -136,34 +135,6 @@ class Recorder:
     def _append(self, batch: Batch, keys: list[bytes], book: Book) -> bool:
         kept = Kept(book.written(), keys)
         return self._log.append_kept(batch, kept).outcome is Outcome.APPENDED
-
-    def _batches(
-        self, job_id: str, producer: str, book: Book, reports: Iterable[Report]
-    ) -> Iterator[tuple[Batch, list[bytes], bool]]:
-        """Yield sealed batches behind `book.last`, with their keys, and whether it is the last."""
-        number, link = book.last, book.hash
-        lines: list[_Line] = []
-        size, first = 0, number + 1
-        for report in reports:
-            for line, key in self._lines(report, number + 1):
-                if lines and size + len(line) > _MOST_BYTES:
-                    batch = seal(link, job_id, producer, first, number, _joined(lines))
-                    yield batch, _keys(lines), False
-                    lines, size, first, link = [], 0, number + 1, batch.hash
-                lines.append((line, key))
-                size, number = size + len(line), number + 1
-        yield seal(link, job_id, producer, first, number, _joined(lines)), _keys(lines), True
-
-    def _lines(self, report: Report, number: int) -> Iterator[_Line]:
-        """Yield the lines of a report, the first of which has that number."""
-        time_us = time.time_ns() // 1_000 if report.time_us is None else report.time_us
-        fields = {**report.fields, "count": number + 1} if report.kind == "end" else report.fields
-        if report.kind == "end" and report.fields["status"] is not None:
-            fields["rank"] = 0
-        for index, body in enumerate(encode(report.kind, report.step, fields)):
-            shown = body if report.kind == "metrics" else redact_body(body, self._rules)
-            head = b'{"seq":%d,"time":%d,' % (number + index, representable(time_us))
-            yield head + shown + b"\n", None if index else report.key
 
 
 def _unknown(reports: Sequence[Report], known: set[bytes]) -> list[Report]:
@@ -174,11 +145,3 @@ def _unknown(reports: Sequence[Report], known: set[bytes]) -> list[Report]:
         if is_fresh:
             found.append(one)
     return found
-
-
-def _joined(lines: Sequence[_Line]) -> bytes:
-    return b"".join([line for line, _ in lines])
-
-
-def _keys(lines: Sequence[_Line]) -> list[bytes]:
-    return [key for _, key in lines if key]

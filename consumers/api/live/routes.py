@@ -47,7 +47,8 @@ class EventStream(StreamingResponse):
     def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
         # a proxy that stored or collected the stream would hold the events back
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(events, headers=headers)
+        # such a stream is UTF-8 by its definition, and names no charset
+        super().__init__(events, headers={**headers, "Content-Type": self.media_type})
         self._events = events
 
     async def stream_response(self, send: Send) -> None:
