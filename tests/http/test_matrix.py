@@ -287,7 +287,7 @@ def requests(callers: dict[str, Who], method: str, path: str) -> Iterator[tuple[
 
 
 def path_of(path: str, **names: str) -> str:
-    usual = {"job": JOB, "producer": "p1", "token": "unknown", "name": "js/api.js"}
+    usual = {"job": JOB, "producer": "p1", "token": "unknown", "name": "js/server/api.js"}
     others = {"view": "time-by-step", "path": "v2/x"}
     return path.replace(":path", "").format(**usual | others | names)
 
