@@ -85,7 +85,7 @@ format: $(READY) ## let ruff format and mend
 lock: $(READY) ## pin the dependencies anew; ARGS=--upgrade takes the newest
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock $(ARGS)
-	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --extra api --extra postgres --extra audit \
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 --extra api --extra postgres --extra audit --extra agent \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		--output-file requirements.image.lock
 

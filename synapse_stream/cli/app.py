@@ -12,6 +12,7 @@ import typer
 from synapse_stream import __version__
 from synapse_stream.cli.exec import exec_
 from synapse_stream.cli.operate import anchors, parked, witness
+from synapse_stream.cli.operate.agent import agent
 from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
 from synapse_stream.cli.operate.hold import hold, release
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
 )
 _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
-    "Run": {"up": up, "run": run, "exec": exec_},
+    "Run": {"up": up, "run": run, "exec": exec_, "agent": agent},
     "Read": {
         "jobs": jobs,
         "show": show,

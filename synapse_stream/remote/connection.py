@@ -9,21 +9,19 @@
 
 from __future__ import annotations
 
-import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlencode
 
 import orjson
 import urllib3
 from urllib3 import exceptions
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.errors import LogUnavailable
 from synapse_stream.redaction.urls import without_secrets
 from synapse_stream.remote.bearer import Bearer
-from synapse_stream.system.descriptors import place_of
+from synapse_stream.remote.pools import pool_of, pool_of_socket, proxy_of
+from synapse_stream.settings.urls import SOCKET_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +34,7 @@ RENEWED = "Synapse-Stream-Renewed-Token"
 _OK, _REDIRECTED, _WRONG = range(200, 300), range(300, 400), range(400, 500)
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 401, 403, 404, 429
 _LONGEST_SAID = 300
+_HERE = "http://localhost"
 _PROBLEM = "application/problem+json"
 _ADVICE = {
     _UNAUTHORIZED: "; SYNAPSE_STREAM_TOKEN takes a token, or @ and the file that holds one",
@@ -83,8 +82,14 @@ class Connection:
         self._url = settings.url or ""
         self._bearer = Bearer(settings.token, settings.data_dir / "tokens")
         self._seconds = settings.connect_seconds
-        self._proxy = _proxy_of(self._url)
-        self._pool = _pool(settings, self._proxy)
+        scheme, _, path = self._url.partition("://")
+        if scheme.lower() == SOCKET_SCHEME:
+            self._url, self._proxy = _HERE, None
+            self._pool = pool_of(settings, None)
+            self._pool.pool_classes_by_scheme = {"http": pool_of_socket(path)}
+            return
+        self._proxy = proxy_of(self._url)
+        self._pool = pool_of(settings, self._proxy)
 
     def ask(
         self,
@@ -167,6 +172,13 @@ class Connection:
                 reason, f"{type(error).__name__}: {error}"[:_LONGEST_SAID]
             ) from error
 
+    def refused(self, doing: str, status: int, detail: str, retry_after: float) -> Refused:
+        """Return the refusal of a part of what was asked."""
+        if status == _UNAUTHORIZED:
+            self._bearer.look_again()
+        reason = f"{self.address} refuses: {detail}{_ADVICE.get(status, '')}"
+        return Refused(reason, f"while {doing}", status, retry_after)
+
     def close(self) -> None:
         """Disconnect. A later request would connect again."""
         self._pool.clear()
@@ -210,73 +222,3 @@ def _detail(content: bytes) -> str | None:
         return str(orjson.loads(content)["detail"])[:_LONGEST_SAID]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return None
-
-
-def _proxy_of(url: str) -> str | None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return None if proxy_bypass(host) else getproxies().get(parts.scheme)
-
-
-def _pool(settings: Settings, proxy: str | None) -> urllib3.PoolManager:
-    trust = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            trust = ssl.create_default_context(cafile=str(settings.ca_file))
-        except (OSError, ssl.SSLError) as error:
-            msg = f"SYNAPSE_STREAM_CA_FILE={settings.ca_file} cannot be used: {error}"
-            raise ConfigError(msg) from error
-    options: dict[str, Any] = {"retries": False, "maxsize": 4, "ssl_context": trust}
-    if proxy is None:
-        made = urllib3.PoolManager(**options)
-    else:
-        login = unquote(urlsplit(proxy).netloc.rpartition("@")[0])
-        headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
-        made = urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
-    made.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-    return made
-
-
-class _Guard:
-    """Looks before it writes, and before it closes, whether the descriptor is still its own."""
-
-    sock: Any
-    _place: tuple[int, int] | None = None
-
-    def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        self._place = place_of(self.sock.fileno())
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self._let_go_of_foreign():
-            msg = "somebody in this process closed the descriptor of its socket"
-            raise exceptions.ProtocolError(msg)
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-    def close(self) -> None:
-        self._let_go_of_foreign()
-        super().close()  # type: ignore[misc]
-
-    def _let_go_of_foreign(self) -> bool:
-        sock = self.sock
-        if sock is None or place_of(sock.fileno()) == self._place:
-            return False
-        self.sock = None
-        sock.detach()
-        return True
-
-
-class _Plain(_Guard, HTTPConnection):
-    pass
-
-
-class _Tls(_Guard, HTTPSConnection):
-    pass
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Plain
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Tls

@@ -11,6 +11,7 @@ from synapse_stream.entries.answers import Ack, Outcome, Written
 from synapse_stream.entries.batch import encode_fields
 from synapse_stream.errors import LogUnavailable
 from synapse_stream.remote.connection import Connection
+from synapse_stream.remote.packing import PACKED, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,18 +58,38 @@ class RemoteLog:
             return _ack(orjson.loads(answer.data))
 
     def append_all(self, batches: Sequence[Batch]) -> list[Ack | LogUnavailable]:
-        """Append batches of different producers, a request each; none behind one that is cut."""
+        """Append batches of different producers, many a request; none behind one that is cut."""
         answers: list[Ack | LogUnavailable] = []
         trouble: LogUnavailable | None = None
-        begin = time.monotonic()
-        for batch in batches:
+        begin, requests = time.monotonic(), 0
+        for count, body in pack(batches):
+            requests += 1
+            only = batches[len(answers)] if count == 1 else None
             try:
-                answers.append(trouble or self.append(batch))
+                if trouble is not None:
+                    raise trouble
+                found = [self.append(only)] if only else self._append_packed(count, body)
             except LogUnavailable as error:
                 trouble = None if error.is_refusal else error
-                answers.append(error)
-        self.answer_seconds = (time.monotonic() - begin) / max(len(batches), 1)
+                found = [error] * count
+            answers += found
+        self.answer_seconds = (time.monotonic() - begin) / max(requests, 1)
         return answers
+
+    def _append_packed(self, count: int, body: bytes) -> Sequence[Ack | LogUnavailable]:
+        doing, headers = "appending to several jobs", {"Content-Type": PACKED}
+        answer = self._connection.ask(doing, "POST", "api", "append", body=body, headers=headers)
+        with self._connection.understood():
+            found = orjson.loads(answer.data)["answers"]
+            return [self._answer(found[number]) for number in range(count)]
+
+    def _answer(self, found: dict[str, Any]) -> Ack | LogUnavailable:
+        """Return what became of one batch of several."""
+        if "status" not in found:
+            return _ack(found)
+        return self._connection.refused(
+            "appending", found["status"], found["detail"], float(found.get("retry_after", 0))
+        )
 
     def heads(self, producers: Sequence[tuple[str, str]]) -> list[Ack]:
         """Return what is there of pairs of job and producer, as outcome KNOWN."""

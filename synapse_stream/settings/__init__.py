@@ -27,7 +27,7 @@ from synapse_stream.settings.checks import (
     Seconds,
     SpoolBytes,
 )
-from synapse_stream.settings.urls import known_api, known_server, known_store
+from synapse_stream.settings.urls import known_api, known_door, known_server, known_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -273,7 +273,7 @@ _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
     "redact_rules": _rules_that_compile,
     "anchors": _absolute,
     "redis_url": known_server,
-    "url": known_api,
+    "url": known_door,
     "synapse_backend": known_api,
     "ca_file": _absolute,
     "store_url": known_store,

@@ -14,6 +14,8 @@ URL_SCHEMES = (
     "rediss+sentinel",
 )
 API_SCHEMES = ("https", "http")
+SOCKET_SCHEME = "http+unix"
+"""Of an API on a socket of this host, as an agent has one: `http+unix:///run/agent.sock`."""
 STORE_SCHEMES = ("postgresql", "sqlite")
 
 
@@ -29,6 +31,17 @@ def known_api(url: str | None) -> str | None:
         msg = "it holds no login and no parameters; the token is a setting of its own"
         raise ValueError(msg)
     return url and url.rstrip("/")
+
+
+def known_door(url: str | None) -> str | None:
+    """Return the URL of an HTTP API or of a socket; raise ValueError for what is none."""
+    url = _with_scheme(url, (*API_SCHEMES, SOCKET_SCHEME))
+    if url is None or not url.lower().startswith(f"{SOCKET_SCHEME}:"):
+        return known_api(url)
+    if not url.partition("://")[2].startswith("/"):
+        msg = "the socket's path begins with a slash, as in http+unix:///run/agent.sock"
+        raise ValueError(msg)
+    return url
 
 
 def known_store(url: str | None) -> str | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from synapse_stream.producer.adoption.adopt import Adopter
+from synapse_stream.producer.adoption.adopt import Adopter, Mandate
 from synapse_stream.producer.shipping.port import opener
 from synapse_stream.saying import voice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from synapse_stream.producer.adoption.adopt import Adoption
     from synapse_stream.settings import Settings
@@ -25,8 +25,11 @@ class AdoptionThread:
     Nothing is lost when it is interrupted: what was not sent stays, and is sent by the next one.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[Adoption], None]) -> None:
-        self._adopter = Adopter(settings, opener(settings))
+    def __init__(
+        self, settings: Settings, tell: Callable[[Adoption], None], names: Collection[str] = ()
+    ) -> None:
+        """Adopt as `settings` say; `names` are other addresses by which that server goes."""
+        self._adopter = Adopter(settings, opener(settings), Mandate(names=names))
         self._tell = tell
         self._troubles: dict[str, str | None] = {}
         self._stop = threading.Event()

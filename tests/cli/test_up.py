@@ -158,6 +158,7 @@ def test_it_tells_the_addresses_one_a_line_with_the_password_hidden(up: Up) -> N
         "token": str(up.home / "api.token"),
         "data": str(up.home),
         "spool": str(up.home / "spool"),
+        "socket": str(up.home / "agent.sock"),
         "logs": str(up.home / "logs"),
         "export": f"SYNAPSE_STREAM_DATA_DIR={up.home}",
     }

@@ -57,6 +57,7 @@ PATHS = [
     ("GET", "/api/deployment"),
     ("POST", "/api/jobs/{job}/append"),
     ("GET", "/api/jobs/{job}/producers/{producer}"),
+    ("POST", "/api/append"),
     ("POST", "/api/heads"),
     ("PATCH", "/ingest/synapse/jobs/{job}/"),
     ("POST", "/ingest/synapse/logs/"),
@@ -76,7 +77,7 @@ PATHS = [
 ]
 
 
-@schemathesis.serializer("application/x-ndjson")
+@schemathesis.serializer("application/x-ndjson", "application/vnd.synapse-stream.batches")
 def lines(_: Any, value: Any) -> bytes:
     """Have bodies of that kind be sent as they are made."""
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")

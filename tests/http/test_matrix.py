@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from consumers.api.app import create_app
 from synapse_stream.log.event_log import open_log
 from synapse_stream.log.revoking import RevokingLog
+from synapse_stream.remote.packing import pack
 from synapse_stream.remote.tokens import Role
 from tests.support import events
 from tests.support.callers import JOB, OTHER, OVER, SIBLING, Who, all_callers, listed, revoked_ids
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from synapse_stream.entries.batch import Batch
     from synapse_stream.settings import Settings
 
 INTRUDER = "intruder"
@@ -132,6 +134,7 @@ RULES = {
     ),
     ("POST", "/api/jobs/{job}/append"): Rule("append to the job"),
     ("GET", "/api/jobs/{job}/producers/{producer}"): Rule("append to the job"),
+    ("POST", "/api/append"): Rule("append to the job"),
     ("POST", "/api/heads"): Rule("append to the job"),
     ("PUT", "/v1/stream/{job}"): Rule("append to the job", status=409),  # others report to it
     ("POST", "/v1/stream/{job}"): Rule("append to the job", (Ask(body=b"1"),), status=405),
@@ -273,7 +276,7 @@ def requests(callers: dict[str, Who], method: str, path: str) -> Iterator[tuple[
                 is_allowed = allowed == 200
                 query, body = ask.query, ask.body
                 if path.endswith("/append"):
-                    query, body = batch(job, is_new=not is_allowed)
+                    query, body = batch(path, job, is_new=not is_allowed)
                 if "/logs" in path:
                     body = json.dumps({"event": "e", "data": {}, "job": job}).encode()
                 if path == "/api/heads":
@@ -292,11 +295,18 @@ def path_of(path: str, **names: str) -> str:
     return path.replace(":path", "").format(**usual | others | names)
 
 
-def batch(job: str, *, is_new: bool) -> tuple[str, bytes]:
-    """Return how the batch that is there is appended again, or one that may not be."""
-    found = BATCHES[job].batches[0]
+def one_of(job: str, *, is_new: bool) -> Batch:
     if is_new:
-        found = Chain(job, INTRUDER).add(events.message("I was here"))
+        return Chain(job, INTRUDER).add(events.message("I was here"))
+    return BATCHES[job].batches[0]
+
+
+def batch(path: str, job: str, *, is_new: bool) -> tuple[str, bytes]:
+    """Return how the batch that is there is appended again, or one that may not be."""
+    found = one_of(job, is_new=is_new)
+    if path == "/api/append":
+        ((_, body),) = pack([found])
+        return "", body
     query = f"?producer={found.producer}&first={found.first}&last={found.last}"
     return f"{query}&hash={found.hash.hex()}", found.data
 

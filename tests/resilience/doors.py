@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_stream.log.event_log import EventLog
     from tests.support.scenes.scene import Actor
 
-_APPEND = b"/append?"
+_APPEND = b"/append"
 _CUTS = (
     Fault.LOST_REQUEST,
     Fault.TORN_REQUEST,

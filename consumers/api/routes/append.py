@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from itertools import islice
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -15,15 +15,25 @@ from consumers.api import schemas
 from consumers.api.access import Access
 from consumers.api.answers import JSON
 from consumers.api.meters import Meters
-from consumers.api.permissions import AppendableJob, Known, check_appendable
+from consumers.api.permissions import (
+    AppendableJob,
+    Known,
+    check_appendable,
+    check_may_append,
+    refuse_foreign_pages,
+)
 from consumers.api.problems import Problem
 from consumers.api.shares import Shares, client_of
 from consumers.api.sources import Opened, Sources
 from consumers.api.tokens import Caller
 from synapse_stream.entries.answers import Ack
-from synapse_stream.entries.batch import decode_fields, parse_fields
-from synapse_stream.errors import DecodeError
+from synapse_stream.entries.batch import Batch, decode_fields, parse_fields
+from synapse_stream.errors import DecodeError, LogUnavailable
 from synapse_stream.remote.connection import RENEWED
+from synapse_stream.remote.packing import PACKED, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 router = APIRouter(prefix="/api", tags=["append"])
 
@@ -40,11 +50,36 @@ _BODY = {
     }
 }
 
+Answer = Ack | LogUnavailable | Problem | Batch
+"""Of one batch of several; at first that batch, if it may be appended."""
+_BODIES = {
+    "requestBody": {
+        "required": True,
+        "description": "Batches, each a line of JSON that says whose it is, and its bytes.",
+        "content": {PACKED: {"schema": {"type": "string"}}},
+    }
+}
+
 Producer = Annotated[
     str,
     Query(pattern=rf"^[A-Za-z0-9_.:-]{{1,{_LONGEST_PRODUCER}}}$", description="Its name."),
 ]
 Number = Annotated[int, Query(ge=0, le=2**53 - 1)]
+
+
+class NotAppended(schemas.Shape):
+    """Why one batch of several was not appended."""
+
+    status: int
+    detail: str
+    retry_after: int = 0
+    """Seconds to wait before it is sent again; 0: as usual."""
+
+
+class AppendedAll(schemas.Shape):
+    """What became of several batches, in their order."""
+
+    answers: list[schemas.Appended | NotAppended]
 
 
 class Pairs(BaseModel):
@@ -103,6 +138,44 @@ async def append(
     return _json(_shown(ack), renewed(request, caller))
 
 
+@router.post(
+    "/append",
+    response_class=Response,
+    responses={200: {"model": AppendedAll}},
+    openapi_extra=_BODIES,
+)
+async def append_all(request: Request, caller: Known, sources: Opened) -> Response:
+    """Append batches of several jobs, each as `append` does; each is answered for itself.
+
+    A body holds of each a line of JSON (`job`, `producer`, `first`, `last`, `hash`, `coding`,
+    `size`) and so many bytes. What is refused or could not be appended has a `status`.
+    """
+    check_may_append(caller)
+    refuse_foreign_pages(request)
+    body = await request.body()
+    try:
+        packed = unpack(body)
+    except ValueError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
+    meters: Meters = request.app.state.meters
+    answers: dict[int, Answer] = {}
+    for number, one in enumerate(packed):
+        try:
+            check_appendable(caller, one.job_id)
+            meters.count(caller, one.job_id, len(body) // len(packed))
+            answers[number] = _judged(one.job_id, one.fields)
+        except Problem as problem:
+            answers[number] = problem
+    refused = [one for one in answers.values() if isinstance(one, Problem)]
+    if refused and len(refused) == len(packed):
+        raise refused[0]
+    shares: Shares = request.app.state.shares
+    async with shares.appending.place(client_of(request.scope)):
+        await run_in_threadpool(_append_judged, sources, answers)
+    shown = [_shown_of_several(answers[number]) for number in range(len(packed))]
+    return _json({"answers": shown}, renewed(request, caller))
+
+
 @router.post("/heads", response_class=Response, responses={200: {"model": schemas.Heads}})
 def show_heads(sources: Opened, caller: Known, asked: Pairs) -> Response:
     """Show how far producers have come, in the order in which they are named."""
@@ -140,15 +213,34 @@ def renewed(request: Request, caller: Caller) -> dict[str, str]:
 
 
 def _append(sources: Sources, job_id: str, fields: dict[bytes, bytes]) -> Ack:
-    """Judge a batch by its numbers, then unpack it, then append it."""
+    return sources.log.append(_judged(job_id, fields))
+
+
+def _append_judged(sources: Sources, answers: dict[int, Answer]) -> None:
+    """Put the answers in the places of batches."""
+    batches = {number: one for number, one in answers.items() if isinstance(one, Batch)}
+    answers |= zip(batches, sources.log.append_all(list(batches.values())), strict=True)
+
+
+def _judged(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
+    """Judge a batch by its numbers, then unpack it."""
     if parse_fields(fields) is None:
         detail = "these numbers are those of no batch, or the frame is none that says its size"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     try:
-        batch = decode_fields(job_id, fields)
+        return decode_fields(job_id, fields)
     except DecodeError as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
-    return sources.log.append(batch)
+
+
+def _shown_of_several(answer: Answer) -> dict[str, Any]:
+    if isinstance(answer, Ack):
+        return _shown(answer)
+    if isinstance(answer, Problem):
+        wait = int((answer.headers or {}).get("Retry-After", 0))
+        return {"status": int(answer.status), "detail": answer.detail, "retry_after": wait}
+    reason = answer.reason if isinstance(answer, LogUnavailable) else str(answer)
+    return {"status": int(HTTPStatus.SERVICE_UNAVAILABLE), "detail": reason}
 
 
 def _shown(ack: Ack) -> dict[str, Any]:

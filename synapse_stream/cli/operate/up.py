@@ -22,6 +22,7 @@ from synapse_stream.cli.shared.reading import say_no
 from synapse_stream.errors import ConfigError
 
 if TYPE_CHECKING:
+    from synapse_stream.agent.agent import Agent
     from synapse_stream.settings import Settings
     from synapse_stream.supervisor.readiness import Site
     from synapse_stream.supervisor.supervisor import Supervisor
@@ -89,8 +90,6 @@ def _token(settings: Settings, *, is_open: bool) -> dict[str, str]:
 
 
 def _supervise(settings: Settings, site: Site, host: str, began: float, *, is_open: bool) -> None:
-    from synapse_stream.supervisor.adoption import AdoptionThread
-
     stop, hurry = _take_signals()
     supervisor = _supervisor(settings, site, host, is_open=is_open)
     try:
@@ -99,7 +98,7 @@ def _supervise(settings: Settings, site: Site, host: str, began: float, *, is_op
         if not stop.is_set():
             page = _page(settings, site, is_open=is_open)
             _show_addresses(settings, page, time.monotonic() - began)
-            with AdoptionThread(settings, lambda adoption: _say(adoption_line(adoption))):
+            with _agent(settings, site, is_open=is_open):
                 supervisor.run(stop)
     except OSError as error:
         msg = f"up cannot go on: {error}"
@@ -107,6 +106,20 @@ def _supervise(settings: Settings, site: Site, host: str, began: float, *, is_op
     finally:
         _say("Stopping: API, consumers, server")
         supervisor.stop(hurry)
+
+
+def _agent(settings: Settings, site: Site, *, is_open: bool) -> Agent:
+    """Make the agent of this host: it adopts what is left, and takes reports at its socket."""
+    from synapse_stream.agent.agent import LONGEST_PATH, Agent
+    from synapse_stream.settings import Settings
+
+    token = f"@{settings.token_file}" if _token(settings, is_open=is_open) else None
+    api = Settings(url=site.url, token=token, data_dir=settings.data_dir)
+    path: Path | None = settings.data_dir / "agent.sock"
+    if len(os.fsencode(str(path))) > LONGEST_PATH:
+        _say(f"There is no socket to report at: {path} is longer than a socket's path may be")
+        path = None
+    return Agent(settings, lambda adoption: _say(adoption_line(adoption)), path=path, api=api)
 
 
 def _wait_until_ready(
@@ -181,6 +194,7 @@ def _show_addresses(settings: Settings, page: dict[str, str], seconds: float) ->
         "server": mask_url(server) + ("" if settings.redis_url else "  (its own)"),
         "data": settings.data_dir,
         "spool": settings.spool_root,
+        "socket": settings.data_dir / "agent.sock",
         "logs": _logs(settings),
     }
     print(f"Synapse Stream is ready after {seconds:.1f} s; Ctrl-C stops it")

@@ -31,6 +31,8 @@ class Mandate(NamedTuple):
     """Deployments in whose place the operator names this one."""
     only_looks: bool = False
     """No spool is sent or changed; what would be sent comes back without `trouble`."""
+    names: Collection[str] = ()
+    """Addresses by which the server that is spoken to goes, too, as through an agent."""
 
 
 def why_not(
@@ -64,7 +66,7 @@ def why_not(
         )
     if is_ours and (mandate.is_explicit or not info.has_server):
         return None
-    if info.has_server and is_for(info, settings):
+    if info.has_server and is_for(info, settings, mandate.names):
         return None
     where = f"{info.server}, namespace {info.namespace}" if info.has_server else "no server yet"
     how = "`synapse-stream drain`" if is_ours else f"`drain --spool-dir {info.spool_root}`"
@@ -79,11 +81,11 @@ def is_served(settings: Settings, job_id: str) -> bool:
     return pattern is None or fnmatchcase(job_id, pattern)
 
 
-def is_for(info: ProducerInfo, settings: Settings) -> bool:
-    """Tell whether a spool names the server and namespace of `settings`."""
+def is_for(info: ProducerInfo, settings: Settings, names: Collection[str] = ()) -> bool:
+    """Tell whether a spool names the server and namespace of `settings`; `names` are its others."""
     if info.namespace != settings.namespace:
         return False
-    servers = {server_key(settings.server)}
+    servers = {server_key(settings.server), *map(server_key, names)}
     if settings.redis_url is None:  # the embedded one may have been named by its address
         with suppress(LogUnavailable):
             servers.add(server_key(running_url(settings.data_dir)))
