@@ -26,7 +26,7 @@ CONSUMERS = ROOT / "consumers"
 PACKAGES = (PACKAGE, CONSUMERS)
 OF_TABLES = {
     *("adding", "blocks", "comparing", "compaction", "query", "raw", "reader", "removal"),
-    *("conditions", "groups", "series", "sorting", "table", "tables"),
+    *("conditions", "erasing", "groups", "series", "sorting", "table", "tables"),
 }
 """Of the modules of views those that speak SQL."""
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))

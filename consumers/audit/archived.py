@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from consumers.audit.erased import Erased
 from consumers.audit.findings import Findings
 from consumers.folding.differing import Difference, first_difference
 from consumers.views.archive.fold import ArchiveFold
 from synapse_stream.entries.batch import RawEntry
 from synapse_stream.entries.entry import recorded_batch
+from synapse_stream.entries.erasing import parse_erasures
 from synapse_stream.entries.position import Position
 from synapse_stream.exports.chains import parse_joins
 from synapse_stream.ports.audit import Finding
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
     from synapse_stream.exports.chains import Joins
 
-_AS_RECEIVED = frozenset({"job", "bytes", "joins", "again", "tree"})
+_AS_RECEIVED = frozenset({"job", "bytes", "joins", "again", "tree", "erased"})
 """What entries alone do not tell; and the tree, which is compared with what stands there."""
 
 
@@ -41,6 +43,8 @@ class ArchiveCheck:
         """By producer, how tails that were sent again were cut, as the manifest says."""
         self.repeats: Joins = {}
         """By producer, all that came again, as the manifest says."""
+        self.erased = Erased(())
+        """Judges what was erased, as the manifest says."""
         self.events = 0
         """How many events the archive has, as the manifest says."""
         self._manifest: Any = None
@@ -69,11 +73,14 @@ class ArchiveCheck:
             for entry in found:
                 self._growth.add(entry)
                 self._apply(entry)
-                yield recorded_batch(self.job_id, entry)
+                recorded = recorded_batch(self.job_id, entry)
+                self.erased.take_archived(recorded)
+                yield recorded
         self._note()
 
     def take_streamed(self, entry: RecordedBatch) -> None:
         """Take the next entry of the stream: one that the archive has not read makes it grow."""
+        self.erased.take_streamed(entry)
         raw = RawEntry(entry.ms, entry.seq, entry.raw or {})
         if self._apply(raw):
             self._growth.add(raw)
@@ -100,6 +107,7 @@ class ArchiveCheck:
             producers = self._manifest["producers"].items()
             self.events = int(self._manifest["events"])
             self._manifest["tree"]
+            self.erased = Erased(parse_erasures(self._manifest.get("erased", ())))
             self.joins = parse_joins(
                 {name: mark["joins"] for name, mark in producers if "joins" in mark}
             )

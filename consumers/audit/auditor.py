@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 _NOWHERE = (-1, None)
-_ORDER = ("block", "manifest", "entry", "numbers", "chain", "stream", "seal", "anchor")
+_ORDER = ["block", "manifest", "entry", "numbers", "chain", "stream", "seal", "erasure", "anchor"]
 _OF_ARCHIVE = frozenset({"block", "manifest"})
 
 
@@ -148,13 +148,13 @@ class Auditor:
         said = record.said
         whose = self._identities.proved(job_id, said.identities)
         notes = [*said.notes(record.sealed()), *self._identities.notes(said.identities, whose)]
-        notes += compared.notes
+        notes += [*compared.notes, *archive.erased.notes()]
         if record.findings.has_more or archive.findings.has_more:
             notes.append("there are more differences than are listed")
         doubts = self._trust.doubts(job_id)
         notes += [*doubts, *self._trust.notes]
         false = [*self._trust.findings, *growth.judge()]
-        findings = [*archive.findings, *record.findings, *false]
+        findings = [*archive.findings, *record.findings, *archive.erased.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
         of_record = _verdict(
             record,
@@ -187,6 +187,7 @@ class Auditor:
             anchors=len(anchors),
             findings=[*findings, *compared.findings],
             notes=notes,
+            erasures=archive.erased.erasures,
         )
 
     def _close(self, record: Record, archive: ArchiveCheck) -> None:
@@ -203,6 +204,7 @@ class Auditor:
             record.findings.append(finding)
         record.judge_seals()
         archive.judge_manifest()
+        archive.erased.judge()
 
     def _is_awaited(self, record: Record, position: Position) -> bool:
         """Tell whether the archive may not know yet that what stands there has come again."""

@@ -58,9 +58,8 @@ class Heads:
 
     def following(self, batch: Batch) -> str:
         """Return, for people, what the hash of a batch should be."""
-        job, producer, first = batch.job_id, batch.producer, batch.first
+        job, producer, first, root = batch.job_id, batch.producer, batch.first, batch.root()
         found = [
-            chain(head, job, producer, first, batch.last, batch.data).hex()
-            for head in self.at(first - 1)
+            chain(head, job, producer, first, batch.last, root).hex() for head in self.at(first - 1)
         ]
         return f"hash {' or '.join(found)}" if found else f"a batch that ends at {first - 1}"

@@ -9,14 +9,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+from consumers.folding.decoding import event_of
 from consumers.folding.differing import shown
+from synapse_stream.entries.cuts import parse_cut
+from synapse_stream.entries.erasing import ERASED
 from synapse_stream.ports.audit import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from synapse_stream.entries.batch import Batch
     from synapse_stream.entries.position import Position
+    from synapse_stream.exports.chains import Joins
 
 Ranges = list[tuple[int, int]]
 """First and last numbers, in order, apart from each other."""
@@ -81,7 +85,7 @@ class Overlaps:
             batch = placed.batch
             for number, line in numbered(batch):
                 archived = lines.get((batch.producer, number), line)
-                if archived != line:
+                if archived != line and not is_erased(archived):
                     expected = f"as archived, {shown(archived)}"
                     place = (placed.position, batch.producer, (number, number))
                     yield Finding(what, expected, shown(line), *place)
@@ -89,7 +93,7 @@ class Overlaps:
 
     def unexplained(
         self,
-        joins: Mapping[str, Sequence[Sequence[int]]],
+        joins: Joins,
         is_awaited: Callable[[Position], bool],
     ) -> Iterator[Finding]:
         """Yield what stands in the stream with another id, though it has not come again.
@@ -100,8 +104,8 @@ class Overlaps:
         """
         for placed, archived in self._moved:
             position, batch = placed
-            cuts = joins.get(batch.producer, ())
-            has_come_again = any(cut[0] <= batch.first and batch.last <= cut[-1] for cut in cuts)
+            cuts = map(parse_cut, joins.get(batch.producer, ()))
+            has_come_again = any(c.first <= batch.first and batch.last <= c.last for c in cuts)
             if not has_come_again and not is_awaited(position):
                 expected = f"the id {archived}, as archived"
                 numbers = batch.first, batch.last
@@ -118,6 +122,12 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
         else:
             found.append((first, last))
     return found
+
+
+def is_erased(line: bytes) -> bool:
+    """Tell whether a line stands in place of one that was erased; what erased it is judged."""
+    event = event_of(line) if b'"erased"' in line else {}
+    return event.get("type") == ERASED or event.get(ERASED) is True
 
 
 def numbered(batch: Batch) -> Iterable[tuple[int, bytes]]:

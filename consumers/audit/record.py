@@ -20,7 +20,8 @@ from consumers.audit.said import Said
 from consumers.audit.seals import is_loss, sealed
 from consumers.folding.decoding import decode
 from consumers.folding.differing import shown_json
-from synapse_stream.entries.batch import parse_fields, seal
+from synapse_stream.entries.batch import chain, parse_fields
+from synapse_stream.entries.cuts import parse_cut
 from synapse_stream.entries.position import Position
 from synapse_stream.ports.audit import Finding
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from consumers.audit.overlaps import Ranges
     from consumers.folding.decoding import Content
     from synapse_stream.entries.batch import Batch
+    from synapse_stream.entries.cuts import Cut
     from synapse_stream.entries.entry import EntryId, RecordedBatch
+    from synapse_stream.exports.chains import Joins
 
 
 _MOST_LEFT = 64 * 1024 * 1024  # bytes
@@ -106,23 +109,23 @@ class Record:
         if place and batch.first <= archived and place != placed.position[:2]:
             self.overlaps.move(placed, Position(*place))
         if self._follows(placed, track.last if before is None else before):
-            if not track.heads.links(batch):
+            if is_known and not track.heads.links(batch):
+                self._leave(placed)  # what it follows came again, and was trimmed since
+            elif not track.heads.links(batch):
                 self._find("chain", track.heads.following(batch), _hash(batch), placed)
             elif batch.first <= archived and not is_known:
                 self._hold("stream", placed)
         self._note(track, placed)
 
-    def needs_lines(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, Ranges]:
+    def needs_lines(self, joins: Joins) -> dict[str, Ranges]:
         """Return which archived lines, as ranges of numbers, `close` wants to see."""
         wanted = self.overlaps.ranges()
         for producer in {batch.producer for _, batch in self._unlinked}:
-            ranges = [(join[0], join[-1]) for join in joins.get(producer, ())]
+            ranges = [(cut.first, cut.last) for cut in map(parse_cut, joins.get(producer, ()))]
             wanted.setdefault(producer, []).extend(ranges)
         return {producer: merged(ranges) for producer, ranges in wanted.items()}
 
-    def close(
-        self, lines: Mapping[tuple[str, int], bytes], joins: Mapping[str, Sequence[Sequence[int]]]
-    ) -> None:
+    def close(self, lines: Mapping[tuple[str, int], bytes], joins: Joins) -> None:
         """Judge what could not be judged in passing.
 
         Args:
@@ -134,8 +137,8 @@ class Record:
         for producer in {batch.producer for _, batch in self._unlinked}:
             numbers = sorted(number for name, number in lines if name == producer)
             mine = {number: lines[producer, number] for number in numbers}
-            for first, *ends in joins.get(producer, ()):
-                self._cut_again(producer, first, ends, mine)
+            for cut in map(parse_cut, joins.get(producer, ())):
+                self._cut_again(producer, cut, mine)
         for placed in self._unlinked:
             heads = self._track(placed.batch.producer).heads
             if not heads.links(placed.batch):
@@ -244,19 +247,18 @@ class Record:
             count = sealed(batch)
             track.sealed = count if count is not None else track.sealed
 
-    def _cut_again(
-        self, producer: str, first: int, ends: Sequence[int], lines: Mapping[int, bytes]
-    ) -> None:
+    def _cut_again(self, producer: str, cut: Cut, lines: Mapping[int, bytes]) -> None:
         """Note the heads of a tail that was sent again, from its cuts and its lines.
 
         Of a `loss` in the place of several numbers there is a line for the last one only.
         """
-        heads, numbers = self._track(producer).heads, list(lines)
+        heads, numbers, first = self._track(producer).heads, list(lines), cut.first
         found = set(heads.at(first - 1))
-        for end in ends:
+        for batch in cut.batches:
+            end = batch.end
             part = numbers[bisect_left(numbers, first) : bisect_right(numbers, end)]
-            data = b"".join(lines[number] + b"\n" for number in part)
-            found = {seal(head, self.job_id, producer, first, end, data).hash for head in found}
+            root = batch.root(b"".join(lines[number] + b"\n" for number in part))
+            found = {chain(head, self.job_id, producer, first, end, root) for head in found}
             for head in found:
                 heads.add(end, head)
             first = end + 1

@@ -219,6 +219,8 @@ class Projector:
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + _LOOK_SECONDS
             self._rebuilding |= self._store.rebuilds.partitions_due(self._view.name)
+            if self._view.is_record:
+                self._rebuilding |= self._store.erasures.partitions_due()
         self._rebuilding &= self._held.keys()
         reader = JobReader(log, lambda: self._archive)
         seconds = rebuild_seconds(time.monotonic() - self._rebuilt_at)

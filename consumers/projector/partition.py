@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from consumers.errors import CannotStore, OutdatedFold, StoreUnavailable
 from consumers.folding.port import Parked
@@ -13,6 +13,7 @@ from consumers.projector.portions import halves, read_portions
 from consumers.projector.rebuilder import Rebuilder
 from consumers.projector.retrying import retry
 from consumers.store.jobs import JobWrite
+from consumers.views.archive.erasing import erase_asked
 from synapse_stream.entries.position import Position
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from consumers.store.lease import Lease
     from consumers.store.parked import ParkedEvent
     from consumers.store.store import Store
+    from consumers.views.archive.fold import ArchiveFold
     from consumers.views.port import View
     from synapse_stream.entries.entry import EntryId, FeedPointer
     from synapse_stream.log.feeds import FeedLog
@@ -168,13 +170,29 @@ class Held:
     def rebuild(self, reader: JobReader, seconds: float) -> bool:
         """Fold jobs anew that are asked for or outdated, for about so long; False when none is.
 
-        Nothing makes the record anew.
+        Nothing makes the record anew; of that lines are erased, where it is asked for.
 
         Raises:
             LeaseLost: another consumer has taken over.
             LogUnavailable, StoreUnavailable: it is begun anew after `forget`.
         """
-        return not self._view.is_record and self._rebuilder.work(reader, seconds)
+        if self._view.is_record:
+            return self._erase()
+        return self._rebuilder.work(reader, seconds)
+
+    def _erase(self) -> bool:
+        """Erase what is asked for of a job; False when nothing is."""
+        asked = self._store.erasures.due(self.lease)
+        if not asked:
+            return False
+        job_id = asked[0].job_id
+        self._load([job_id])
+        try:
+            erase_asked(self._store, self.lease, asked, cast("ArchiveFold", self._folds[job_id]))
+        except BaseException:
+            self.forget()
+            raise
+        return True
 
     def compact(self) -> None:
         """Merge what is stored in small pieces; for when there is nothing else to do."""

@@ -256,23 +256,23 @@ class _JobRebuild:
         live = self._live()
         if live is not None:
             self._catch_up(live)
-        else:
-            for _ in self._read():
-                pass
+        for _ in self._read() if live is None else ():
+            pass
         outcome = "rolled back" if self._asked.is_rollback else "rebuilt"
         if live is None:
             outcome += ", there was none of this version before"
         elif self._difference is None:
             self._difference = _of_documents(live, self.fold)
-        text = self._difference and (
-            f"expected {self._difference.expected}, found {self._difference.found}"
-        )
+        found = self._difference
+        text = found and f"expected {found.expected}, found {found.found}"
+        if found and self._reader.erasures(self._asked.job_id):
+            text = "lines were erased"
         self._store.generations.publish(
             self._lease, self._write(), self._asked, outcome, text and text[:_SHOWN]
         )
         if text:
-            name = self._lease.projection
-            _logger.warning("%s of job %r was not as rebuilt: %s", name, self._asked.job_id, text)
+            whose = (self._lease.projection, self._asked.job_id)
+            _logger.warning("%s of job %r was not as rebuilt: %s", *whose, text)
 
     def _catch_up(self, live: JobFold) -> None:
         for until in (live.position, None):

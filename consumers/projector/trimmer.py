@@ -15,6 +15,7 @@ from consumers.outages import Outage, agree
 from consumers.projector.removing import Remover
 from consumers.views import RECORD
 from synapse_stream.errors import ConfigError, LogUnavailable
+from synapse_stream.operating.erasing import leave_streams
 from synapse_stream.operating.retention import Trimmer
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class TrimLoop:
             is_done = self._remover(self._log).run(self._log.now_ms(), mine)
             pause = _REMOVE_SECONDS if is_done else _WAIT_SECONDS
             self._remove_at = time.monotonic() + pause
+        leave_streams(self._store, self._log)
         trimmer = Trimmer(self._store, self._log, self._settings)
         cuts = trimmer.cuts(mine)
         self._is_tight = trimmer.is_tight

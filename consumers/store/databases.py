@@ -10,6 +10,7 @@ from consumers.errors import StoreDamaged, StoreUnavailable
 from consumers.store.engine import CACHE_BYTES, open_postgres, open_sqlite, sqlite_path
 from consumers.store.migrate import has_schema, prepare
 from consumers.store.sqlite_file import identity
+from consumers.store.sweeping import sweep
 from synapse_stream.entries.keys import Keys
 from synapse_stream.errors import ConfigError
 from synapse_stream.redaction.urls import mask_url
@@ -149,6 +150,10 @@ class Databases:
     def partition(self, job_id: str) -> int:
         """Return the partition of a job."""
         return Keys(self._settings.namespace, self._settings.partitions).partition(job_id)
+
+    def sweep(self, projection: str) -> str | None:
+        """Leave nothing of what was deleted in the database of a projection; return why not."""
+        return sweep(self.of(projection)) if self.is_founded(projection) else None
 
     def examine(self, projection: str) -> Fault | None:
         """Read a database through; None when nothing is wrong, or there is none yet.

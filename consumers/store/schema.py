@@ -21,7 +21,7 @@ from consumers.store import found  # noqa: F401 - it has two of the tables
 from consumers.store.columns import metadata, number, of_job, required
 from consumers.store.kinds import Bytes, Ordered, Step, Words
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration; what this program knows."""
 
 deployment = Table(
@@ -268,3 +268,21 @@ damage = Table(
     required("time", BigInteger),
 )
 """Jobs of which something that is stored cannot be read: what, and since when that is known."""
+
+erasure = Table(
+    "erasure",
+    metadata,
+    number(),
+    required("job_id", Words),
+    required("partition", Integer),
+    *(required(name, BigInteger) for name in ("ms", "seq")),
+    required("line", Integer),
+    required("reason", Words),
+    required("by", Words),
+    required("time", BigInteger),
+    Column("outcome", Words),
+    *(Column(name, BigInteger) for name in ("until_ms", "until_seq")),
+    UniqueConstraint("job_id", "ms", "seq", "line"),
+)
+"""Lines that are to be erased. `outcome` is NULL until the archive has done it. `until_ms` and
+`until_seq` are the id of the last entry of the stream that may have the line; NULL: none has."""

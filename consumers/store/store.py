@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from consumers.store import leases, parked, writing
 from consumers.store.damage import Damages
+from consumers.store.erasures import Erasures
 from consumers.store.generations import Generations
 from consumers.store.lease import describe
-from consumers.store.leases import Leases
+from consumers.store.leases import Leases, fence
 from consumers.store.memory import Memory
 from consumers.store.parked import ParkedEvents
 from consumers.store.rebuilds import Rebuilds
 from consumers.store.stored import Jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection
 
     from consumers.folding.port import Parked
     from consumers.store.databases import Databases
@@ -41,6 +45,7 @@ class Store:
         self.parked = ParkedEvents(databases)
         self.rebuilds = Rebuilds(databases)
         self.damage = Damages(databases)
+        self.erasures = Erasures(databases)
         self.generations = Generations(databases, memory)
 
     def commit(
@@ -77,6 +82,19 @@ class Store:
             self.databases.table(lease.projection).show(connection, saved)
             parked.add(connection, lease, parked_events)
             parked.settle(connection, lease, retried)
+
+    @contextmanager
+    def changing(self, lease: Lease, doing: str) -> Iterator[Connection]:
+        """Open a transaction for what changes documents beside the commits.
+
+        Raises:
+            LeaseLost: another has taken over; nothing was changed.
+        """
+        database = self.databases.of(lease.projection)
+        with self._memory.in_doubt(lease), database.write(doing) as connection:
+            fence(connection, lease)
+            yield connection
+        self._memory.forget(lease)
 
     def compact(self, lease: Lease, *, most: int = 64, rested_seconds: float = 60.0) -> int:
         """Merge small pieces of what a view has stored, of jobs that have many or have rested.

@@ -15,6 +15,7 @@ from synapse_stream.cli.operate import anchors, parked, witness
 from synapse_stream.cli.operate.agent import agent
 from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
+from synapse_stream.cli.operate.erase import erase
 from synapse_stream.cli.operate.hold import hold, release
 from synapse_stream.cli.operate.lag import lag
 from synapse_stream.cli.operate.rebuild import rebuild
@@ -73,6 +74,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "drain": drain,
         "trim": trim,
         "rebuild": rebuild,
+        "erase": erase,
         "token": token,
         "trail": trail,
         "hold": hold,

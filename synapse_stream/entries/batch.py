@@ -2,9 +2,10 @@ r"""A batch: consecutive events of one producer, as one entry of the job's strea
 
 `data` is JSON Lines, the exact bytes that the producer encoded: one event a line, each line ended
 by a newline. The chain hash is taken over these bytes uncompressed, so compression is transport
-only:
+only; not over the bytes themselves but over the root of their salted leaves (see `leaves`), so that
+it stays when a line has to go:
 
-    hash = SHA-256(previous hash ‖ header ‖ data)
+    hash = SHA-256(previous hash ‖ header ‖ root)
     header = "synapse-stream 1\n" job_id "\n" producer "\n" first "\n" last "\n"
 
 The first batch of a producer follows `GENESIS`, 32 zero bytes.
@@ -15,6 +16,7 @@ entry is judged by its own numbers before it is unpacked: see `limits`.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import zstandard
 
+from synapse_stream.entries.leaves import SEED_BYTES, are_salts, have_lines, root_of
 from synapse_stream.entries.limits import (
     LARGEST_DATA_BYTES,
     check_lines,
@@ -39,8 +42,8 @@ if TYPE_CHECKING:
 GENESIS = bytes(32)
 
 _COMPRESS_FROM_BYTES = 1024  # below that a zstd frame saves next to nothing
-_COMPRESSED = (b"p", b"n", b"m", b"h", b"z")
-_WRITTEN = {(b"p", b"n", b"m", b"h", b"d"), _COMPRESSED}
+_COMPRESSED = (b"p", b"n", b"m", b"h", b"s", b"z")
+_WRITTEN = {(b"p", b"n", b"m", b"h", b"s", b"d"), _COMPRESSED}
 _MOST_DIGITS = 16
 _ZERO = ord("0")
 _LONGEST_PRODUCER = 200  # bytes
@@ -63,12 +66,22 @@ class Batch:
     last: int
     hash: bytes
     data: bytes
+    salts: bytes = b""
+    """A seed, or parts; none where nobody asks for the chain, as of lines that are folded."""
 
     def is_linked_to(self, previous: bytes) -> bool:
         """Tell whether the chain hash follows from `previous` and the batch's own content."""
         return self.hash == chain(
-            previous, self.job_id, self.producer, self.first, self.last, self.data
+            previous, self.job_id, self.producer, self.first, self.last, self.root()
         )
+
+    def root(self) -> bytes:
+        """Return the root (32 bytes) over the leaves of its lines.
+
+        Raises:
+            ValueError: its salts are none, or those of other lines.
+        """
+        return root_of(self.salts, self.data)
 
     def lines(self) -> list[bytes]:
         """Return one line an event, without newlines."""
@@ -90,35 +103,43 @@ class Parts(NamedTuple):
     first: int
     last: int
     hash: bytes
+    salts: bytes
     is_compressed: bool
     payload: bytes
 
 
-def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> bytes:
-    """Return the chain hash (32 bytes) of a batch that follows `previous`."""
-    digest = sha256(previous + chain_head(job_id, producer, first, last))
-    digest.update(data)
-    return digest.digest()
+def chain(previous: bytes, job_id: str, producer: str, first: int, last: int, root: bytes) -> bytes:
+    """Return the chain hash (32 bytes) of a batch that follows `previous`.
+
+    `root` is that over the leaves of its lines.
+    """
+    header = f"synapse-stream 1\n{job_id}\n{producer}\n{first}\n{last}\n".encode()
+    return sha256(previous + header + root).digest()
 
 
-def chain_head(job_id: str, producer: str, first: int, last: int) -> bytes:
-    """Return what stands between the hash before and the lines in what is hashed."""
-    return f"synapse-stream 1\n{job_id}\n{producer}\n{first}\n{last}\n".encode()
-
-
-def seal(previous: bytes, job_id: str, producer: str, first: int, last: int, data: bytes) -> Batch:
-    """Make the batch that follows `previous` in its producer's chain."""
-    link = chain(previous, job_id, producer, first, last, data)
-    return Batch(job_id, producer, first, last, link, data)
+def seal(
+    previous: bytes,
+    job_id: str,
+    producer: str,
+    first: int,
+    last: int,
+    data: bytes,
+    salts: bytes | None = None,
+) -> Batch:
+    """Make the batch that follows `previous` in its chain, with a fresh seed or these salts."""
+    salts = os.urandom(SEED_BYTES) if salts is None else salts
+    link = chain(previous, job_id, producer, first, last, root_of(salts, data))
+    return Batch(job_id, producer, first, last, link, data, salts)
 
 
 def encode_fields(batch: Batch) -> dict[str, Any]:
-    """Return the batch as the fields of a stream entry: p, n, m, h and d (plain) or z (zstd)."""
+    """Return the batch as the fields of a stream entry: p, n, m, h, s and d (plain) or z (zstd)."""
     fields: dict[str, Any] = {
         "p": batch.producer,
         "n": batch.first,
         "m": batch.last,
         "h": batch.hash,
+        "s": batch.salts,
     }
     if len(batch.data) >= _COMPRESS_FROM_BYTES:
         fields["z"] = compress(batch.data)
@@ -138,7 +159,8 @@ def decode_fields(job_id: str, fields: Mapping[bytes, bytes]) -> Batch:
         producer, first, last = fields[b"p"].decode(), int(fields[b"n"]), int(fields[b"m"])
         data = fields[b"d"] if b"d" in fields else decompress(fields[b"z"])
         check_lines(data, last - first + 1)
-        return Batch(job_id, producer, first, last, fields[b"h"], data)
+        salts = _checked(fields[b"s"], data)
+        return Batch(job_id, producer, first, last, fields[b"h"], data, salts)
     except (KeyError, ValueError, zstandard.ZstdError) as error:
         msg = f"an entry of job {job_id!r} is no batch: {type(error).__name__}: {error}"
         raise DecodeError(msg) from error
@@ -149,8 +171,10 @@ def parse_fields(fields: Mapping[bytes, bytes]) -> Parts | None:
     names = tuple(fields)
     if names not in _WRITTEN:
         return None
-    producer, first, last, link, payload = fields.values()
+    producer, first, last, link, salts, payload = fields.values()
     if not (_is_number(first) and _is_number(last) and len(link) == len(GENESIS)):
+        return None
+    if not are_salts(salts):
         return None
     begin, end = int(first), int(last)
     if begin > end or len(producer) > _LONGEST_PRODUCER or not _is_text(producer):
@@ -159,7 +183,7 @@ def parse_fields(fields: Mapping[bytes, bytes]) -> Parts | None:
     size = declared_bytes(payload) if is_compressed else len(payload)
     if not 0 <= (size or 0) <= LARGEST_DATA_BYTES or len(payload) > LARGEST_DATA_BYTES:
         return None
-    return Parts(producer, begin, end, link, is_compressed, payload)
+    return Parts(producer, begin, end, link, salts, is_compressed, payload)
 
 
 def written_fields(parts: Parts) -> dict[bytes, bytes]:
@@ -169,6 +193,7 @@ def written_fields(parts: Parts) -> dict[bytes, bytes]:
         b"n": b"%d" % parts.first,
         b"m": b"%d" % parts.last,
         b"h": parts.hash,
+        b"s": parts.salts,
         b"z" if parts.is_compressed else b"d": parts.payload,
     }
 
@@ -219,6 +244,13 @@ def decode_events(data: bytes) -> list[dict[str, Any]]:
         msg = f"the batch is no JSON Lines: {error}"
         raise DecodeError(msg) from error
     return events  # type: ignore[no-any-return]
+
+
+def _checked(salts: bytes, data: bytes) -> bytes:
+    if not (are_salts(salts) and have_lines(salts, data)):
+        msg = "its salts are those of other lines, or none"
+        raise ValueError(msg)
+    return salts
 
 
 def _is_number(text: bytes) -> bool:

@@ -24,7 +24,9 @@ LARGEST_DATA_BYTES = 2 * 1024 * 1024
 """Most that the lines of a batch may hold: a shipper sends 1 MiB, or one event more."""
 MOST_LINES = 65_536
 """Most lines of a batch, which also has no more than it has numbers: 1 MiB of events has fewer."""
-LARGEST_ENTRY_BYTES = LARGEST_DATA_BYTES + 4096
+LARGEST_SALTS_BYTES = 512 * 1024
+"""Most that the salts of a batch may hold, of which a line was erased: its leaves have 21 each."""
+LARGEST_ENTRY_BYTES = LARGEST_DATA_BYTES + LARGEST_SALTS_BYTES + 4096
 """Most that the fields of an entry may hold; of a larger one only the beginnings are read."""
 CUTTING = (LARGEST_ENTRY_BYTES, _MOST_FIELDS, _KEPT_OF_A_WORD)
 """How entries are cut, for who does it elsewhere: largest, most fields, bytes kept of a word."""

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from synapse_stream.entries.batch import Parts, RawEntry
 
@@ -84,6 +84,17 @@ class Tree:
 def leaf(content: bytes) -> bytes:
     """Return the hash (32 bytes) of a leaf."""
     return sha256(_LEAF + content).digest()
+
+
+def root_of_all(leaves: Sequence[bytes]) -> bytes:
+    """Return the root (32 bytes) of the tree over these leaf hashes."""
+    if not leaves:
+        return sha256(b"").digest()
+    while len(leaves) > 1:
+        pairs = iter(leaves)
+        level = [sha256(_NODE + left + right).digest() for left, right in zip(pairs, pairs)]  # noqa: B905 - one may be left over
+        leaves = [*level, leaves[-1]] if len(leaves) & 1 else level
+    return leaves[0]
 
 
 def node(left: bytes, right: bytes) -> bytes:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from synapse_stream.entries.batch import (
     GENESIS,
     RawEntry,
-    chain_head,
+    chain,
     parse_fields,
     sealed_count,
 )
+from synapse_stream.entries.cuts import Cut, parse_cut
 from synapse_stream.entries.tree import Tree, leaf_of
 from synapse_stream.errors import DecodeError
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from synapse_stream.entries.batch import Batch
     from synapse_stream.entries.entry import RecordedBatch
 
-Joins = Mapping[str, Sequence[Sequence[int]]]
-"""By producer, the cuts of tails that were sent again: the first number, the last of each batch."""
+Joins = Mapping[str, Sequence[Sequence[Any]]]
+"""By producer, the cuts of tails that were sent again, as `entries.cuts` has them."""
 
 _MOST_ENDS = 100_000
 
@@ -36,16 +36,17 @@ def parse_joins(found: Any) -> Joins:
         DecodeError: they are none.
     """
     try:
-        if all(_is_join(*join) for joins in found.values() for join in joins):
+        if all(_is_join(parse_cut(join)) for joins in found.values() for join in joins):
             return found  # type: ignore[no-any-return]
-    except (AttributeError, IndexError, TypeError):
+    except (AttributeError, IndexError, TypeError, ValueError):
         pass
-    msg = f"{found!r:.100} are no joins: lists of a first number and growing ends, by producer"
+    msg = f"{found!r:.100} are no joins: lists of a first number and what came, by producer"
     raise DecodeError(msg)
 
 
-def _is_join(first: int, *ends: int) -> bool:
-    return 0 <= first <= ends[0] and all(one < two for one, two in pairwise(ends))
+def _is_join(cut: Cut) -> bool:
+    ends = [end for end, _ in cut.batches]
+    return 0 <= cut.first <= ends[0] and all(one < two for one, two in pairwise(ends))
 
 
 @dataclass(slots=True)
@@ -72,26 +73,24 @@ class _Story:
 class _Recut:
     """A tail that was sent again, hashed anew in the cuts in which it came, as its lines pass."""
 
-    def __init__(self, job_id: str, producer: str, join: Sequence[int]) -> None:
-        self.first, *self._ends = join
-        self.last = join[-1]
+    def __init__(self, job_id: str, producer: str, join: Sequence[Any]) -> None:
+        cut = parse_cut(join)
+        self.first, self.last, self._batches = cut.first, cut.last, list(cut.batches)
         self._job_id, self._producer = job_id, producer
-        self._digests: list[Any] = []
+        self._lines: list[bytes] = []
 
     def take(self, number: int, line: bytes, story: _Story) -> None:
         """Take the next line; of a `loss` in the place of several, `number` is the last."""
-        if not self._ends or number < self.first:
+        if not self._batches or number < self.first:
             return
-        if not self._digests:
-            head = chain_head(self._job_id, self._producer, self.first, self._ends[0])
-            before = story.ends.get(self.first - 1, ())
-            self._digests = [sha256(previous + head) for previous in before]
-        for digest in self._digests:
-            digest.update(line + b"\n")
-        if number >= self._ends[0]:
-            for digest in self._digests:
-                story.note(number, digest.digest())
-            self.first, self._digests = self._ends.pop(0) + 1, []
+        self._lines.append(line + b"\n")
+        end = self._batches[0].end
+        if number >= end:
+            root = self._batches.pop(0).root(b"".join(self._lines))
+            for previous in story.ends.get(self.first - 1, ()):
+                link = chain(previous, self._job_id, self._producer, self.first, end, root)
+                story.note(number, link)
+            self.first, self._lines = end + 1, []
 
 
 class Summary:

@@ -35,7 +35,8 @@ def import_run(source: ExactFile, reader: JobReader, archive: Archive) -> bool:
     if reader.read_after(source.job_id, BEGINNING, limit=1):
         _compare(source, reader)
         return False
-    archive.add(source.job_id, (_raw(entry) for entry in source.entries()), source.joins)
+    entries = (_raw(entry) for entry in source.entries())
+    archive.add(source.job_id, entries, source.joins, source.erasures)
     return True
 
 

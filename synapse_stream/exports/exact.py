@@ -1,7 +1,7 @@
 """The exact format: JSON Lines, as one zstd frame, that holds every byte of a run.
 
-    {"synapse_stream_export":1,"job":"job-42"}                     and "joins", where there are any
-    {"batch":{"at":"1763880000000-0","producer":"…","first":0,"last":1,"hash":"…","lines":2}}
+    {"synapse_stream_export":1,"job":"job-42"}            and "joins", "erased", where there are any
+    {"batch":{"at":"1763880000000-0","producer":"…","first":0,"last":1,"hash":"…","salts":"…","lines":2}}
     {"seq":0,"time":…}                              the lines, exactly as the producer wrote them
     {"seq":1,"time":…}
     {"batch":{…,"data":"<base64>"}}                 where they are not one JSON object each
@@ -24,14 +24,16 @@ import zstandard
 
 from synapse_stream.entries.batch import RawEntry, decode_events, parse_fields, unpack
 from synapse_stream.entries.entry import recorded_batch
+from synapse_stream.entries.erasing import parse_erasures
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
 from synapse_stream.exports.chains import Joins, Summary, parse_joins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.entries.erasing import Erasure
 
 VERSION = 1
 
@@ -47,7 +49,11 @@ class _Sink(Protocol):
 
 
 def write_exact(
-    job_id: str, entries: Iterable[RecordedBatch], file: IO[bytes], joins: Joins
+    job_id: str,
+    entries: Iterable[RecordedBatch],
+    file: IO[bytes],
+    joins: Joins,
+    erasures: Sequence[Erasure] = (),
 ) -> dict[str, Any]:
     """Write a run; return what its last line says. Memory holds one entry at a time.
 
@@ -56,11 +62,14 @@ def write_exact(
         entries: all of them.
         file: where to write.
         joins: of the run, as `JobReader.joins` returns them.
+        erasures: of the run, as `JobReader.erasures` returns them.
     """
     summary, digest = Summary(job_id), sha256()
-    head = {"synapse_stream_export": VERSION, "job": job_id}
+    head: dict[str, Any] = {"synapse_stream_export": VERSION, "job": job_id}
+    head |= {"joins": joins} if joins else {}
+    head |= {"erased": [one._asdict() for one in erasures]} if erasures else {}
     with zstandard.ZstdCompressor(_LEVEL).stream_writer(file, closefd=False) as sink:
-        _write(sink, digest, _line(head | {"joins": joins} if joins else head))
+        _write(sink, digest, _line(head))
         for entry in entries:
             summary.add(entry)
             _write(sink, digest, _written(job_id, entry))
@@ -99,7 +108,8 @@ class ExactFile:
         self.job_id: str = head["job"]
         try:
             self.joins = parse_joins(head.get("joins", {}))
-        except DecodeError as error:
+            self.erasures = parse_erasures(head.get("erased", ()))
+        except (DecodeError, ValueError) as error:
             raise self._refusal(str(error)) from error
 
     def entries(self) -> Iterator[RecordedBatch]:
@@ -141,6 +151,7 @@ class ExactFile:
             b"n": b"%d" % batch["first"],
             b"m": b"%d" % batch["last"],
             b"h": bytes.fromhex(batch["hash"]),
+            b"s": bytes.fromhex(batch["salts"]),
             b"d": data,
         }
         return RawEntry(*Position.parse(batch["at"])[:2], fields)
@@ -204,6 +215,7 @@ def _written(job_id: str, entry: RecordedBatch) -> bytes:
         "first": parts.first,
         "last": parts.last,
         "hash": parts.hash.hex(),
+        "salts": parts.salts.hex(),
     }
     if not _is_json_lines(parts.payload):
         return _line({"batch": {**batch, "data": _base64(parts.payload)}})

@@ -5,12 +5,12 @@
 -- the keys by which what is appended is known again.
 -- Reply: as append.lua has of a batch.
 
-local answer = append(KEYS[2], KEYS[3], unpack(ARGV, 1, 7))
+local answer = append(KEYS[2], KEYS[3], unpack(ARGV, 1, 8))
 if answer[1] == 1 then
-  call('SET', KEYS[4], ARGV[8], 'PX', ARGV[9])
-  for i = 11, #ARGV do
+  call('SET', KEYS[4], ARGV[9], 'PX', ARGV[10])
+  for i = 12, #ARGV do
     call('HSET', KEYS[5], ARGV[i], 1)
   end
-  call('PEXPIRE', KEYS[5], ARGV[10])
+  call('PEXPIRE', KEYS[5], ARGV[11])
 end
 return answer

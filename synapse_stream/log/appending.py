@@ -87,7 +87,7 @@ def _calls(keys: Keys, batches: Sequence[Batch]) -> Iterator[tuple[list[int], tu
 def _words(batch: Batch) -> tuple[Any, ...]:
     fields = encode_fields(batch)
     (kind,) = fields.keys() & {"d", "z"}
-    return (*(fields[name] for name in ("p", "n", "m", "h")), kind, fields[kind])
+    return (*(fields[name] for name in ("p", "n", "m", "h", "s")), kind, fields[kind])
 
 
 def append_kept(

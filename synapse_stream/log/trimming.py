@@ -7,6 +7,7 @@ again. A feed is never dropped: its newest id is what new ones must be above.
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import EntryId
 
 _TRIM = files(__package__).joinpath("trim.lua").read_bytes()
+_LOOK_SECONDS = 0.1
 _TRIM_FEED = files(__package__).joinpath("trim_feed.lua").read_bytes()
 
 
@@ -46,6 +48,37 @@ class TrimLog(FeedLog):
             sum(dropped for _, dropped in replies),
             is_done,
         )
+
+    def trim_job(self, job_id: str, upto: EntryId) -> int:
+        """Remove the entries of one job up to the id `upto`, of which all is archived."""
+        ms, seq = upto
+        doing = f"trimming job {job_id!r}"
+        removed, _ = self._command(
+            doing, "EVAL", _TRIM, 1, self.keys.job(job_id), f"{ms}-{seq + 1}"
+        )
+        return int(removed)
+
+    def rewrite_file(self, seconds: float) -> str | None:
+        """Have the server write its append-only file anew, and wait for that; return why not.
+
+        What was removed stands there until then.
+        """
+        doing = "having the append-only file written anew"
+        info = self._command(doing, "INFO", "persistence")
+        if not info.get("aof_enabled"):
+            return None
+        until = time.monotonic() + seconds
+        is_asked = False
+        while time.monotonic() < until:
+            is_busy = info.get("aof_rewrite_in_progress") or info.get("aof_rewrite_scheduled")
+            if not is_busy:
+                if is_asked:
+                    return None
+                self._command(doing, "BGREWRITEAOF")
+                is_asked = True
+            time.sleep(_LOOK_SECONDS)
+            info = self._command(doing, "INFO", "persistence")
+        return f"its append-only file was not written anew within {seconds:.0f} s"
 
     def count_before(self, partition: int, before: EntryId, *, limit: int = 5_000) -> TrimCount:
         """Count what `trim` would remove in all, by the feed."""

@@ -6,7 +6,7 @@ Who has the archive is found through an entry point, as with `ports.views`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from synapse_stream.ports.finding import check_door, load_entry
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.batch import RawEntry
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.entries.erasing import Erasure
     from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
 
@@ -34,9 +35,9 @@ class ProducerMark:
     """Where its newest batch stands."""
     sealed: int | None
     """How many events it says it made; None when its newest batch has no `end`."""
-    joins: Sequence[Sequence[int]] = ()
-    """Where a batch follows what was sent again after a lost tail: the cuts in which that came, the
-    first number and the last one of each batch."""
+    joins: Sequence[Sequence[Any]] = ()
+    """Where a batch follows what was sent again after a lost tail: in which cuts that came, as
+    `entries.cuts` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Manifest:
     first: Position | None
     last: Position | None
     producers: Mapping[str, ProducerMark]
+    erasures: Sequence[Erasure] = ()
+    """Lines that were erased."""
 
 
 class Archive(Protocol):
@@ -92,7 +95,11 @@ class Archive(Protocol):
         """Return ids of archived jobs in their order; `after` is the last one seen."""
 
     def add(
-        self, job_id: str, entries: Iterable[RawEntry], joins: Mapping[str, Sequence[Sequence[int]]]
+        self,
+        job_id: str,
+        entries: Iterable[RawEntry],
+        joins: Mapping[str, Sequence[Sequence[Any]]],
+        erasures: Sequence[Erasure] = (),
     ) -> None:
         """Archive a whole job that was read elsewhere; all of it or, if `entries` fails, nothing.
 
@@ -100,6 +107,7 @@ class Archive(Protocol):
             job_id: of the job.
             entries: all of them.
             joins: by producer, as its ProducerMark had them there.
+            erasures: as its manifest had them there.
 
         Raises:
             JobExists: the archive has such a job.

@@ -14,6 +14,7 @@ from synapse_stream.ports.finding import load_entry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from synapse_stream.entries.erasing import Erasure
     from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
 
@@ -38,8 +39,8 @@ class Finding(NamedTuple):
     """One difference between what is there and what must be there."""
 
     what: str
-    """`entry`, `chain`, `numbers`, `seal`, `block`, `manifest`, `stream`, `anchor`,
-    `sign-off`, or a view."""
+    """`entry`, `chain`, `numbers`, `seal`, `block`, `manifest`, `stream`, `erasure`,
+    `anchor`, `sign-off`, or a view."""
     expected: str
     found: str
     position: Position | None = None
@@ -94,6 +95,8 @@ class Report:
     """The first difference first."""
     notes: Sequence[str]
     """What is no difference, but must be known."""
+    erasures: Sequence[Erasure] = ()
+    """Lines that were erased, by whom and why; their leaves are still proved."""
 
 
 class Auditor(Protocol):

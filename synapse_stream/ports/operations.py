@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from synapse_stream.ports.finding import check_door, load_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from synapse_stream.entries.position import Position
     from synapse_stream.settings import Settings
@@ -208,6 +208,37 @@ class Databases(Protocol):
     def examine(self, projection: str) -> Fault | None:
         """Read the database of a projection through; return what is wrong with it."""
 
+    def sweep(self, projection: str) -> str | None:
+        """Leave nothing of what was deleted in the database of a projection; return why not."""
+
+
+class AskedErasure(Protocol):
+    """A line that is to be erased, or was."""
+
+    @property
+    def position(self) -> Position:
+        """Where it stands."""
+
+    @property
+    def outcome(self) -> str | None:
+        """None until the archive has looked; `erased`, or why not."""
+
+
+class Erasures(Protocol):
+    """Lines that are to be erased, and were."""
+
+    def ask(self, job_id: str, positions: Iterable[Position], *, reason: str, by: str) -> None:
+        """Have lines erased by who archives the job; what was asked for before stays as it is."""
+
+    def asked(self, job_id: str) -> Sequence[AskedErasure]:
+        """Return what was asked of a job, in order."""
+
+    def streamed(self) -> Mapping[str, tuple[int, int]]:
+        """Return the jobs whose streams may have lines that were erased, and up to which entry."""
+
+    def left(self, job_id: str, until: tuple[int, int]) -> None:
+        """Note that what was erased is gone from the entries of a stream up to `until`."""
+
 
 class Operations(Protocol):
     """What operators ask of the store; each call is one transaction."""
@@ -223,6 +254,10 @@ class Operations(Protocol):
     @property
     def rebuilds(self) -> Rebuilds:
         """What is folded anew."""
+
+    @property
+    def erasures(self) -> Erasures:
+        """Lines that are to be erased, and were."""
 
     @property
     def damage(self) -> Damages:

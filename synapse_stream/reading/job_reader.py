@@ -11,7 +11,7 @@ entries neither need to rise nor to differ; behind its last entry it goes on in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.errors import ConfigError, Trimmed
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.entries.erasing import Erasure
     from synapse_stream.log.event_log import EventLog
-    from synapse_stream.ports.archive import Archive
+    from synapse_stream.ports.archive import Archive, Manifest
 
 _FIRST_PAGE, _PAGE = 4, 20  # entries; one may hold some megabytes
 PAGE_BYTES = 1024 * 1024
@@ -91,16 +92,25 @@ class JobReader:
         """Begin to read in pages what `read_after` would return without a limit."""
         return Reading(self, job_id, position, until)
 
-    def joins(self, job_id: str) -> dict[str, Sequence[Sequence[int]]]:
+    def joins(self, job_id: str) -> dict[str, Sequence[Sequence[Any]]]:
         """Return by producer the joins of a job that its entries alone do not show.
 
         A stream that was never trimmed has what came again itself.
         """
-        may_lack = self.may_lack(job_id, BEGINNING)
-        archive = self.archive(job_id, BEGINNING) if may_lack else None
-        manifest = archive.manifest(job_id) if archive else None
+        manifest = self._manifest(job_id)
         producers = manifest.producers if manifest else {}
         return {name: mark.joins for name, mark in producers.items() if mark.joins}
+
+    def erasures(self, job_id: str) -> Sequence[Erasure]:
+        """Return the lines of a job that were erased; a stream that was never trimmed has all."""
+        manifest = self._manifest(job_id)
+        return manifest.erasures if manifest else ()
+
+    def _manifest(self, job_id: str) -> Manifest | None:
+        """Return what the archive has of a job that its stream may lack."""
+        may_lack = self.may_lack(job_id, BEGINNING)
+        archive = self.archive(job_id, BEGINNING) if may_lack else None
+        return archive.manifest(job_id) if archive else None
 
     def close(self) -> None:
         """Disconnect from the archive."""

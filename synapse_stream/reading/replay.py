@@ -20,6 +20,7 @@ import orjson
 
 from synapse_stream.entries.answers import Outcome
 from synapse_stream.entries.batch import GENESIS, seal
+from synapse_stream.entries.leaves import SEED_BYTES
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import JobExists, LogUnavailable
 
@@ -70,14 +71,19 @@ class Twin:
         """Whether it had events when this replay began."""
         return self._head.last >= 0
 
-    def append(self, last: int, data: bytes) -> bool:
+    def append(self, last: int, data: bytes, salts: bytes = b"") -> bool:
         """Append what follows up to the number `last`; False when it is there already.
+
+        Its seed follows from `salts`, those of the original, so that it is the same every time.
 
         Raises:
             JobExists: something else is there.
             LogUnavailable: the server did not answer, or has lost what it had; repeat the replay.
         """
-        batch = seal(self._hash, self._job_id, self._name, self.last + 1, last, data)
+        first = self.last + 1
+        named = f"{self._job_id}\n{self._name}\n{first}\n{last}\n".encode()
+        seed = sha256(salts + named).digest()[:SEED_BYTES]
+        batch = seal(self._hash, self._job_id, self._name, first, last, data, seed)
         self.last, self._hash = batch.last, batch.hash
         if last < self._head.last:
             return False
@@ -143,7 +149,8 @@ class Replay:
                 twin = self._twin(entry.batch.producer)
                 twin.lose(first - 1, entry.ms * 1000)
                 wait(entry.ms, lines[0])
-                is_new = twin.append(last, b"".join(line + b"\n" for line in lines))
+                data = b"".join(line + b"\n" for line in lines)
+                is_new = twin.append(last, data, entry.batch.salts)
                 self._events += len(lines)
                 self._appended += len(lines) if is_new else 0
         return Replayed(self._events, self._appended, self._left_out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from synapse_stream.entries.position import BEGINNING, Position, is_between
 from synapse_stream.errors import LogUnavailable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from synapse_stream.entries.entry import RecordedBatch
+    from synapse_stream.entries.erasing import Erasure
     from synapse_stream.events.types import RecordedEvent
     from synapse_stream.log.event_log import EventLog
     from synapse_stream.ports.history import Moment
@@ -63,8 +64,7 @@ class JobStream(Shown):
     ) -> Iterator[RecordedEvent]:
         """Read what is recorded behind `after`, up to and with `until`; an unknown job is empty.
 
-        What was trimmed from the stream comes from the archive. Memory is bounded: both are read
-        page by page.
+        What was trimmed from the stream comes from the archive. Both are read page by page.
 
         Raises:
             Trimmed: some is no longer in the stream, and no archive has it.
@@ -90,14 +90,18 @@ class JobStream(Shown):
         with self._opened() as reader:
             yield from reader.entries(self.job_id, until=until)
 
-    def joins(self) -> dict[str, Sequence[Sequence[int]]]:
+    def joins(self) -> dict[str, Sequence[Sequence[Any]]]:
         """Return by producer where archived batches follow what is there no more.
 
-        After a server lost its tail, producers send it again in other cuts; see `docs/audit.md`.
-        Raises what `read` does.
+        See *After a lost tail* in `docs/audit.md`. Raises what `read` does.
         """
         with self._opened() as reader:
             return reader.joins(self.job_id)
+
+    def erasures(self) -> Sequence[Erasure]:
+        """Return the lines that were erased, by whom and why. Raises what `read` does."""
+        with self._opened() as reader:
+            return reader.erasures(self.job_id)
 
     def tail(self, after: Position | None = None) -> Iterator[RecordedEvent]:
         """Read what is recorded behind `after`, then wait for more, until the run has ended.

@@ -50,7 +50,7 @@ class RemoteLog:
         answer = self._connection.ask(
             f"appending to job {batch.job_id!r}",
             *("POST", "api", "jobs", batch.job_id, "append"),
-            query={**query, "hash": batch.hash.hex()},
+            query={**query, "hash": batch.hash.hex(), "salts": batch.salts.hex()},
             body=fields["z"] if "z" in fields else fields["d"],
             headers=headers,
         )

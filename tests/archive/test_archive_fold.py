@@ -34,7 +34,7 @@ class Kept:
         for found in entries:
             assert fold.apply(found) == []
         if fold.has_changed:
-            start, new, _ = fold.rows()
+            start, new, *_ = fold.rows()
             assert start == len(self.entries)
             self.entries += new
             self.document = fold.document()

@@ -180,7 +180,7 @@ def test_without_its_joins_such_a_run_is_refused() -> None:
 
 def test_a_line_that_was_changed_where_it_came_again_is_found() -> None:
     run = with_a_join()
-    joined = {join[-1] + 1 for join in run.joins["producer-1"]}
+    joined = {join[-1][0] + 1 for join in run.joins["producer-1"]}
     changed = Chain(JOB)  # sealed anew from the first batch on, as whoever knows the rules can do
     for batch in (one.batch for one in recorded(run.entries)):
         assert batch
@@ -199,7 +199,16 @@ def test_a_line_that_was_changed_where_it_came_again_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "joins", [[1], {"p": 1}, {"p": [[]]}, {"p": [[0]]}, {"p": [[3, 2]]}, {"p": [[0, "1"]]}]
+    "joins",
+    [
+        [1],
+        {"p": 1},
+        {"p": [[]]},
+        {"p": [[0]]},
+        {"p": [[3, [2, "00" * 16]]]},
+        {"p": [[0, ["1", "00" * 16]]]},
+        {"p": [[0, [1, "00"]]]},
+    ],
 )
 def test_joins_that_are_none_are_refused(joins: Any) -> None:
     file = io.BytesIO()

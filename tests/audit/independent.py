@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from typing import Any
 
 import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+SHARED = rb'\{"seq":\d+,"time":\d+,"type":"(?:metrics|progress)"'
+
 
 def verify(
-    job: str, entries: list[dict[str, Any]], log: dict[str, Any]
+    job: str,
+    entries: list[dict[str, Any]],
+    log: dict[str, Any],
+    acts: list[dict[str, Any]] | None = None,
 ) -> tuple[str, dict[str, int]]:
     """Return the first fault, or "" for none, and up to which number each producer is anchored."""
     last: dict[str, int] = {}
@@ -46,6 +52,11 @@ def verify(
     broken += [producer for producer, count in own.items() if last.get(producer, -1) < count]
     if broken:
         return f"seal of {broken[0]}", {}
+    gone = [one for entry in entries for one in erased(entry)]
+    if sorted(gone) != sorted(
+        (a["producer"], a["first"], a["last"], a["digest"]) for a in acts or ()
+    ):
+        return "erasure of other lines, or without an act", {}
     return judge_log(job, after, leaves, log, sure)
 
 
@@ -62,15 +73,53 @@ def root(leaves: list[bytes]) -> bytes:
     return sha256(b"\1" + root(leaves[:middle]) + root(leaves[middle:])).digest()
 
 
+def batch_root(salts: bytes, data: bytes) -> bytes:
+    """Return the root over the salted leaves of a batch; nothing where there are other lines."""
+    if len(salts) == 16:
+        pieces = re.findall(rb"(?:%b[^\n]*\n)+|[^\n]*\n" % SHARED, data)
+        stream = shake_256(salts).digest(16 * len(pieces))
+        salted = [stream[16 * i : 16 * i + 16] + piece for i, piece in enumerate(pieces)]
+        return root([sha256(b"\0" + each).digest() for each in salted])
+    lines, leaves = re.findall(rb"[^\n]*\n", data), []
+    for gone, count, word in parts(salts):
+        some, lines = b"".join(lines[:count]), lines[count:]
+        leaves.append(word if gone else sha256(b"\0" + word + some).digest())
+    return root(leaves)
+
+
+def parts(salts: bytes) -> list[tuple[int, int, bytes]]:
+    """Return of each leaf whether it was erased, how many lines it has, and its salt or leaf."""
+    found = []
+    while len(salts) > 16:
+        size = 37 if salts[0] else 21
+        found.append((salts[0], int.from_bytes(salts[1:5], "little"), salts[5:size]))
+        salts = salts[size:]
+    return found
+
+
+def erased(entry: dict[str, Any]) -> list[tuple[str, int, int, str]]:
+    """Return what was erased of a batch: producer, first and last number, digest of the lines."""
+    lines = re.findall(rb"[^\n]*\n", lines_of(entry))
+    found, number = [], entry["m"] + 1 - len(lines)
+    for gone, count, _ in parts(bytes.fromhex(entry["s"])):
+        if gone:
+            digest = sha256(b"".join(lines[:count])).hexdigest()
+            found.append((entry["p"], number, number + count - 1, digest))
+        number, lines = number + count, lines[count:]
+    return found
+
+
 def batch_fault(job: str, entry: dict[str, Any], data: bytes, last: int, before: str) -> str:
     """Return what is wrong with a batch, given its producer's last number and the hash before."""
     first, end = entry["n"], entry["m"]
-    if not data.endswith(b"\n"):
+    counts = [count for _, count, _ in parts(bytes.fromhex(entry["s"]))]
+    if not data.endswith(b"\n") or (counts and sum(counts) != data.count(b"\n")):
         return "entry"
     if first > last + 1 or end <= last:
         return "numbers"
     header = f"synapse-stream 1\n{job}\n{entry['p']}\n{first}\n{end}\n".encode()
-    link = sha256(bytes.fromhex(before) + header + data).hexdigest()
+    lines_root = batch_root(bytes.fromhex(entry["s"]), data)
+    link = sha256(bytes.fromhex(before) + header + lines_root).hexdigest()
     return "" if link == entry["h"] else "chain"
 
 

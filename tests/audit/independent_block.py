@@ -10,7 +10,9 @@ from typing import Any
 
 import zstandard
 
-NAMES = ["producers", "ms", "seq", "who", "first", "count", "form", "size", "hashed"]
+from tests.audit.independent import batch_root
+
+NAMES = ["producers", "ms", "seq", "who", "first", "count", "salts", "form", "size", "hashed"]
 
 
 def read(job: str, body: bytes, *, is_loose: bool) -> list[dict[str, Any]] | None:
@@ -24,12 +26,18 @@ def read(job: str, body: bytes, *, is_loose: bool) -> list[dict[str, Any]] | Non
     except ValueError:
         return None
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
-    if list(head) != NAMES or text != plain[4:stop] or min(head["size"]) < 0:
+    if (
+        list(head) != NAMES
+        or text != plain[4:stop]
+        or min(head["size"]) < 0
+        or min(head["salts"]) < 16
+    ):
         return None
     ms, seq, first = (list(accumulate(head[name])) for name in ("ms", "seq", "first"))
     ids = list(zip(ms, seq, strict=True))
     hashed = head["hashed"] if head["hashed"] is not None else list(range(len(ids)))
-    begin = stop + 32 * len(hashed)
+    place = stop + 32 * len(hashed)
+    begin = place + sum(head["salts"])
     if begin + sum(head["size"]) != len(plain) or sorted({*ids}) != ids:
         return None
     hashes = {place: plain[stop + 32 * i : stop + 32 * (i + 1)] for i, place in enumerate(hashed)}
@@ -38,15 +46,16 @@ def read(job: str, body: bytes, *, is_loose: bool) -> list[dict[str, Any]] | Non
     for i, size in enumerate(head["size"]):
         payload, begin = plain[begin : begin + size], begin + size
         name, last = head["producers"][head["who"][i]], first[i] + head["count"][i] - 1
+        salts, place = plain[place : place + head["salts"][i]], place + head["salts"][i]
         link = hashes.get(i)
         if link is None:
             header = f"synapse-stream 1\n{job}\n{name}\n{first[i]}\n{last}\n".encode()
-            link = sha256(before[name] + header + payload).digest()
+            link = sha256(before[name] + header + batch_root(salts, payload)).digest()
         before[name] = link
         entry = {"id": f"{ms[i]}-{seq[i]}", "p": name, "n": first[i], "m": last, "h": link.hex()}
         is_frame = head["form"][i] == 1
         lines = {"z": b64encode(payload).decode()} if is_frame else {"d": payload.decode()}
-        found.append(entry | lines)
+        found.append(entry | {"s": salts.hex()} | lines)
     return found
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from consumers.audit.erased import Erased
 from consumers.audit.growth import Growth
 from consumers.audit.record import Record, lines_of
 from consumers.views.archive.block import read_block
 from synapse_stream.entries.batch import RawEntry, unpack
 from synapse_stream.entries.entry import recorded_batch
+from synapse_stream.entries.erasing import parse_erasures
 from synapse_stream.errors import DecodeError
 from tests.audit.independent import verify
 from tests.audit.independent_block import read
@@ -43,6 +45,7 @@ def raw(entry: dict[str, Any]) -> RawEntry:
         b"n": b"%d" % entry["n"],
         b"m": b"%d" % entry["m"],
         b"h": bytes.fromhex(entry["h"]),
+        b"s": bytes.fromhex(entry["s"]),
     }
     lines = {b"z": b64decode(entry["z"])} if "z" in entry else {b"d": entry["d"].encode()}
     return RawEntry(ms, seq, fields | lines)
@@ -56,16 +59,21 @@ def ours(run: Any, home: Path) -> set[str]:
     for entry in found:
         growth.add(RawEntry(entry.ms, entry.seq, entry.raw or {}))
         record.take_archived(entry)
+    erased = Erased(parse_erasures(run.get("erased", ())))
+    for entry in found:
+        erased.take_archived(entry)
+    erased.judge()
     record.close(lines_of(found, record.needs_lines({})), {})
     record.judge_seals()
-    return {finding.what for finding in [*record.findings, *trust.findings, *growth.judge()]}
+    findings = [*record.findings, *erased.findings, *trust.findings, *growth.judge()]
+    return {finding.what for finding in findings}
 
 
 def test_there_are_vectors_of_both_kinds() -> None:
     kinds = [content(name)["finding"] for name in RUNS]
 
     assert kinds.count(None) >= 4
-    assert {"numbers", "chain", "entry", "seal", "anchor"} <= {*kinds}
+    assert {"numbers", "chain", "entry", "seal", "erasure", "anchor"} <= {*kinds}
     assert [content(name)["is_sound"] for name in BLOCKS].count(True) >= 3
 
 
@@ -73,7 +81,7 @@ def test_there_are_vectors_of_both_kinds() -> None:
 def test_both_verifiers_find_in_a_run_what_its_file_says(name: str, tmp_path: Path) -> None:
     run = content(name)
 
-    theirs = verify(run["job"], run["entries"], run["log"])[0]
+    theirs = verify(run["job"], run["entries"], run["log"], run.get("erased", []))[0]
 
     word = theirs.partition(" ")[0]
     assert ("anchor" if word in _OF_LOGS else word or None) == run["finding"]

@@ -329,7 +329,9 @@ def test_a_manifest_that_is_none_is_a_difference(
 ) -> None:
     deployment.run()
     deployment.project()
-    no_joins = 'replace(CAST(document AS TEXT), \'"last":25\', \'"last":25,"joins":[[3,2]]\')'
+    no_joins = (
+        'replace(CAST(document AS TEXT), \'"last":25\', \'"last":25,"joins":[[3,[2,"00"]]]\')'
+    )
     change = no_joins if manifest is None else f"x'{manifest.hex()}'"
     with deployment.databases.of(ArchiveFold.name).write("test") as connection:
         connection.exec_driver_sql(f"UPDATE job SET document = CAST({change} AS BLOB)")

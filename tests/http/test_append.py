@@ -113,6 +113,7 @@ def test_a_large_batch_that_hardly_packs_is_taken_and_the_connection_serves_on(
 def parameters(chain: Chain, **changes: Any) -> dict[str, Any]:
     batch = chain.add()
     found = {"producer": "p1", "first": 0, "last": 0, "hash": batch.hash.hex()}
+    found["salts"] = batch.salts.hex()
     return {name: value for name, value in {**found, **changes}.items() if value is not None}
 
 
@@ -127,6 +128,8 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, str], bytes, int, str]] = [
     ("an unknown coding", {}, {"Content-Encoding": "br"}, b"{}\n", 415, "br cannot be read"),
     ("too large a body", {}, {}, b"x" * (LARGEST_DATA_BYTES + 1), 413, "larger than"),
     ("no hash", {"hash": None}, {}, b"{}\n", 422, "hash"),
+    ("no salts", {"salts": None}, {}, b"{}\n", 422, "salts"),
+    ("odd salts", {"salts": "00"}, {}, b"{}\n", 422, "no batch"),
     ("no number", {"first": "x"}, {}, b"{}\n", 422, "first"),
     ("a name that is none", {"producer": "a b"}, {}, b"{}\n", 422, "producer"),
 ]  # fmt: skip

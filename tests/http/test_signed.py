@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 BATCH = Chain("job", "p1").add(STARTED)
 APPEND: dict[str, Any] = {
-    "params": {"producer": "p1", "first": 0, "last": 0, "hash": BATCH.hash.hex()},
+    "params": {
+        "producer": "p1",
+        "first": 0,
+        "last": 0,
+        "hash": BATCH.hash.hex(),
+        "salts": BATCH.salts.hex(),
+    },
     "content": BATCH.data,
 }
 

@@ -80,7 +80,7 @@ class MemoryServer:
         """Do nothing: there is no connection."""
 
     def _append_all(self, feed: str, keys: Sequence[str], words: Sequence[Any]) -> list[Any]:
-        batches = zip(*[map(_bytes, words)] * 7, strict=True)
+        batches = zip(*[map(_bytes, words)] * 8, strict=True)
         of_each = zip(keys[::2], keys[1::2], batches, strict=True)
         return [self._append(job, known, feed, *batch) for job, known, batch in of_each]
 
@@ -94,6 +94,7 @@ class MemoryServer:
         first: bytes,
         last: bytes,
         link: bytes,
+        salts: bytes,
         kind: bytes,
         data: bytes,
     ) -> list[Any]:
@@ -106,7 +107,7 @@ class MemoryServer:
         entry = b"%d-0" % self._last_id
         pointer = {b"j": job_id, b"n": b"%d" % (int(last) - newest)}
         self._state.streams.setdefault(feed, []).append((entry, pointer))
-        fields = {b"p": producer, b"n": first, b"m": last, b"h": link, kind: data}
+        fields = {b"p": producer, b"n": first, b"m": last, b"h": link, b"s": salts, kind: data}
         self._state.streams.setdefault(job, []).append((entry, fields))
         known[producer] = link + last
         return [1, entry]

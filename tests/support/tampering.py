@@ -79,7 +79,7 @@ class Deployment:
     def export(self, job: str = "job-1") -> bytes:
         """Return what `export` writes."""
         file, stream = io.BytesIO(), JobStream(job, settings=self.settings)
-        write_exact(job, stream.entries(), file, stream.joins())
+        write_exact(job, stream.entries(), file, stream.joins(), stream.erasures())
         return file.getvalue()
 
     def import_(self, file: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from typing import Any
 
 import pytest
@@ -56,9 +56,13 @@ def test_the_chain_hash_is_written_down() -> None:
     data = b'{"seq":0}\n{"seq":1}\n'
     header = b"synapse-stream 1\njob\nproducer\n0\n1\n"
 
-    batch = seal(GENESIS, "job", "producer", 0, 1, data)
+    batch = seal(GENESIS, "job", "producer", 0, 1, data, bytes(16))
 
-    assert batch.hash == sha256(bytes(32) + header + data).digest()
+    salts = shake_256(bytes(16)).digest(32)
+    one = sha256(b"\0" + salts[:16] + b'{"seq":0}\n').digest()
+    two = sha256(b"\0" + salts[16:] + b'{"seq":1}\n').digest()
+    root = sha256(b"\1" + one + two).digest()
+    assert batch.hash == sha256(bytes(32) + header + root).digest()
     assert batch.is_linked_to(GENESIS)
     assert not batch.is_linked_to(batch.hash)
 
@@ -72,6 +76,7 @@ def test_the_chain_hash_is_written_down() -> None:
         {"last": 2},
         {"data": b"x\n"},
         {"hash": GENESIS},
+        {"salts": bytes(16)},
     ],
 )
 def test_any_changed_field_breaks_the_chain(change: dict[str, Any]) -> None:
@@ -84,8 +89,8 @@ def test_only_large_batches_are_compressed() -> None:
     small = seal(GENESIS, "job", "p", 0, 0, b"x" * 1023)
     large = seal(GENESIS, "job", "p", 0, 0, b"x" * 1024)
 
-    assert list(encode_fields(small)) == ["p", "n", "m", "h", "d"]
-    assert list(encode_fields(large)) == ["p", "n", "m", "h", "z"]
+    assert list(encode_fields(small)) == ["p", "n", "m", "h", "s", "d"]
+    assert list(encode_fields(large)) == ["p", "n", "m", "h", "s", "z"]
     assert len(encode_fields(large)["z"]) < 100
 
 
@@ -96,6 +101,8 @@ def test_only_large_batches_are_compressed() -> None:
         {b"p": b"\xff"},
         {b"n": b"one"},
         {b"h": None},
+        {b"s": None},
+        {b"s": b"short"},
         {b"z": None},
         {b"z": b"no frame"},
         {b"z": b""},

@@ -111,6 +111,7 @@ async def append(
     hash: Annotated[  # noqa: A002 - the parameter's name
         str, Query(pattern="^[0-9a-f]{64}$", description="Chain hash of the batch.")
     ],
+    salts: Annotated[str, Query(pattern="^([0-9a-f]{2})+$", description="Its seed.")],
 ) -> Response:
     """Append a batch if it follows the last number of its producer; else say what there is.
 
@@ -130,6 +131,7 @@ async def append(
         b"n": b"%d" % first,
         b"m": b"%d" % last,
         b"h": bytes.fromhex(hash),
+        b"s": bytes.fromhex(salts),
         _KINDS[coding]: body,
     }
     shares: Shares = request.app.state.shares

@@ -7,7 +7,7 @@ removed by the next one of the same job.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from consumers.store.databases import Databases
     from consumers.store.engine import Database
     from synapse_stream.entries.batch import RawEntry
+    from synapse_stream.entries.erasing import Erasure
 
 _STAGED = "archive-import"
 
@@ -33,7 +34,8 @@ def add_job(
     databases: Databases,
     job_id: str,
     entries: Iterable[RawEntry],
-    joins: Mapping[str, Sequence[Sequence[int]]],
+    joins: Mapping[str, Sequence[Sequence[Any]]],
+    erasures: Sequence[Erasure] = (),
 ) -> None:
     """Archive a whole job; if `entries` fails, nothing.
 
@@ -50,7 +52,7 @@ def add_job(
             with database.write(f"importing job {job_id!r}") as connection:
                 insert_blocks(connection, no, partition, [(start, one)])
             start += one.entries
-        fold.take_over(joins)
+        fold.take_over(joins, erasures)
         _publish(database, job_id, no, fold.document())
     except BaseException:
         _remove(database, no)

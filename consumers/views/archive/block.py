@@ -1,10 +1,11 @@
 r"""A block: consecutive entries of a job's stream, exactly as they were received.
 
-    body = head length (4 bytes, little endian) ‖ head ‖ hashes ‖ payloads
+    body = head length (4 bytes, little endian) ‖ head ‖ hashes ‖ salts ‖ payloads
 
 The head is a JSON object of columns, one value an entry: `ms` and `seq` (as differences to the
-entry before), `who` (index in `producers`), `first` and `count` (of numbers), `form` and `size` of
-its payload. `hashed` lists the entries whose chain hash (32 bytes) is among the hashes.
+entry before), `who` (index in `producers`), `first` and `count` (of numbers), `salts` (how many
+bytes; 0 for form 2), `form` and `size` of its payload. `hashed` lists the entries whose chain hash
+(32 bytes) is among the hashes; the salts of every batch are among the salts.
 
     form 0   the lines, as field `d` held them
     form 1   a zstd frame of them, as field `z` held it
@@ -34,6 +35,7 @@ from synapse_stream.entries.batch import (
     unpack,
     written_fields,
 )
+from synapse_stream.entries.leaves import have_lines, root_of
 from synapse_stream.entries.limits import decompress
 from synapse_stream.entries.tree import joined
 from synapse_stream.errors import DecodeError
@@ -91,8 +93,8 @@ def packed_blocks(job_id: str, entries: Iterator[RawEntry]) -> Iterator[Block]:
             yield _block(some, parts, is_loose=False, job_id=job_id)
             some, parts, size = [], [], 0
         part = parse_fields(unpack(job_id, entry).fields)
-        if part and part.is_compressed:
-            part = None  # it cannot be unpacked, so it is kept with all its fields
+        if part and (part.is_compressed or not have_lines(part.salts, part.payload)):
+            part = None  # it is no batch, so it is kept with all its fields
         some.append(entry)
         parts.append(part)
         size += len(part.payload) if part else sum(map(len, entry.fields.values()))
@@ -131,7 +133,8 @@ def _block(
     hashed = None if is_loose else _needed_hashes(job_id, parts)
     kept = range(len(parts)) if hashed is None else hashed
     hashes = [part.hash for i in kept if (part := parts[i])]
-    body = b"".join([_head(entries, parts, payloads, hashed), *hashes, *payloads])
+    salts = [part.salts for part in parts if part]
+    body = b"".join([_head(entries, parts, payloads, hashed), *hashes, *salts, *payloads])
     size = len(body)
     if not is_loose:
         body = zstandard.compress(body, _LEVEL)
@@ -154,6 +157,7 @@ def _head(
         [numbers[part.producer] if part else -1 for part in parts],
         [part.first if part else 0 for part in parts],
         [part.last - part.first + 1 if part else 0 for part in parts],
+        [len(part.salts) if part else 0 for part in parts],
         [int(part.is_compressed) if part else OTHER for part in parts],
         list(map(len, payloads)),
     )
@@ -176,16 +180,23 @@ def _needed_hashes(job_id: str, parts: Sequence[Parts | None]) -> list[int]:
 
 
 def _follow(job_id: str, previous: bytes, part: Parts) -> bytes:
-    return chain(previous, job_id, part.producer.decode(), part.first, part.last, part.payload)
+    """Return the hash of a batch that follows `previous`.
+
+    Raises:
+        ValueError: its salts are those of other lines.
+    """
+    root = root_of(part.salts, part.payload)
+    return chain(previous, job_id, part.producer.decode(), part.first, part.last, root)
 
 
 def _read(job_id: str, body: bytes, *, is_loose: bool) -> Iterator[RawEntry]:
     head = read_head(body, is_loose=is_loose)
-    start = head.stop + _HASH_BYTES * len(head.hashed)
+    place = head.stop + _HASH_BYTES * len(head.hashed)
     hashes = {
         index: body[stop : stop + _HASH_BYTES]
-        for index, stop in zip(head.hashed, range(head.stop, start, _HASH_BYTES), strict=True)
+        for index, stop in zip(head.hashed, range(head.stop, place, _HASH_BYTES), strict=True)
     }
+    start = place + sum(line.salts for line in head.lines)
     newest: dict[bytes, bytes] = {}
     for index, (line, payload) in enumerate(
         zip(head.lines, payloads_of(body, head, start), strict=True)
@@ -194,7 +205,8 @@ def _read(job_id: str, body: bytes, *, is_loose: bool) -> Iterator[RawEntry]:
             yield RawEntry(line.ms, line.seq, _split_fields(payload))
             continue
         producer, last = head.producers[line.who], line.first + line.count - 1
-        part = Parts(producer, line.first, last, b"", line.form == ZSTD, payload)
+        salts, place = body[place : place + line.salts], place + line.salts
+        part = Parts(producer, line.first, last, b"", salts, line.form == ZSTD, payload)
         link = hashes.get(index) or _follow(job_id, newest[producer], part)
         newest[producer] = link
         fields = written_fields(part._replace(hash=link))

@@ -8,9 +8,12 @@ there (hex), `batches`, `events` and `at`, the entry id of its newest batch.
 
 What comes again after a server lost its tail is known and left out. But it comes in other cuts,
 hence with other hashes, and the first batch that is new again follows the last of these. So where
-this is so the producer has `joins`, too: lists of the first number that came again and the last one
-of each batch, up to where a new batch joined on. With the lines the hashes can be made anew.
+this is so the producer has `joins`, too: what came again, as `entries.cuts` has it, up to where a
+new batch joined on. With the lines the hashes can be made anew.
 `again` is such a list that nothing has joined yet.
+
+`erased` lists the lines that were erased, as `entries.erasing` has them. Should they come again,
+they are erased as they come, and `NewEntries` tells that the stream has them.
 """
 
 from __future__ import annotations
@@ -25,14 +28,20 @@ from consumers.errors import OutdatedFold
 from consumers.folding.document import read_document
 from consumers.folding.fold import show_fields
 from consumers.folding.port import Parked
-from synapse_stream.entries.batch import parse_fields
+from synapse_stream.entries.batch import RawEntry, parse_fields, written_fields
+from synapse_stream.entries.cuts import parse_cut
+from synapse_stream.entries.entry import recorded_batch
+from synapse_stream.entries.erasing import erase, parse_erasures
+from synapse_stream.entries.leaves import SEED_BYTES, root_of
 from synapse_stream.entries.position import Position
 from synapse_stream.entries.tree import Tree, leaf_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from synapse_stream.entries.batch import Parts, RawEntry
+    from synapse_stream.entries.batch import Parts
+    from synapse_stream.entries.cuts import Cut
+    from synapse_stream.entries.erasing import Erasure
 
 
 _EMPTY: dict[str, Any] = {"tree": ""}
@@ -46,6 +55,8 @@ class NewEntries(NamedTuple):
     entries: list[RawEntry]
     parts: list[Parts | None]
     """Of each entry, as `parse_fields` returns them."""
+    erased_again: tuple[int, int] | None = None
+    """Id of the last entry of the stream that had lines again that were erased."""
 
 
 @dataclass(slots=True)
@@ -57,8 +68,8 @@ class _Mark:
     events: int = 0
     hash: bytes = b""
     at: Sequence[int] = ()
-    again: list[int] = field(default_factory=list)
-    joins: list[list[int]] = field(default_factory=list)
+    again: list[Any] = field(default_factory=list)
+    joins: list[list[Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         content = {
@@ -71,22 +82,31 @@ class _Mark:
         lists = {"again": self.again, "joins": self.joins}
         return content | {name: found for name, found in lists.items() if found}
 
-    def repeat(self, first: int, last: int) -> bool:
+    def repeat(self, part: Parts) -> bool:
         """Note a batch that came again; return False when it was noted already."""
-        ends = self.again[1:]
-        follows = first - 1 in ends
-        before = self.again[: ends.index(first - 1) + 2] if follows else [first]
-        if self.again[: len(before) + 1] == [*before, last]:
+        batch = [part.last, _kept_salts(part).hex()]
+        before = self._until(part.first) or [part.first]
+        if self.again[: len(before) + 1] == [*before, batch]:
             return False
-        self.again = [*before, last]
+        self.again = [*before, batch]
         return True
 
     def join(self, first: int) -> None:
         """Note that a new batch has come: what it follows may have been lost behind that again."""
-        ends = self.again[1:]
-        if first - 1 in ends:
-            self.joins.append(self.again[: ends.index(first - 1) + 2])
+        if found := self._until(first):
+            self.joins.append(found)
         self.again = []
+
+    def _until(self, first: int) -> list[Any]:
+        """Return what came again up to the number before `first`; nothing if none ends there."""
+        ends = [end for end, _ in self.again[1:]]
+        return self.again[: ends.index(first - 1) + 2] if first - 1 in ends else []
+
+
+def _kept_salts(part: Parts) -> bytes:
+    """Return the seed of a batch; of one without lines that were erased, the root."""
+    is_seed = len(part.salts) == SEED_BYTES
+    return part.salts if is_seed else root_of(part.salts, part.payload)
 
 
 class ArchiveFold:
@@ -117,6 +137,7 @@ class ArchiveFold:
         self._new: list[RawEntry] = []
         self._parts: list[Parts | None] = []
         self._has_repeats = False
+        self._erased_again: tuple[int, int] | None = None
         content = _EMPTY if document is None else read_document(job_id, document)
         if content.get("v", self.version) != self.version:
             msg = f"the manifest of job {job_id!r} is of version {content['v']}"
@@ -128,6 +149,8 @@ class ArchiveFold:
         self._top = tuple(content.get("top", (0, 0)))
         parts = content["tree"]
         self._tree = None if parts is None else Tree(self._entries, bytes.fromhex(parts))
+        self.erasures = parse_erasures(content.get("erased", ()))
+        """The lines that were erased."""
         self._marks = {
             name.encode(): _Mark(
                 operator.index(mark["last"]),
@@ -144,7 +167,7 @@ class ArchiveFold:
     @property
     def has_changed(self) -> bool:
         """True when entries came since `rows` was called last."""
-        return bool(self._new) or self._has_repeats
+        return bool(self._new or self._erased_again) or self._has_repeats
 
     def apply(self, entry: RawEntry, *, refused: str | None = None) -> list[Parked]:
         """Take an entry that is not archived yet; nothing is parked, but what is `refused`.
@@ -161,12 +184,11 @@ class ArchiveFold:
                 self._strays += 1
                 self._take(entry, None)
             return []
-        mark = self._marks.get(part.producer)
-        if mark is None:
-            mark = self._marks[part.producer] = _Mark()
+        entry, part = self._without_erased(entry, part)
+        mark = self._marks.setdefault(part.producer, _Mark())
         if part.last <= mark.last:
             if entry[:2] > tuple(mark.at):
-                self._has_repeats |= mark.repeat(part.first, part.last)
+                self._has_repeats |= mark.repeat(part)
         else:
             if mark.again:
                 mark.join(part.first)
@@ -182,8 +204,29 @@ class ArchiveFold:
             self._entries = entries
             self._tree = None  # nobody knows the leaves of what cannot be read
 
-    def take_over(self, joins: Mapping[str, Sequence[Sequence[int]]]) -> None:
-        """Take over the joins of a job that was archived elsewhere, by producer."""
+    def erase(self, erasures: Iterable[Erasure], roots: Mapping[str, Mapping[int, bytes]]) -> None:
+        """Note that lines were erased, and forget the seeds with which they came again.
+
+        `roots` has the root of every batch in which they did, by producer and last number.
+        """
+        self.erasures += erasures
+        for name, ends in roots.items():
+            mark = self._marks[name.encode()]
+            for _, *batches in (mark.again or [0], *mark.joins):
+                for batch in batches:
+                    batch[1] = ends[batch[0]].hex() if batch[0] in ends else batch[1]
+
+    def cuts(self) -> Iterator[tuple[str, Cut]]:
+        """Yield what came again, with its producer."""
+        for name, mark in self._marks.items():
+            found = [*mark.joins, *([mark.again] if mark.again else [])]
+            yield from ((name.decode(), parse_cut(one)) for one in found)
+
+    def take_over(
+        self, joins: Mapping[str, Sequence[Sequence[Any]]], erasures: Iterable[Erasure] = ()
+    ) -> None:
+        """Take over the joins, by producer, and the erasures of a job archived elsewhere."""
+        self.erasures += erasures
         for name, mark in self._marks.items():
             mark.joins = [list(join) for join in joins.get(name.decode(), mark.joins)]
 
@@ -206,12 +249,14 @@ class ArchiveFold:
             "tree": None if self._tree is None else self._tree.parts.hex(),
             "producers": {name.decode(): mark.as_json() for name, mark in self._marks.items()},
         }
+        if self.erasures:
+            content["erased"] = [one._asdict() for one in self.erasures]
         return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
     def rows(self) -> NewEntries:
         """Return what came since the last call."""
-        new = NewEntries(self._entries, self._new, self._parts)
-        self._has_repeats = False
+        new = NewEntries(self._entries, self._new, self._parts, self._erased_again)
+        self._has_repeats, self._erased_again = False, None
         if self._new:
             self._entries += len(self._new)
             self._first = self._first or list(self._new[0][:2])
@@ -230,6 +275,22 @@ class ArchiveFold:
             self._tree.add(leaf_of(entry, part))
         self._bytes += len(part.payload) if part else sum(map(len, entry.fields.values()))
         self._top = max(self._top, entry[:2])
+
+    def _without_erased(self, entry: RawEntry, part: Parts) -> tuple[RawEntry, Parts]:
+        """Return an entry without lines that were erased before it came, again or in other cuts."""
+        producer, numbers = part.producer.decode(), (part.first, part.last)
+        mine = [one for one in self.erasures if one.overlaps(producer, *numbers)]
+        batch = recorded_batch(self.job_id, entry).batch if mine else None
+        if batch is None:
+            return entry, part
+        less = batch
+        for one in mine:
+            less = erase(less, one.first, one.last)
+        if less is batch:
+            return entry, part
+        self._erased_again = max(self._erased_again or (0, 0), entry[:2])
+        erased = part._replace(salts=less.salts, is_compressed=False, payload=less.data)
+        return RawEntry(*entry[:2], written_fields(erased)), erased
 
     def _is_known_stray(self, entry: RawEntry) -> bool:
         if entry[:2] > self._top:

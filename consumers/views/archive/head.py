@@ -14,7 +14,7 @@ LINES, ZSTD, OTHER = range(3)
 """The forms of a payload."""
 
 _LENGTH_BYTES = 4
-_COLUMNS = ("ms", "seq", "who", "first", "count", "form", "size")
+_COLUMNS = ("ms", "seq", "who", "first", "count", "salts", "form", "size")
 _STEPPED = ("ms", "seq", "first")
 _NOBODY = -1
 
@@ -28,6 +28,8 @@ class Line(NamedTuple):
     """Index of the producer."""
     first: int
     count: int  # type: ignore[assignment]  # hides tuple.count
+    salts: int
+    """How many bytes."""
     form: int
     size: int
 
@@ -119,9 +121,9 @@ def _is_sound(line: Line, producers: int, *, is_loose: bool) -> bool:
     if min(line.ms, line.seq, line.first, line.size) < 0:
         return False
     if line.form == OTHER:
-        return (line.who, line.first, line.count) == (_NOBODY, 0, 0)
+        return (line.who, line.first, line.count, line.salts) == (_NOBODY, 0, 0, 0)
     is_form = line.form == LINES or (line.form == ZSTD and is_loose)
-    return is_form and 0 <= line.who < producers and line.count > 0
+    return is_form and 0 <= line.who < producers and line.count > 0 and line.salts > 0
 
 
 def _are_met(producers: Any, who: Sequence[int]) -> bool:

@@ -40,6 +40,7 @@ class StoredBlock(NamedTuple):
     last: tuple[int, int]
     content: list[RawEntry] | str
     """Its entries, or why it cannot be read."""
+    is_loose: bool = False
 
 
 class RawArchive:
@@ -114,4 +115,4 @@ def _block(connection: Connection, job_id: str, no: Any, start: int) -> StoredBl
     except (TypeError, ValueError, LookupError) as error:  # a value of another kind
         content = f"a block of the archive of job {job_id!r} cannot be read: {error!r}"
     first, last = (row.first_ms, row.first_seq), (row.last_ms, row.last_seq)
-    return StoredBlock(start, row.entries, first, last, content)
+    return StoredBlock(start, row.entries, first, last, content, bool(row.is_loose))

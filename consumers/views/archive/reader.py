@@ -22,12 +22,13 @@ from consumers.views.archive.fold import ArchiveFold
 from consumers.views.archive.raw import PROJECTION, RawArchive
 from synapse_stream.entries.batch import sealed_count, unpack
 from synapse_stream.entries.entry import recorded_batch
+from synapse_stream.entries.erasing import parse_erasures
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import DecodeError
 from synapse_stream.ports.archive import Manifest, ProducerMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -118,6 +119,7 @@ class StoredArchive:
             first=content["first"] and Position(*content["first"]),
             last=content["last"] and Position(*content["last"]),
             producers=marks,
+            erasures=parse_erasures(content.get("erased", ())),
         )
 
     def last_numbers(self, job_id: str) -> dict[str, int]:
@@ -150,15 +152,13 @@ class StoredArchive:
             found = connection.execute(query.order_by(job.c.job_id).limit(limit))
             return list(found.scalars())
 
-    def add(
-        self, job_id: str, entries: Iterable[RawEntry], joins: Mapping[str, Sequence[Sequence[int]]]
-    ) -> None:
+    def add(self, job_id: str, entries: Iterable[RawEntry], joins: Any, erasures: Any = ()) -> None:
         """Archive a whole job that was read elsewhere; all of it or, if `entries` fails, nothing.
 
         Raises:
             JobExists: the archive has such a job.
         """
-        adding.add_job(self._databases, job_id, entries, joins)
+        adding.add_job(self._databases, job_id, entries, joins, erasures)
 
     def has(self, job_id: str, entry: RawEntry) -> bool:
         """Tell whether this very entry is archived."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from consumers.store import erasures
 from consumers.store.engine import BLOB_PAGE_BYTES
 from consumers.store.table import Table
 from consumers.views.archive import compaction
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
     from consumers.store.lease import Lease
     from consumers.views.archive.fold import NewEntries
 
-Placed = list[tuple[int, Block]]
-"""Blocks with their starts."""
+
+class Placed(NamedTuple):
+    """What a commit adds to a job."""
+
+    blocks: list[tuple[int, Block]]
+    """With their starts."""
+    erased_again: tuple[int, int] | None
+    """As `NewEntries` has it."""
 
 
 class BlockTable(Table):
@@ -42,8 +49,10 @@ class BlockTable(Table):
     ) -> None:
         """Add blocks to jobs."""
         for no, placed in rows.items():
-            insert_blocks(connection, no, lease.partition, placed)
-        book.grow(rows)
+            insert_blocks(connection, no, lease.partition, placed.blocks)
+            if placed.erased_again:
+                erasures.came_again(connection, no, placed.erased_again)
+        book.grow(no for no, placed in rows.items() if placed.blocks)
 
     def compact(
         self, database: Database, lease: Lease, book: LooseJobs, *, most: int, rested_seconds: float
@@ -53,8 +62,8 @@ class BlockTable(Table):
 
 
 def _blocks(new: NewEntries) -> Placed:
-    placed, start = [], new.start
+    blocks, start = [], new.start
     for one in loose_blocks(new.entries, new.parts):
-        placed.append((start, one))
+        blocks.append((start, one))
         start += one.entries
-    return placed
+    return Placed(blocks, new.erased_again)

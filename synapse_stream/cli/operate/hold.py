@@ -36,7 +36,7 @@ def hold(
     from synapse_stream.operating.holds import HOLD
 
     if job is None and label is None:
-        _list(_holds(), as_json=as_json)
+        _list(holds_now(), as_json=as_json)
         return
     held = _held(job, label)
     _act(HOLD, held, reason)
@@ -48,7 +48,7 @@ def release(job: _Job = None, *, label: _Label = None, reason: _Why = None) -> N
     from synapse_stream.operating.holds import RELEASE
 
     held = _held(job, label)
-    if held not in _holds().on:
+    if held not in holds_now().on:
         say_no(f"{_shown(held)} is not held")
     _act(RELEASE, held, reason)
     print(f"{_shown(held)} is held no more")
@@ -78,7 +78,8 @@ def _held(job: str | None, label: str | None) -> Held:
     return Held(job, label)
 
 
-def _holds() -> Holds:
+def holds_now() -> Holds:
+    """Return the holds of the deployment."""
     from synapse_stream.entries.keys import TRAIL
     from synapse_stream.operating.acts import Acts
     from synapse_stream.operating.holds import Holds

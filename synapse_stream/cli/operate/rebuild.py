@@ -70,7 +70,7 @@ def rebuild(
             else:
                 count = store.rebuilds.ask(projection, job, is_rollback=rollback)
             act.after["asked"] = count
-        _wait(store, projection)
+        wait(store, projection)
         found = list(_asked(store, projection, job))
     finally:
         store.close()
@@ -119,7 +119,7 @@ def _ask_all(store: Operations, projection: str, settings: Settings) -> int:
     return count
 
 
-def _wait(store: Operations, projection: str) -> None:
+def wait(store: Operations, projection: str) -> None:
     """Wait until nothing is left to be done, as long as a consumer runs."""
     seen_at = time.monotonic()
     while left := store.rebuilds.count_due(projection):

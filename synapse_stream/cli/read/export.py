@@ -154,7 +154,9 @@ def _write(stream: JobStream, kind: Format, file: IO[bytes]) -> str:
 
     match kind:
         case Format.JSONL:
-            end = exact.write_exact(stream.job_id, stream.entries(), file, stream.joins())
+            end = exact.write_exact(
+                *(stream.job_id, stream.entries(), file), stream.joins(), stream.erasures()
+            )
             return f"{end['events']} events in {end['entries']} entries"
         case Format.CLOUDEVENTS:
             return f"{extracts.write_cloudevents(stream.job_id, stream.read(), file)} events"

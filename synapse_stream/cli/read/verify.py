@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from synapse_stream.saying.text import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from synapse_stream.entries.erasing import Erasure
     from synapse_stream.ports.audit import Auditor, Finding, ProducerReport, Report
 
 _COLOURS = {
@@ -118,6 +120,7 @@ def _object(report: Report) -> dict[str, Any]:
         "anchors": report.anchors,
         "findings": [finding._asdict() for finding in report.findings],
         "notes": report.notes,
+        "erasures": [one._asdict() for one in report.erasures],
     }
 
 
@@ -133,7 +136,8 @@ def print_report(report: Report) -> None:
 def report_lines(report: Report) -> Iterator[str]:
     """Yield what is said of a job, the verdict first: safe to print."""
     verdict = report.verdict.value
-    yield printable(f"{report.job_id}: {verdict}, {_contents(report)}")
+    erased = f"{_erased(report)}; " if report.erasures else ""
+    yield printable(one_line(f"{report.job_id}: {verdict}, {erased}{_contents(report)}"))
     for remark in _remarks(report):
         yield printable(f"  {remark}")
     for finding in report.findings[:_MOST_SHOWN]:
@@ -152,7 +156,26 @@ def _remarks(report: Report) -> Iterator[str]:
     yield from _reported(report)
     if report.producers:
         yield _anchored(report)
+    if len({*map(_act, report.erasures)}) > 1:
+        yield from (f"{_erased_lines(one)} erased {_act(one)}" for one in report.erasures)
     yield from (f"note: {note}" for note in report.notes)
+
+
+def _erased(report: Report) -> str:
+    """Return how many lines were erased; and when, by whom and why, if all were in one go."""
+    count = sum(one.last - one.first + 1 for one in report.erasures)
+    said = f"{count:,} of {_counted(report.events, 'line')} erased"
+    acts = dict.fromkeys(map(_act, report.erasures))
+    return f"{said} {next(iter(acts))}" if len(acts) == 1 else said
+
+
+def _erased_lines(one: Erasure) -> str:
+    return f"{one.position} of {one.producer}, numbers {_ranges([(one.first, one.last)])}"
+
+
+def _act(one: Erasure) -> str:
+    when = datetime.fromtimestamp(one.time_ms / 1000, UTC).isoformat(timespec="seconds")
+    return f"at {when} by {one.by} because {one.reason}"
 
 
 def _lost(one: ProducerReport) -> Iterator[str]:
