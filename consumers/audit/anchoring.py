@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from consumers.audit.ring import Ring
 from synapse_stream.errors import ConfigError, DecodeError
 from synapse_stream.tlog.asking import KnownWitness
 from synapse_stream.tlog.folder import LogFolder
-from synapse_stream.tlog.notes import ED25519, Key, SigningKey
+from synapse_stream.tlog.notes import Key, SigningKey
 
 if TYPE_CHECKING:
     from synapse_stream.settings import Settings
-    from synapse_stream.tlog.checkpoint import SignedCheckpoint
 
 
 class Believed(NamedTuple):
@@ -22,17 +22,10 @@ class Believed(NamedTuple):
     own: bytes | None
     """The public key of who signs here, for a log of any name."""
 
-    def of(self, origin: str) -> list[Key]:
-        """Return the keys of a log."""
-        own = [] if self.own is None else [Key(origin, ED25519, self.own)]
-        return [*own, *(key for key in self.keys if key.name == origin)]
-
-    def check(self, signed: SignedCheckpoint) -> None:
-        """Raise DecodeError if no key that is believed has signed a checkpoint."""
-        signed_at = [key.verify(signed.note) for key in self.of(signed.checkpoint.origin)]
-        if all(time is None for time in signed_at):
-            msg = f"no key that is believed has signed it for {signed.checkpoint.origin}"
-            raise DecodeError(msg)
+    def ring(self, origin: str) -> Ring:
+        """Return the keys of a log, before its entries are taken."""
+        own = [] if self.own is None else [self.own]
+        return Ring(origin, [*own, *(key.public for key in self.keys if key.name == origin)])
 
 
 def log_of(settings: Settings) -> LogFolder | None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 ANCHOR, REMOVAL, BEGINNING = "anchor", "removal", "beginning"
+KEY, REVOCATION = "key", "revocation"
 """Types of entries: how far a run was; that so much of it is about to be removed from the archive;
-and the first entry of every log."""
+the first entry of every log; and that a key may sign from there on, or may no more."""
 
 
 class Anchor(NamedTuple):

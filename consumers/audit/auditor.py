@@ -15,7 +15,6 @@ from consumers.audit.memory import Memory
 from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
 from consumers.audit.sign_offs import SignOffs
-from consumers.audit.signing import begin
 from consumers.audit.trust import Trust
 from consumers.errors import StoreUnavailable
 from synapse_stream.entries.position import BEGINNING
@@ -103,10 +102,6 @@ class Auditor:
                     yield job_id
         self._trust.read()
         yield from sorted({*self._trust.jobs()} - seen)
-
-    def begin_anchors(self) -> list[str]:
-        """Begin a log of anchors where there is none, or another than is remembered."""
-        return begin(self._settings, self._sources.store.databases, self._feeds)
 
     def close(self) -> None:
         """Disconnect."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from consumers.audit.anchoring import believed, log_of, signer_of, witnesses_of
-from consumers.audit.anchors import beginning_of
 from consumers.audit.cosigning import Cosigning
 from consumers.audit.guarded import GuardedLog
 from consumers.audit.memory import Memory
 from consumers.audit.notary import Notary
-from consumers.errors import AnchorsRefused
 from consumers.outages import Outage
 from consumers.store.anchor_heads import AnchorHeads
 from consumers.store.removals import Removals, Request
@@ -24,7 +21,6 @@ from consumers.views.archive.raw import RawArchive
 from consumers.views.opening import open_store
 from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.feeds import FeedLog
-from synapse_stream.tlog.notes import ED25519
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,41 +125,6 @@ def signer_in(settings: Settings) -> tuple[LogFolder, SigningKey]:
         msg = "to sign anchors takes SYNAPSE_STREAM_ANCHORS and SYNAPSE_STREAM_SIGNING_KEY"
         raise ConfigError(msg)
     return folder, signer
-
-
-def begin(settings: Settings, databases: Databases, log: FeedLog) -> list[str]:
-    """Begin a log of anchors, where there is none or it is not what is remembered.
-
-    What lies in its place is moved beside it. Returns what to tell people; nothing where there is
-    one from which can be gone on.
-
-    Raises:
-        ConfigError: there is no key, or no place for anchors, or one is wrong.
-        OSError: it could not be written, or somebody could not be asked.
-    """
-    guarded = open_guarded(settings, databases, log)
-    try:
-        guarded.check()
-    except AnchorsRefused:
-        pass
-    else:
-        return []
-    folder, time_ms = guarded.folder.path, time.time_ns() // 1_000_000
-    remembered = Memory(databases, log, settings).recall().values()
-    last = max((one.checkpoint for one in remembered), key=lambda one: one.size, default=None)
-    said = []
-    if folder.exists():
-        aside = folder.with_name(f"{folder.name}.{time_ms}")
-        folder.rename(aside)
-        said.append(f"what was in {folder} is now in {aside}")
-    if last is not None:
-        said.append(f"{last.size} entries of {last.origin} were remembered")
-    origin = f"synapse-stream/{settings.namespace}/{secrets.token_hex(8)}"
-    before = None if last is None else {"origin": last.origin, "size": last.size}
-    body = {"namespace": settings.namespace, "time_ms": time_ms, "before": before}
-    guarded.begin(origin, beginning_of(body))
-    _, signer = signer_in(settings)
-    return [*said, f"verifier key: {signer.key(origin, ED25519)}"]
 
 
 def voucher_of(databases: Databases) -> Callable[[int, str, int], bool]:

@@ -9,7 +9,9 @@ from consumers.audit.anchoring import believed, log_of, witnesses_of
 from consumers.audit.anchors import (
     ANCHOR,
     BEGINNING,
+    KEY,
     REMOVAL,
+    REVOCATION,
     of_anchor,
     read_entry,
     vouches_for_removal,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from consumers.audit.anchors import Anchor
     from consumers.audit.memory import Memory
+    from consumers.audit.ring import Ring
     from synapse_stream.settings import Settings
     from synapse_stream.tlog.checkpoint import Checkpoint, SignedCheckpoint
     from synapse_stream.tlog.folder import LogFolder
@@ -129,12 +132,6 @@ class Trust:
                 for place, one in remembered.items()
             ]
             return
-        try:
-            assert self._believed is not None  # noqa: S101 - else nothing is read
-            self._believed.check(now)
-        except DecodeError as error:
-            self._find(f"a signed checkpoint in {log.path}", str(error))
-            return
         self._walk(log, now, remembered)
 
     def _walk(
@@ -143,7 +140,9 @@ class Trust:
         """Read all entries; the tree over them must be the one that is signed, and remembered."""
         self._signed, now = signed, signed.checkpoint
         compared = self._compared(now, {who: one.checkpoint for who, one in remembered.items()})
+        assert self._believed is not None  # noqa: S101 - else nothing is read
         assert self._witnessed is not None  # noqa: S101 - there is a log
+        ring = self._believed.ring(now.origin)
         compared |= self._compared(now, self._witnessed.ask(signed))
         for said in self._witnessed.contradictions:
             self._find(f"{now.size} entries of {now.origin} to have grown", said)
@@ -151,13 +150,18 @@ class Trust:
         tree, found = Tree(), {0: Tree().root()}
         try:
             for number, (entry, leaf) in enumerate(log.tiles(now.size).leaves()):
-                self._take(number, entry)
+                self._take(number, entry, ring)
                 tree.add(leaf)
                 if tree.size in sizes:
                     found[tree.size] = tree.root()
         except (DecodeError, OSError) as error:
             self._find(f"{now.size} entries in {log.path}", str(error))
             return
+        try:
+            ring.check(signed)
+        except DecodeError as error:
+            self._find(f"a signed checkpoint in {log.path}", str(error))
+            self._jobs = {}
         for who, one in compared.items():
             if found[one.size] != one.root:
                 said = (
@@ -182,9 +186,12 @@ class Trust:
                 compared[place] = then
         return compared
 
-    def _take(self, number: int, entry: bytes) -> None:
+    def _take(self, number: int, entry: bytes, ring: Ring) -> None:
         try:
             body = read_entry(entry)
+            if body["type"] in {KEY, REVOCATION}:
+                ring.take(number, body)
+                return
         except DecodeError as error:
             self._find(f"an entry of anchors at {number}", str(error))
             return

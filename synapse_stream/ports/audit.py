@@ -100,7 +100,7 @@ class Report:
 
 
 class Auditor(Protocol):
-    """Verifies runs; nothing is written but what `begin_anchors` is for."""
+    """Verifies runs; nothing is written."""
 
     def verify(self, job_id: str) -> Report:
         """Verify one run: chains, numbers, seals, archive, stream, views and anchors.
@@ -116,17 +116,6 @@ class Auditor(Protocol):
         """Verify one run, and return what proves it up to its newest anchor, for others to verify.
 
         None where the run is not sound, or has no anchor. Raises as `verify`.
-        """
-
-    def begin_anchors(self) -> list[str]:
-        """Begin a log of anchors, where there is none or it is not what is remembered.
-
-        Returns:
-            What to tell people, the new verifier key last; nothing where all is as it should be.
-
-        Raises:
-            LogUnavailable: the server did not answer.
-            SynapseStreamError: store or anchors could not be read.
         """
 
     def jobs(self) -> Iterator[str]:

@@ -11,7 +11,7 @@ from consumers.audit.signing import NotaryLoop
 from consumers.errors import AnchorsRefused
 from consumers.store.anchor_heads import AnchorHeads
 from synapse_stream.errors import ConfigError
-from synapse_stream.ports.audit import Verdict, open_auditor
+from synapse_stream.ports.audit import Verdict
 from tests.support.anchoring import anchor, folder, init, logged, settings, signing
 from tests.support.servers import wait_until
 
@@ -213,12 +213,6 @@ def test_the_notary_begins_no_log_by_itself(deployment: Deployment, chain: Chain
             NotaryLoop(deployment.settings.model_copy(update={name: None}))
 
 
-def test_the_auditor_has_nothing_to_begin_where_nothing_is_gone(
-    deployment: Deployment, log: Path
-) -> None:
+def test_there_is_nothing_to_begin_where_nothing_is_gone(deployment: Deployment, log: Path) -> None:
     del log
-    auditor = open_auditor(deployment.settings)
-    begun = auditor.begin_anchors()
-    auditor.close()
-
-    assert begun == []
+    assert init(deployment.settings) == []

@@ -11,9 +11,10 @@ import pytest
 from pydantic import SecretStr
 
 from consumers.audit.anchors import read_entry
-from consumers.audit.signing import NotaryLoop, begin, open_notary
+from consumers.audit.signing import NotaryLoop, open_notary
 from consumers.views.opening import open_databases
 from synapse_stream.log.feeds import FeedLog
+from synapse_stream.ports.anchors import open_anchors
 from synapse_stream.settings import Settings
 from synapse_stream.tlog.folder import LogFolder
 from tests.support.logs import new_pem
@@ -51,9 +52,8 @@ def private_key() -> SecretStr:
 
 def init(settings: Settings) -> list[str]:
     """Begin the log of anchors, as `anchors init` does."""
-    with closing(open_databases(settings)) as databases, closing(FeedLog.open(settings)) as log:
-        log.check()
-        return begin(settings, databases, log)
+    with closing(open_anchors(settings)) as log:
+        return log.begin()
 
 
 @contextmanager
