@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from synapse_stream.tlog.proofs import inclusion
 from tests.support.logs import Log
 
 _PACKAGES = Path("/usr/share/gocode")  # where Debian puts the sources of Go's packages
@@ -32,13 +33,25 @@ def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-def run(verifier: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [str(verifier), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def run(
+    verifier: Path, log: Log, old: int = 1, key: object = None, proofs: str = ""
+) -> subprocess.CompletedProcess[str]:
+    command = [str(verifier), str(log.folder.path), str(key or log.key), str(old)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, input=proofs)
+
+
+def proofs_of(log: Log, old: int) -> str:
+    """Return our proofs: of growth since `old`, and that of every entry."""
+    size, hashes = log.head.size, log.folder.tiles(log.head.size).hash
+    found = [(old, log.proof(old)), *((i, inclusion(i, size, hashes)) for i in range(size))]
+    return "".join(
+        " ".join([str(number), *(b64encode(one).decode() for one in proof)]) + "\n"
+        for number, proof in found
+    )
 
 
 @pytest.mark.parametrize(("old", "size"), [(1, 1), (200, 256), (256, 700)])
-def test_the_packages_of_go_accept_our_checkpoints_tiles_and_entries(
+def test_the_packages_of_go_accept_our_checkpoints_tiles_entries_and_proofs(
     verifier: Path, tmp_path: Path, old: int, size: int
 ) -> None:
     log = Log(tmp_path)
@@ -46,7 +59,7 @@ def test_the_packages_of_go_accept_our_checkpoints_tiles_and_entries(
     if size > old:
         log.add([b"entry %d" % number for number in range(old, size)])
 
-    found = run(verifier, tmp_path, log.key, old)
+    found = run(verifier, log, old, proofs=proofs_of(log, old))
 
     assert found.stdout.split("\n")[:2] == [
         b64encode(before.root).decode(),
@@ -61,8 +74,10 @@ def test_they_refuse_what_was_changed(verifier: Path, tmp_path: Path) -> None:
     for file in ("tile/0/000", "tile/entries/001.p/44", "checkpoint"):
         whole = (tmp_path / file).read_bytes()
         (tmp_path / file).write_bytes(whole[:50] + bytes([whole[50] ^ 1]) + whole[51:])
-        assert run(verifier, tmp_path, log.key).returncode
+        assert run(verifier, log).returncode
         (tmp_path / file).write_bytes(whole)
 
-    assert run(verifier, tmp_path, other.key).returncode
-    assert run(verifier, tmp_path, log.key).returncode == 0
+    assert run(verifier, log, key=other.key).returncode
+    good = proofs_of(log, 200)
+    assert run(verifier, log, 200, proofs=good).returncode == 0
+    assert run(verifier, log, 200, proofs=good.replace("\n7 ", "\n8 ")).returncode

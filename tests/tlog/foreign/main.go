@@ -1,12 +1,15 @@
 // Reads a log by the packages of Go's checksum database, none of ours: golang.org/x/mod/sumdb.
 //
-//	go run main.go FOLDER VKEY [OLD SIZE]
+//	go run main.go FOLDER VKEY OLD_SIZE < PROOFS
 //
 // Opens the checkpoint as a signed note, reads every hash through verified tiles, compares each entry
-// with its leaf, and checks a proof of inclusion for each and the tree of OLD SIZE entries.
+// with its leaf, and checks a proof of inclusion for each and that the tree has grown from that of
+// OLD_SIZE entries. Then it checks the proofs that it is given: a line each, a number and hashes in
+// base64; the first one is that of growth.
 package main
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -89,15 +92,30 @@ func main() {
 		check(err)
 		check(tlog.CheckRecord(proof, size, root, int64(n), tlog.RecordHash(entry)))
 	}
-	if len(os.Args) > 3 {
-		old, err := strconv.ParseInt(os.Args[3], 10, 64)
+	old, err := strconv.ParseInt(os.Args[3], 10, 64)
+	check(err)
+	before, err := tlog.TreeHash(old, reader)
+	check(err)
+	proof, err := tlog.ProveTree(size, old, reader)
+	check(err)
+	check(tlog.CheckTree(proof, size, root, old, before))
+	given := bufio.NewScanner(os.Stdin)
+	for first := true; given.Scan(); first = false {
+		words := strings.Fields(given.Text())
+		number, err := strconv.ParseInt(words[0], 10, 64)
 		check(err)
-		before, err := tlog.TreeHash(old, reader)
-		check(err)
-		proof, err := tlog.ProveTree(size, old, reader)
-		check(err)
-		check(tlog.CheckTree(proof, size, root, old, before))
-		fmt.Println(before)
+		var hashes []tlog.Hash
+		for _, word := range words[1:] {
+			hash, err := tlog.ParseHash(word)
+			check(err)
+			hashes = append(hashes, hash)
+		}
+		if first {
+			check(tlog.CheckTree(hashes, size, root, number, before))
+		} else {
+			check(tlog.CheckRecord(hashes, size, root, number, tlog.RecordHash(found[number])))
+		}
 	}
+	fmt.Println(before)
 	fmt.Println(size, root)
 }
