@@ -22,7 +22,7 @@ class Lacking:
         partition = store.databases.partition(job_id)
         self._reached: dict[str, EntryId] = {}
         """How far they have come, of those of which the job is not to be folded anew."""
-        for name in filter(store.databases.is_founded, views.folded()):
+        for name in views.folded():
             asked = store.rebuilds.asked(name, job_id=job_id)
             if all(one.outcome is not None for one in asked):
                 self._reached[name] = sources.reached(name, partition)

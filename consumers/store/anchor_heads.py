@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from consumers.store import jobs
 from consumers.store.schema import job
 from consumers.store.sql import insert_into
 
@@ -32,9 +31,7 @@ class AnchorHeads:
 
     def recall(self) -> dict[str, Any]:
         """Return what is remembered; nothing where nothing is, or it is damaged."""
-        if not self._databases.is_founded(_HOME):
-            return {}
-        document = jobs.load(self._databases.of(_HOME), _PROJECTION, [_JOB]).get(_JOB)
+        document = self._databases.load(_PROJECTION, [_JOB], home=_HOME).get(_JOB)
         try:
             content = orjson.loads(document or b"{}")
         except orjson.JSONDecodeError:

@@ -69,26 +69,22 @@ class Damages:
 
     def mend(self, projection: str, job_id: str) -> None:
         """Forget a finding, if there is one: all can be read again."""
-        if self._databases.is_founded(projection) and self._is_known(projection, job_id):
+        if self._is_known(projection, job_id):
             with self._databases.of(projection).write(f"mending job {job_id!r}") as connection:
                 mended(connection, projection, job_id)
 
     def _is_known(self, projection: str, job_id: str) -> bool:
-        with self._databases.of(projection).read("looking for damage") as connection:
+        with self._databases.reading(projection, "looking for damage") as connection:
             return is_known(connection, projection, job_id)
 
     def count(self, projection: str) -> int:
         """Return how many jobs of a projection cannot be read in part."""
-        if not self._databases.is_founded(projection):
-            return 0
         query = select(func.count()).where(damage.c.projection == projection)
-        with self._databases.of(projection).read("counting damaged jobs") as connection:
+        with self._databases.reading(projection, "counting damaged jobs") as connection:
             return int(connection.execute(query).scalar_one())
 
     def list(self, projection: str, *, limit: int = 100) -> Sequence[Damage]:
         """Return the findings of a projection, the oldest first."""
-        if not self._databases.is_founded(projection):
-            return []
         is_asked = (rebuild.c.projection == damage.c.projection) & (
             rebuild.c.job_id == damage.c.job_id
         )
@@ -98,7 +94,7 @@ class Damages:
             .where(damage.c.projection == projection)
             .order_by(damage.c.time, damage.c.job_id)
         )
-        with self._databases.of(projection).read("listing damaged jobs") as connection:
+        with self._databases.reading(projection, "listing damaged jobs") as connection:
             return [Damage(*row) for row in connection.execute(query.limit(limit))]
 
     @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from consumers.errors import StoreDamaged, StoreUnavailable
+from consumers.store import jobs
+from consumers.store.empty import empty_database
 from consumers.store.engine import CACHE_BYTES, open_postgres, open_sqlite, sqlite_path
 from consumers.store.migrate import has_schema, prepare
 from consumers.store.sqlite_file import identity
@@ -16,7 +19,9 @@ from synapse_stream.errors import ConfigError
 from synapse_stream.redaction.urls import mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
 
     from consumers.store.engine import Database
     from consumers.store.table import Table
@@ -33,6 +38,8 @@ class Fault(NamedTuple):
 
 class Databases:
     """The databases of a deployment; each is opened, and migrated if need be, when first asked for.
+
+    One is made by who writes there first.
 
     May be used from several threads.
     """
@@ -72,7 +79,7 @@ class Databases:
         self._folder = _folder(settings)
 
     def of(self, projection: str) -> Database:
-        """Return the database of a projection.
+        """Return the database of a projection, made if need be.
 
         Raises:
             ConfigError: its schema is newer than this program, or its views are of other streams.
@@ -121,6 +128,26 @@ class Databases:
                 self._together[place] = now
                 self._opened[place] = open_sqlite(files[0], beside=(other, files[1]))
             return self._opened[place]
+
+    @contextmanager
+    def reading(self, projection: str, doing: str) -> Iterator[Connection]:
+        """Open a transaction that reads; while there is no database yet, of one that is empty.
+
+        So who only looks makes nothing. Raises as `of`.
+        """
+        database = self.of(projection) if self.is_founded(projection) else empty_database()
+        with database.read(doing) as connection:
+            yield connection
+
+    def load(
+        self, projection: str, job_ids: Sequence[str], *, home: str | None = None
+    ) -> dict[str, bytes]:
+        """Return the documents of those jobs of a projection that have one.
+
+        They are in its database, or in that of another projection, `home`.
+        """
+        with self.reading(home or projection, f"loading jobs of {projection}") as connection:
+            return jobs.load(connection, projection, job_ids)
 
     def reopen(self, projection: str) -> None:
         """Have the database of a projection opened anew, and looked at, when it is asked for."""

@@ -64,7 +64,7 @@ class Generations:
     def previous(self, lease: Lease, job_id: str) -> bytes | None:
         """Return the document of the generation that was live before, None if there is none."""
         name = old(lease.projection)
-        return jobs.load(self._databases.of(lease.projection), name, [job_id]).get(job_id)
+        return self._databases.load(name, [job_id], home=lease.projection).get(job_id)
 
     def stage(
         self, lease: Lease, write: JobWrite, events: Sequence[Parked], *, is_rollback: bool

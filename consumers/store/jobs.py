@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from consumers.folding.marks import Mark
     from consumers.folding.port import Fold
-    from consumers.store.engine import Database
     from consumers.store.lease import Lease
 
 _SAVE_ON_SQLITE = """
@@ -51,13 +50,12 @@ class JobWrite(NamedTuple):
         return cls(fold.job_id, fold.document(), fold.rows(), entry, fold.marks())
 
 
-def load(database: Database, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
+def load(connection: Connection, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
     """Return the documents of those jobs that have one."""
     rows: list[Any] = []
-    with database.read(f"loading {len(job_ids)} jobs of {projection}") as connection:
-        for some in slices(job_ids):
-            query = read(job.c.job_id).where(job.c.projection == projection, job.c.job_id.in_(some))
-            rows += connection.execute(query)
+    for some in slices(job_ids):
+        query = read(job.c.job_id).where(job.c.projection == projection, job.c.job_id.in_(some))
+        rows += connection.execute(query)
     return {row.job_id: whole(row.document, row.body) for row in rows}
 
 

@@ -146,8 +146,6 @@ class Leases:
 
     def checkpoints(self, projection: str) -> list[Checkpoint]:
         """Return where the partitions of a projection stand, by number; of none if it never ran."""
-        if not self._databases.is_founded(projection):
-            return []
         table = checkpoint.c
         is_lapsed = table.lease_until <= now_ms()
         query = (
@@ -157,7 +155,7 @@ class Leases:
             .order_by(table.partition)
         )
         doing = f"reading the checkpoints of {projection}"
-        with self._databases.of(projection).read(doing) as connection:
+        with self._databases.reading(projection, doing) as connection:
             return [
                 Checkpoint(
                     projection,

@@ -73,8 +73,6 @@ class StoredMarks:
         Raises:
             StoreUnavailable: the database could not be read.
         """
-        if not self._databases.is_founded(projection):
-            return []
         if isinstance(at, int):
             is_time, reached = True, mark.c.time <= at
         else:
@@ -82,8 +80,7 @@ class StoredMarks:
         of_job = (job.c.projection == projection) & (job.c.job_id == job_id)
         newest = (column.desc() for column in _place)
         query = select(mark).join(job, job.c.no == mark.c.job_no).where(of_job, reached)
-        database = self._databases.of(projection)
-        with database.read(f"reading marks of job {job_id!r}") as connection:
+        with self._databases.reading(projection, f"reading marks of {job_id!r}") as connection:
             found = [
                 Mark(
                     entry=(row.ms, row.seq),

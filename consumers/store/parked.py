@@ -179,7 +179,7 @@ class ParkedEvents:
         """Return how many events of a projection are parked."""
         query = select(func.count()).where(parked.c.projection == projection)
         doing = f"counting parked events of {projection}"
-        with self._databases.of(projection).read(doing) as connection:
+        with self._databases.reading(projection, doing) as connection:
             return int(connection.execute(query).scalar_one())
 
     def find(self, projection: str, no: int) -> ParkedEvent | None:
@@ -200,7 +200,7 @@ class ParkedEvents:
             return connection.execute(gone).rowcount
 
     def _events(self, projection: str, query: Select[Any]) -> Sequence[ParkedEvent]:
-        with self._databases.of(projection).read("reading parked events") as connection:
+        with self._databases.reading(projection, "reading parked events") as connection:
             return [_event(row) for row in connection.execute(query)]
 
 

@@ -66,8 +66,7 @@ class Rebuilds:
         else:
             jobs = self._named(projection, projection)
             record = self._databases.record
-            if self._databases.is_founded(record):
-                jobs |= self._named(record, record)
+            jobs |= self._named(record, record)
         return self.ask_jobs(projection, sorted(jobs.items()), is_rollback=is_rollback)
 
     def ask_jobs(
@@ -87,9 +86,7 @@ class Rebuilds:
         With `only_unknown` it is those of which the projection has nothing.
         """
         record, (name, partition) = self._databases.record, lease[:2]
-        jobs = {}
-        if self._databases.is_founded(record):
-            jobs = self._named(record, record, partition)
+        jobs = self._named(record, record, partition)
         for known in self._named(name, name, partition) if only_unknown else ():
             jobs.pop(known, None)
         self.ask_jobs(lease.projection, sorted(jobs.items()))
@@ -182,7 +179,7 @@ class Rebuilds:
             return {row.job_id: row.partition for row in connection.execute(query)}
 
     def _reading(self, projection: str, doing: str) -> AbstractContextManager[Connection]:
-        return self._databases.of(projection).read(f"{doing} of {projection}")
+        return self._databases.reading(projection, f"{doing} of {projection}")
 
 
 def ask(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from sqlalchemy import delete, select
 
-from consumers.store import jobs
 from consumers.store.schema import job
 from consumers.store.sql import insert_into
 
@@ -43,9 +42,7 @@ class Removals:
 
     def of(self, job_id: str) -> Request | None:
         """Return what is asked of a run."""
-        if not self._databases.is_founded(_HOME):
-            return None
-        found = jobs.load(self._databases.of(_HOME), _PROJECTION, [job_id]).get(job_id)
+        found = self._databases.load(_PROJECTION, [job_id], home=_HOME).get(job_id)
         return None if found is None else _request(job_id, found)
 
     def put(self, partition: int, request: Request) -> None:
@@ -60,10 +57,8 @@ class Removals:
 
     def unsigned(self) -> list[tuple[int, Request]]:
         """Return what waits to be signed, with the partitions of the runs."""
-        if not self._databases.is_founded(_HOME):
-            return []
         query = select(job.c.partition, job.c.job_id, job.c.document)
-        with self._databases.of(_HOME).read("looking for asked removals") as connection:
+        with self._databases.reading(_HOME, "looking for asked removals") as connection:
             rows = connection.execute(query.where(job.c.projection == _PROJECTION)).all()
         found = [(row.partition, _request(row.job_id, row.document)) for row in rows]
         return [(no, one) for no, one in found if one is not None and not one.is_signed]

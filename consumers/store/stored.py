@@ -49,16 +49,14 @@ class Jobs:
 
     def load(self, projection: str, job_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the documents of those jobs that have one."""
-        return jobs.load(self._databases.of(projection), projection, job_ids)
+        return self._databases.load(projection, job_ids)
 
     def ids(self, projection: str) -> Iterator[str]:
         """Yield the ids of all jobs of a projection, in order."""
-        if not self._databases.is_founded(projection):
-            return
         after, found = "", [""]
         while found:
             query = select(job.c.job_id).where(job.c.projection == projection, job.c.job_id > after)
-            with self._databases.of(projection).read(f"listing jobs of {projection}") as connection:
+            with self._databases.reading(projection, f"listing jobs of {projection}") as connection:
                 page = query.order_by(job.c.job_id).limit(_PAGE)
                 found = list(connection.execute(page).scalars())
             yield from found
@@ -69,8 +67,6 @@ class Jobs:
 
         None where there is nothing.
         """
-        if not self._databases.is_founded(projection):
-            return None
         try:
             return self._stored(projection, job_id)
         except Exception as error:
@@ -80,7 +76,7 @@ class Jobs:
 
     def _stored(self, projection: str, job_id: str) -> StoredView | None:
         table = self._databases.table(projection)
-        with self._databases.of(projection).read(f"verifying job {job_id!r}") as connection:
+        with self._databases.reading(projection, f"verifying job {job_id!r}") as connection:
             found = connection.execute(
                 jobs.read(job.c.no).where(jobs.is_of(projection, job_id))
             ).first()

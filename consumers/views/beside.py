@@ -31,9 +31,7 @@ def known_beside(databases: Databases, job_ids: Sequence[str]) -> dict[str, Besi
     damaged: dict[str, list[str]] = {}
     for names in databases.together():
         try:
-            if not databases.is_founded(names[0]):
-                continue
-            with databases.of(names[0]).read("looking what is parked") as connection:
+            with databases.reading(names[0], "looking what is parked") as connection:
                 parked_of.update(parked.count(connection, job_ids, names))
                 found = damage.of_jobs(connection, job_ids, names)
         except StoreUnavailable:

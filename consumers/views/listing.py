@@ -52,7 +52,7 @@ class ListedRuns:
         is_at_end = False
         while len(found) < limit and not is_at_end:
             wanted = limit - len(found)
-            with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+            with self._databases.reading(runs.PROJECTION, "listing jobs") as connection:
                 page = runs.read_page(
                     connection,
                     status=status,
@@ -111,16 +111,16 @@ class ListedRuns:
 
     def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""
-        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+        with self._databases.reading(runs.PROJECTION, "listing jobs") as connection:
             found = runs.read_listed(connection, job_ids)
         return shown(self._databases, self._damage, found)
 
     def arrivals(self, job_ids: Sequence[str]) -> dict[str, Position]:
         """Return by job what `jobs` sorts by, the newest last: when its first entry arrived."""
-        with self._databases.of(runs.PROJECTION).read("listing jobs") as connection:
+        with self._databases.reading(runs.PROJECTION, "listing jobs") as connection:
             return runs.arrivals(connection, job_ids)
 
     def count_shed(self) -> int:
         """Return how many events producers have given up, of all jobs."""
-        with self._databases.of(runs.PROJECTION).read("counting what was shed") as connection:
+        with self._databases.reading(runs.PROJECTION, "counting what was shed") as connection:
             return runs.count_shed(connection)

@@ -9,7 +9,6 @@ import orjson
 
 from consumers.errors import StoreUnavailable
 from consumers.folding.fold import position_in
-from consumers.store import jobs
 from consumers.views.beside import known_beside
 from consumers.views.listing import ListedRuns
 from consumers.views.message_feed import query as messages
@@ -43,7 +42,7 @@ class StoredViews(ListedRuns):
 
     def state(self, job_id: str) -> RunState | None:
         """Return a job's run state; None for a job that is not known."""
-        found = jobs.load(self._databases.of(RUNS), RUNS, [job_id])
+        found = self._databases.load(RUNS, [job_id])
         if job_id not in found:
             return None
         beside = self.beside([job_id])[job_id]
@@ -57,8 +56,7 @@ class StoredViews(ListedRuns):
         """
         beside, quotas = known_beside(self._databases, job_ids), {}
         with suppress(StoreUnavailable):
-            database = self._databases.of(histories.PROJECTION)
-            found = jobs.load(database, histories.PROJECTION, job_ids)
+            found = self._databases.load(histories.PROJECTION, job_ids)
             quotas = {job_id: quotas_of(document) for job_id, document in found.items()}
         return {one: beside[one]._replace(quotas=quotas.get(one, ())) for one in job_ids}
 
@@ -68,7 +66,7 @@ class StoredViews(ListedRuns):
         What is read of that view afterwards has at least as much. An event that was parked counts
         as taken in.
         """
-        found = jobs.load(self._databases.of(projection), projection, [job_id])
+        found = self._databases.load(projection, [job_id])
         if job_id not in found:
             return None
         with self._damage.found(projection, job_id):
@@ -158,7 +156,7 @@ class StoredViews(ListedRuns):
         than a bucket only the stats are read.
         """
         with self._damage.found(histories.PROJECTION, job_id):
-            with self._databases.of(histories.PROJECTION).read("reading a series") as connection:
+            with self._databases.reading(histories.PROJECTION, "reading a series") as connection:
                 no = histories.find_series(connection, job_id, key)
                 if no is None:
                     return Overview(key, axis, 0, Bucketing([], axis, buckets).build({}))
@@ -189,7 +187,7 @@ class StoredViews(ListedRuns):
         """
         wanted = messages.Filter(kinds, levels, step, text, after, before, until)
         with self._damage.found(messages.PROJECTION, job_id):
-            with self._databases.of(messages.PROJECTION).read("reading messages") as connection:
+            with self._databases.reading(messages.PROJECTION, "reading messages") as connection:
                 rows = messages.read_page(connection, job_id, wanted, limit + 1)
             has_more = len(rows) > limit
             if has_more:
@@ -228,7 +226,7 @@ class StoredViews(ListedRuns):
         """Open a transaction that reads of one job; what cannot be read is a finding on it."""
         with (
             self._damage.found(projection, job_id),
-            self._databases.of(projection).read(doing) as connection,
+            self._databases.reading(projection, doing) as connection,
         ):
             yield connection
 

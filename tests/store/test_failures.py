@@ -252,7 +252,7 @@ def test_a_relative_and_an_absolute_folder_hold_the_files(
     monkeypatch.chdir(tmp_path)
     for url in ("sqlite:///here/views", f"sqlite:///{tmp_path}/there"):
         store = open_store(Settings(store_url=url))
-        store.parked.count("run-state")
+        store.databases.of("run-state")
         store.close()
 
     assert (tmp_path / "here/views/run-state.db").is_file()
@@ -264,7 +264,7 @@ def test_a_folder_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
     store = open_store(Settings(store_url=f"sqlite:///{tmp_path}/file/views"))
 
     with pytest.raises(ConfigError, match="cannot use the folder"):
-        store.parked.count("run-state")
+        store.databases.of("run-state")
 
 
 def test_a_store_that_was_closed_connects_again(store: Store) -> None:

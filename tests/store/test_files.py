@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         store = open_store(Settings(data_dir=home))
         Committer(store, RUN_STATE).commit({"job": [started()]})
         for name in projections():
-            store.parked.count(name)
+            store.databases.of(name)
         store.close()
     finally:
         os.umask(before)

@@ -89,6 +89,7 @@ def test_threads_that_open_a_new_store_at_once_all_find_it_ready(
 
     def ask(store: Store, projection: str) -> object:
         together.wait()
+        store.databases.of(projection)
         return store.parked.count(projection)
 
     with ThreadPoolExecutor() as threads:
@@ -130,7 +131,7 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, settings: Set
 def test_the_store_of_another_deployment_is_refused(
     store: Store, settings: Settings, other: dict[str, object]
 ) -> None:
-    store.parked.count("run-state")
+    store.databases.of("run-state")
 
     with pytest.raises(ConfigError, match="has the views of namespace 'synapse' with 16"):
         open_views(settings.model_copy(update=other)).state("job")
@@ -142,7 +143,6 @@ def test_a_sqlite_store_is_one_file_a_projection_in_wal_mode(
     if settings.store_url is not None:
         pytest.skip("PostgreSQL keeps all in one database")
     for projection in PROJECTIONS:
-        store.parked.count(projection)
         with store.databases.of(projection).read("test") as connection:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1

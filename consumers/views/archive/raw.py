@@ -55,23 +55,17 @@ class RawArchive:
 
     def load(self, job_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the manifests of those jobs that have one."""
-        if not self._databases.is_founded(PROJECTION):
-            return {}
-        return jobs.load(self._databases.of(PROJECTION), PROJECTION, job_ids)
+        return self._databases.load(PROJECTION, job_ids)
 
     def removed(self, job_id: str) -> Removed | None:
         """Return what was removed of a job."""
-        if not self._databases.is_founded(PROJECTION):
-            return None
-        with self._databases.of(PROJECTION).read(f"verifying job {job_id!r}") as connection:
+        with self._databases.reading(PROJECTION, f"verifying job {job_id!r}") as connection:
             no = jobs.number(connection, PROJECTION, job_id)
             return None if no is None else removal.find(connection, no)
 
     def blocks(self, job_id: str) -> Iterator[StoredBlock]:
         """Yield the blocks of a job from one state of the database, one in memory at a time."""
-        if not self._databases.is_founded(PROJECTION):
-            return
-        with self._databases.of(PROJECTION).read(f"verifying job {job_id!r}") as connection:
+        with self._databases.reading(PROJECTION, f"verifying job {job_id!r}") as connection:
             no = jobs.number(connection, PROJECTION, job_id)
             starts = select(block.c.start).where(block.c.job_no == no).order_by(block.c.start)
             for start in connection.execute(starts).scalars().all():
@@ -83,7 +77,7 @@ class RawArchive:
         some = jobs.read(job.c.no, job.c.job_id).where(here).order_by(job.c.no).limit(_PAGE)
         after = 0
         while True:
-            with self._databases.of(PROJECTION).read("reading manifests") as connection:
+            with self._databases.reading(PROJECTION, "reading manifests") as connection:
                 rows = connection.execute(some.where(job.c.no > after)).all()
             if not rows:
                 return

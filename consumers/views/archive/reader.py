@@ -71,8 +71,6 @@ class StoredArchive:
 
         Of several that have its id the newest is meant. An index stays what it is for good.
         """
-        if not self._databases.is_founded(PROJECTION):
-            return 0
         with self._reading(job_id) as connection:
             return self._index(connection, job_id, position[:2])
 
@@ -83,8 +81,6 @@ class StoredArchive:
 
         They come in the order in which they were archived.
         """
-        if not self._databases.is_founded(PROJECTION):
-            return []
         with self._reading(job_id) as connection:
             found = list(islice(self._from(connection, job_id, index), limit))
             if until is not None:
@@ -124,8 +120,7 @@ class StoredArchive:
 
     def last_numbers(self, job_id: str) -> dict[str, int]:
         """Return the highest number of every producer; a job that it does not know has none."""
-        database = self._databases.of(PROJECTION)
-        found = jobs.load(database, PROJECTION, [job_id])
+        found = self._databases.load(PROJECTION, [job_id])
         with self._damage.found(PROJECTION, job_id):
             producers = orjson.loads(found[job_id])["producers"] if found else {}
             return {name: mark["last"] for name, mark in producers.items()}
@@ -148,7 +143,7 @@ class StoredArchive:
     def jobs(self, *, after: str = "", limit: int = 1000) -> list[str]:
         """Return ids of archived jobs in their order; `after` is the last one seen."""
         query = select(job.c.job_id).where(job.c.projection == PROJECTION, job.c.job_id > after)
-        with self._databases.of(PROJECTION).read("listing archived jobs") as connection:
+        with self._databases.reading(PROJECTION, "listing archived jobs") as connection:
             found = connection.execute(query.order_by(job.c.job_id).limit(limit))
             return list(found.scalars())
 
@@ -172,10 +167,9 @@ class StoredArchive:
     @contextmanager
     def _reading(self, job_id: str) -> Iterator[Connection]:
         """Open a transaction that reads of one job; what cannot be read is a finding on it."""
-        database = self._databases.of(PROJECTION)
         with (
             self._damage.found(PROJECTION, job_id),
-            database.read(f"reading job {job_id!r}") as connection,
+            self._databases.reading(PROJECTION, f"reading job {job_id!r}") as connection,
         ):
             yield connection
 

@@ -44,6 +44,8 @@ def read(
     Raises:
         ValueError: there is no job `after`.
     """
+    if not databases.is_founded(PROJECTION):
+        return [], None
     found: list[Found] = []
     with _database(databases, wanted).read("finding runs") as connection:
         while len(found) <= limit:

@@ -36,10 +36,8 @@ def read_view(
         LookupError: there is no such view.
     """
     check_known(name)
-    if not databases.is_founded(name):
-        return None
     table = databases.table(name)
-    with databases.of(name).read(f"reading {name} of job {job_id!r}") as connection:
+    with databases.reading(name, f"reading {name} of job {job_id!r}") as connection:
         query = jobs.read(job.c.no).where(jobs.is_of(name, job_id))
         found = connection.execute(query).first()
         if found is None:
@@ -102,9 +100,7 @@ def check_known(name: str) -> None:
 
 def _states(databases: Databases, name: str, query: Select[Any]) -> list[ViewState]:
     check_known(name)
-    if not databases.is_founded(name):
-        return []
-    with databases.of(name).read(f"reading {name}") as connection:
+    with databases.reading(name, f"reading {name}") as connection:
         found = connection.execute(query).all()
         aside = parked.count(connection, [row.job_id for row in found], [name])
     return [

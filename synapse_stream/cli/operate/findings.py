@@ -12,7 +12,7 @@ from synapse_stream.errors import ConfigError, LogUnavailable
 from synapse_stream.log.event_log import open_log
 from synapse_stream.producer.adoption.adopt import Mandate, adopt_all
 from synapse_stream.producer.shipping.port import opener
-from synapse_stream.producer.spool.roots import hot_root
+from synapse_stream.producer.spool.roots import has_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,18 +142,16 @@ def _spool(settings: Settings) -> Iterator[Finding]:
 
 
 def _shared_memory(settings: Settings) -> Finding:
-    hot = (
-        hot_root(settings.spool_root, settings.memory_dir) if settings.spool_memory_bytes else None
-    )
-    if hot is None:
+    memory = settings.memory_dir
+    if not settings.spool_memory_bytes or not has_memory(memory):
         return Finding(
             "shared memory",
             "warning",
             "not used: a report call may wait for the disk",
             "mount a tmpfs on /dev/shm, and leave SYNAPSE_STREAM_SPOOL_MEMORY_BYTES above 0",
         )
-    free = shutil.disk_usage(hot.parent).free
-    text = f"{free / _MIB:.0f} MiB free in {hot.parent}"
+    free = shutil.disk_usage(memory).free
+    text = f"{free / _MIB:.0f} MiB free in {memory}"
     if free < settings.spool_memory_bytes:
         wanted = f"{settings.spool_memory_bytes / _MIB:.0f} MiB"
         advice = f"{wanted} may be used; make it larger, in a container by --shm-size"

@@ -46,6 +46,12 @@ def hot_root(spool_root: Path, memory: Path = SHARED_MEMORY) -> Path | None:
     return mine / (read_name(spool_root) or _name_of(spool_root))
 
 
+def has_memory(memory: Path) -> bool:
+    """Tell whether this user has, or could get, a directory in shared memory; makes nothing."""
+    mine = memory / _folder_name()
+    return _is_own(mine) if os.path.lexists(mine) else os.access(memory, os.W_OK)
+
+
 def find_hot_root(spool_root: Path, memory: Path) -> Path | None:
     """Return the counterpart of a spool root, if it is there; makes nothing."""
     mine = memory / _folder_name()

@@ -128,7 +128,7 @@ class Stage:
     def prepare(self) -> Self:
         """Migrate the store, so that consumers need not."""
         for name in projections():
-            self.store.parked.count(name)
+            self.store.databases.of(name)
         return self
 
     @property
