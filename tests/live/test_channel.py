@@ -85,6 +85,18 @@ def test_who_follows_a_snapshot_gets_what_came_behind_it() -> None:
     assert read_on(channel, channel.joined_at) == ["12-0.0", "13-0.0"]
 
 
+def test_a_newer_run_state_takes_the_place_of_the_one_before() -> None:
+    channel = open_channel()
+    shown = (channel.first, channel.state)
+    before = [show(for_developers=True) for show in shown]
+
+    channel.publish([], Snapshot(Position(11, 0), b'{"newer":1}'))
+
+    for show, old in zip(shown, before, strict=True):
+        assert b"newer" not in old
+        assert b'{"newer":1}' in show(for_developers=True)
+
+
 def test_behind_a_restart_nothing_counts_that_was_before() -> None:
     channel = open_channel()
     channel.publish([one_frame(100, 3)], None)
