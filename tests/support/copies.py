@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 import zstandard
 from psycopg import sql
-from sqlalchemy import LargeBinary, Text, create_engine
+from sqlalchemy import Text, create_engine
 
 from consumers.store.columns import metadata
 
@@ -41,13 +42,9 @@ class Cell(NamedTuple):
 
 
 def columns() -> list[tuple[str, str]]:
-    """Return table and column of all texts and bytes that are stored: a new table is among them."""
-    kinds = (LargeBinary, Text)
+    """Return table and column of all that is stored: a new table is among them."""
     found = [
-        (table.name, column.name)
-        for table in metadata.sorted_tables
-        for column in table.columns
-        if isinstance(getattr(column.type, "impl", column.type), kinds)
+        (table.name, column.name) for table in metadata.sorted_tables for column in table.columns
     ]
     return [*found, _VERSION]
 
@@ -117,13 +114,16 @@ class Copies:
         os.replace(f"{file}.new", file)  # noqa: PTH105 - its number is another one
 
     def cells(self) -> list[Cell]:
-        """Return every text and value of bytes that is stored, with whose it is."""
-        return [
-            Cell(place, table, column, row, job)
-            for place in (PLACES if self.is_sqlite else ("",))
-            for table, column in columns()
-            for row, job in self.rows(place, table)
-        ]
+        """Return every value that is stored, with whose it is."""
+        found = []
+        for place in PLACES if self.is_sqlite else ("",):
+            rows = {table: self.rows(place, table) for table, _ in columns()}
+            found += [
+                Cell(place, table, column, row, job)
+                for table, column in columns()
+                for row, job in rows[table]
+            ]
+        return found
 
     def value(self, cell: Cell) -> Any:
         """Return what stands there."""
@@ -142,7 +142,7 @@ class Copies:
     def execute(self, place: str, query: str, *values: Any) -> Sequence[Any]:
         """Execute a statement behind everybody's back; return its rows."""
         with self.open(place) as connection:
-            found = connection.execute(query, values)
+            found = connection.execute(query, *([values] if values else []))  # else % is a mark
             rows = found.fetchall() if found.description else []
             connection.commit()
             return rows
@@ -202,7 +202,12 @@ def anything(copies: Copies, cell: Cell, cells: Sequence[Cell], random: Random) 
     is_text = isinstance(was, str) or (copies.is_sqlite and cell.column in _texts())
     other = copies.value(random.choice([one for one in cells if one[:3] == cell[:3]]))
     noise = random.randbytes(random.choice((1, 8, 100, 400)))
-    if is_text:
+    if isinstance(was, (int, float)):
+        choices = [other, 0, 1, -1, was + 1, was - 1, -was, 2**31 - 1, 2**53, 2**63 - 1, None]
+        choices += [True, False] if isinstance(was, bool) else []
+        choices += [1e308, math.inf, math.nan] if isinstance(was, float) else []
+        choices += ["text", noise, 1.5] if copies.is_sqlite else []
+    elif is_text:
         choices = [other, "", "null", "[1", "\U0001f600" * 9, None]
         choices += [noise, 7] if copies.is_sqlite else [noise.hex()]
     else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from consumers.api.app import create_app
+from consumers.audit.refold import MOVED
 from consumers.views.opening import open_store
+from synapse_stream.cli.operate.projection_findings import examine_projections
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.log.trimming import TrimLog
 from synapse_stream.operating.retention import Trimmer
@@ -106,12 +108,16 @@ class Pair:
         return consumer
 
     def verify(self, job: str) -> list[str]:
-        """Return what verifying finds of a job."""
-        auditor = open_auditor(self.settings)
-        try:
-            return [f"{one.what}: {one.found}" for one in auditor.verify(job).findings]
-        finally:
-            auditor.close()
+        """Return what verifying finds of a job, and that it stands elsewhere."""
+        with closing(open_auditor(self.settings)) as auditor:
+            report = auditor.verify(job)
+        found = [f"{one.what}: {one.found}" for one in report.findings]
+        return found + [note for note in report.notes if MOVED in note]
+
+    def examine(self) -> list[str]:
+        """Return what `doctor` finds wrong with projections and store."""
+        found = examine_projections(self.settings)
+        return [one.text for one in found if one.verdict == "problem"]
 
     def _is_settled(self) -> bool:
         store = open_store(self.settings)

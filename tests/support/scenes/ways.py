@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tests.support.copies import PLACES
+from tests.support.copies import PLACES, anything
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,14 +173,12 @@ def remove_log(case: Case) -> Target:
 def replace_value(case: Case) -> Target:
     """Replace a stored value by random bytes, another type or NULL."""
     cells = [cell for cell in case.copies.cells() if cell.job is not None]
+    wanted = sorted({(cell.table, cell.column) for cell in cells})
     while True:
-        cell = case.random.choice(cells)
-        noise = case.random.randbytes(case.random.choice((1, 9, 200)))
+        column = case.random.choice(wanted)
+        cell = case.random.choice([one for one in cells if (one.table, one.column) == column])
         was = case.copies.value(cell)
-        choices: list[Any] = [noise, None, 7, "text", b""]
-        if not case.copies.is_sqlite:
-            choices = [noise.hex(), "", None] if isinstance(was, str) else [noise, b"", None]
-        value = case.random.choice(choices)
+        value = anything(case.copies, cell, cells, case.random)
         if value != was and case.copies.replace(cell, value):
             what = f"{cell.place} {cell.table}.{cell.column} = {value!r:.40}"
             return Target(what, cell.job, cell.place)
