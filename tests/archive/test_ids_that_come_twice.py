@@ -13,6 +13,7 @@ from tests.support.archiving import keys
 from tests.support.chains import Chain
 from tests.support.entries import entry
 from tests.support.events import ended
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +151,7 @@ def append_at(log: FeedLog, ms: int, seq: int, chain: Chain, *events: dict[str, 
     """Append a batch under an id, as a server whose clock went back gives it."""
     of_job = entry((ms, seq), chain.add(*events))
     flat = [part for pair in of_job.fields.items() for part in pair]
-    log._client.execute_command("XADD", log.keys.job(JOB), f"{ms}-{seq}", *flat)
+    client_of(log).execute_command("XADD", log.keys.job(JOB), f"{ms}-{seq}", *flat)
     feed = log.keys.feed(log.keys.partition(JOB))
     count = 1 + chain.batches[-1].last - chain.batches[-1].first
-    log._client.execute_command("XADD", feed, f"{ms}-{seq}", "j", JOB, "n", count)
+    client_of(log).execute_command("XADD", feed, f"{ms}-{seq}", "j", JOB, "n", count)

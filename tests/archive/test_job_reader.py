@@ -15,6 +15,7 @@ from synapse_stream.reading.stream import JobStream
 from tests.support.archiving import keys
 from tests.support.chains import Chain
 from tests.support.events import ended
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from synapse_stream.entries.entry import RecordedBatch
@@ -39,8 +40,8 @@ def fill(log: FeedLog, count: int, chain: Chain | None = None) -> Chain:
         log.append(chain.add(*[{}] * (1 + number % 4)))
         if number % 10 == 9:
             stray = ("XADD", log.keys.job(JOB), "*", "no", "batch")
-            entry = log._client.execute_command(*stray)
-            log._client.execute_command(
+            entry = client_of(log).execute_command(*stray)
+            client_of(log).execute_command(
                 "XADD", log.keys.feed(log.keys.partition(JOB)), entry, "j", JOB, "n", 1
             )
     return chain
@@ -228,6 +229,6 @@ def test_an_entry_that_was_deleted_by_hand_comes_from_the_archive(
     fill(log, 20)
     archiver.archive()
     whole = archiver.stream(JOB)
-    log._client.execute_command("XDEL", log.keys.job(JOB), f"{whole[5].ms}-{whole[5].seq}")
+    client_of(log).execute_command("XDEL", log.keys.job(JOB), f"{whole[5].ms}-{whole[5].seq}")
 
     assert keys(reader.read_after(JOB, place(whole[5]))) == keys(whole[5:])

@@ -21,6 +21,7 @@ from synapse_stream.log.event_log import open_log
 from tests.support import events
 from tests.support.chains import Chain
 from tests.support.projecting import project
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,7 @@ def test_a_mark_is_not_believed_where_the_stream_is_another_one(
     there = entries_of(log)
     newest = marks.before(RunStateView.name, JOB, LAST, limit=1)[0].entry
     kept = [entry for entry in there if entry[:2] < newest]
-    log._client.execute_command("DEL", log.keys.job(JOB))
+    client_of(log).execute_command("DEL", log.keys.job(JOB))
     other = Chain(JOB)
     other.batches = [entry.batch for entry in kept if entry.batch]
     lost = other.add(progress(1))  # another batch, under the very id
@@ -166,7 +167,7 @@ def test_a_mark_is_not_believed_where_the_stream_is_another_one(
         assert entry.batch
         flat = [part for field in encode_fields(entry.batch).items() for part in field]
         name = f"{entry.ms}-{entry.seq}"
-        log._client.execute_command("XADD", log.keys.job(JOB), name, *flat)
+        client_of(log).execute_command("XADD", log.keys.job(JOB), name, *flat)
 
     state = looking.state(LAST)
 

@@ -16,6 +16,7 @@ from synapse_stream.errors import DecodeError
 from tests.support.archiving import keys
 from tests.support.chains import Chain
 from tests.support.events import ended
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from consumers.views.archive.reader import StoredArchive
@@ -141,10 +142,10 @@ def test_what_comes_again_with_other_ids_is_there_once_where_it_stood_first(
     lost, state = before[3:], chain.batches[2]
     for entry in lost:  # the server loses its tail: entries, pointers and the producer's state
         at = f"{entry.ms}-{entry.seq}"
-        log._client.execute_command("XDEL", log.keys.job(job), at)
-        log._client.execute_command("XDEL", log.keys.feed(log.keys.partition(job)), at)
+        client_of(log).execute_command("XDEL", log.keys.job(job), at)
+        client_of(log).execute_command("XDEL", log.keys.feed(log.keys.partition(job)), at)
     head = state.hash + str(state.last).encode()
-    log._client.execute_command("HSET", log.keys.producers(job), chain.producer, head)
+    client_of(log).execute_command("HSET", log.keys.producers(job), chain.producer, head)
     for batch in chain.batches[3:]:
         log.append(batch)
     log.append(chain.add({}))

@@ -14,6 +14,7 @@ from synapse_stream.system.private import make_file, make_folder
 from tests.support.chains import Chain
 from tests.support.postgres import postgres
 from tests.support.projecting import project
+from tests.support.raw import client_of
 from tests.support.servers import TestServer, free_port
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def test_it_says_how_fast_memory_fills_and_who_holds_trimming_back(
     log.check()
     assert verdicts(command("doctor"))["retention"] == "ok"
     an_hour_ago = (time.time() - 3600) * 1000
-    log._client.execute_command("XADD", log.keys.feed(0), int(an_hour_ago), "j", "job-0", "n", 1)
+    client_of(log).execute_command("XADD", log.keys.feed(0), int(an_hour_ago), "j", "job-0", "n", 1)
     log.append(Chain("job-1").add({}))
 
     said = command("doctor")

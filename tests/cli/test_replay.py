@@ -16,6 +16,7 @@ from synapse_stream.entries.position import BEGINNING, Position
 from synapse_stream.log.event_log import open_log
 from synapse_stream.reading.stream import JobStream
 from tests.support.chains import Chain
+from tests.support.raw import client_of
 from tests.support.servers import TestServer, wait_until
 from tests.support.stories import taken
 
@@ -54,7 +55,7 @@ def job(log: EventLog) -> str:
         log.append(chain.add(started(rank), said(1)))
         log.append(chain.add(progress(3), said(2), progress(7)))
     log.append(chains[1].add_data(b"no json\n", 1))
-    log._client.execute_command("XADD", log.keys.job("job-1"), "*", "no", "batch")
+    client_of(log).execute_command("XADD", log.keys.job("job-1"), "*", "no", "batch")
     log.append(chains[0].add({"type": "end", "status": "failed", "error": BELL, "count": 6}))
     again = Chain("job-1", "producer-2")
     log.append(again.add(started(0), {"type": "metrics", "values": {"loss": 0.5}}))

@@ -13,6 +13,7 @@ from synapse_stream.settings import Settings
 from tests.consumers.groups import groups
 from tests.support.chains import Chain
 from tests.support.cluster import TestCluster
+from tests.support.raw import client_of
 from tests.support.servers import TestServer, wait_until
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_an_entry_that_is_gone_is_left_out(feeds: FeedLog) -> None:
     expected = fill(feeds, [job], 4)
     pointers = feeds.wait_feeds({3: BEGINNING}, limit=100, block_ms=1)[3]
     gone = "{}-{}".format(*pointers[1].entry)
-    feeds._client.execute_command("XDEL", feeds.keys.job(job), gone)
+    client_of(feeds).execute_command("XDEL", feeds.keys.job(job), gone)
 
     assert read(feeds, pointers) == [expected[0], *expected[2:]]
 
@@ -109,7 +110,7 @@ def test_an_entry_of_a_feed_that_is_no_pointer_points_to_nothing(feeds: FeedLog)
     (job,) = jobs_in_partition(feeds, 3, 1)
     expected = fill(feeds, [job], 1)
     for fields in (("a", "b"), ("j", b"\xff", "n", 1), ("j", job, "n", "many")):
-        feeds._client.execute_command("XADD", feeds.keys.feed(3), "*", *fields)
+        client_of(feeds).execute_command("XADD", feeds.keys.feed(3), "*", *fields)
 
     pointers = feeds.wait_feeds({3: BEGINNING}, limit=100, block_ms=1)[3]
 
@@ -126,7 +127,7 @@ def test_the_last_id_of_a_feed_is_that_of_its_newest_entry_even_if_that_is_gone(
     assert feeds.feed_last(5) == BEGINNING
     fill(feeds, jobs_in_partition(feeds, 5, 1), 3)
     last = feeds.wait_feeds({5: BEGINNING}, limit=100, block_ms=1)[5][-1].entry
-    feeds._client.execute_command("XTRIM", feeds.keys.feed(5), "MAXLEN", 0)
+    client_of(feeds).execute_command("XTRIM", feeds.keys.feed(5), "MAXLEN", 0)
 
     assert feeds.feed_last(5) == last
 

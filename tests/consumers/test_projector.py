@@ -27,6 +27,7 @@ from tests.consumers.groups import groups
 from tests.support.chains import Chain
 from tests.support.machine import needed
 from tests.support.projecting import view_of
+from tests.support.raw import client_of
 from tests.support.scenes import calls
 from tests.support.scenes.clock import NO_FAKETIME, ClockedServer, find_faketime
 from tests.support.scenes.stage import Stage
@@ -210,7 +211,7 @@ def put(stage: Stage, batch: Batch, ms: int) -> None:
 
 def put_entry(stage: Stage, job: str, ms: int, fields: Sequence[Any], count: int = 1) -> None:
     """Append any entry under an id of our choice."""
-    keys, client = stage.log.keys, stage.log._client
+    keys, client = stage.log.keys, client_of(stage.log)
     feed = keys.feed(keys.partition(job))
     client.execute_command("XADD", feed, f"{ms}-0", "j", job, "n", count)
     client.execute_command("XADD", keys.job(job), f"{ms}-0", *fields)

@@ -13,6 +13,7 @@ from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import PREFIX
 from tests.support.chains import Chain
 from tests.support.descriptors import PLUGIN
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def sockets(log: EventLog) -> list[int]:
-    pool = log._client._client.connection_pool  # type: ignore[attr-defined]
+    pool = client_of(log)._client.connection_pool
     return [each._sock.fileno() for each in pool._available_connections]
 
 
@@ -70,7 +71,7 @@ def test_a_plugin_whose_descriptors_are_taken_loses_nothing_and_keeps_its_files(
 
     assert ran.returncode == 0
     texts = [
-        str(recorded.event.content)  # type: ignore[attr-defined]
+        str(recorded.event.content)
         for recorded in JobStream("job-1", settings).read()
         if recorded.event.type == "message"
     ]

@@ -29,6 +29,7 @@ from synapse_stream.producer.spool.reserve import RESERVE
 from synapse_stream.producer.spool.roots import roots_in
 from synapse_stream.reading.stream import JobStream
 from tests.support.dying import KILL, WAIT, die, live, named
+from tests.support.raw import client_of
 from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
@@ -369,8 +370,8 @@ def test_what_another_server_has_whole_is_removed_after_a_day_and_nothing_else(
     again = settings.model_copy(update={"rewind_seconds": 0.001})  # where it was
     assert only(adopter(again).adopt()).sent == 3
     assert not unsent.exists()
-    for key in log._client.execute_command("KEYS", f"{theirs.namespace}:*"):
-        log._client.execute_command("DEL", key)
+    for key in client_of(log).execute_command("KEYS", f"{theirs.namespace}:*"):
+        client_of(log).execute_command("DEL", key)
 
 
 @linux_only
@@ -444,14 +445,14 @@ def test_spools_of_another_deployment_are_never_sent_here(
     replaced = adopter(settings, is_explicit=True, deployments=[theirs])
     assert only(replaced.adopt()).waiting == 0
     assert types(settings) == ["message", *LOST]
-    log._client.execute_command("DEL", f"{other.namespace}:config")
-    for key in log._client.execute_command("KEYS", f"{other.namespace}:*"):
-        log._client.execute_command("DEL", key)
+    client_of(log).execute_command("DEL", f"{other.namespace}:config")
+    for key in client_of(log).execute_command("KEYS", f"{other.namespace}:*"):
+        client_of(log).execute_command("DEL", key)
 
 
 def test_a_server_that_was_emptied_gets_everything_again(settings: Settings, log: EventLog) -> None:
     die(settings, is_away=False)
-    log._client.execute_command("FLUSHALL")
+    client_of(log).execute_command("FLUSHALL")
 
     assert only(adopter(settings).adopt()).is_lost
     assert types(settings) == LOST
@@ -643,7 +644,7 @@ def test_an_ended_spool_is_sent_again_when_the_server_lost_it(
     logger.end_log()
     wait_until((settings.spool_root / ".ended").exists)
     assert adopter(settings).adopt() == []
-    log._client.execute_command("FLUSHALL")
+    client_of(log).execute_command("FLUSHALL")
 
     assert only(adopter(settings).adopt()).sent == 2
     assert types(settings) == ["message", "end"]

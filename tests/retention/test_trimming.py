@@ -26,6 +26,7 @@ from synapse_stream.reading.job_reader import JobReader
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
 from tests.support.projecting import project, view_of
+from tests.support.raw import client_of
 from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
@@ -317,8 +318,8 @@ def test_a_foreign_key_in_the_place_of_a_stream_is_left_alone(
 ) -> None:
     report(trim_log, Chain(JOB), 1)
     project(brief)
-    trim_log._client.execute_command("DEL", trim_log.keys.job(JOB))
-    trim_log._client.execute_command("SET", trim_log.keys.job(JOB), "mine")
+    client_of(trim_log).execute_command("DEL", trim_log.keys.job(JOB))
+    client_of(trim_log).execute_command("SET", trim_log.keys.job(JOB), "mine")
 
     assert trim_all(store, trim_log, brief).entries == 0
-    assert trim_log._client.execute_command("GET", trim_log.keys.job(JOB)) == b"mine"
+    assert client_of(trim_log).execute_command("GET", trim_log.keys.job(JOB)) == b"mine"

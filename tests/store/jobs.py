@@ -40,13 +40,13 @@ class Committer:
         self.folds: dict[str, JobFold] = {}
         self.seen: Callable[[RecordedBatch], None] = lambda _: None
         """Called with every batch before it is folded."""
-        self._numbers: dict[str, int] = {}
-        self._ms = FIRST_MS
+        self.numbers: dict[str, int] = {}
+        self.ms = FIRST_MS
 
     def commit(self, events_of: dict[str, list[dict[str, Any]]]) -> None:
         """Commit one batch of events a job, all with a new entry id."""
         writes, parked = self.fold(events_of)
-        self.store.commit(self.lease, (self._ms, 0), writes, parked, SECONDS)
+        self.store.commit(self.lease, (self.ms, 0), writes, parked, SECONDS)
 
     def fold(
         self, events_of: dict[str, list[dict[str, Any]]]
@@ -54,26 +54,26 @@ class Committer:
         """Return what `commit` would write."""
         writes, parked = [], []
         for job_id, events in events_of.items():
-            self._ms += 1
+            self.ms += 1
             recorded = self._recorded(job_id, events)
             fold = self.folds.get(job_id)
             if fold is None:
                 document = self.store.jobs.load(self.view.name, [job_id]).get(job_id)
                 fold = self.folds[job_id] = JobFold(self.view, job_id, document)
             parked += fold.apply(recorded)
-            writes.append(JobWrite(job_id, fold.document(), fold.rows(), (self._ms, 0)))
+            writes.append(JobWrite(job_id, fold.document(), fold.rows(), (self.ms, 0)))
         return writes, parked
 
     def _recorded(self, job_id: str, events: list[dict[str, Any]]) -> RecordedBatch:
-        first = self._numbers.get(job_id, 0)
-        self._numbers[job_id] = first + len(events)
+        first = self.numbers.get(job_id, 0)
+        self.numbers[job_id] = first + len(events)
         lines = [
-            orjson.dumps({"seq": first + i, "time": self._ms * 1000 + i, "v": 1, **event})
+            orjson.dumps({"seq": first + i, "time": self.ms * 1000 + i, "v": 1, **event})
             for i, event in enumerate(events)
         ]
         data = b"".join(line + b"\n" for line in lines)
         batch = Batch(job_id, "producer", first, first + len(events) - 1, GENESIS, data)
-        recorded = RecordedBatch(self._ms, 0, batch)
+        recorded = RecordedBatch(self.ms, 0, batch)
         self.seen(recorded)
         return recorded
 

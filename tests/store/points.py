@@ -36,7 +36,7 @@ class Writer:
     def write(self, sizes: Iterable[int], job_id: str = "job") -> None:
         """Commit so many points at a time."""
         for size in sizes:
-            rows = {LOSS: self._points(self.written, size)}
+            rows = {LOSS: self.points(self.written, size)}
             self.written += size
             entry = (self.written, 0)
             self.store.commit(
@@ -50,7 +50,7 @@ class Writer:
             rounds += 1
         return rounds
 
-    def _points(self, start: int, size: int) -> Points:
+    def points(self, start: int, size: int) -> Points:
         numbers = range(start, start + size)
         return Points(
             start,

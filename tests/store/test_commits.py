@@ -119,7 +119,7 @@ def test_another_process_goes_on_where_the_first_stopped(
     first.commit({"job": [metrics(loss=1), metrics("eval", loss=2)]})
     store.leases.release(first.lease)
     second = Committer(new_store(), METRICS, "second")
-    second._numbers["job"] = 2
+    second.numbers["job"] = 2
     second.commit({"job": [metrics(loss=3), metrics("eval", new=4)]})
 
     summary = [(s.key.step, s.key.name, s.count, s.last) for s in views.series("job")]
@@ -135,11 +135,11 @@ def test_an_owner_that_comes_back_knows_what_was_made_in_between(
     first.commit({"job": [metrics(loss=1)]})
     store.leases.release(first.lease)
     second = Committer(new_store(), METRICS, "second")
-    second._numbers["job"] = 1
+    second.numbers["job"] = 1
     second.commit({"job": [metrics(new=2)]})
     second.store.leases.release(second.lease)
     again = Committer(store, METRICS, "first")
-    again._numbers["job"] = 2
+    again.numbers["job"] = 2
     again.commit({"job": [metrics(new=3)]})
 
     assert [(s.key.name, s.count) for s in views.series("job")] == [("loss", 1), ("new", 2)]

@@ -121,7 +121,7 @@ def test_a_series_of_many_small_chunks_is_merged_in_several_transactions(
 ) -> None:
     writer = Writer(store)
     writer.write([1, 1])
-    rows = [encode(writer._points(n, 1)) for n in range(2, 5000)]
+    rows = [encode(writer.points(n, 1)) for n in range(2, 5000)]
     with store.databases.of("metric-history").write("test") as connection:
         (number,) = connection.execute(series.select()).scalars()
         insert_chunks(connection, [(number, chunks) for chunks in rows])

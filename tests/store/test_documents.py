@@ -105,7 +105,7 @@ def test_who_takes_over_goes_on_with_all_of_it(
     store.leases.release(large.lease)
     other = new_store()
     again = Committer(other, RUN_STATE, owner="another")
-    again._numbers, again._ms = dict(large._numbers), large._ms
+    again.numbers, again.ms = dict(large.numbers), large.ms
     again.commit({"job": [progress(0, 2, 60)]})
     again.commit({"job": [progress(0, 3, 70)]})
 

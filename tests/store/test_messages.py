@@ -212,7 +212,7 @@ def test_two_lines_at_one_position_are_both_kept(store: Store, views: StoredView
     """A server that lost its tail, and whose clock went back, may give an id twice."""
     committer = Committer(store, MESSAGES)
     committer.commit({"job": [message("first")]})
-    committer._ms = FIRST_MS
+    committer.ms = FIRST_MS
     committer.commit({"job": [message("second")]})
 
     page = views.messages("job")

@@ -11,6 +11,7 @@ from consumers.views.archive.view import VIEW as ARCHIVE
 from consumers.views.opening import open_store
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.settings import Settings
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,9 +80,9 @@ class Archiver:
         """Remove a job's entries up to one of them, or all; they must be archived."""
         key = self.log.keys.job(job_id)
         if upto is None:
-            self.log._client.execute_command("DEL", key)
+            client_of(self.log).execute_command("DEL", key)
         else:
-            self.log._client.execute_command(
+            client_of(self.log).execute_command(
                 "XTRIM", key, "MINID", "=", f"{upto.ms}-{upto.seq + 1}"
             )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import events
 from tests.support.chains import Chain
+from tests.support.raw import client_of
 from tests.support.servers import wait_until
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def taken(log: EventLog, job_id: str) -> Chain:
 
 
 def _now_ms(log: EventLog) -> int:
-    seconds, micros = log._client.execute_command("TIME")
+    seconds, micros = client_of(log).execute_command("TIME")
     return int(seconds) * 1000 + int(micros) // 1000
 
 

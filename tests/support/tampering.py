@@ -18,6 +18,7 @@ from synapse_stream.reading.stream import JobStream
 from tests.support import events
 from tests.support.chains import Chain
 from tests.support.projecting import project
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ class Deployment:
             assert import_run(ExactFile(io.BytesIO(file)), reader, archive)
 
     def redis(self, *command: Any) -> Any:
-        return self.log._client.execute_command(*command)
+        return client_of(self.log).execute_command(*command)
 
     def lose_tail(self, chain: Chain, keep: int) -> None:
         """Take the server back to the first `keep` batches, as a fail-over does; ids go on."""

@@ -13,6 +13,7 @@ from consumers.views.opening import open_databases
 from synapse_stream.entries.batch import Batch, RawEntry, encode_fields, seal
 from synapse_stream.entries.position import BEGINNING
 from tests.support.entries import as_received
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,7 @@ class Forger:
         shutil.copytree(self._kept, self._views)
 
     def _redis(self, *command: Any) -> Any:
-        return self._log._client.execute_command(*command)
+        return client_of(self._log).execute_command(*command)
 
 
 def change(entries: list[Placed], random: Random) -> list[Placed]:

@@ -13,6 +13,7 @@ from consumers.views import names as projections
 from synapse_stream.log.replies import entry_id
 from synapse_stream.reading.stream import JobStream
 from synapse_stream.settings import Settings
+from tests.support.raw import client_of
 from tests.support.scenes.compare import Comparison
 from tests.support.scenes.counting import count as count_differences
 from tests.support.scenes.report import Result
@@ -152,7 +153,7 @@ class _Races:
 
     def _trimmed(self, partition: int) -> tuple[int, int]:
         log = self._stage.log
-        found = log._client.execute_command("GET", log.keys.trimmed(partition))
+        found = client_of(log).execute_command("GET", log.keys.trimmed(partition))
         return entry_id(found) if found else (0, 0)
 
     def _follow(self, numbers: list[int]) -> None:

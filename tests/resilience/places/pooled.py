@@ -68,7 +68,7 @@ def main() -> int:
     logging.basicConfig(handlers=[SturdyHandler(role.log_path)])
     with open_run(role.job) as context:
         pool_ways.SHARED["context"] = context
-        Plugin(role, context)._witness.end()
+        Plugin(role, context).witness.end()
         is_well = pool_ways.WAYS[role.pool](Task(role, context), range(role.threads))
     return 0 if is_well else EXCEPTION
 

@@ -76,7 +76,7 @@ class TroubledPlugin(Plugin):
         for number, ending in enumerate(self._troubled.forks, self._troubled.threads):
             self._fork(number, ending)
         self.speak(0, self._troubled.limit)
-        self._witness.end()
+        self.witness.end()
 
     @override
     def speak(self, voice: int, limit: int) -> None:

@@ -82,7 +82,7 @@ class Plugin:
     def __init__(self, role: Role, context: RuntimeContext) -> None:
         self._role = role
         self._context = context
-        self._witness = Witness(role.witness_path)
+        self.witness = Witness(role.witness_path)
         self.has_failed = False
 
     def run(self) -> None:
@@ -97,17 +97,17 @@ class Plugin:
             self._fork(number, ending)
         for thread in threads:
             thread.join()
-        self._witness.end()
+        self.witness.end()
 
     def speak(self, voice: int, limit: int) -> None:
         """Make the calls of one voice."""
         name = self._role.voices[voice]
         number = 0
         try:
-            while number < (limit or sys.maxsize) and not self._witness.is_stopping:
-                self._witness.begin(voice, number)
+            while number < (limit or sys.maxsize) and not self.witness.is_stopping:
+                self.witness.begin(voice, number)
                 calls.make(self._context, name, number, self._role.weight)
-                self._witness.finish(voice, number)
+                self.witness.finish(voice, number)
                 self.pause(voice, number)
                 number += 1
         except BaseException:  # noqa: BLE001 - none may come out of a report call
