@@ -11,8 +11,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
+from consumers.store.columns import metadata
 from consumers.store.engine import Database
-from consumers.store.schema import metadata
 from consumers.store.search import teach_sqlite
 
 

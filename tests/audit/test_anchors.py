@@ -185,7 +185,7 @@ def forget_everything(deployment: Deployment, *jobs: str) -> None:
     """Take jobs out of streams and stores, as whoever may write to both can do."""
     for name in ("archive", "run-state", "metric-history", "message-feed"):
         with deployment.databases.of(name).write("test") as connection:
-            for table in ("block", "chunk", "series", "message", "lane", "job"):
+            for table in ("block", "chunk", "peak", "series", "message", "lane", "job"):
                 kept = " WHERE projection != 'anchors'" if table == "job" else ""
                 connection.exec_driver_sql(f"DELETE FROM {table}{kept}")
     for job in jobs:

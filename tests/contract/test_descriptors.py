@@ -71,7 +71,7 @@ def test_a_plugin_whose_descriptors_are_taken_loses_nothing_and_keeps_its_files(
 
     assert ran.returncode == 0
     texts = [
-        str(recorded.event.content)
+        str(recorded.event.content)  # type: ignore[attr-defined]
         for recorded in JobStream("job-1", settings).read()
         if recorded.event.type == "message"
     ]
