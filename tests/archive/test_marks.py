@@ -151,6 +151,14 @@ def test_any_moment_is_what_it_is_without_marks_and_little_is_read(
     assert looking.read >= 100
 
 
+def test_a_mark_stands_behind_its_entry_and_serves_none_within() -> None:
+    mark = Mark((5, 1), b"", 10, 0, None)
+
+    assert not mark.is_before(Position(5, 1, 0))
+    assert mark.is_before(Position(5, 2, 0))
+    assert (mark.is_before(9), mark.is_before(10)) == (False, True)
+
+
 def test_a_mark_is_not_believed_where_the_stream_is_another_one(
     log: FeedLog, settings: Settings, looking: Looking, marks: StoredMarks
 ) -> None:

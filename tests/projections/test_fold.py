@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from consumers.errors import OutdatedFold
@@ -191,17 +192,19 @@ def test_progress_that_is_folded_late_does_not_throw_back_what_came_since() -> N
 
     state = run_state("job-1", fold.document())
     assert state is not None
+    assert orjson.loads(fold.document())["retried"] == [[waiting.producer, waiting.number, 2]]
     assert state.latest.counts == {"progress": 2}
     assert (state.latest.steps[0].current, state.latest.overall_percent) == (20, 20)
     assert state.position == Position(1001, 0, 0)
 
 
-def test_the_document_of_another_version_is_refused() -> None:
+@pytest.mark.parametrize("other", [0, 99], ids=["older", "newer"])
+def test_the_document_of_another_version_is_refused(other: int) -> None:
     version = MessageFeedView.version
     document = scene(message("a")).fold(MessageFeedView).document()
-    document = document.replace(b'"v":%d' % version, b'"v":99')
+    document = document.replace(b'"v":%d' % version, b'"v":%d' % other)
 
-    said = f"message-feed fold of job 'job-1' is of version 99, not {version}"
+    said = f"message-feed fold of job 'job-1' is of version {other}, not {version}"
     with pytest.raises(OutdatedFold, match=said):
         JobFold(MessageFeedView, "job-1", document)
 
