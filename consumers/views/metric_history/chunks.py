@@ -82,6 +82,8 @@ def merge(chunks: Sequence[tuple[int, bytes, int, float]]) -> list[Chunk]:
         begins.append(len(points))
         points.extend(_read(number, body, count, v_sum))
     merged = []
+    # A merged chunk has the number of its first point: the number of the chunk that this comes
+    # from, and how far inside that one it was.
     for chunk in encode(points):  # numbered from 0: by where it begins
         source = bisect_right(begins, chunk.number) - 1
         number = chunks[source][0] + chunk.number - begins[source]
@@ -168,6 +170,8 @@ def _extremes(
     positions: NDArray[np.int64], cuts: stats.Cuts, extreme: np.ufunc
 ) -> Iterator[Position]:
     """Return the lowest or highest position of each piece: not always its first or last."""
+    # Of the positions (5, 1), (3, 9), (3, 2) the lowest is (3, 2): the lowest ms is 3; what has
+    # another ms is out, so its seq becomes one that can never win; the lowest seq left is 2.
     positions = positions.copy()
     sizes = np.diff(cuts.chunks, append=positions.shape[1])
     never = np.iinfo(np.int64).max if extreme is np.minimum else -1

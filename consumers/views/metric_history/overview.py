@@ -153,6 +153,8 @@ class Bucketing:
             middles = groups[START] / 2 + groups[STOP] / 2
             places = np.floor(_half_span(self._start, middles) / self._half_width)
         places = np.minimum(places, self._buckets - 1)
+        # Brought together by bucket, and within one in the order of arrival, the groups of a bucket
+        # stand from its number in `firsts` up to the next one's: the last of them has its LAST.
         order = np.argsort(places, kind="stable")
         groups = groups[:, order]
         firsts = np.flatnonzero(np.diff(places[order], prepend=-1))

@@ -76,11 +76,16 @@ class Cuts(NamedTuple):
 
 
 def cuts(sizes: Sequence[int]) -> Cuts:
-    """Cut columns that hold chunks of so many points."""
+    """Cut columns that hold chunks of so many points.
+
+    With BLOCK = 64, chunks of 100 and 10 points have the blocks [0, 64) and [64, 100), then
+    [100, 110): `chunks` is [0, 100], `blocks` [0, 64, 100] and `firsts` [0, 2].
+    """
     points = np.array(sizes)
     chunks = np.cumsum(points) - points
     counts = -(-points // BLOCK)
     firsts = np.cumsum(counts) - counts
+    # Block i begins at i * BLOCK, moved by as much as its chunk begins elsewhere.
     blocks = np.arange(counts.sum()) * BLOCK + np.repeat(chunks - firsts * BLOCK, counts)
     return Cuts(chunks, blocks, firsts)
 
