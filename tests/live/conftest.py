@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumers.api.live import Hub
-    from consumers.api.sources import Sources
 
 _numbers = count()
 
@@ -38,7 +37,6 @@ class Deployment:
         exits.callback(self.log.close)
         app = create_app(settings)
         self.hub: Hub = app.state.hub
-        self.sources: Sources = app.state.sources
         self.port = exits.enter_context(served(app))
         self.chains: dict[str, Chain] = {}
         self.readers: list[Reader] = []

@@ -29,7 +29,7 @@ def test_a_frozen_server_is_told_and_no_run_is_blamed(
     )
     deployment.report(job, message("one"))
     readers = [deployment.follow(job).until_kinds("snapshot"), deployment.follow(None)]
-    clock = deployment.sources.clock
+    clock = deployment.hub._sources.clock
     wait_until(lambda: deployment.hub.clients == 2 and not clock.away)
     deployment.server.freeze()
     try:

@@ -269,7 +269,7 @@ def test_health_changes_without_events(
     deployment.report(job)
     reader = deployment.follow(job).until_kinds("snapshot")
     later = deployment.log.now_ms() + SILENT_AFTER_MS
-    monkeypatch.setattr(deployment.sources.clock, "now_ms", lambda: later)
+    monkeypatch.setattr(deployment.hub._sources.clock, "now_ms", lambda: later)
     reader.until_kinds("state")
 
     assert reader.of("snapshot")[0]["health"] == "alive"
