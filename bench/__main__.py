@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import (
+    agent,
     api,
     archive,
     bridges,
@@ -49,6 +50,7 @@ GROUPS: dict[str, Callable[[Stage], Iterator[Row]]] = {
         throughput,
         quiet,
         http,
+        agent,
         imports,
         presence,
         live,

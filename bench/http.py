@@ -31,7 +31,7 @@ VISIBLE_A_SECOND = 100
 WARM_UP = 50
 
 
-class _Api(NamedTuple):
+class Api(NamedTuple):
     url: str
     process: psutil.Process
 
@@ -46,7 +46,7 @@ class _Api(NamedTuple):
 
 def rows(stage: Stage) -> Iterator[Row]:
     """Events a second of the API's core, both transports in turns, and emit until visible."""
-    with _served(stage) as api:
+    with served(stage) as api:
         for size in BATCHES:
             rates = [_appended(stage, api, size) for _ in range(stage.scale.rounds)]
             bound = Bound(50_000, on="ours", is_floor=True)
@@ -65,7 +65,7 @@ def rows(stage: Stage) -> Iterator[Row]:
             yield Row(what, "ms", took)
 
 
-def _appended(stage: Stage, api: _Api, size: int) -> float:
+def _appended(stage: Stage, api: Api, size: int) -> float:
     """Send batches that are made before; return events a second of the API's CPU."""
     chain = Chain(stage.new_job())
     texts = [text.partition(",")[2] for text in metric_texts(size)]
@@ -99,7 +99,7 @@ def _reported(stage: Stage, settings: Settings) -> float:
     return count / seconds
 
 
-def _seen(stage: Stage, api: _Api) -> list[float]:
+def _seen(stage: Stage, api: Api) -> list[float]:
     """Report at a steady rate, and read the job's live stream; return delays in ms."""
     settings, job_id = api.settings(stage), stage.new_job()
     count = WARM_UP + stage.scale.paced // 10
@@ -138,7 +138,7 @@ def _read(url: str, token: str, job_id: str, count: int) -> None:
 
 
 @contextmanager
-def _served(stage: Stage) -> Iterator[_Api]:
+def served(stage: Stage) -> Iterator[Api]:
     port = free_port()
     environ = {
         f"{PREFIX}REDIS_URL": stage.server.url,
@@ -147,7 +147,7 @@ def _served(stage: Stage) -> Iterator[_Api]:
     }
     command = [sys.executable, "-m", "consumers.api", "--port", str(port)]
     process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
-    api = _Api(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
+    api = Api(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
     try:
         wait_until(lambda: _answers(api.url))
         yield api

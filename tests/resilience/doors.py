@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.scenes.scene import Actor
 
 _APPEND = b"/append"
-_CUTS = (
+CUTS = (
     Fault.LOST_REQUEST,
     Fault.TORN_REQUEST,
     Fault.TORN_REPLY,
@@ -47,14 +47,14 @@ class Stage:
         self.api.settle("TOKEN_SECRET", secret.get_secret_value())
         stack.enter_context(self.api)
         self.proxy = stack.enter_context(FaultProxy(self.api.port))
-        self._token = home / "token"
+        self.token_file = home / "token"
         self.write(issue("plugin", 3600, jobs="job", append=True))
         self.scene = stack.enter_context(
             Scene(
                 home / "plugin",
                 None,
                 url=f"http://127.0.0.1:{self.proxy.port}",
-                token=f"@{self._token}",
+                token=f"@{self.token_file}",
                 connect_seconds=0.3 if hasty else 10.0,
             )
         )
@@ -62,7 +62,11 @@ class Stage:
 
     def write(self, claims: Claims) -> None:
         """Give the plugin another token."""
-        self._token.write_text(sign(claims, SECRET))
+        self.token_file.write_text(sign(claims, SECRET))
+
+    def write_for(self, jobs: str) -> None:
+        """Give it one for such jobs."""
+        self.write(issue("plugin", 3600, jobs=jobs, append=True))
 
     def enter(self) -> Actor:
         """Start a plugin, and wait until something of it has arrived."""
@@ -115,44 +119,52 @@ def lose_http_replies(home: Path, count: int, random: Random) -> Result:
 
 def strike_http_requests(home: Path, count: int, random: Random) -> Result:
     """A proxy loses, tears, delays and repeats requests, and tears replies."""
-    return _struck("HTTP cut, delayed, repeated", home, count, random, _CUTS)
+    return _struck("HTTP cut, delayed, repeated", home, count, random, CUTS)
 
 
 def _struck(name: str, home: Path, count: int, random: Random, faults: tuple[Fault, ...]) -> Result:
-    result = Result(name, count)
     with _stage(home, hasty=True) as stage:
-        actor = stage.enter()
-        planned = turn = 0
-        while planned < count:
-            times = min(random.randint(1, 3), count - planned)
-            stage.proxy.plan(faults[turn % len(faults)], times=times, word=_APPEND)
-            planned, turn = planned + times, turn + 1
-            wait_until(lambda: stage.proxy.happened.total() >= planned)  # noqa: B023 - at once
-            stage.wait_for_more()
-        stage.finish(result, actor)
-        result.happened = stage.proxy.happened.total()
-        result.notes.append(", ".join(f"{n} {f}" for f, n in stage.proxy.happened.items()))
+        return strike(stage, Result(name, count), random, faults)
+
+
+def strike(stage: Stage, result: Result, random: Random, faults: tuple[Fault, ...]) -> Result:
+    """Have the proxy of a stage strike appends as often as the result plans."""
+    actor = stage.enter()
+    planned = turn = 0
+    while planned < result.planned:
+        times = min(random.randint(1, 3), result.planned - planned)
+        stage.proxy.plan(faults[turn % len(faults)], times=times, word=_APPEND)
+        planned, turn = planned + times, turn + 1
+        wait_until(lambda: stage.proxy.happened.total() >= planned)  # noqa: B023 - at once
+        stage.wait_for_more()
+    stage.finish(result, actor)
+    result.happened = stage.proxy.happened.total()
+    result.notes.append(", ".join(f"{n} {f}" for f, n in stage.proxy.happened.items()))
     return result
 
 
 def end_tokens(home: Path, count: int, random: Random) -> Result:
     """In turn a token expires, or is revoked; the next one comes a moment later."""
-    result = Result("token expired or revoked", count)
     with _stage(home) as stage:
+        return end_in_turn(stage, Result("token expired or revoked", count), random)
+
+
+def end_in_turn(stage: Stage, result: Result, random: Random) -> Result:
+    """End the token of a stage as often as the result plans."""
+    current = issue("plugin", 3600, jobs="job", append=True)
+    stage.write(current)
+    actor = stage.enter()
+    keys = stage.log.keys
+    for number in range(result.planned):
+        said, again = actor.said("events wait in"), actor.said(AGAIN)
+        if number % 2:
+            over = current.model_copy(update={"expires": int(time.time()) - 1})
+            stage.write(over)
+        stage.server.command("HSET", keys.revoked, current.id, 1)
+        actor.wait_until_said("events wait in", said + 1)
+        time.sleep(random.uniform(0, 0.05))
         current = issue("plugin", 3600, jobs="job", append=True)
         stage.write(current)
-        actor = stage.enter()
-        keys = stage.log.keys
-        for number in range(count):
-            said, again = actor.said("events wait in"), actor.said(AGAIN)
-            if number % 2:
-                over = current.model_copy(update={"expires": int(time.time()) - 1})
-                stage.write(over)
-            stage.server.command("HSET", keys.revoked, current.id, 1)
-            actor.wait_until_said("events wait in", said + 1)
-            time.sleep(random.uniform(0, 0.05))
-            current = issue("plugin", 3600, jobs="job", append=True)
-            stage.write(current)
-            actor.wait_until_said(AGAIN, again + 1)
-            result.happened += 1
-        return stage.finish(result, actor)
+        actor.wait_until_said(AGAIN, again + 1)
+        result.happened += 1
+    return stage.finish(result, actor)

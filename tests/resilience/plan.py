@@ -6,7 +6,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.resilience import crowd, doors, kills, laws, network, outages, pressure, refusals
+from tests.resilience import agents, crowd, doors, kills, laws, network, outages, pressure, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,4 +67,10 @@ PLAN = (
     Scenario(doors.lose_http_replies, 200, 4),
     Scenario(doors.strike_http_requests, 300, 8),
     Scenario(doors.end_tokens, 200, 2),
+    Scenario(agents.kill_the_agent, 100, 1),
+    Scenario(agents.kill_the_api_behind_the_agent, 100, 1),
+    Scenario(agents.strike_the_agents_requests, 300, 4),
+    Scenario(agents.end_the_agents_tokens, 200, 1),
+    Scenario(agents.tear_containers_down, 100, 1),
+    Scenario(agents.strike_stream_requests, 300, 6),
 )
