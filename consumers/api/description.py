@@ -47,6 +47,7 @@ _SOMEWHERE = {
     "/api/compare": [("404", "One of the jobs is not known")],
     "/api/jobs/{job}": [_GONE],
     "/api/jobs/{job}/events": [_GONE],
+    "/api/append": [("422", "The body does not hold batches"), _TOO_MUCH],
     "/api/jobs/{job}/append": [
         ("415", "The body is compressed otherwise than by zstd"),
         _TOO_MUCH,
