@@ -233,7 +233,7 @@ class _Writer(Thread):
 
     def run(self) -> None:
         """Write until `finish`."""
-        with httpx.Client(timeout=1.0, headers=self._headers) as client:
+        with httpx.Client(timeout=2.0, headers=self._headers) as client:
             self._until_answered(client, "PUT", b"", {})
             while not self._is_ending or self._count < _REQUESTS_AT_LEAST:
                 numbers = {"Producer-Id": "w", "Producer-Epoch": "0"}

@@ -72,5 +72,5 @@ PLAN = (
     Scenario(agents.strike_the_agents_requests, 300, 4),
     Scenario(agents.end_the_agents_tokens, 200, 1),
     Scenario(agents.tear_containers_down, 100, 1),
-    Scenario(agents.strike_stream_requests, 300, 6),
+    Scenario(agents.strike_stream_requests, 100, 6),
 )
