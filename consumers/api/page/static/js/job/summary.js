@@ -13,7 +13,7 @@ const NOT_SAID = "What is under way does not say how far it is";
 const MORE = "Nothing is known yet of how long the rest will take";
 const LOOK = { completed: "good", failed: "bad", cancelled: "idle" };
 
-/** `moment`: µs that replay shows, or null; `now`: the plugin's clock; `pick(number)` chooses an attempt; `bell`: drawn. */
+/** `moment`: µs that replay shows, or null; `now`: the clock of the plugin; `pick(number)` picks an attempt. */
 export function summary(job, attempt, { moment, now, pick, bell }) {
   return html`<div class="job-title">
       <a class="back" href="./" aria-label="All jobs">${icon("back")}</a>
