@@ -40,8 +40,9 @@ const logo = tabIcon.href;
 let shown = null;
 let connection = null; // {state, problem} of the page that is shown
 
-/** What a page may do outside of its root. */
+/** What a page may do outside of its root; `place` is what it was when one left it, for who comes back. */
 const page = {
+  place: null,
   /** Name the tab; `tone` colours its icon: good, bad, warn, or another one for none of them. */
   title(text, tone = "") {
     document.title = text ? `${text} · Synapse Stream` : "Synapse Stream";
@@ -108,6 +109,7 @@ async function show() {
   root.className = "page";
   main.replaceChildren(root);
   main.scrollTop = 0;
+  page.place = history.state?.place ?? null;
   const name = location.pathname.split("/").at(-1);
   const made = await (PAGES[name] ?? PAGES[""])(root, new URLSearchParams(location.search), page);
   if (root.isConnected) shown = made;
@@ -123,6 +125,7 @@ function follow(event) {
   const isPage = url.origin === location.origin && url.pathname.split("/").at(-1) in PAGES && !url.hash;
   if (!isPage) return;
   event.preventDefault();
+  history.replaceState({ place: shown?.place ?? null }, "");
   history.pushState(null, "", url);
   show();
   main.focus();

@@ -13,6 +13,7 @@ export class JobList {
   #byId = new Map();
   #fresh = new Map(); // what waits until it is to be shown
   #sorted = null;
+  #order = []; // ids in the order of `filters.sort`
   #next = null; // job behind which more can be paged in
   #loading = null;
   #isLoaded = false; // the first page is here
@@ -26,7 +27,9 @@ export class JobList {
   constructor(onChange, isRead) {
     this.onChange = onChange;
     this.isRead = isRead;
-    this.filters = { status: "", action: "", q: "", filter: "" };
+    this.filters = { status: "", action: "", q: "", filter: "", sort: "", columns: "" };
+    /** How many jobs to load at first, if there are so many. */
+    this.least = 0;
     this.problem = null;
   }
 
@@ -35,9 +38,11 @@ export class JobList {
     this.#abort.abort();
   }
 
-  /** All that is loaded, the newest first. */
+  /** All that is loaded, the newest first, or in the order of `filters.sort` as the API has it. */
   get jobs() {
-    this.#sorted ??= [...this.#byId.values()].sort((a, b) => comparePositions(b.arrival, a.arrival));
+    this.#sorted ??= this.filters.sort
+      ? this.#order.map((id) => this.#byId.get(id)).filter(Boolean)
+      : [...this.#byId.values()].sort((a, b) => comparePositions(b.arrival, a.arrival));
     return this.#sorted;
   }
 
@@ -76,7 +81,7 @@ export class JobList {
   refresh() {
     this.#abort.abort();
     this.#abort = new AbortController();
-    this.#loading = this.#load(null, this.#byId.size);
+    this.#loading = this.#load(null, Math.max(this.#byId.size, this.least));
     this.#publish();
   }
 
@@ -90,10 +95,11 @@ export class JobList {
     const { job_id: id } = summary;
     const known = this.#byId.get(id) ?? this.#fresh.get(id);
     if (known !== undefined && comparePositions(summary.position, known.position) < 0) return;
-    if (this.filters.filter) {
+    const { filter, sort, columns } = this.filters;
+    if (filter || sort || columns) {
       this.#asking ??= setTimeout(() => this.#askAgain(), ASK_MS);
-      if (known === undefined) return;
-      summary = { ...summary, values: known.values };
+      if ((filter || sort) && known === undefined) return;
+      summary = { ...summary, values: known?.values };
     }
     if (!this.#matches(summary)) {
       if (this.#byId.delete(id) || this.#fresh.delete(id)) this.#publish();
@@ -106,10 +112,11 @@ export class JobList {
     this.#publish();
   }
 
-  /** Only the API knows what fits the filter. */
+  /** Only the API knows what fits the filter, and the order; rows that are read must not change places. */
   #askAgain() {
-    this.#asking = null;
-    this.refresh();
+    const isLater = this.filters.sort && this.isRead();
+    this.#asking = isLater ? setTimeout(() => this.#askAgain(), ASK_MS) : null;
+    if (!isLater) this.refresh();
   }
 
   /** Load pages behind the job `after`, until there are `wanted` jobs or no more. */
@@ -117,19 +124,21 @@ export class JobList {
     const { signal } = this.#abort;
     try {
       let answer = { next: after };
-      const fitting = new Set();
+      const fitting = [];
       for (let read = 0; read === 0 || (answer.next !== null && read < wanted); read += PAGE) {
         answer = await getJson(`api/jobs${query({ ...this.filters, after: answer.next, limit: PAGE })}`, { signal });
         for (const summary of answer.jobs) {
-          fitting.add(summary.job_id);
-          this.#keepNewer(summary, after !== null);
+          fitting.push(summary.job_id);
+          this.#keepNewer(summary, after !== null || this.filters.sort);
         }
       }
       this.#next = answer.next;
       this.#isLoaded = true;
-      if (this.hasMore && answer.jobs.length) this.#dropOlder(answer.jobs.at(-1));
-      if (this.filters.filter && after === null)
-        for (const id of this.#byId.keys()) if (!fitting.has(id)) this.#byId.delete(id);
+      this.least = 0;
+      const { filter, sort } = this.filters;
+      if (sort) this.#order = [...new Set(after === null ? fitting : [...this.#order, ...fitting])];
+      else if (this.hasMore && answer.jobs.length) this.#dropOlder(answer.jobs.at(-1));
+      if ((filter || sort) && after === null) this.#keepOnly(new Set(fitting));
       this.problem = null;
     } catch (problem) {
       if (signal.aborted) return;
@@ -152,6 +161,10 @@ export class JobList {
     const waits =
       !this.#byId.has(id) && (this.#fresh.has(id) || (this.#byId.size > 0 && this.#isLoaded && this.isRead()));
     (waits ? this.#fresh : this.#byId).set(id, summary);
+  }
+
+  #keepOnly(fitting) {
+    for (const id of this.#byId.keys()) if (!fitting.has(id)) this.#byId.delete(id);
   }
 
   /** What lies behind the pages that are loaded would hide a gap; it comes again with its page. */

@@ -1,24 +1,29 @@
 /** `/`: all jobs, live. */
 
 import { html, nothing, render } from "../../vendor/lit-html.js";
-import { icon, STATUS } from "../lib/icons.js";
+import { icon } from "../lib/icons.js";
+import { keep } from "../lib/kept.js";
 import { formatCount } from "../lib/numbers.js";
 import { Rows } from "../lib/rows.js";
 import { jobsLive } from "../server/api.js";
+import { columnsOf, heads } from "./columns.js";
 import { JobList } from "./list.js";
 import { cells } from "./row.js";
+import { shell } from "./shell.js";
+import { editColumns, viewPicker, views } from "./views.js";
 
-const COLUMNS = ["Job", "Status", "Progress", "Started", "Events", "Trouble"];
-const FILTERS = ["status", "action", "q", "filter"];
-const FILTER_HELP =
-  "Labels, params, metrics (last, .min, .max), status, duration, owner and more, by =, <, >, LIKE, IN, AND, OR, NOT: " +
-  "as `synapse-stream jobs --filter`";
+const FIELDS = ["status", "action", "q", "filter"]; // of the form
+const FILTERS = [...FIELDS, "sort", "columns"]; // what the API is asked
+const SHOWN = ["hide", "view"]; // what only the page knows
 const TYPING_MS = 200;
 const TABLE_HEAD_PX = 32;
 const ROWS_AHEAD = 50;
 
 export class JobsPage {
   #cursor = null;
+  #shown; // {hide, view}
+  #columns;
+  #top = null; // where to scroll to, as soon as the rows are there
   #chosen = new Set();
   #actions = new Set();
   #typing = null;
@@ -30,10 +35,12 @@ export class JobsPage {
       () => this.#schedule(),
       () => this.#isRead(),
     );
-    const filters = Object.fromEntries(FILTERS.map((name) => [name, params.get(name) ?? ""]));
-    this.list.filters = filters;
+    const read = (names) => Object.fromEntries(names.map((name) => [name, params.get(name) ?? ""]));
+    this.list.filters = read(FILTERS);
+    this.#shown = read(SHOWN);
+    this.#restore(page.place);
     page.title("Jobs");
-    render(this.#shell(filters), root);
+    render(shell(this.list.filters, { filter: this.#filter, edit: this.#edit }), root);
     this.root = root;
     this.scroller = root.querySelector(".jobs-scroll");
     this.rows = new Rows({
@@ -67,6 +74,20 @@ export class JobsPage {
     removeEventListener("keydown", this.#keys);
   }
 
+  /** What one finds again who comes back: where the list was scrolled to, how much was loaded, what was chosen. */
+  get place() {
+    const { jobs } = this.list;
+    return { top: this.scroller.scrollTop, count: jobs.length, chosen: [...this.#chosen], cursor: this.#cursor };
+  }
+
+  #restore(place) {
+    if (!place) return;
+    this.#chosen = new Set(place.chosen);
+    this.#cursor = place.cursor;
+    this.list.least = place.count;
+    this.#top = place.top;
+  }
+
   #schedule() {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;
@@ -89,7 +110,10 @@ export class JobsPage {
     const { list } = this;
     if (list.freshCount > 0 && !this.#isRead()) list.showFresh();
     for (const job of list.jobs) if (job.action) this.#actions.add(job.action);
+    this.#columns = columnsOf({ ...list.filters, ...this.#shown });
+    this.#drawHead();
     this.rows.update(list.jobs);
+    this.#settle();
     render(this.#fresh(), this.root.querySelector("#job-fresh"));
     render(this.#counts(), this.root.querySelector("#job-count"));
     render(this.#note(), this.root.querySelector("#job-note"));
@@ -103,82 +127,80 @@ export class JobsPage {
     table.hidden = list.jobs.length === 0;
   }
 
-  #shell(filters) {
-    const option = ([value, { word }]) =>
-      html`<option value=${value} ?selected=${value === filters.status}>${word}</option>`;
-    const statuses = Object.entries(STATUS).filter(([name]) => name !== "skipped");
-    return html`<div class="jobs">
-      <form
-        class="jobs-bar"
-        role="search"
-        aria-label="Jobs"
-        @submit=${(event) => event.preventDefault()}
-        @input=${this.#filter}>
-        <h1>Jobs</h1>
-        <span id="job-count" class="note"></span>
-        <input
-          class="grow"
-          type="search"
-          name="q"
-          .value=${filters.q}
-          aria-label="Search by id or action"
-          placeholder="Search id or action  ( / )"
-          autocomplete="off"
-          spellcheck="false"
-          maxlength="200" />
-        <select name="status" aria-label="Status">
-          <option value="">Any status</option>
-          ${statuses.map(option)}
-        </select>
-        <input
-          name="action"
-          class="action"
-          .value=${filters.action}
-          list="actions"
-          aria-label="Action"
-          placeholder="Any action"
-          autocomplete="off"
-          maxlength="200" />
-        <datalist id="actions"></datalist>
-        <input
-          name="filter"
-          class="grow wanted"
-          .value=${filters.filter}
-          aria-label="Filter by what runs have"
-          placeholder="metrics.loss.min < 0.3 AND params.lr > 0.1"
-          title=${FILTER_HELP}
-          autocomplete="off"
-          spellcheck="false"
-          maxlength="2000" />
-        <span id="compare"></span>
-      </form>
-      <div class="jobs-scroll" tabindex="-1">
-        <div id="job-fresh" class="jobs-fresh" aria-live="polite"></div>
-        <table class="jobs-table" hidden>
-          <caption class="visually-hidden">
-            Jobs, the newest first
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col" class="choose"><span class="visually-hidden">Compare</span></th>
-              ${COLUMNS.map((name) => html`<th scope="col" class="c-${name.toLowerCase()}">${name}</th>`)}
-            </tr>
-          </thead>
-          <tbody></tbody>
-        </table>
-        <div id="job-note" aria-live="polite"></div>
-      </div>
-    </div>`;
+  /** Scroll to where one was, once. */
+  #settle() {
+    if (this.#top === null || this.list.jobs.length === 0 || this.list.isLoading) return;
+    this.root.querySelector("table").hidden = false;
+    this.scroller.scrollTop = this.#top;
+    this.#top = null;
+    this.rows.update();
+  }
+
+  #drawHead() {
+    const { sort } = this.list.filters;
+    const choose = html`<th scope="col" class="choose"><span class="visually-hidden">Compare</span></th>`;
+    const drawn = heads(this.#columns, sort, (by) => this.#change({ sort: by }));
+    render(
+      html`<tr>
+        ${choose}${drawn}
+      </tr>`,
+      this.root.querySelector("thead"),
+    );
+    render(
+      viewPicker(this.#shown.view, (name) => this.#open(name)),
+      this.root.querySelector("#view"),
+    );
+  }
+
+  /** Show other rows or columns, and have the address say so. */
+  #change(changed) {
+    const { list } = this;
+    const filters = { ...list.filters, ...changed };
+    this.#shown = Object.fromEntries(SHOWN.map((name) => [name, changed[name] ?? this.#shown[name]]));
+    for (const name of SHOWN) delete filters[name];
+    this.page.replaceQuery({ ...filters, ...this.#shown });
+    if (FILTERS.every((name) => filters[name] === list.filters[name])) return this.#schedule();
+    this.scroller.scrollTop = 0;
+    return list.filter(filters);
+  }
+
+  #edit = () => {
+    const change = (changed) => this.#change(changed);
+    editColumns({ ...this.list.filters, ...this.#shown }, { change, save: (name) => this.#save(name) });
+  };
+
+  #save(name) {
+    const { view: _, ...state } = { ...this.list.filters, ...this.#shown };
+    keep("views", { ...views(), [name]: state });
+    this.#change({ view: name });
+  }
+
+  /** Show a saved view; none: all jobs in their own order. */
+  #open(name) {
+    const nothing = Object.fromEntries([...FILTERS, ...SHOWN].map((one) => [one, ""]));
+    const state = { ...nothing, ...views()[name], view: name };
+    const { elements } = this.root.querySelector("form");
+    for (const field of FIELDS) elements[field].value = state[field];
+    this.#change(state);
   }
 
   #row(job, row, index) {
     row.setAttribute("aria-rowindex", index + 2);
     row.classList.toggle("cursor", job.job_id === this.#cursor);
-    return cells(job, {
+    row.onclick = (event) => this.#click(event, row);
+    return cells(job, this.#columns, {
       isChosen: this.#chosen.has(job.job_id),
       choose: (isChosen) => this.#choose(job.job_id, isChosen),
       focus: () => this.#focus(job.job_id),
     });
+  }
+
+  /** The whole row leads to its job, but for what does something else, and for who marks a text. */
+  #click(event, row) {
+    if (event.target.closest("a, input, button") || getSelection().toString()) return;
+    const link = row.querySelector("a");
+    if (event.ctrlKey || event.metaKey) open(link.href, "_blank", "noopener");
+    else link.click();
   }
 
   #fresh() {
@@ -200,7 +222,7 @@ export class JobsPage {
       </p>`;
     if (jobs.length > 0) return isLoading ? html`<p class="loading">Loading …</p>` : nothing;
     if (isLoading) return html`<p class="empty">Loading …</p>`;
-    if (FILTERS.some((name) => filters[name])) {
+    if (FIELDS.some((name) => filters[name])) {
       return html`<div class="empty">
         <p>No job matches.</p>
         <p><a href="./">Show all jobs</a></p>
@@ -239,10 +261,7 @@ with open_run("job-1") as ctx:
   #filter = ({ currentTarget: form }) => {
     clearTimeout(this.#typing);
     this.#typing = setTimeout(() => {
-      const filters = Object.fromEntries(FILTERS.map((name) => [name, form.elements[name].value.trim()]));
-      this.page.replaceQuery(filters);
-      this.scroller.scrollTop = 0;
-      this.list.filter(filters);
+      this.#change(Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value.trim()])));
     }, TYPING_MS);
   };
 

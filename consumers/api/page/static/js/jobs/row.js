@@ -9,30 +9,47 @@ import { healthOf, isOver, pluginNowOf, remaining, secondsSince } from "../serve
 
 const SHOWN = new Set(["job", "status", "action", "percent", "started", "events", "error"]);
 
-/** `choose(isChosen)` takes the job into a comparison or out of it; `focus()` is told that the row has the keyboard. */
-export function cells(job, { isChosen, choose, focus }) {
+/**
+ * Return the cells of a job for `columns`. `choose(isChosen)` takes the job into a comparison or out of it; `focus()`
+ * is told that the row has the keyboard.
+ */
+export function cells(job, columns, { isChosen, choose, focus }) {
   const name = oneLine(job.job_id);
   const tick = ({ target }) => choose(target.checked);
+  const fields = new Set(columns.map(({ field }) => field));
+  const draw = {
+    job: () =>
+      html`<td class="c-job">
+        <a href="job?${new URLSearchParams({ id: job.job_id })}" @focus=${focus}><bdi>${name}</bdi></a
+        >${about(job, fields)}
+      </td>`,
+    status: () => html`<td class="c-status">${badge(STATUS, job.status, "plain")}${sign(job)}</td>`,
+    progress: () => html`<td class="c-progress">${progress(job, name)}</td>`,
+    started: () =>
+      html`<td class="c-started" title=${dateTime(job.started)}>${ago(secondsSince(job.started / 1000))}</td>`,
+    events: () => html`<td class="c-events number">${shortCount(job.events)}</td>`,
+    trouble: () => html`<td class="c-trouble">${trouble(job)}</td>`,
+    chosen: ({ field }) => chosen(job.values?.[field]),
+  };
   return html`<td class="choose">
       <input type="checkbox" aria-label="Compare ${name}" .checked=${isChosen} @change=${tick} />
     </td>
-    <td class="c-job">
-      <a href="job?${new URLSearchParams({ id: job.job_id })}" @focus=${focus}><bdi>${name}</bdi></a
-      >${about(job)}
-    </td>
-    <td class="c-status">${badge(STATUS, job.status, "plain")}${sign(job)}</td>
-    <td class="c-progress">${progress(job, name)}</td>
-    <td class="c-started" title=${dateTime(job.started)}>${ago(secondsSince(job.started / 1000))}</td>
-    <td class="c-events number">${shortCount(job.events)}</td>
-    <td class="c-trouble">${trouble(job)}</td>`;
+    ${columns.map((column) => draw[column.name](column))}`;
 }
 
-function about(job) {
+function chosen(value) {
+  if (value === null || value === undefined) return html`<td class="c-chosen">–</td>`;
+  if (typeof value === "number") return html`<td class="c-chosen number">${formatValue(value)}</td>`;
+  const text = oneLine(typeof value === "string" ? value : JSON.stringify(value), 200);
+  return html`<td class="c-chosen" title=${text}><bdi>${text}</bdi></td>`;
+}
+
+function about(job, fields) {
   const parts = [job.action, job.attempts > 1 ? `attempt ${job.attempt}` : null].filter(Boolean);
   const labels = Object.entries(job.labels ?? {}).slice(0, 3);
   return html`<div class="sub">
     <bdi>${oneLine(parts.join(" · "), 120)}</bdi> ${Object.entries(job.values ?? {})
-      .filter(([name]) => !SHOWN.has(name))
+      .filter(([name]) => !SHOWN.has(name) && !fields.has(name))
       .map(([name, value]) =>
         chip(`${name} ${typeof value === "number" ? formatValue(value) : (value ?? "none")}`, name),
       )}
