@@ -18,6 +18,7 @@ ALLOWED = {
     "jobs": {"lib", "server"},
     "compare": {"lib", "server", "charts"},
     "job": {"lib", "server", "charts", "feed"},
+    "frozen": {"lib", "job"},
     ".": {"lib", "server", "jobs", "job", "compare"},
 }
 """Of each folder those that it may import, besides itself; `.` is where the page begins."""

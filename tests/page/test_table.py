@@ -79,6 +79,15 @@ def test_rows_are_sorted_by_a_chosen_column_and_a_view_finds_it_again(
 
 
 @pytest.mark.usefixtures("tabled")
+def test_chosen_columns_leave_room_for_the_job_on_a_narrow_page(visitor: Visitor) -> None:
+    page = visitor.open(f"{_PATH}&columns=params.lr,metrics.loss.best", width=360)
+    box = rows(page).first.bounding_box()
+    assert box is not None
+    assert box["width"] > 40
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.usefixtures("tabled")
 def test_a_row_leads_to_its_job_and_back_leads_to_where_one_was(visitor: Visitor) -> None:
     page = visitor.open(f"{_PATH}&sort=params.lr&columns=params.lr", height=500)
     expect(rows(page).first).to_have_text("table-00")

@@ -32,7 +32,7 @@ export class Files {
     if (answer === null) return;
     const newest = answer.messages.at(-1)?.position ?? null;
     const since = this.#found.filter(({ position }) => isAfter(position, newest));
-    this.#found = [...answer.messages.filter(({ file }) => file !== null), ...since];
+    this.#found = [...answer.messages.filter(({ file }) => (file ?? null) !== null), ...since];
     this.#onChange();
   }
 

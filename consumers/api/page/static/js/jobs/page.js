@@ -18,6 +18,8 @@ const SHOWN = ["hide", "view"]; // what only the page knows
 const TYPING_MS = 200;
 const TABLE_HEAD_PX = 32;
 const ROWS_AHEAD = 50;
+const LEAST_REM = 28; // the list is as wide with chosen columns, and each takes that much more
+const CHOSEN_REM = 8.5;
 
 export class JobsPage {
   #cursor = null;
@@ -138,6 +140,8 @@ export class JobsPage {
 
   #drawHead() {
     const { sort } = this.list.filters;
+    const chosen = this.#columns.filter(({ name }) => name === "chosen").length;
+    this.root.querySelector("table").style.minWidth = chosen ? `${LEAST_REM + chosen * CHOSEN_REM}rem` : "";
     const choose = html`<th scope="col" class="choose"><span class="visually-hidden">Compare</span></th>`;
     const drawn = heads(this.#columns, sort, (by) => this.#change({ sort: by }));
     render(
