@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from synapse_stream.entries.keys import LONGEST_JOB_ID, TRAIL, is_job_id
 from synapse_stream.errors import ConfigError, LogUnavailable
@@ -114,6 +115,9 @@ def open_run(
     )
     if stream is not None and stream.rank is not None:
         run.record_start(action, params, stream.rank, number, labels)
+        if settings.page_url is not None and stream.rank == 0:
+            page = f"{settings.page_url}/job?{urlencode({'id': job_id})}"
+            voice.tell("run %s is shown at %s", job_id, page)
     return run
 
 

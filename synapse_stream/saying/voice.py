@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_SECONDS = 1.0
 _MOST_WAITING = 100
-_CALLER = 3  # frames between `findCaller` and whoever calls `warn`, `error` or `fault`
+_CALLER = 3  # frames between `findCaller` and whoever calls `warn`, `tell`, `error` or `fault`
 _PLAIN = (int, float)  # exactly these: a subclass may do anything when it is formatted
 
 _LAST_RESORT = logging.lastResort
@@ -39,6 +39,11 @@ _is_heard: ContextVar[bool] = ContextVar("synapse_stream_is_heard", default=Fals
 
 def warn(message: str, *args: Any) -> None:
     """Say that something needs attention; the arguments are filled in as `logging` does."""
+    _say(logging.WARNING, message, args)
+
+
+def tell(message: str, *args: Any) -> None:
+    """Say what was asked for; as a warning, for those are shown where nothing is set up."""
     _say(logging.WARNING, message, args)
 
 

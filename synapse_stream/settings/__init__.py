@@ -56,6 +56,9 @@ class Settings:
     when it has changed."""
     ca_file: Path | None = None
     """Certificates of the authorities that are believed there, in PEM; None: the system's."""
+    page_url: str | None = None
+    """Where people see the deployment's page, `https://…`: a run says its own address there when it
+    starts, and `open` leads to it; None: neither is said, and `open` takes `url`."""
     store_url: str | None = None
     """Where the views are: `postgresql://…`, or a folder of SQLite files, `sqlite:///relative/path`
     or `sqlite:////absolute/path`; None: `data_dir`/views."""
@@ -274,6 +277,7 @@ _FURTHER_CHECKS: dict[str, Callable[[Any], Any]] = {
     "anchors": _absolute,
     "redis_url": known_server,
     "url": known_door,
+    "page_url": known_api,
     "synapse_backend": known_api,
     "ca_file": _absolute,
     "store_url": known_store,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synapse_stream import open_run
 from synapse_stream.supervisor.single import holder, single
 
 if TYPE_CHECKING:
@@ -53,6 +54,27 @@ def test_the_page_of_a_deployment_elsewhere_is_opened(
         {"page": "https://streams.example/base/job?id=job-1"}
     ]
     assert opened == ["https://streams.example/base/job?id=job-1"]
+
+
+def test_a_run_says_where_it_is_shown_once_that_is_set(
+    command: Callable[..., Said],
+    settings: Settings,
+    opened: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with open_run("silent", settings=settings):
+        pass
+    monkeypatch.setenv("SYNAPSE_STREAM_PAGE_URL", "https://page.example/base/")
+    shown = settings.model_copy(update={"page_url": "https://page.example/base"})
+    first = open_run("job=1", settings=shown, attempt=1)
+    with first, open_run("job=1", settings=shown, rank=1, attempt=1):
+        pass
+    said = [record.getMessage() for record in caplog.records]
+
+    assert command("open", "job=1").code == 0
+    assert opened == ["https://page.example/base/job?id=job%3D1"]
+    assert said == [f"run job=1 is shown at {opened[0]}"]
 
 
 def test_without_a_browser_there_is_the_address(

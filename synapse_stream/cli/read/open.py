@@ -22,8 +22,8 @@ def open_(
 ) -> None:
     """Open the page of a job in a browser, and print its address.
 
-    It is the page of the `up` that runs with this data directory, or of SYNAPSE_STREAM_URL. Exit
-    code 1 when neither is there, or no browser is.
+    It is the page of SYNAPSE_STREAM_PAGE_URL, of SYNAPSE_STREAM_URL, or of the `up` that runs with
+    this data directory. Exit code 1 when none is there, or no browser is.
     """
     import webbrowser
 
@@ -44,8 +44,8 @@ def page_of(settings: Settings) -> str:
     """Return the address of the deployment's page; without one, say what to do and exit."""
     from synapse_stream.supervisor.single import holder
 
-    if settings.url is not None:
-        return str(settings.url)
+    if settings.page_url is not None or settings.url is not None:
+        return str(settings.page_url or settings.url)
     about = holder(settings.data_dir / "up.lock") or {}
     if not about.get("page"):
         hint = "start one, or set SYNAPSE_STREAM_URL to the address of a deployment's page"
