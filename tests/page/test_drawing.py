@@ -102,7 +102,7 @@ DRAWN = """async ({spikeAt, spike, count, smoothing, gap}) => {
   const root = document.createElement("div");
   root.className = "chart-plot";
   root.style.width = "500px";
-  document.body.replaceChildren(root);
+  document.querySelector("main").replaceChildren(root);
   const options = { axis: AXES.step, isLog: false, syncKey: "test", onZoom() {}, onHover() {} };
   const chart = new Chart(root, options);
   chart.setLines([{ line, number: 0 }], line.extent(), { smoothing });

@@ -49,7 +49,7 @@ def test_a_token_is_asked_for_once_and_viewers_see_no_dev_events(visitor: Visito
 
     expect(dialog).to_be_hidden()
     expect(feed_rows(page)).to_have_count(1)
-    expect(page.get_by_role("status").first).to_have_text("Live")
+    expect(page.get_by_role("status").first).to_have_text("Run over")
     expect(page.get_by_text("ada (viewer)")).to_be_visible()
     expect(page.get_by_role("switch")).to_have_count(0)
     page.reload()
