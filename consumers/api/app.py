@@ -39,6 +39,7 @@ from consumers.api.routes import (
     trail,
     trainer,
     views,
+    vouching,
 )
 from consumers.api.routes.telemetry import Telemetry, Timed
 from consumers.api.shares import Shared, Shares
@@ -102,7 +103,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     _equip(app, settings)
     problems.install(app)
     reading = (live, jobs, groups, comparing, metrics, messages, events, views)
-    others = (append, durable, synapse, trainer, tokens, trail, session, telemetry, files)
+    others = (append, durable, synapse, trainer, tokens, trail, vouching, session, telemetry, files)
     for module in (*reading, *others):
         app.include_router(module.router)
     description.install(app)

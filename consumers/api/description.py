@@ -52,6 +52,12 @@ _SOMEWHERE = {
         ("415", "The body is compressed otherwise than by zstd"),
         _TOO_MUCH,
     ],
+    "/api/jobs/{job}/standing": [_GONE],
+    "/api/jobs/{job}/sign-off": [
+        ("409", "The run has not ended, or this API has no key to sign with"),
+        _GONE,
+    ],
+    "/api/trail": [_GONE],
     "/api/tokens": [("409", "This API asks nobody for a token")],
     "/api/views/{view}": [_NO_VIEW, _NOT_YOURS],
 }

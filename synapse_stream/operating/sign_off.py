@@ -17,8 +17,10 @@ from synapse_stream.entries.batch import GENESIS, RawEntry, parse_fields, seal
 from synapse_stream.entries.tree import Tree, leaf_of
 from synapse_stream.errors import ConfigError, SynapseStreamError
 from synapse_stream.events.encoding import encode
+from synapse_stream.events.plain import clean
 from synapse_stream.reading.ending import is_over
 from synapse_stream.reading.recorded import events_of
+from synapse_stream.redaction.text import redact_text
 from synapse_stream.remote.secret import read_setting
 
 if TYPE_CHECKING:
@@ -36,11 +38,14 @@ PRODUCER = "sign-off-"
 """What the ids of producers begin with that sign off."""
 
 _SIGNED = ("time", "name", "meaning", "entries", "root", "key")
+_LONGEST = 1_000
 _VARIABLE = "SYNAPSE_STREAM_SIGN_OFF_KEY"
 
 
 class NotSigned(SynapseStreamError):
-    """A run cannot be signed off; the message says why."""
+    """A run cannot be signed off; the message says why. `is_known` is False: there is none."""
+
+    is_known = True
 
 
 class Signed(NamedTuple):
@@ -90,9 +95,13 @@ class Pen:
             meaning: what for.
 
         Raises:
-            NotSigned: it has not ended, or there is none.
+            NotSigned: it has not ended, there is none, or a text is empty or too long.
             LogUnavailable, SynapseStreamError: it cannot be read, or the event was not taken.
         """
+        name, meaning = (clean(redact_text(text)) for text in (name, meaning))
+        if not 0 < len(name) <= _LONGEST or not 0 < len(meaning) <= _LONGEST:
+            msg = f"name and meaning of a sign-off have 1 to {_LONGEST} characters each"
+            raise NotSigned(msg)
         entries, root = _root(job_id, reader.entries(job_id))
         now = time.time_ns() // 1_000
         said = {"time": now, "name": name, "meaning": meaning, "entries": entries, "root": root}
@@ -118,8 +127,9 @@ def _root(job_id: str, entries: Iterable[RecordedBatch]) -> tuple[int, str]:
             has_ended = is_over(recorded.event, has_ended)
     if not has_ended:
         said = "goes on: it is signed off when it has ended" if tree.size else "is not known"
-        msg = f"job {job_id!r} {said}"
-        raise NotSigned(msg)
+        refused = NotSigned(f"job {job_id!r} {said}")
+        refused.is_known = tree.size > 0
+        raise refused
     return tree.size, tree.root().hex()
 
 

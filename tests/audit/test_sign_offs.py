@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
-from synapse_stream.entries.batch import GENESIS, seal
+from synapse_stream.entries.batch import GENESIS, encode_fields, seal
 from synapse_stream.errors import ConfigError
 from synapse_stream.events.types import SignedOff
 from synapse_stream.operating.sign_off import NotSigned, Pen, statement
@@ -181,10 +181,8 @@ def events_begin() -> Any:
 def replace_stream(deployment: Deployment, there: list[Any], forged: Chain) -> None:
     """Write the stream anew, with the same ids: the forged batches, and what stood behind them."""
     key = deployment.log.keys.job(JOB)
-    raw = [dict(entry.raw) for entry in there]
-    for number, batch in enumerate(forged.batches):
-        raw[number] |= {b"h": batch.hash, b"d": batch.data}
-        raw[number].pop(b"z", None)
+    raw: list[dict[Any, Any]] = [dict(entry.raw) for entry in there]
+    raw[: len(forged.batches)] = [encode_fields(batch) for batch in forged.batches]
     deployment.log._command("deleting", "UNLINK", key)
     for entry, fields in zip(there, raw, strict=True):
         words = [word for pair in fields.items() for word in pair]

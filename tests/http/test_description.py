@@ -68,6 +68,8 @@ PATHS = [
     ("PUT", "/v1/stream/{job}"),
     ("POST", "/v1/stream/{job}"),
     ("GET", "/v1/stream/{job}"),
+    ("GET", "/api/jobs/{job}/standing"),
+    ("POST", "/api/jobs/{job}/sign-off"),
     ("GET", "/api/session"),
     ("POST", "/api/session"),
     ("DELETE", "/api/session"),
@@ -160,7 +162,8 @@ def test_whatever_is_asked_the_answer_is_as_described_and_no_fault(
 
 
 def _can_be_wrong(operation: Any) -> bool:
-    return bool(operation.definition.raw.get("parameters") or operation.body)
+    names = [one.get("name") for one in operation.definition.raw.get("parameters", ())]
+    return bool(operation.body) or names not in ([], ["job"])  # any text may be a job's id
 
 
 def _begin(api: httpx.Client, case: Any) -> None:

@@ -20,6 +20,7 @@ from synapse_stream.log.revoking import RevokingLog
 from synapse_stream.remote.packing import pack
 from synapse_stream.remote.tokens import Role
 from tests.support import events
+from tests.support.anchoring import private_key
 from tests.support.callers import JOB, OTHER, OVER, SIBLING, Who, all_callers, listed, revoked_ids
 from tests.support.calling import Answer, Request, call_all, routes_of, started
 from tests.support.chains import Chain
@@ -83,6 +84,7 @@ RULES = {
     ("GET", "/"): Rule(NOTHING),
     ("GET", "/job"): Rule(NOTHING),
     ("GET", "/compare"): Rule(NOTHING),
+    ("GET", "/trail"): Rule(NOTHING),
     ("GET", "/static/{name:path}"): Rule(NOTHING),
     ("GET", "/docs"): Rule(NOTHING),
     ("GET", "/openapi.json"): Rule(NOTHING),
@@ -158,6 +160,10 @@ RULES = {
     },
     ("POST", "/api/tokens"): Rule("operator of all", (Ask(body=b'{"name":"x","append":true}'),)),
     ("DELETE", "/api/tokens/{token}"): Rule("operator of all"),
+    ("GET", "/api/jobs/{job}/standing"): Rule("role for the job"),
+    ("POST", "/api/jobs/{job}/sign-off"): Rule(  # these runs go on
+        "operator for the job", (Ask(body=b'{"name":"x","meaning":"y"}'),), status=409
+    ),
     ("GET", "/api/trail"): Rule("operator of all", (Ask(), Ask("?act=token&limit=1"))),
 }
 
@@ -203,6 +209,7 @@ MAY: dict[str, Callable[[Who, str], bool]] = {
     "role for the job": lambda who, job: who.role is not None and who.sees(job),
     "role for both": lambda who, job: who.role is not None and who.sees(job) and who.sees(OTHER),
     "append to the job": lambda who, job: who.may_append and who.sees(job),
+    "operator for the job": lambda who, job: who.role is Role.OPERATOR and who.jobs is None,
     "operator of all": lambda who, job: who.role is Role.OPERATOR and who.jobs is None,
 }
 
@@ -227,6 +234,7 @@ def deployment(filled: Settings) -> Iterator[Settings]:
             "namespace": "matrix",
             "data_dir": filled.data_dir / "matrix",
             "token_secret": SecretStr(SECRET),
+            "sign_off_key": private_key(),
             "api_tokens": listed(),
         }
     )
@@ -377,7 +385,11 @@ def test_nothing_of_a_job_is_in_answers_to_those_who_may_not_know_of_it(seen: Se
     found = [one for one in seen.tried if one.has(OF_OTHERS)]
 
     assert [str(one) for one in found if not (one.may_read and one.who.sees(OTHER))] == []
-    assert {one.path for one in found} == READ - {"/metrics", "/api/views"}
+    assert {one.path for one in found} == READ - {
+        "/metrics",
+        "/api/views",
+        "/api/jobs/{job}/standing",
+    }
 
 
 def test_nothing_for_developers_is_in_answers_to_others(seen: Seen) -> None:

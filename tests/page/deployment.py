@@ -14,6 +14,7 @@ from consumers.views.opening import open_store
 from synapse_stream.log.feeds import FeedLog
 from synapse_stream.reporting.run import open_run
 from synapse_stream.settings import Settings
+from tests.support.anchoring import private_key
 from tests.support.projecting import all_views, wait_for_views
 from tests.support.servers import TestServer, free_port, wait_until
 from tests.support.serving import DEADLINE_SECONDS
@@ -38,6 +39,7 @@ class Deployment:
         self._home = home
         self._server = TestServer(home / "server")
         self._port = free_port()
+        self._sign_off_key = private_key().get_secret_value()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.url = f"http://127.0.0.1:{self._port}"
         self.settings = Settings(redis_url=self._server.url, data_dir=home / "data")
@@ -63,7 +65,9 @@ class Deployment:
         """Start the API, on the same port as before; return when it answers."""
         given = ["--no-token"] if tokens == "[]" else []
         self._start(
-            "consumers.api", "--port", str(self._port), *given, SYNAPSE_STREAM_API_TOKENS=tokens
+            *("consumers.api", "--port", str(self._port), *given),
+            SYNAPSE_STREAM_API_TOKENS=tokens,
+            SYNAPSE_STREAM_SIGN_OFF_KEY=self._sign_off_key,
         )
         wait_until(self._is_answering)
 

@@ -19,7 +19,8 @@ ALLOWED = {
     "compare": {"lib", "server", "charts"},
     "job": {"lib", "server", "charts", "feed"},
     "frozen": {"lib", "job"},
-    ".": {"lib", "server", "jobs", "job", "compare"},
+    "trail": {"lib", "server"},
+    ".": {"lib", "server", "jobs", "job", "compare", "trail"},
 }
 """Of each folder those that it may import, besides itself; `.` is where the page begins."""
 

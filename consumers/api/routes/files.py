@@ -39,6 +39,7 @@ _FILES = {
 @router.get("/")
 @router.get("/job")
 @router.get("/compare")
+@router.get("/trail")
 async def show_page(request: Request, token: str | None = None) -> Response:
     """Return the page; it looks at its own address.
 

@@ -35,3 +35,43 @@ class TrailAnswer(Answer):
     """Acts, the oldest first."""
 
     acts: list[ActShape]
+
+
+class HoldShape(Shape):
+    """A hold on a run: nothing is removed of it."""
+
+    since: Micros
+    label: str | None
+    """The label that it is on; null: the job itself."""
+    by: str | None
+    """Told to operators of all jobs, like the reason."""
+    reason: str | None
+
+
+class SignOffShape(Shape):
+    """A sign-off that was asked for; `verify` tells whether it holds."""
+
+    time: Micros
+    name: str
+    meaning: str
+    is_done: bool
+    """False: it failed, or was cut short."""
+
+
+class StandingAnswer(Answer):
+    """What people say of a run."""
+
+    holds: list[HoldShape]
+    sign_offs: list[SignOffShape]
+    can_sign: bool
+    """True when the caller may sign it off here."""
+
+
+class SignOffAnswer(Answer):
+    """A sign-off that was made."""
+
+    entries: int
+    root: str
+    """Of the tree over so many entries, hex."""
+    key: str
+    """The public key, hex."""

@@ -15,6 +15,7 @@ const PAGES = {
   "": (...all) => new JobsPage(...all),
   job: async (...all) => new (await import("./job/page.js")).JobPage(...all),
   compare: async (...all) => new (await import("./compare/page.js")).ComparePage(...all),
+  trail: async (...all) => new (await import("./trail/page.js")).TrailPage(...all),
 };
 const CONNECTION = {
   connecting: ["", "Connecting"],

@@ -14,6 +14,7 @@ import { facts } from "./facts.js";
 import { failure } from "./failure.js";
 import { Files } from "./files.js";
 import { Replay } from "./replay.js";
+import { Standing } from "./standing.js";
 import { Steps } from "./steps.js";
 import { actions, summary } from "./summary.js";
 import { Timeline } from "./timeline.js";
@@ -45,6 +46,7 @@ export class JobPage {
     });
     this.timeline = new Timeline(part("timeline"));
     this.files = new Files(jobId, () => this.#schedule());
+    this.standing = new Standing(part("standing"), jobId);
     this.charts = new Charts(part("charts"), {
       jobId,
       params,
@@ -76,6 +78,7 @@ export class JobPage {
       this.charts,
       this.files,
       this.downloads,
+      this.standing,
       this.#replay,
     ]) {
       if (part === this.stream) part?.close();
@@ -227,6 +230,7 @@ export class JobPage {
     put("actions", actions(attempt, now));
     this.steps.update(attempt, now);
     this.timeline.update(attempt, now);
+    this.standing.update(!isReplay && isEnded(job.status));
     this.feed.onState(job, attempt);
     const files = this.files.draw(this.#past?.position ?? null);
     put("facts", facts(job, attempt, { files, download: this.downloads.draw(), isReplay }));
@@ -279,6 +283,7 @@ const shell = () =>
       <div id="notice" class="notice"></div>
       <div id="summary" class="panel summary"></div>
       <div id="error"></div>
+      <div id="standing"></div>
       <div id="actions"></div>
       <section id="steps" class="panel steps" hidden></section>
       <div id="timeline" hidden></div>

@@ -24,10 +24,12 @@ async function show(root) {
     location.reload();
   };
   render(
-    session.demands_token && session.name
-      ? html`<span class="who">${session.name} (${role})</span>
-          <button type="button" class="quiet" @click=${leave}>Sign out</button>`
-      : nothing,
+    html`${role === "operator" ? html`<a href="trail">Trail</a>` : nothing} ${
+      session.demands_token && session.name
+        ? html`<span class="who">${session.name} (${role})</span>
+            <button type="button" class="quiet" @click=${leave}>Sign out</button>`
+        : nothing
+    }`,
     root,
   );
 }
