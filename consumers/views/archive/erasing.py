@@ -28,7 +28,7 @@ from synapse_stream.entries.erasing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from consumers.store.erasures import Asked
     from consumers.store.lease import Lease
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from consumers.views.archive.fold import ArchiveFold
     from consumers.views.archive.raw import StoredBlock
     from synapse_stream.entries.batch import Batch
-    from synapse_stream.entries.position import Position
+    from synapse_stream.entries.entry import EntryId
 
 _Lines = tuple[str, int, int]
 """Producer, first and last number."""
@@ -59,11 +59,12 @@ def erase_asked(store: Store, lease: Lease, asked: Sequence[Asked], fold: Archiv
         StoreUnavailable: it is unknown whether it was.
     """
     archive, job_id = RawArchive(store.databases), asked[0].job_id
+    places = _places(archive.blocks(job_id), job_id, {one.position[:2] for one in asked})
     outcomes: dict[int, str] = {}
     lines: dict[int, _Lines] = {}
     for one in asked:
         try:
-            lines[one.no] = _find(archive.blocks(job_id), job_id, one.position)
+            lines[one.no] = _find(places.get(one.position[:2]), one)
         except CannotErase as error:
             outcomes[one.no] = f"not done: {error}"
     try:
@@ -89,29 +90,35 @@ def erase_asked(store: Store, lease: Lease, asked: Sequence[Asked], fold: Archiv
             asked_for.settle(connection, request.no, outcome, until if wanted else None)
 
 
-def _find(blocks: Iterable[StoredBlock], job_id: str, position: Position) -> _Lines:
-    """Return producer and numbers of the leaf in which the line at a position is.
+def _places(
+    blocks: Iterable[StoredBlock], job_id: str, wanted: Collection[EntryId]
+) -> dict[EntryId, Batch]:
+    """Return the batches that stand at these entries; of several with one id the newest."""
+    return {
+        entry[:2]: batch
+        for one in blocks
+        if not isinstance(one.content, str)
+        for entry in one.content
+        if entry[:2] in wanted and (batch := recorded_batch(job_id, entry).batch)
+    }
+
+
+def _find(batch: Batch | None, asked: Asked) -> _Lines:
+    """Return producer and numbers of the leaf in which a line of a batch is.
 
     Raises:
         CannotErase: there is no such line in the archive.
     """
-    found: list[Batch] = [
-        batch
-        for one in blocks
-        if not isinstance(one.content, str)
-        for entry in one.content
-        if entry[:2] == position[:2] and (batch := recorded_batch(job_id, entry).batch)
-    ]
-    for batch in found[-1:]:
-        index = position.index
-        for first, last, leaf in numbered_leaves(batch):
-            count = leaf.lines.count(b"\n")
-            if index < count:
-                if leaf.lines.find(b'"type":"loss"') >= 0 and batch.last - batch.first >= count:
-                    break
-                return batch.producer, first, last
-            index -= count
-    msg = f"the archive has no line of job {job_id!r} at {position}"
+    index = asked.position.index
+    for first, last, leaf in numbered_leaves(batch) if batch else ():
+        count = leaf.lines.count(b"\n")
+        if index < count:
+            assert batch is not None  # noqa: S101 - it has leaves
+            if b'"type":"loss"' in leaf.lines and batch.last - batch.first >= count:
+                break
+            return batch.producer, first, last
+        index -= count
+    msg = f"the archive has no line of job {asked.job_id!r} at {asked.position}"
     raise CannotErase(msg)
 
 
