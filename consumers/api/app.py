@@ -23,6 +23,7 @@ from consumers.api.meters import Meters
 from consumers.api.outlet import Outlet
 from consumers.api.revoked import Revoked
 from consumers.api.routes import (
+    annotating,
     append,
     comparing,
     durable,
@@ -102,7 +103,7 @@ def create_app(settings: Settings, access: Access | None = None) -> FastAPI:
     app.state.hub, app.state.revoked, app.state.underway = hub, revoked, underway
     _equip(app, settings)
     problems.install(app)
-    reading = (live, jobs, groups, comparing, metrics, messages, events, views)
+    reading = (live, jobs, annotating, groups, comparing, metrics, messages, events, views)
     others = (append, durable, synapse, trainer, tokens, trail, vouching, session, telemetry, files)
     for module in (*reading, *others):
         app.include_router(module.router)

@@ -164,5 +164,5 @@ def _problems(path: str, method: str, answers: dict[str, Any]) -> Iterator[tuple
     if method != "get":
         yield "403", "The token may not do this, or the request is another site's"
         yield "413", "The body is too large"
-    if method == "post":
+    if method in {"post", "patch"}:
         yield "400", "The body cannot be read"

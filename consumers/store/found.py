@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Double, Index, Integer, Table
 
 from consumers.store.columns import metadata, of_job, required
-from consumers.store.kinds import Ordered, Step
+from consumers.store.kinds import Ordered, Step, Words
 
 fact = Table(
     "fact",
@@ -28,6 +28,17 @@ Index(
     sqlite_where=fact.c.number.is_not(None),
     postgresql_where=fact.c.number.is_not(None),
 )
+
+annotation = Table(
+    "annotation",
+    metadata,
+    Column("job_id", Words, primary_key=True),
+    required("labels", Words),
+    Column("note", Words),
+    required("archived", Boolean),
+    required("baseline", Boolean),
+)
+"""What people say of runs. `labels` is JSON. No fold gives it: the operators' trail has it, too."""
 
 peak = Table(
     "peak",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from consumers.store import said as annotated
 from consumers.store.damage import Damages
 from consumers.views.beside import shown
 from consumers.views.finding import query
 from consumers.views.finding import reader as finding
 from consumers.views.run_state import query as runs
+from consumers.views.run_state import table
+from synapse_stream.ports.annotations import NOTHING
 from synapse_stream.ports.filters.search import Hit, Hits
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from consumers.store.databases import Databases
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
+    from synapse_stream.ports.annotations import Annotation, Change
     from synapse_stream.ports.filters.fields import Field
     from synapse_stream.ports.filters.search import Group, Wanted
     from synapse_stream.ports.views import RunState
@@ -108,6 +112,19 @@ class ListedRuns:
         """
         given_ = query.Given(**given)
         return finding.read_groups(self._databases, wanted, by, given_, limit=limit)
+
+    def annotation(self, job_id: str) -> Annotation:
+        """Return what people say of a job."""
+        with self._databases.of(runs.PROJECTION).read("reading an annotation") as connection:
+            return annotated.read(connection, [job_id]).get(job_id, NOTHING)
+
+    def annotate(self, job_id: str, change: Change) -> Annotation | None:
+        """Change what is said of a job; return it, or None for a job that is not known.
+
+        Write it to the operators' trail before.
+        """
+        with self._databases.of(runs.PROJECTION).write("annotating a job") as connection:
+            return table.annotate(connection, job_id, change)
 
     def listed(self, job_ids: Sequence[str]) -> dict[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""

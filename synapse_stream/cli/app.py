@@ -13,6 +13,7 @@ from synapse_stream import __version__
 from synapse_stream.cli.exec import exec_
 from synapse_stream.cli.operate import anchors, parked, witness
 from synapse_stream.cli.operate.agent import agent
+from synapse_stream.cli.operate.annotate import annotate
 from synapse_stream.cli.operate.doctor import doctor
 from synapse_stream.cli.operate.drain import drain
 from synapse_stream.cli.operate.erase import erase
@@ -80,6 +81,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "hold": hold,
         "release": release,
         "sign-off": sign_off,
+        "annotate": annotate,
     },
 }
 # What people type who have not read this.

@@ -48,6 +48,9 @@ PATHS = [
     ("GET", "/api/jobs/{job}/metrics"),
     ("GET", "/api/jobs/{job}/messages"),
     ("GET", "/api/jobs/{job}/views/{view}"),
+    ("GET", "/api/jobs/{job}/annotation"),
+    ("PATCH", "/api/jobs/{job}/annotation"),
+    ("GET", "/api/groups"),
     ("GET", "/api/views"),
     ("GET", "/api/views/{view}"),
     ("GET", "/api/jobs/{job}/events"),
@@ -88,7 +91,8 @@ def lines(_: Any, value: Any) -> bytes:
 @pytest.fixture(scope="module")
 def writable(filled: Settings) -> Iterator[httpx.Client]:
     """Ask an application that may be written to: its jobs are not those that others look at."""
-    with asked(create_app(filled.model_copy(update={"namespace": "fuzzed"}))) as client:
+    changes = {"namespace": "fuzzed", "data_dir": filled.data_dir / "fuzzed"}
+    with asked(create_app(filled.model_copy(update=changes))) as client:
         yield client
 
 

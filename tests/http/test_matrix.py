@@ -55,6 +55,7 @@ TARGETS = {
 }
 """What may stand in a path, and which job it names; only some are there."""
 FEW = {"job", "other", ""}
+ANNOTATION = "/api/jobs/{job}/annotation"
 
 
 class Ask(NamedTuple):
@@ -164,6 +165,8 @@ RULES = {
     ("POST", "/api/jobs/{job}/sign-off"): Rule(  # these runs go on
         "operator for the job", (Ask(body=b'{"name":"x","meaning":"y"}'),), status=409
     ),
+    ("GET", ANNOTATION): Rule("role for the job"),
+    ("PATCH", ANNOTATION): Rule("operator for the job", (Ask(body=b'{"note":"seen"}'),)),
     ("GET", "/api/trail"): Rule("operator of all", (Ask(), Ask("?act=token&limit=1"))),
 }
 
@@ -389,6 +392,7 @@ def test_nothing_of_a_job_is_in_answers_to_those_who_may_not_know_of_it(seen: Se
         "/metrics",
         "/api/views",
         "/api/jobs/{job}/standing",
+        ANNOTATION,
     }
 
 

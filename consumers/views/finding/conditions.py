@@ -58,6 +58,12 @@ class Conditions:
         of_run = (fact.c.job_no == run.job_no) & (fact.c.name == field.name)
         return exists(select(1).where(of_run, self._of_fact(part)))
 
+    def not_archived(self) -> Condition:
+        """Return the condition that a run is not put away."""
+        fact = self._tables.fact
+        of_run = (fact.c.job_no == self._tables.run.c.job_no) & (fact.c.name == "archived")
+        return not_(exists(select(1).where(of_run)))
+
     def looked_up(self, part: Comparison) -> Select[Any] | None:
         """Return a SELECT of what an index has for a comparison; None if none can tell.
 

@@ -47,7 +47,7 @@ class Given(NamedTuple):
     text: str | None = None
     """A part of id or action."""
     pattern: str | None = None
-    """One of `fnmatchcase` for ids; more may be found, but not the operators' trail."""
+    """One of `fnmatchcase` for ids; more may be found."""
 
 
 def find(
@@ -79,6 +79,8 @@ class Search:
         self.tables = tables(connection)
         self._conditions = Conditions(self.tables, is_sqlite=connection.dialect.name == "sqlite")
         self.where = _given(connection, given)
+        if all(field.name != "archived" for field in wanted.fields):
+            self.where.append(self._conditions.not_archived())
         if wanted.filter is not None:
             self.where.append(self._conditions.of(wanted.filter))
 
@@ -178,7 +180,7 @@ class Search:
 
 
 def _given(connection: Connection, given: Given) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = []
+    where: list[ColumnElement[bool]] = [run.c.job_id != TRAIL]
     if given.status is not None:
         where.append(run.c.status == given.status)
     if given.action is not None:
@@ -187,5 +189,5 @@ def _given(connection: Connection, given: Given) -> list[ColumnElement[bool]]:
         parts = (contains(connection, one, given.text) for one in (run.c.job_id, run.c.action))
         where.append(or_(*(func.coalesce(part, False) for part in parts)))
     if given.pattern is not None:
-        where += [run.c.job_id != TRAIL, *matches(connection, run.c.job_id, given.pattern)]
+        where += matches(connection, run.c.job_id, given.pattern)
     return where

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import case, func, literal_column, or_, select, tuple_
+from sqlalchemy import case, exists, func, literal_column, or_, select, tuple_
 
 from consumers.store.documents import whole
+from consumers.store.found import fact
 from consumers.store.schema import change, job, run
 from consumers.store.search import contains, matches
 from consumers.store.sql import slices
@@ -17,7 +18,7 @@ from synapse_stream.entries.position import Position
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import Connection, Select
 
     from synapse_stream.models import RunStatus
 
@@ -49,14 +50,15 @@ def read_page(
     after: str | None,
     limit: int,
 ) -> list[Listed]:
-    """Return jobs, newest first, behind the job `after`; the operators' trail is none of them.
+    """Return jobs, newest first, behind the job `after`: none that is archived, nor the trail.
 
     A job's place never changes, so paging skips and repeats none, whatever is written meanwhile.
 
     Raises:
         ValueError: there is no job `after`.
     """
-    filters: list[ColumnElement[bool]] = [run.c.job_id != TRAIL]
+    archived = (fact.c.job_no == run.c.job_no) & (fact.c.name == "archived")
+    filters = [run.c.job_id != TRAIL, ~exists(select(1).where(archived))]
     if status is not None:
         filters.append(run.c.status == str(status))
     if action is not None:

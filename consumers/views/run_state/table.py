@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
+from consumers.store import jobs
+from consumers.store import said as annotated
+from consumers.store.documents import whole
 from consumers.store.found import fact
 from consumers.store.schema import job, run
 from consumers.store.sql import RowWriter, driver_of, slices
 from consumers.store.table import Table
 from consumers.views.run_state.fold import RunStateView
 from consumers.views.run_state.told import Told, facts_of, told
+from synapse_stream.ports.annotations import NOTHING
 from synapse_stream.ports.filters.facts import Fact
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from consumers.store.jobs import JobWrite
+    from synapse_stream.ports.annotations import Annotation, Change
 
 _OF_JOB = ("job_no", "job_id", "ms", "seq")
 _COLUMNS = (*_OF_JOB, *Told._fields)
@@ -64,7 +69,14 @@ class RunTable(Table):
             columns = [list(column) for column in zip(*records, strict=True)]
             driver.execute(_SAVE_ON_POSTGRES, columns)
         changed = {no: job_id for no, job_id, *_, digest in records if known.get(no) != digest}
-        _write_facts(connection, [(no, facts_of(changed[no], contents[no])) for no in changed])
+        said = annotated.read(connection, list(changed.values()))
+        _write_facts(
+            connection,
+            [
+                (no, facts_of(job_id, contents[no], said.get(job_id, NOTHING)))
+                for no, job_id in changed.items()
+            ],
+        )
 
     def fault(self, connection: Connection, job_no: int, document: bytes) -> str | None:
         """Return what list and facts say otherwise."""
@@ -80,8 +92,23 @@ class RunTable(Table):
             return f"the list has {row!r:.200}" if row or expected else None
         if row[0] != row[1] or tuple(row[2:]) != expected:
             return f"the list has {row[1:]!r:.200}"
-        facts = read_facts(connection, [job_no])
-        return None if facts.get(job_no) == facts_of(row[0], content) else "facts of it differ"
+        said = annotated.read(connection, [row[0]]).get(row[0], NOTHING)
+        facts = read_facts(connection, [job_no]).get(job_no)
+        return None if facts == facts_of(row[0], content, said) else "facts of it differ"
+
+
+def annotate(connection: Connection, job_id: str, change: Change) -> Annotation | None:
+    """Change what is said of a job, and what it is found by; None for a job that is not known."""
+    mine = run.c.job_id == job_id
+    locked = connection.execute(update(run).where(mine).values(job_id=job_id))  # commits wait
+    if not locked.rowcount:
+        return None
+    row = connection.execute(jobs.read(job.c.no).where(jobs.is_of(RunStateView.name, job_id))).one()
+    said = annotated.read(connection, [job_id]).get(job_id, NOTHING).changed(change)
+    annotated.write(connection, job_id, said)
+    content = orjson.loads(whole(row.document, row.body))
+    _write_facts(connection, [(row.no, facts_of(job_id, content, said))])
+    return said
 
 
 def read_facts(

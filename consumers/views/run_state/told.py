@@ -11,11 +11,14 @@ from consumers.store.documents import LARGE
 from consumers.views.run_state import brief, reading
 from consumers.views.run_state.overall import overall
 from synapse_stream.events.tags import restore
+from synapse_stream.ports.annotations import NOTHING
 from synapse_stream.ports.filters.facts import Fact, facts
 from synapse_stream.ports.filters.fingerprints import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from synapse_stream.ports.annotations import Annotation
 
 
 class Told(NamedTuple):
@@ -64,16 +67,19 @@ def told(document: bytes, content: Mapping[str, Any]) -> Told | None:
     )
 
 
-def facts_of(job_id: str, content: Mapping[str, Any]) -> dict[str, Fact]:
-    """Return what a job is found by: what its latest attempt says of itself, its labels, params."""
+def facts_of(
+    job_id: str, content: Mapping[str, Any], said: Annotation = NOTHING
+) -> dict[str, Fact]:
+    """Return what a job is found by: what its latest attempt reports of itself, and is said of it.
+
+    That is labels and params, the labels that were set among them, and whether it is archived.
+    """
     run = content["view"]["attempts"][reading.latest_attempt(content["view"])]
     named = {name: run[name] for name in ("action", "plugin", "error")}
     kind = run["error"] and fingerprint(run["error"])
-    return facts(
-        {"job": job_id, **named, "fingerprint": kind},
-        restore(run["labels"]),
-        restore(run["params"]),
-    )
+    named |= {"job": job_id, "fingerprint": kind, "note": said.note}
+    named |= {"archived": said.archived or None, "baseline": said.baseline or None}
+    return facts(named, {**restore(run["labels"]), **said.labels}, restore(run["params"]))
 
 
 def _digest(run: Mapping[str, Any]) -> bytes:

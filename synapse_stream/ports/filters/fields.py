@@ -15,7 +15,8 @@ LONGEST_NAME = 200
 _PIECE = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
 _KINDS = ("labels", "params", "metrics")
 _PLAIN = (
-    *("job", "status", "action", "plugin", "owner", "error", "fingerprint", "attempt", "events"),
+    *("job", "status", "action", "plugin", "owner", "error", "fingerprint", "note", "archived"),
+    *("baseline", "attempt", "events"),
     *("percent", "duration", "started", "ended"),
 )
 TIMES = frozenset({"started", "ended"})

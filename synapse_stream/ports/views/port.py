@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from synapse_stream.entries.position import Position
     from synapse_stream.models import RunStatus
+    from synapse_stream.ports.annotations import Annotation, Change
     from synapse_stream.ports.filters.fields import Field
     from synapse_stream.ports.filters.search import Group, Hits, Wanted
     from synapse_stream.ports.views.messages import MessagePage
@@ -192,6 +193,15 @@ class ServedViews(Views, Protocol):
     ) -> Sequence[Group]:
         """Return groups as `Views.groups`; a class of characters in `pattern` is any one."""
 
+    def annotation(self, job_id: str) -> Annotation:
+        """Return what people say of a job."""
+
+    def annotate(self, job_id: str, change: Change) -> Annotation | None:
+        """Change what is said of a job; return it, or None for a job that is not known.
+
+        Write it to the operators' trail before.
+        """
+
     def listed(self, job_ids: Sequence[str]) -> Mapping[str, RunState]:
         """Return jobs by id as `jobs` has them; unknown jobs are left out."""
 
@@ -231,12 +241,12 @@ class ServedViews(Views, Protocol):
         """Return what such a view has of some jobs, without rows; unknown ones are left out."""
 
 
-def open_views(settings: Settings) -> Views:
+def open_views(settings: Settings) -> ServedViews:
     """Open the views of a deployment.
 
     Raises:
         ConfigError: what serves them is not installed, or the store's URL is wrong.
     """
     check_door(settings)
-    views: Views = load_entry("synapse_stream.reading")(settings)
+    views: ServedViews = load_entry("synapse_stream.reading")(settings)
     return views
