@@ -5,16 +5,21 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumers.views.run_state.fold import RunStateView
+from consumers.views.run_state.told import told as told_of
 from tests.support.events import action, ended, plan, progress, started
 from tests.support.folding import scene
 from tests.support.strategies import placed_events
 
 if TYPE_CHECKING:
+    from consumers.views.run_state.told import Told
     from synapse_stream.ports.views import Attempt
+    from tests.support.folding import Scene
 
 seconds = st.floats(0.01, 10_000)
 _ROUNDED = 0.05  # percent: times are whole µs, and a step may take no more than 10 ms
@@ -44,6 +49,24 @@ def looks(events: list[Any], *before: dict[str, Any]) -> list[Attempt]:
     return [told.says(event).attempt for event in events]
 
 
+def told_beside(told: Scene) -> Told | None:
+    """Return what stands beside the document, for finding runs."""
+    document = told.fold(RunStateView).document()
+    return told_of(document, orjson.loads(document))
+
+
+@given(work=works, total=st.sampled_from([1, 3, 7]))
+def test_a_run_is_found_by_the_percent_that_it_shows(
+    work: list[tuple[int, float]], total: int
+) -> None:
+    told = scene(started(at=0))
+    for rank, (current, _) in enumerate(work[:total]):
+        told.says(progress(current, 7, "fit" if total > 1 else None, at=rank), by=f"p{rank}")
+        beside = told_beside(told)
+        assert beside is not None
+        assert beside.percent == told.state.latest.overall_percent
+
+
 @given(producers=st.lists(placed_events(), min_size=1, max_size=3))
 def test_the_whole_is_a_share_and_only_what_is_completed_is_done(
     producers: list[list[dict[str, Any]]],
@@ -59,6 +82,9 @@ def test_the_whole_is_a_share_and_only_what_is_completed_is_done(
         assert done != 100 or run.status == "completed"
         assert left is None or (left > 0 and isfinite(left) and not run.status.is_terminal)
         assert (left is None) == (run.eta_time is None)
+    beside = told_beside(told)
+    assert beside is not None
+    assert beside.percent == told.state.latest.overall_percent
 
 
 @given(work=works, weights=st.lists(st.floats(0.1, 100), min_size=5, max_size=5), how=st.booleans())

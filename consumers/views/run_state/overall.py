@@ -99,6 +99,19 @@ def overall(run: Mapping[str, Any], before: Times) -> Overall:
     return Overall(percent, is_silent, seconds, is_at_least, None if seconds is None else moment)
 
 
+def percent(run: Mapping[str, Any], before: Times) -> float | None:
+    """Return the percent of `overall`: quick for a run under way that has one step, or none."""
+    ranks = run["ranks"].values()
+    has_parts = any(rank["plan"] or rank["actions"] for rank in ranks)
+    bars = [pair for rank in ranks for pair in rank["bars"].items()]
+    of_one = len({name for name, _ in bars}) <= 1 and not any(bar["action"] for _, bar in bars)
+    if run["status"] != RunStatus.RUNNING or has_parts or not of_one:
+        return overall(run, before).percent
+    done = sum(bar["current"] / bar["total"] for _, bar in bars if bar["current"] is not None)
+    share = min(1.0, max(0.0, done / len(bars))) if bars else None
+    return None if share is None else min(_MOST, round(_WHOLE * share, _DIGITS))
+
+
 def times(run: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     """Return how long parts took in an attempt."""
     looked = _Run(run)

@@ -41,6 +41,9 @@ _TYPES = (
 )
 _SAVE_ON_POSTGRES = f"""
 {_INSERT} SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in _TYPES)}) {_UPDATE}"""  # noqa: S608
+_DIGESTS = "SELECT job_no, digest FROM run WHERE job_no"
+_DIGESTS_ON_SQLITE = f"{_DIGESTS} IN (SELECT value FROM json_each(?))"  # noqa: S608 - ours
+_DIGESTS_ON_POSTGRES = f"{_DIGESTS} = ANY(%s::bigint[])"
 _facts = RowWriter(fact)
 
 
@@ -126,11 +129,10 @@ def read_facts(
 
 
 def _digests(connection: Connection, job_nos: Sequence[int]) -> dict[int, bytes | None]:
-    found: dict[int, bytes | None] = {}
-    for some in slices(job_nos):
-        query = select(run.c.job_no, run.c.digest).where(run.c.job_no.in_(some))
-        found.update((no, digest) for no, digest in connection.execute(query))
-    return found
+    driver = driver_of(connection)
+    if connection.dialect.name == "sqlite":
+        return dict(driver.execute(_DIGESTS_ON_SQLITE, [orjson.dumps(job_nos).decode()]))
+    return dict(driver.execute(_DIGESTS_ON_POSTGRES, [job_nos]).fetchall())
 
 
 def _write_facts(connection: Connection, of_jobs: Sequence[tuple[int, dict[str, Fact]]]) -> None:

@@ -9,7 +9,7 @@ import orjson
 
 from consumers.store.documents import LARGE
 from consumers.views.run_state import brief, reading
-from consumers.views.run_state.overall import overall
+from consumers.views.run_state.overall import percent
 from synapse_stream.events.tags import restore
 from synapse_stream.ports.annotations import NOTHING
 from synapse_stream.ports.filters.facts import Fact, facts
@@ -59,7 +59,7 @@ def told(document: bytes, content: Mapping[str, Any]) -> Told | None:
         brief=brief.write(content) if len(document) > LARGE else None,
         attempt=int(number),
         events=sum(run["counts"].values()),
-        percent=overall(run, before).percent,
+        percent=percent(run, before),
         duration=max(0, ended - started) / 1e6,
         started=started,
         ended=run["ended"],
