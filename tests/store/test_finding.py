@@ -145,6 +145,7 @@ def found(views: StoredViews, ids: list[str], text: str | None, sort: str, limit
         hits = views.find(wanted, limit=limit, after=after, pattern=pattern)
         assert len(hits.found) == limit or hits.next is None
         seen += [hit.state.job_id for hit in hits.found]
+        assert len(seen) <= len(ids)
         after = hits.next
         if after is None:
             return seen
