@@ -21,7 +21,7 @@ from consumers.store import found  # noqa: F401 - it has two of the tables
 from consumers.store.columns import metadata, number, of_job, required
 from consumers.store.kinds import Bytes, Ordered, Step, Words
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; what this program knows."""
 
 deployment = Table(
