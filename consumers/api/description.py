@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from consumers.api import problems, schemas
+from consumers.api import asyncapi, pages, problems, schemas
 from consumers.api.access import COOKIE
 
 if TYPE_CHECKING:
@@ -66,15 +65,6 @@ _SECURITY = {
     "token": {"type": "http", "scheme": "bearer"},
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
 }
-_STYLE_FREE_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Synapse Stream API</title>
-<h1>Synapse Stream API</h1>
-<p><a href="/openapi.json">openapi.json</a> (OpenAPI 3.1) describes every parameter and answer.</p>
-<dl>
-{}
-</dl>
-</html>
-"""
 
 
 def answer(model: type[BaseModel], **others: str) -> dict[int | str, dict[str, Any]]:
@@ -105,17 +95,13 @@ def install(app: FastAPI) -> None:
 
     app.openapi = describe  # type: ignore[method-assign]  # as FastAPI documents it
     app.include_router(router)
+    app.include_router(asyncapi.router)
 
 
 @router.get("/docs")
-def show_paths(request: Request) -> Response:
-    """List the paths."""
-    lines = "\n".join(
-        f"<dt><code>{method.upper()} {escape(path)}</code></dt>"
-        f"<dd>{escape(operation['summary'])}</dd>"
-        for path, method, operation in _operations(request.app.openapi())
-    )
-    return Response(_STYLE_FREE_PAGE.format(lines), media_type="text/html; charset=utf-8")
+def show_docs(request: Request) -> Response:
+    """Show the API to people."""
+    return Response(pages.page(request.app.openapi()), media_type="text/html; charset=utf-8")
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:

@@ -65,28 +65,60 @@ class Metrics:
             ModuleNotFoundError: pandas is not installed.
         """
         pandas, numpy = require("pandas"), require("numpy")
-        sizes = [len(series) for series in self.series]
-        keys = [series.key for series in self.series]
-        points = [series.to_numpy() for series in self.series]
-
-        def column(name: str, kind: str) -> Any:
-            return numpy.concatenate([numpy.empty(0, kind), *(part[name] for part in points)])
+        table, sizes = self._numbers(numpy), list(map(len, self.series))
 
         def category(values: list[str | None]) -> Any:
             codes, names = pandas.factorize(numpy.array(values, object))
             return pandas.Categorical.from_codes(numpy.repeat(codes, sizes), names)
 
-        return pandas.DataFrame(
-            {
-                "attempt": numpy.repeat(numpy.array([key.attempt for key in keys], int), sizes),
-                "rank": numpy.repeat(numpy.array([key.rank for key in keys], int), sizes),
-                "step": category([key.step for key in keys]),
-                "name": category([key.name for key in keys]),
-                "x": column("x", "f8"),
-                "time": pandas.DatetimeIndex(column("time", "M8[us]")).tz_localize("UTC"),
-                "value": column("value", "f8"),
-            }
+        frame = pandas.DataFrame(table)
+        frame["time"] = frame["time"].dt.tz_localize("UTC")
+        frame.insert(2, "step", category([series.key.step for series in self.series]))
+        frame.insert(3, "name", category([series.key.name for series in self.series]))
+        return frame
+
+    def to_polars(self) -> Any:
+        """Return a polars DataFrame with the columns and rows of `to_pandas`.
+
+        What has no x has a null there; `step` and `name` are categories.
+
+        Raises:
+            ModuleNotFoundError: polars is not installed.
+        """
+        polars, numpy = require("polars", "polars"), require("numpy")
+        sizes = list(map(len, self.series))
+
+        def category(name: str) -> Any:
+            values = [getattr(series.key, name) for series in self.series]
+            one = polars.Series(name, values, polars.Categorical)
+            return one.gather(numpy.repeat(numpy.arange(len(sizes)), sizes))
+
+        frame = polars.DataFrame(self._numbers(numpy))
+        frame = frame.with_columns(
+            polars.col("time").dt.replace_time_zone("UTC"), polars.col("x").fill_nan(None)
         )
+        frame.insert_column(2, category("step"))
+        return frame.insert_column(3, category("name"))
+
+    def _numbers(self, numpy: Any) -> dict[str, Any]:
+        """Return the columns that are no text, a row a point."""
+        sizes = list(map(len, self.series))
+        points = [series.to_numpy() for series in self.series]
+
+        def of_key(name: str) -> Any:
+            values = [getattr(series.key, name) for series in self.series]
+            return numpy.repeat(numpy.array(values, int), sizes)
+
+        def of_points(name: str, kind: str) -> Any:
+            return numpy.concatenate([numpy.empty(0, kind), *(part[name] for part in points)])
+
+        return {
+            "attempt": of_key("attempt"),
+            "rank": of_key("rank"),
+            "x": of_points("x", "f8"),
+            "time": of_points("time", "M8[us]"),
+            "value": of_points("value", "f8"),
+        }
 
 
 def find_series(

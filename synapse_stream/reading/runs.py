@@ -135,6 +135,18 @@ class Runs:
         frame["started"] = pandas.to_datetime(frame["started"], unit="us", utc=True)
         return frame
 
+    def to_polars(self) -> Any:
+        """Return `rows` as a polars DataFrame, `started` as times of UTC.
+
+        Raises:
+            ModuleNotFoundError: polars is not installed.
+        """
+        polars = require("polars", "polars")
+        names = self._columns()
+        rows = [tuple(row.get(name) for name in names) for row in self.rows()]
+        frame = polars.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
+        return frame.with_columns(polars.col("started").cast(polars.Datetime("us", "UTC")))
+
     def _columns(self) -> list[str]:
         return list(dict.fromkeys([*_COLUMNS, *map(str, self._wanted.fields)]))
 

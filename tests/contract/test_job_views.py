@@ -140,6 +140,23 @@ def test_metrics_become_one_data_frame(log: EventLog, settings: Settings, job: J
     assert len(job.metrics(step="nowhere").to_pandas()) == 0
 
 
+def test_metrics_become_one_frame_of_polars(
+    log: EventLog, settings: Settings, job: JobStream
+) -> None:
+    append(log, STARTED, point(x=1, loss=0.5, accuracy=0.25), point(None, loss=3))
+    project(settings)
+
+    frame = job.metrics().to_polars().sort("value")
+
+    assert frame.columns == ["attempt", "rank", "step", "name", "x", "time", "value"]
+    assert frame["name"].to_list() == ["accuracy", "loss", "loss"]
+    assert frame["step"].to_list() == ["train", "train", None]
+    assert frame["x"].to_list() == [1.0, 1.0, None]
+    assert frame["time"][0].isoformat() == "2025-11-23T06:40:00.000001+00:00"
+    assert frame["value"].to_list() == [0.25, 0.5, 3.0]
+    assert len(job.metrics(step="nowhere").to_polars()) == 0
+
+
 def test_every_message_comes_in_order_however_many_pages_it_takes(
     log: EventLog, settings: Settings, job: JobStream
 ) -> None:
@@ -185,6 +202,9 @@ def test_without_pandas_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'synapse-stream\[notebook\]'"):
         found.to_pandas()
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'synapse-stream\[polars\]'"):
+        found.to_polars()
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(ModuleNotFoundError, match="numpy is not installed"):
         found.series[0].to_numpy()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+import orjson
 import pytest
 import schemathesis
+import zstandard
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as given_settings
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from synapse_stream.settings import Settings
 
 EXAMPLES = 15
+ASYNCAPI = Path(__file__).parent / "vendor" / "asyncapi-3.0.0.json.zst"
 ENDLESS = re.compile("(?<!/events)/live$")
 WAITING = "/api/jobs/{job}/events/live"
 CHECKS = [
@@ -109,9 +114,34 @@ def test_every_path_is_described(api: httpx.Client) -> None:
 
     assert described["openapi"].startswith("3.1")
     assert found == set(PATHS)
+
+
+def test_the_docs_can_be_read_without_a_tool(api: httpx.Client) -> None:
     page = api.get("/docs")
+
     assert page.headers["content-type"].startswith("text/html")
     assert all(f"<code>{method} {path}</code>" in page.text for method, path in PATHS)
+    assert "<td><code>last-event-id</code></td><td>header</td><td>string</td>" in page.text
+    assert "<td><code>coalesced</code></td><td>To a reader that is too slow</td>" in page.text
+    assert "`" not in page.text
+
+
+def test_the_live_streams_are_described_as_asyncapi_has_it(api: httpx.Client) -> None:
+    described = api.get("/asyncapi.json").json()
+
+    rules = orjson.loads(zstandard.decompress(ASYNCAPI.read_bytes()))
+    assert [*Draft7Validator(rules).iter_errors(described)] == []
+    wrong = {**described, "channels": {"job": {"address": 1}}}
+    assert [*Draft7Validator(rules).iter_errors(wrong)] != []
+    assert set(described["channels"]["job"]["messages"]) == {
+        *("snapshot", "event", "state", "view", "coalesced", "reset", "server")
+    }
+    events = described["components"]["schemas"]["Reported"]["properties"]["event"]["anyOf"]
+    assert {"$ref": "#/components/schemas/MetricsEvent"} in events
+    assert all(
+        reference.removeprefix("#/components/schemas/") in described["components"]["schemas"]
+        for reference in re.findall(r'"(#/components/schemas/[^"]+)"', json.dumps(described))
+    )
 
 
 def test_every_parameter_says_what_it_is(api: httpx.Client) -> None:

@@ -88,6 +88,7 @@ RULES = {
     ("GET", "/trail"): Rule(NOTHING),
     ("GET", "/static/{name:path}"): Rule(NOTHING),
     ("GET", "/docs"): Rule(NOTHING),
+    ("GET", "/asyncapi.json"): Rule(NOTHING),
     ("GET", "/openapi.json"): Rule(NOTHING),
     ("HEAD", "/openapi.json"): Rule(NOTHING),
     ("GET", "/healthz"): Rule(NOTHING),

@@ -13,6 +13,7 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.settings import Settings
 from tests.support import events
 from tests.support.chains import Chain
+from tests.support.frames import check_frames
 from tests.support.scenes.reader import Reader
 from tests.support.servers import TestServer, wait_until
 from tests.support.serving import served
@@ -57,6 +58,7 @@ class Deployment:
         """Disconnect all clients."""
         for reader in self.readers:
             reader.leave()
+            check_frames(reader.sent)
         self.readers.clear()
         wait_until(lambda: self.hub.clients == 0)
 

@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import Any
 
 
-def require(package: str) -> Any:
-    """Import a package of the extra `notebook`.
+def require(package: str, extra: str = "notebook") -> Any:
+    """Import a package of an extra.
 
     Raises:
         ModuleNotFoundError: it is not installed; the message says what to install.
@@ -17,5 +17,5 @@ def require(package: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        msg = f"{package} is not installed; pip install 'synapse-stream[notebook]' brings it"
+        msg = f"{package} is not installed; pip install 'synapse-stream[{extra}]' brings it"
         raise ModuleNotFoundError(msg, name=package) from None
