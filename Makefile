@@ -15,7 +15,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c '$(SUPPORTED)' 2>/dev/null && { echo $$python; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports unit browser coverage bench faults sabotage interpreters endings pools sdk integrations streams soak lock format clean
+.PHONY: help demo test check lint types imports unit browser coverage bench faults sabotage interpreters endings pools sdk integrations docs streams soak lock format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,9 @@ interpreters: $(READY) ## ready the other interpreters of this machine for the f
 endings: interpreters ## how processes end, by every interpreter that `make interpreters` found; ARGS for pytest
 	@for python in $(BIN)/python .interpreters/*/bin/python; do [ ! -x $$python ] || { $$python --version && \
 		ENDINGS_PYTHON=$$PWD/$$python $(BIN)/python -m pytest -n logical --maxprocesses 8 tests/process $(ARGS); } || exit 1; done
+
+docs: $(READY) ## all pages and the Python reference as a site, in build/site; fails for a broken link
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict && echo build/site/index.html
 
 soak: $(READY) ## half an hour of reports and trimming; fails when memory or handles grow; ARGS='--minutes 5'
 	@$(BIN)/python -m tests.soak $(ARGS)

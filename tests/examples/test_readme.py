@@ -94,16 +94,18 @@ def test_every_command_and_target_that_the_readme_names_is_there() -> None:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_every_command_that_shows_views_takes_json_but_export() -> None:
+def test_every_command_that_shows_views_takes_json_but_those_that_write_files() -> None:
     group: Any = get_command(app)
-    shown = README.partition("## Views")[2].partition("Each but `export` takes `--json`")[0]
+    shown = README.partition("## Views")[2].partition(
+        "Each but `report` and `export` takes `--json`"
+    )[0]
     found = {}
     for name, rest in re.findall(r"^    synapse-stream (\w+) (\w*)", shown, re.MULTILINE):
         command = group.commands[name]
         command = getattr(command, "commands", {}).get(rest, command)
         found[name] = any("--json" in parameter.opts for parameter in command.params)
 
-    assert found.pop("export") is False
+    assert (found.pop("report"), found.pop("export")) == (False, False)
     assert len(found) >= 6
     assert set(found.values()) == {True}
 
