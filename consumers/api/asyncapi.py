@@ -9,14 +9,14 @@ import orjson
 from fastapi import APIRouter, Response
 from pydantic.json_schema import models_json_schema
 
-from consumers.api.live.frame_schemas import OF_JOB, OF_JOBS
+from consumers.api.frame_schemas import OF_JOB, OF_JOBS
 from synapse_stream import __version__
 from synapse_stream.events.types import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from consumers.api.live.frame_schemas import FrameShape
+    from consumers.api.frame_schemas import FrameShape
 
 router = APIRouter(include_in_schema=False)
 

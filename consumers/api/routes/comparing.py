@@ -6,12 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from consumers.api import parameters
+from consumers.api import job_schemas, parameters
 from consumers.api.answers import fresh
 from consumers.api.description import answer
 from consumers.api.permissions import Asking
 from consumers.api.problems import not_found
-from consumers.api.routes import job_schemas
 from consumers.api.sources import Opened
 from synapse_stream.ports import comparing
 from synapse_stream.ports.views.jsonable import jsonable

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from consumers.api import parameters
+from consumers.api import job_schemas, parameters
 from consumers.api.answers import fresh
 from consumers.api.asked import NOTHING, Asked
 from consumers.api.description import answer
 from consumers.api.permissions import Asking
 from consumers.api.problems import Problem
-from consumers.api.routes import job_schemas
 from consumers.api.sources import Opened
 from synapse_stream.ports.filters.fields import FilterError, field_of
 from synapse_stream.ports.filters.search import Group

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from consumers.api import parameters, shapes, viewers
+from consumers.api import job_schemas, parameters, shapes, viewers
 from consumers.api.answers import fresh
 from consumers.api.asked import NOTHING, Asked
 from consumers.api.description import answer
 from consumers.api.permissions import Asking, VisibleJob
 from consumers.api.problems import Problem, not_found, unprocessable
-from consumers.api.routes import job_schemas
 from consumers.api.sources import Opened, Sources
 from consumers.api.tokens import Caller
 from synapse_stream.events.plain import describe

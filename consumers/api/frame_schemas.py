@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import RootModel
 
-from consumers.api.routes.job_schemas import Condition, Summary
+from consumers.api.job_schemas import Condition, Summary
 from consumers.api.schemas import Away, Count, Millis, Place, Shape, ViewShape
 
 if TYPE_CHECKING:
