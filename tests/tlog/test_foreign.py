@@ -22,9 +22,7 @@ def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build it once."""
     go = shutil.which("go")
     if go is None or not (_PACKAGES / "src/golang.org/x/mod/sumdb").is_dir():
-        if os.environ.get("CI"):
-            pytest.fail("this needs Debian's packages golang-go and golang-golang-x-mod-dev")
-        pytest.skip("Go and golang.org/x/mod are not installed")
+        pytest.skip("this needs Debian's packages golang-go and golang-golang-x-mod-dev")
     home = tmp_path_factory.mktemp("go")
     program = home / "verify"
     environ = {**os.environ, "GO111MODULE": "off", "GOPATH": str(_PACKAGES), "GOCACHE": str(home)}
