@@ -320,7 +320,7 @@ def batch(path: str, job: str, *, is_new: bool) -> tuple[str, bytes]:
         ((_, body),) = pack([found])
         return "", body
     query = f"?producer={found.producer}&first={found.first}&last={found.last}"
-    return f"{query}&hash={found.hash.hex()}", found.data
+    return f"{query}&hash={found.hash.hex()}&salts={found.salts.hex()}", found.data
 
 
 @pytest.fixture(scope="module")

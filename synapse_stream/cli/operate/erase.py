@@ -12,7 +12,6 @@ from synapse_stream.cli.operate.hold import holds_now
 from synapse_stream.cli.operate.rebuild import wait
 from synapse_stream.cli.shared.output import WrongUse
 from synapse_stream.cli.shared.reading import say_no
-from synapse_stream.entries.erasing import ERASED
 from synapse_stream.entries.keys import TRAIL
 from synapse_stream.entries.position import Position
 from synapse_stream.errors import LogUnavailable, SynapseStreamError
@@ -45,6 +44,8 @@ def erase(
     all views have read them. A producer may send them again while its rewind window is open; then
     they are erased again.
     """
+    from synapse_stream.entries.erasing import ERASED
+
     positions = [_parsed(one) for one in position]
     _check(job, reason)
     outcomes = _erase(job, positions, reason)
@@ -69,6 +70,7 @@ def _check(job: str, reason: str) -> None:
 
 def _erase(job: str, positions: Sequence[Position], reason: str) -> dict[Position, str | None]:
     """Have lines erased, and return what came of each."""
+    from synapse_stream.entries.erasing import ERASED
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.operating.trail import acting, actor_here
     from synapse_stream.ports.operations import open_operations
