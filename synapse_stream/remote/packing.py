@@ -1,7 +1,7 @@
 """Batches of several jobs as one body: of each a line of JSON that says whose it is, and its bytes.
 
-The line is as in `{"job":"j","producer":"p1","first":0,"last":9,"hash":"…","coding":"zstd",
-"size":812}`, and behind its newline come so many bytes.
+The line is as in `{"job":"j","producer":"p1","first":0,"last":9,"hash":"…","salts":"…",
+"coding":"zstd","size":812}`, and behind its newline come so many bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from synapse_stream.entries.batch import encode_fields
-from synapse_stream.entries.limits import LARGEST_DATA_BYTES
+from synapse_stream.entries.limits import LARGEST_DATA_BYTES, LARGEST_SALTS_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ PACKED = "application/vnd.synapse-stream.batches"
 MOST_BATCHES = 100
 
 _MOST_BYTES = LARGEST_DATA_BYTES * 3 // 4
-_LONGEST_HEAD = 4_096
+_LONGEST_HEAD = 4_096 + 2 * LARGEST_SALTS_BYTES
 _KINDS = {"identity": b"d", "zstd": b"z"}
 
 
@@ -81,6 +81,7 @@ def _packed(batch: Batch) -> bytes:
         "first": batch.first,
         "last": batch.last,
         "hash": batch.hash.hex(),
+        "salts": batch.salts.hex(),
         "coding": coding,
         "size": len(data),
     }
@@ -89,13 +90,14 @@ def _packed(batch: Batch) -> bytes:
 
 def _fields(head: dict[str, Any]) -> dict[bytes, bytes]:
     numbers = {b"n": b"%d" % head["first"], b"m": b"%d" % head["last"]}
-    return {b"p": head["producer"].encode(), **numbers, b"h": bytes.fromhex(head["hash"])}
+    proof = {b"h": bytes.fromhex(head["hash"]), b"s": bytes.fromhex(head["salts"])}
+    return {b"p": head["producer"].encode(), **numbers, **proof}
 
 
 def _head(line: bytes) -> dict[str, Any] | None:
     try:
         head: dict[str, Any] = orjson.loads(line)
-        texts = all(isinstance(head[name], str) for name in ("job", "producer", "hash"))
+        texts = all(isinstance(head[name], str) for name in ("job", "producer", "hash", "salts"))
         numbers = [head[name] for name in ("first", "last", "size")]
         is_so = texts and all(type(one) is int and one >= 0 for one in numbers)
         return head if is_so and head["coding"] in _KINDS and _fields(head) else None
