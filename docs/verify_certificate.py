@@ -66,18 +66,15 @@ def root_of(leaf, number, size, proof):
     return found
 
 
-def main(path, log_key, *words):
+def anchored(body, log_key, *words):
+    """Return the anchor of a run, and print where it is in the log."""
     required = int(words[-1]) if words[-2:-1] == ("--require-witnesses",) else 0
     witnesses = [word for word in words if "+" in word]
-    body = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    entry, heads = body["anchor"]["entry"], body["heads"] or {}
-    anchor, number = json.loads(entry), body["anchor"]["number"]
-    said = (body["synapse_stream_certificate"], anchor["v"], anchor["type"], anchor["job"])
-    demand(said == (1, 1, "anchor", body["job"]), f"it is about {said}")
-    text = json.dumps(heads, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    is_same = sha256(text.encode()).hex() == anchor["heads"]
-    demand(is_same or body["heads"] is None, "the heads are not those of the anchor")
-    demand(body["checkpoints"], "there is no checkpoint")
+    demand(body["anchor"] and body["checkpoints"], "there is no checkpoint")
+    entry, number = body["anchor"]["entry"], body["anchor"]["number"]
+    anchor = json.loads(entry)
+    said = (anchor["v"], anchor["type"], anchor["job"])
+    demand(said == (1, "anchor", body["job"]), f"it is about {said}")
     cosigned = {}
     for one in body["checkpoints"]:
         origin, size, root = one["note"].rpartition("\n\n")[0].split("\n")
@@ -92,11 +89,20 @@ def main(path, log_key, *words):
     print(f"are entry {number} of the log {origin}, as of {anchor['time_ms']} ms")
     for key, time in cosigned.items():
         print(f"cosigned by {key.partition('+')[0]} at {time} s")
-    for name, (last, head) in heads.items():
+    return anchor
+
+
+def main(path, *words):
+    body = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    demand(body["synapse_stream_certificate"] == 1, "it is no certificate of version 1")
+    anchor = anchored(body, *words)
+    heads = body["heads"]
+    text = json.dumps(heads, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    demand(heads is None or sha256(text.encode()).hex() == anchor["heads"], "the heads are others")
+    for name, (last, head) in (heads or {}).items():
         print(f"producer {name}: events 0 to {last}, chain hash {head}")
     print("as its operator says:", body["verified"], "lost", body["lost"], "gave up", body["shed"])
-    print("as its operator says, sealed with these counts, else with the last number + 1:", end=" ")
-    print(body["seals"])
+    print("as its operator says, sealed at these counts, else at last number + 1:", body["seals"])
 
 
 if __name__ == "__main__":

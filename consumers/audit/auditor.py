@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from consumers import views
 from consumers.audit.archived import ArchiveCheck, recorded
 from consumers.audit.certificate import certificate
+from consumers.audit.disclosure import disclosure
 from consumers.audit.growth import Growth
 from consumers.audit.identities import Identities
 from consumers.audit.lacking import Lacking
@@ -16,6 +17,7 @@ from consumers.audit.record import Record, lines_of
 from consumers.audit.refolding import Refolding, Sources, content_of
 from consumers.audit.sign_offs import SignOffs
 from consumers.audit.trust import Trust
+from consumers.audit.verdicts import judged_record, judged_removal, judged_views, worse
 from consumers.errors import StoreUnavailable
 from synapse_stream.entries.position import BEGINNING
 from synapse_stream.errors import LogUnavailable
@@ -25,9 +27,9 @@ from synapse_stream.ports.audit import Finding, ProducerReport, Report, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumers.audit.compare import Compared
     from consumers.views.archive.removal import Removed
     from synapse_stream.entries.position import Position
+    from synapse_stream.ports.audit import Disclosure
     from synapse_stream.settings import Settings
 
 _ATTEMPTS = 5
@@ -88,9 +90,17 @@ class Auditor:
         """Verify one run, and return what proves it up to its newest anchor."""
         report = self.verify(job_id)
         evidence = self._trust.evidence(job_id)
-        if evidence is None or report.verdict not in {Verdict.INTACT, Verdict.OPEN}:
+        if evidence is None or not report.is_sound:
             return report, None
         return report, certificate(report, evidence)
+
+    def disclose(self, job_id: str, position: Position) -> tuple[Report, Disclosure | None]:
+        """Verify one run, and return one of its lines with what proves it."""
+        report = self.verify(job_id)
+        if not report.is_sound:
+            return report, None
+        blocks = self._archive.blocks(job_id)
+        return report, disclosure(job_id, blocks, position, self._trust.evidence(job_id))
 
     def jobs(self) -> Iterator[str]:
         """Yield the ids of all jobs that archive, views or anchors know, each once."""
@@ -151,16 +161,16 @@ class Auditor:
         false = [*self._trust.findings, *growth.judge()]
         findings = [*archive.findings, *record.findings, *archive.erased.findings, *false]
         findings.sort(key=lambda one: (one.position or BEGINNING, _ORDER.index(one.what)))
-        of_record = _verdict(
+        of_record = judged_record(
             record,
             findings,
             is_known=bool(compared.views or anchors),
             is_doubtful=bool(doubts),
         )
-        of_views = _of_views(compared)
+        of_views = judged_views(compared)
         return Report(
             job_id,
-            verdict=_worse(of_record, of_views),
+            verdict=worse(of_record, of_views),
             record=of_record,
             view=of_views,
             entries=record.entries,
@@ -220,7 +230,7 @@ class Auditor:
             findings.append(Finding("anchor", expected, "anchors of the run, and none of that"))
         return Report(
             job_id,
-            verdict=(verdict := _removal(findings, doubts)),
+            verdict=(verdict := judged_removal(findings, doubts)),
             record=verdict,
             view=Verdict.UNKNOWN,
             entries=gone.entries,
@@ -259,37 +269,3 @@ def _unverified(job_id: str, reason: str) -> Report:
         findings=[],
         notes=[f"it could not be verified: {reason:.500}"],
     )
-
-
-def _of_views(compared: Compared) -> Verdict:
-    if compared.findings:
-        return Verdict.BROKEN
-    if compared.outdated:
-        return Verdict.UNVERIFIED
-    return Verdict.INTACT if compared.views else Verdict.UNKNOWN
-
-
-def _worse(record: Verdict, view: Verdict) -> Verdict:
-    """Return the verdict over both: that of the record, unless views are worse."""
-    worst = (Verdict.BROKEN, Verdict.UNVERIFIED)
-    return next((one for one in worst if one in {record, view}), record)
-
-
-def _removal(findings: list[Finding], doubts: list[str]) -> Verdict:
-    if findings:
-        return Verdict.BROKEN
-    return Verdict.UNVERIFIED if doubts else Verdict.REMOVED
-
-
-def _verdict(
-    record: Record, findings: list[Finding], *, is_known: bool, is_doubtful: bool
-) -> Verdict:
-    if findings:
-        return Verdict.BROKEN
-    if not record.tracks and not is_known:
-        return Verdict.UNKNOWN
-    if is_doubtful:
-        return Verdict.UNVERIFIED
-    if not record.tracks:
-        return Verdict.OPEN
-    return Verdict.INTACT if record.is_sealed() else Verdict.OPEN

@@ -58,11 +58,22 @@ def certificate(report: Report, evidence: Evidence) -> bytes:
         "seals": {one.producer: one.sealed for one in sure if one.sealed != one.anchored + 1},
         "lost": {one.producer: list(map(list, one.lost)) for one in sure if one.lost},
         "shed": {one.producer: dict(one.shed) for one in sure if one.shed},
-        "anchor": {"number": evidence.number, "entry": evidence.entry.decode()},
-        "checkpoints": [_checkpoint(evidence, one) for one in evidence.checkpoints],
+        **anchored(evidence),
     }
     content = _written(body)
     return content if len(content) <= MOST_BYTES else _written({**body, "heads": None, "seals": {}})
+
+
+def anchored(evidence: Evidence) -> dict[str, Any]:
+    """Return what proves that an anchor stands in the log.
+
+    Raises:
+        DecodeError: the log has other hashes than entries.
+    """
+    return {
+        "anchor": {"number": evidence.number, "entry": evidence.entry.decode()},
+        "checkpoints": [_checkpoint(evidence, one) for one in evidence.checkpoints],
+    }
 
 
 def _checkpoint(evidence: Evidence, signed: SignedCheckpoint) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from synapse_stream.cli.operate.trim import trim
 from synapse_stream.cli.operate.up import up
 from synapse_stream.cli.read.certify import certify
 from synapse_stream.cli.read.compare import compare
+from synapse_stream.cli.read.disclose import disclose
 from synapse_stream.cli.read.events import events
 from synapse_stream.cli.read.export import export, import_
 from synapse_stream.cli.read.jobs import jobs, show
@@ -66,6 +67,7 @@ _GROUPS: dict[str, dict[str, Callable[..., Any]]] = {
         "verify": verify,
         "report": report,
         "certify": certify,
+        "disclose": disclose,
         "export": export,
         "import": import_,
     },

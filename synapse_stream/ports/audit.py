@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from synapse_stream.errors import SynapseStreamError
 from synapse_stream.ports.finding import load_entry
 
 if TYPE_CHECKING:
@@ -98,6 +99,32 @@ class Report:
     erasures: Sequence[Erasure] = ()
     """Lines that were erased, by whom and why; their leaves are still proved."""
 
+    @property
+    def is_sound(self) -> bool:
+        """True when nothing differs and all was verified."""
+        return self.verdict in {Verdict.INTACT, Verdict.OPEN}
+
+
+class CannotDisclose(SynapseStreamError):
+    """A line is not there, or there is no proof of it."""
+
+
+class Disclosure(NamedTuple):
+    """A line of a run with its proof, for others to verify."""
+
+    content: bytes
+    """Of the file."""
+    producer: str
+    first: int
+    last: int
+    """The numbers of the lines that it shows: those that share a leaf with the one asked for."""
+    root: str
+    """Of the tree (hex) to which the proof leads."""
+    entries: int
+    """Over how many entries of the run that tree stands."""
+    is_anchored: bool
+    """True when the file has the proof that the log vouches for that root."""
+
 
 class Auditor(Protocol):
     """Verifies runs; nothing is written."""
@@ -116,6 +143,13 @@ class Auditor(Protocol):
         """Verify one run, and return what proves it up to its newest anchor, for others to verify.
 
         None where the run is not sound, or has no anchor. Raises as `verify`.
+        """
+
+    def disclose(self, job_id: str, position: Position) -> tuple[Report, Disclosure | None]:
+        """Verify one run, and return one of its lines with what proves it, for others to verify.
+
+        None where the run is not sound. Raises as `verify`, and CannotDisclose: no such line is
+        archived, it was erased, or its proof cannot be made.
         """
 
     def jobs(self) -> Iterator[str]:

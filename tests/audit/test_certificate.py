@@ -19,7 +19,7 @@ from synapse_stream.entries.tree import Tree
 from synapse_stream.ports.audit import ProducerReport, Report, Verdict
 from synapse_stream.tlog.notes import ED25519, SigningKey
 from synapse_stream.tlog.witness import Witness
-from tests.support.anchoring import anchor, folder, settings
+from tests.support.anchoring import anchor, log_key, settings
 from tests.support.commands import command, environment
 from tests.support.logs import Log, new_pem
 from tests.support.tampering import Deployment, rechained
@@ -28,7 +28,6 @@ from tests.support.witnesses import serving
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from synapse_stream.tlog.notes import Key
     from tests.support.commands import Said
 
 __all__ = ["command", "environment", "settings"]
@@ -45,15 +44,6 @@ def verified(content: bytes | dict[str, Any], home: Path, *words: object) -> str
     return "" if found.returncode else found.stdout
 
 
-def log_key(deployment: Deployment) -> Key:
-    signed = folder(deployment.settings).checkpoint()
-    secret = deployment.settings.signing_key
-    assert signed is not None
-    assert secret is not None
-    signer = SigningKey(secret.get_secret_value().encode())
-    return signer.key(signed.checkpoint.origin, ED25519)
-
-
 @pytest.fixture
 def certified(
     deployment: Deployment,
@@ -66,7 +56,7 @@ def certified(
     deployment.run("other")
     deployment.project()
     anchor(deployment)
-    log = log_key(deployment)
+    log = log_key(deployment.settings)
     witness = Witness("witness.example/w1", SigningKey(new_pem()), [log], tmp_path / "witness")
     secret = deployment.settings.signing_key
     assert secret is not None

@@ -17,6 +17,7 @@ from synapse_stream.log.feeds import FeedLog
 from synapse_stream.ports.anchors import open_anchors
 from synapse_stream.settings import Settings
 from synapse_stream.tlog.folder import LogFolder
+from synapse_stream.tlog.notes import ED25519, SigningKey
 from tests.support.logs import new_pem
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consumers.audit.notary import Notary
+    from synapse_stream.tlog.notes import Key
     from tests.support.servers import TestServer
     from tests.support.tampering import Deployment
 
@@ -48,6 +50,14 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
 def private_key() -> SecretStr:
     """Return a new signing key as PEM."""
     return SecretStr(new_pem().decode())
+
+
+def log_key(settings: Settings) -> Key:
+    """Return the verifier key of the log."""
+    signed, secret = folder(settings).checkpoint(), settings.signing_key
+    assert signed is not None
+    assert secret is not None
+    return SigningKey(secret.get_secret_value().encode()).key(signed.checkpoint.origin, ED25519)
 
 
 def init(settings: Settings) -> list[str]:

@@ -11,14 +11,15 @@ import typer
 from synapse_stream.cli.operate.hold import holds_now
 from synapse_stream.cli.operate.rebuild import wait
 from synapse_stream.cli.shared.output import WrongUse
+from synapse_stream.cli.shared.positions import position_of
 from synapse_stream.cli.shared.reading import say_no
 from synapse_stream.entries.keys import TRAIL
-from synapse_stream.entries.position import Position
 from synapse_stream.errors import LogUnavailable, SynapseStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from synapse_stream.entries.position import Position
     from synapse_stream.log.trimming import TrimLog
     from synapse_stream.ports.operations import Operations
 
@@ -46,7 +47,7 @@ def erase(
     """
     from synapse_stream.entries.erasing import ERASED
 
-    positions = [_parsed(one) for one in position]
+    positions = [position_of(one) for one in position]
     _check(job, reason)
     outcomes = _erase(job, positions, reason)
     failed = [one for one in positions if outcomes.get(one) != ERASED]
@@ -89,13 +90,6 @@ def _erase(job: str, positions: Sequence[Position], reason: str) -> dict[Positio
                 _finish(store, log, job)
             act.after["erased"] = erased
     return outcomes
-
-
-def _parsed(text: str) -> Position:
-    try:
-        return Position.parse(text)
-    except ValueError as error:
-        raise WrongUse(str(error)) from error
 
 
 def _wait_archived(store: Operations, job: str) -> None:

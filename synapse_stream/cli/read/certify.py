@@ -13,8 +13,6 @@ from synapse_stream.cli.read.verify import UNVERIFIED, print_report, said
 from synapse_stream.cli.shared.reading import near_job, say_no
 from synapse_stream.ports.audit import Verdict
 
-_SOUND = (Verdict.INTACT, Verdict.OPEN)
-
 
 def certify(
     job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
@@ -39,7 +37,7 @@ def certify(
             say_no(f"there is no job {job!r}{near_job(settings, job)}")
     print_report(report)
     if content is None:
-        if report.verdict in _SOUND:
+        if report.is_sound:
             print(f"synapse-stream: {job!r} has no anchor yet", file=sys.stderr)
         raise typer.Exit(1 if report.verdict is Verdict.BROKEN else UNVERIFIED)
     output.write_bytes(content)
