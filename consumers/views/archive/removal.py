@@ -87,7 +87,7 @@ def expired(
         .join(job, job.c.no == block.c.job_no)
         .where(job.c.job_id != TRAIL)
         .group_by(block.c.job_no, job.c.job_id, block.c.partition)
-        .order_by(newest.desc(), block.c.job_no)
+        .order_by(newest.desc(), block.c.job_no.desc())
     )
     kept, found = 0, []
     with database.read("looking for what the archive need not keep") as connection:
