@@ -102,13 +102,7 @@ class Remover:
         """Return the runs that no hold is on. One whose labels are not known may be held."""
         found = list(runs)
         holds = Holds(self._reader.acts()) if found else Holds(())
-        return [run for run in found if not self._is_held(holds, run.job_id)]
-
-    def _is_held(self, holds: Holds, job_id: str) -> bool:
-        if not holds.has_labels:
-            return bool(holds.of(job_id, ()))
-        state = self._views.state(job_id)
-        return state is None or bool(holds.of(job_id, [run.labels for run in state.attempts]))
+        return [run for run in found if not holds.may_be_on(run.job_id, self._views.state)]
 
     def _tell_settings(self) -> None:
         """Write down what removal goes by, if it is not what it went by before."""

@@ -87,7 +87,6 @@ class TrimLoop:
             is_done = self._remover(self._log).run(self._log.now_ms(), mine)
             pause = _REMOVE_SECONDS if is_done else _WAIT_SECONDS
             self._remove_at = time.monotonic() + pause
-        leave_streams(self._store, self._log)
         trimmer = Trimmer(self._store, self._log, self._settings)
         cuts = trimmer.cuts(mine)
         self._is_tight = trimmer.is_tight
@@ -95,6 +94,7 @@ class TrimLoop:
             if stop.is_set():
                 return
             trimmer.trim(cut, most=_ENTRIES_A_ROUND)
+        leave_streams(self._store, self._log)  # last: it takes room, which trimming gives
 
     def _remover(self, log: TrimLog) -> Remover:
         if self._removing is None:

@@ -94,6 +94,10 @@ class Keys:
         """Stream: the job's batches."""
         return f"{self._of(job_id)}:job:{job_id}"
 
+    def anew(self, job_id: str) -> str:
+        """Stream: what takes the place of the job's, while that is written anew."""
+        return f"{self._of(job_id)}:anew:{job_id}"
+
     def producers(self, job_id: str) -> str:
         """Hash: producer → its last number and the chain hash there."""
         return f"{self._of(job_id)}:producers:{job_id}"

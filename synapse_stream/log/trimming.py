@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from synapse_stream.entries.entry import EntryId
 
 _TRIM = files(__package__).joinpath("trim.lua").read_bytes()
-_LOOK_SECONDS = 0.1
 _TRIM_FEED = files(__package__).joinpath("trim_feed.lua").read_bytes()
+_WRITE_ANEW = files(__package__).joinpath("write_anew.lua").read_bytes()
+_LOOK_SECONDS = 0.1
+_ENTRIES_A_STEP = 20
 
 
 class TrimLog(FeedLog):
@@ -49,14 +51,21 @@ class TrimLog(FeedLog):
             is_done,
         )
 
-    def trim_job(self, job_id: str, upto: EntryId) -> int:
-        """Remove the entries of one job up to the id `upto`, of which all is archived."""
+    def trim_job_for_good(self, job_id: str, upto: EntryId) -> None:
+        """Remove the entries of one job up to the id `upto`, of which all is archived.
+
+        A server keeps the bytes of what it trims beside those of the next entries, so what is left
+        of the stream is written anew. A long one is copied in steps, between which others are
+        served, and takes its room twice meanwhile; then the copy takes its place in one step.
+
+        Raises LogUnavailable, as when the server is out of memory; done again, it goes on there.
+        """
         ms, seq = upto
         doing = f"trimming job {job_id!r}"
-        removed, _ = self._command(
-            doing, "EVAL", _TRIM, 1, self.keys.job(job_id), f"{ms}-{seq + 1}"
-        )
-        return int(removed)
+        stream, copy = self.keys.job(job_id), self.keys.anew(job_id)
+        self._command(doing, "EVAL", _TRIM, 1, stream, f"{ms}-{seq + 1}")
+        while self._command(doing, "EVAL", _WRITE_ANEW, 2, stream, copy, _ENTRIES_A_STEP):
+            pass
 
     def rewrite_file(self, seconds: float) -> str | None:
         """Have the server write its append-only file anew, and wait for that; return why not.

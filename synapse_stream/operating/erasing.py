@@ -32,7 +32,7 @@ def leave_streams(store: Operations, log: TrimLog) -> list[str]:
         newest = log.feed_last(partition)
         reached = [positions[name].get(partition) for name in counting]
         if all(_has_read(at, until, newest) for at in reached):
-            log.trim_job(job_id, until)
+            log.trim_job_for_good(job_id, until)
             store.erasures.left(job_id, until)
         else:
             waiting.append(job_id)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from synapse_stream.operating.acts import WrittenAct
+    from synapse_stream.ports.views import RunState
 
 HOLD, RELEASE = "hold", "release"
 
@@ -43,11 +44,6 @@ class Holds:
             elif written.is_done:
                 self.on.pop(held, None)
 
-    @property
-    def has_labels(self) -> bool:
-        """True when the labels of a run decide, too."""
-        return any(held.label for held in self.on)
-
     def of(self, job_id: str, labels: Iterable[Mapping[str, Any]]) -> list[WrittenAct]:
         """Return the holds on a run, given the labels of its attempts."""
         said = {f"{key}={value}" for of_attempt in labels for key, value in of_attempt.items()}
@@ -56,3 +52,13 @@ class Holds:
             for held, written in self.on.items()
             if held.job_id == job_id or (held.label is not None and held.label in said)
         ]
+
+    def may_be_on(self, job_id: str, state: Callable[[str], RunState | None]) -> bool:
+        """Tell whether a run is held, or may be: its labels decide, and they are not known.
+
+        `state` returns the run state of a job.
+        """
+        if not any(held.label for held in self.on):
+            return bool(self.of(job_id, ()))
+        known = state(job_id)
+        return known is None or bool(self.of(job_id, [run.labels for run in known.attempts]))

@@ -32,7 +32,7 @@ CANARY = "canary-7f3a, born in Ghent"
 def run(log: EventLog) -> Chain:
     """Record a run, of which a message and the error at its end tell of a person."""
     chain = Chain("job-1")
-    log.append(chain.add(events.started(attempt=1), events.message("begins")))
+    log.append(chain.add(events.started(labels={"team": "legal"}), events.message("begins")))
     log.append(chain.add(*[{"type": "metrics", "values": {"loss": n}} for n in range(5)]))
     log.append(chain.add(events.message(CANARY), events.message("goes on")))
     ended = events.ended(status="failed") | {"error": CANARY, "count": chain.last + 2}
@@ -107,21 +107,43 @@ def test_a_line_that_is_not_there_is_not_erased(
     assert "not done: the archive has no line of job 'job-1' at 17-0.3" in said.out
 
 
+@pytest.mark.parametrize("held", [("job-1",), ("--label", "team=legal")], ids=["job", "label"])
+@pytest.mark.usefixtures("run")
 def test_of_a_job_that_is_held_nothing_is_erased(
-    command: Callable[..., Said], run: Chain, settings: Settings
+    command: Callable[..., Said], settings: Settings, held: tuple[str, ...]
 ) -> None:
     with Consumers(settings) as consumers:
-        assert command("hold", run.job_id, "--reason", "a case").code == 0
+        assert command("hold", *held, "--reason", "a case").code == 0
         consumers.catch_up()
-        said = command("erase", run.job_id, "--position", "17-0.3", "--reason", "asked")
+        (asked, _) = positions(settings)
+        said = command("erase", "job-1", "--position", asked, "--reason", "asked")
 
     assert said.code == 1
     assert "is held" in said.err
+    assert "is held" in command("trail", "--act", "erase", "--json").out
+    assert len(positions(settings)) == 2
+
+
+def test_a_hold_on_another_label_is_none_and_unknown_labels_are_one(
+    command: Callable[..., Said], run: Chain, settings: Settings
+) -> None:
+    with Consumers(settings) as consumers:
+        assert command("hold", "--label", "team=other", "--reason", "a case").code == 0
+        unknown = command("erase", "job-0", "--position", "17-0.3", "--reason", "asked")
+        consumers.catch_up()
+        known = command("erase", run.job_id, "--position", "17-0.3", "--reason", "asked")
+
+    assert "is held by a label, or may be" in unknown.err
+    assert "the archive has no line" in known.out
 
 
 def test_without_a_consumer_it_is_said_that_it_will_be_done_later(
-    command: Callable[..., Said], run: Chain, settings: Settings
+    command: Callable[..., Said],
+    run: Chain,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("synapse_stream.cli.operate.erase._GONE_SECONDS", 0.1)
     with Consumers(settings) as consumers:
         consumers.catch_up()
     said = command("erase", run.job_id, "--position", "17-0.3", "--reason", "asked")

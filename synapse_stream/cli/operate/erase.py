@@ -65,8 +65,17 @@ def _check(job: str, reason: str) -> None:
     if not reason.strip():
         msg = "--reason says why, in some words"
         raise WrongUse(msg)
-    if any(held.job_id == job for held in holds_now().on):
-        say_no(f"job {job!r} is held, so nothing of it is erased; see `hold`")
+
+
+def _check_holds(job: str) -> None:
+    from synapse_stream.entries.erasing import CannotErase
+    from synapse_stream.reading.stream import JobStream
+
+    holds = holds_now()
+    if holds.may_be_on(job, lambda job_id: JobStream(job_id).state()):
+        is_held = "is held" if holds.of(job, ()) else "is held by a label, or may be"
+        msg = f"job {job!r} {is_held}, so nothing of it is erased; see `hold`"
+        raise CannotErase(msg)
 
 
 def _erase(job: str, positions: Sequence[Position], reason: str) -> dict[Position, str | None]:
@@ -82,6 +91,7 @@ def _erase(job: str, positions: Sequence[Position], reason: str) -> dict[Positio
         log.check(found=False)
         before = {"positions": [*map(str, positions)]}
         with acting(settings, "erase", jobs=[job], reason=reason, before=before) as act:
+            _check_holds(job)  # now: a hold that was written before this act counts
             store.erasures.ask(job, positions, reason=reason, by=f"{who.by}@{who.host}")
             _wait_archived(store, job)
             outcomes = {one.position: one.outcome for one in store.erasures.asked(job)}
@@ -145,9 +155,10 @@ def _refold(store: Operations, job: str) -> Iterator[str | None]:
     from synapse_stream.ports.projections import projections
 
     names: Sequence[str] = projections().names()
-    for name in projections().folded():
-        for _ in range(2):
+    for _ in range(2):
+        for name in projections().folded():
             store.rebuilds.ask(name, job)
+        for name in projections().folded():
             wait(store, name)
     for name in names:
         try:
