@@ -49,7 +49,10 @@ def namespace() -> str:
 
 @pytest.fixture
 def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Settings]:
-    """Point to the shared server; afterwards fail if a key is none of keys.py's."""
+    """Point to the shared server; afterwards fail if a key is none of keys.py's.
+
+    A test that needs a second namespace calls it `elsewhere`.
+    """
     with server.client() as client:
         client.flushall()  # of tests that use the server without this
     with own_memory() as memory:
@@ -57,7 +60,7 @@ def settings(server: TestServer, namespace: str, tmp_path: Path) -> Iterator[Set
             redis_url=server.url, namespace=namespace, data_dir=tmp_path, memory_dir=memory
         )
     known = re.compile(
-        rf"{namespace}:(config|anchors|retired|revoked"
+        rf"({namespace}|elsewhere):(config|anchors|retired|revoked"
         r"|\{\d+\.\w{4}\}:(feed|trimmed|(job|producers|book|once):.+"
         r"|operators:(job|producers):\.trail))"
     )

@@ -35,6 +35,7 @@ _JSON, _PROBLEM = b"application/json", b"application/problem+json"
 _KINDS = {"identity": b"d", "zstd": b"z"}
 _PASSED_ON = ("/ingest/", "/v1/stream/")
 _HASH = re.compile("[0-9a-f]{64}")
+_BYTES = re.compile("([0-9a-f]{2})+")
 _NUMBER = re.compile("[0-9]{1,16}", re.ASCII)
 _HERE = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -169,12 +170,14 @@ def _batch_of(request: Request, job_id: str) -> Batch:
         detail = f"a body with Content-Encoding: {coding} cannot be read"
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     asked = dict(parse_qsl(request.query))
-    link = asked.get("hash", "")
-    if _HASH.fullmatch(link) is None or not asked.get("producer"):
-        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "a producer and its chain hash are needed")
+    link, salts = asked.get("hash", ""), asked.get("salts", "")
+    if not (_HASH.fullmatch(link) and _BYTES.fullmatch(salts) and asked.get("producer")):
+        detail = "a producer, its chain hash and salts are needed"
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     first, last = (_number(asked.get(name, "")) for name in ("first", "last"))
     numbers = {b"n": b"%d" % first, b"m": b"%d" % last}
-    known = {b"p": asked["producer"].encode(), **numbers, b"h": bytes.fromhex(link)}
+    proof = {b"h": bytes.fromhex(link), b"s": bytes.fromhex(salts)}
+    known = {b"p": asked["producer"].encode(), **numbers, **proof}
     return _judged(job_id, {**known, _KINDS[coding]: request.body})
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 FILES = sorted(path for path in (PAGE / "static").rglob("*") if path.is_file())
 KINDS = {
     ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".svg": "image/svg+xml",

@@ -45,6 +45,7 @@ class Way(NamedTuple):
 
 HEAD = "{} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer TOKEN\r\n{}\r\n"
 REFUSED, ENDED, TORN = b"HTTP/1.1 401", b"0\r\n\r\n", b""
+BATCH = f"producer=p9&first=0&last=0&salts=00&hash={'0' * 64}"
 WAYS = {
     "a job's live stream": Way(
         HEAD.format("GET /api/jobs/job/live", "").encode(), b"event: snapshot", ENDED
@@ -68,8 +69,10 @@ WAYS = {
         REFUSED,
     ),
     "an upload": Way(
-        HEAD.format("POST /api/jobs/job/append?producer=p9&first=0&last=0&hash=" + "0" * 64,
-                    "Content-Length: 1000\r\n").encode() + b'{"half":', b"", REFUSED,
+        HEAD.format(f"POST /api/jobs/job/append?{BATCH}", "Content-Length: 1000\r\n").encode()
+        + b'{"half":',
+        b"",
+        REFUSED,
     ),
     "what the SDK sends": Way(
         HEAD.format("POST /ingest/synapse/logs/", "Content-Length: 1000\r\n").encode() + b"[", b"",

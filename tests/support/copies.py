@@ -127,12 +127,13 @@ class Copies:
 
     def value(self, cell: Cell) -> Any:
         """Return what stands there."""
-        query = f"SELECT {cell.column} FROM {cell.table} WHERE {self._row}"
+        query = f"SELECT {cell.column} FROM {cell.table} WHERE {self._row(cell.table)}"
         return self.execute(cell.place, query, cell.row)[0][0]
 
     def replace(self, cell: Cell, value: Any) -> bool:
         """Write something else there; return False if the database does not take it."""
-        query = f"UPDATE {cell.table} SET {cell.column} = {self._mark} WHERE {self._row}"
+        row = self._row(cell.table)
+        query = f"UPDATE {cell.table} SET {cell.column} = {self._mark} WHERE {row}"
         try:
             self.execute(cell.place, query, value, cell.row)
         except (sqlite3.Error, psycopg.Error):
@@ -162,22 +163,30 @@ class Copies:
     def _mark(self) -> str:
         return "?" if self.is_sqlite else "%s"
 
-    @property
-    def _row(self) -> str:
-        return "rowid = ?" if self.is_sqlite else "ctid = %s::tid"
+    def _row(self, table: str) -> str:
+        return f"{self._key(table)} = ?" if self.is_sqlite else "ctid = %s::tid"
+
+    def _key(self, table: str, of: str = "") -> str:
+        """Return what a row of a table is told by, which nobody stores."""
+        if not self.is_sqlite:
+            return f"{of}ctid::text"
+        found = metadata.tables.get(table)
+        if found is None or found.dialect_options["sqlite"]["with_rowid"]:
+            return f"{of}rowid"
+        return " || ',' || ".join(f"quote({of}{one.name})" for one in found.primary_key)
 
     def projection(self, cell: Cell) -> Any:
         """Return which projection a row of `job` is of."""
-        query = f"SELECT projection FROM job WHERE {self._row}"
+        query = f"SELECT projection FROM job WHERE {self._row('job')}"
         return _text(self.execute(cell.place, query, cell.row)[0][0])
 
     def delete(self, place: str, table: str, row: Any) -> None:
         """Delete a row."""
-        self.execute(place, f"DELETE FROM {table} WHERE {self._row}", row)
+        self.execute(place, f"DELETE FROM {table} WHERE {self._row(table)}", row)
 
     def rows(self, place: str, table: str) -> list[tuple[Any, str | None]]:
         """Return the rows of a table, and whose job they are."""
-        key = "t.rowid" if self.is_sqlite else "t.ctid::text"
+        key = self._key(table, "t.")
         names = set(metadata.tables[table].columns.keys()) if table in metadata.tables else set()
         lot = next((name for name in names if name.endswith("_no") and name != "job_no"), None)
         if table == "job" or ("job_id" in names and "job_no" not in names):
@@ -193,7 +202,7 @@ class Copies:
         else:
             query = f"SELECT {key}, NULL FROM {table} t"
         rows = self.execute(place, query)
-        return [(row, _text(job)) for row, job in rows]
+        return [(row.decode() if isinstance(row, bytes) else row, _text(job)) for row, job in rows]
 
 
 def anything(copies: Copies, cell: Cell, cells: Sequence[Cell], random: Random) -> Any:
