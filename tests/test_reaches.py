@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent
 PACKAGES = ("consumers", "synapse_stream")
 PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_exit", "_getframe", "_repr_html_"}
 """Begins with an underscore, and is there for all the same."""
-MOST = {"private": 84, "patched": 86}
+MOST = {"private": 78, "patched": 84}
 """No more than so many. Where fewer are left, write that here."""
 
 

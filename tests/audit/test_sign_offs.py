@@ -21,6 +21,7 @@ from synapse_stream.reading.stream import JobStream
 from tests.support import events
 from tests.support.anchoring import private_key
 from tests.support.chains import Chain
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from synapse_stream.ports.audit import Report
@@ -183,10 +184,10 @@ def replace_stream(deployment: Deployment, there: list[Any], forged: Chain) -> N
     key = deployment.log.keys.job(JOB)
     raw: list[dict[Any, Any]] = [dict(entry.raw) for entry in there]
     raw[: len(forged.batches)] = [encode_fields(batch) for batch in forged.batches]
-    deployment.log._command("deleting", "UNLINK", key)
+    client_of(deployment.log).execute_command("UNLINK", key)
     for entry, fields in zip(there, raw, strict=True):
         words = [word for pair in fields.items() for word in pair]
-        deployment.log._command("writing", "XADD", key, f"{entry.ms}-{entry.seq}", *words)
+        client_of(deployment.log).execute_command("XADD", key, f"{entry.ms}-{entry.seq}", *words)
 
 
 @pytest.mark.parametrize("keys", ["x", "abcd", "00" * 31])

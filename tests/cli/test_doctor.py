@@ -318,8 +318,10 @@ def test_a_projection_that_stands_still_is_named_with_what_starts_it(
     project(settings)
     keys = log.keys
     old = int(time.time() * 1000) - 90_000
-    log._command("", "XADD", keys.job("waiting"), f"{old}-0", "p", "x")
-    log._command("", "XADD", keys.feed(keys.partition("waiting")), f"{old}-0", "j", "waiting")
+    client_of(log).execute_command("XADD", keys.job("waiting"), f"{old}-0", "p", "x")
+    client_of(log).execute_command(
+        "XADD", keys.feed(keys.partition("waiting")), f"{old}-0", "j", "waiting"
+    )
 
     said = command("doctor")
 

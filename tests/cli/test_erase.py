@@ -16,6 +16,7 @@ from synapse_stream.reading.stream import JobStream
 from tests.support import events
 from tests.support.chains import Chain
 from tests.support.projecting import Consumers
+from tests.support.raw import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +171,7 @@ def test_what_comes_again_after_a_lost_tail_stays_erased(
         assert command("erase", "job-1", *asked, "--reason", "asked").code == 0
         head, lost, run.batches = run.batches[1], run.batches[2:], run.batches[:2]
         known = head.hash + str(head.last).encode()
-        log._command("losing", "HSET", log.keys.producers("job-1"), run.producer, known)
+        client_of(log).execute_command("HSET", log.keys.producers("job-1"), run.producer, known)
         lines = [line + b"\n" for batch in lost for line in batch.lines()]
         for some in (lines[:1], lines[1:]):  # in other cuts, as producers do
             log.append(run.add_data(b"".join(some), len(some)))

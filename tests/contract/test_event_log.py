@@ -18,6 +18,7 @@ from synapse_stream.errors import LogUnavailable
 from synapse_stream.log.event_log import EventLog, open_log
 from synapse_stream.settings import Settings
 from tests.support.chains import Chain
+from tests.support.raw import client_of
 from tests.support.servers import TestServer
 
 if TYPE_CHECKING:
@@ -274,8 +275,8 @@ def test_a_batch_is_never_changed_on_its_way(log: EventLog) -> None:
 def test_what_is_wrong_with_one_batch_of_many_costs_the_others_nothing(log: EventLog) -> None:
     log.check()
     chains = [Chain(f"job-{number}") for number in range(300)]
-    log._command("spoiling a stream", "SET", log.keys.job("job-7"), "text")
-    log._command("spoiling producers", "SET", log.keys.producers("job-8"), "text")
+    client_of(log).execute_command("SET", log.keys.job("job-7"), "text")
+    client_of(log).execute_command("SET", log.keys.producers("job-8"), "text")
     chains[9].add()  # is lacking there
 
     answers = log.append_all([chain.add() for chain in chains])

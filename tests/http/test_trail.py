@@ -33,7 +33,7 @@ ACTS = [
 
 
 def bearer(**claims: Any) -> dict[str, str]:
-    return {"Authorization": f"Bearer {sign(issue('ada', 600, **claims), SECRET)}"}
+    return {"Authorization": f"Bearer {sign(issue('ada', 86_400, **claims), SECRET)}"}
 
 
 OPERATOR = bearer(role="operator")

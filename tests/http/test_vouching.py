@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def bearer(**claims: Any) -> dict[str, str]:
-    return {"Authorization": f"Bearer {sign(issue('ada', 600, **claims), SECRET)}"}
+    return {"Authorization": f"Bearer {sign(issue('ada', 86_400, **claims), SECRET)}"}
 
 
 OPERATOR, VIEWER = bearer(role="operator"), bearer(role="viewer")
