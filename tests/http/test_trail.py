@@ -12,6 +12,7 @@ from consumers.api.app import create_app
 from synapse_stream.entries.keys import TRAIL
 from synapse_stream.log.event_log import open_log
 from synapse_stream.operating.trail import Actor, Trail
+from synapse_stream.remote.packing import PACKED, pack
 from synapse_stream.remote.tokens import issue, sign
 from tests.support.chains import Chain
 from tests.support.doors import SECRET
@@ -44,7 +45,12 @@ OTHERS = {
     "operator of that name": bearer(role="operator", jobs=TRAIL),
     "appender": bearer(append=True),
 }
-PLACES = ("", "/events", "/messages", "/series", "/metrics", "/live", "/views/time-by-step")
+PLACES = (
+    *(f"/api/jobs/{TRAIL}{place}" for place in ("", "/events", "/messages", "/series", "/metrics")),
+    *(f"/api/jobs/{TRAIL}{place}" for place in ("/live", "/views/time-by-step", "/standing")),
+    f"/api/compare?job={TRAIL}&job=job-1",
+    f"/v1/stream/{TRAIL}?offset=-1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +81,7 @@ def names(client: httpx.Client, query: str = "") -> list[str]:
 
 @pytest.mark.parametrize("who", OTHERS)
 def test_only_an_operator_of_all_jobs_sees_it(client: httpx.Client, who: str) -> None:
-    statuses = {
-        place: client.get(f"/api/jobs/{TRAIL}{place}", headers=OTHERS[who]).status_code
-        for place in PLACES
-    }
+    statuses = {place: client.get(place, headers=OTHERS[who]).status_code for place in PLACES}
 
     assert client.get("/api/trail", headers=OTHERS[who]).status_code == 403
     assert set(statuses.values()) == {403 if who == "appender" else 404}
@@ -116,10 +119,28 @@ def test_what_is_done_later_is_there_at_once(client: httpx.Client, deployment: S
     assert found["before"]["name"] == "bob"
 
 
-def test_not_even_an_operator_reports_to_it(client: httpx.Client) -> None:
-    batch = Chain(TRAIL).add()
-    query = f"producer=p&first=0&last={batch.last}&hash={batch.hash.hex()}"
-    refused = client.post(f"/api/jobs/{TRAIL}/append?{query}", content=batch.data, headers=OPERATOR)
+@pytest.mark.parametrize("job", [TRAIL, "job-2"])
+def test_not_even_an_operator_reports_to_it(client: httpx.Client, job: str) -> None:
+    """Each of these ways is open for another job."""
+    batch = Chain(job).add({"type": "message", "content": "none of an operator's"})
+    said = {"hash": batch.hash.hex(), "salts": batch.salts.hex()}
+    query = {"producer": "p1", "first": 0, "last": batch.last, **said}
+    ((_, packed),) = pack([batch])
+    form, logs = {"Content-Type": PACKED}, {"event": "e", "data": {}, "job": job}
+    ways: list[tuple[str, str, dict[str, Any]]] = [
+        ("PUT", f"/v1/stream/{job}", {"headers": {"Content-Type": "application/json"}}),
+        ("POST", f"/v1/stream/{job}", {"json": [{"event": "e"}]}),
+        ("POST", f"/api/jobs/{job}/append", {"params": query, "content": batch.data}),
+        ("POST", "/api/append", {"content": packed, "headers": form}),
+        ("POST", "/ingest/synapse/logs/", {"json": logs}),
+        ("POST", f"/ingest/trainer/jobs/{job}", {"json": {"trainerStatus": {}}}),
+    ]
+    answers = {}
+    for method, path, given in ways:
+        headers = {**OPERATOR, **given.pop("headers", {})}
+        answer = client.request(method, path, headers=headers, **given)
+        answers[f"{method} {path}"] = (answer.status_code, answer.text)
 
-    assert refused.status_code == 422
+    refused = {way: found for way, found in answers.items() if found[0] >= 400}
+    assert refused == (answers if job == TRAIL else {})
     assert client.get("/api/trail", headers=OPERATOR).json()["acts"]
