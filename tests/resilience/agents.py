@@ -30,8 +30,10 @@ from tests.support.scenes.scene import Scene
 from tests.support.servers import free_port, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from random import Random
+
+    from tests.support.scenes.api import ApiProcess
 
 _ROOT = Path(__file__).parents[2]
 _REQUESTS_AT_LEAST = 20
@@ -112,25 +114,27 @@ def _behind(home: Path, *, hasty: bool = False) -> Iterator[Behind]:
 def kill_the_agent(home: Path, count: int, random: Random) -> Result:
     """SIGKILL, a moment of absence, and a start at the same socket."""
     result = Result("agent killed and restarted", count)
-    with _behind(home) as stage:
-        actor = stage.enter()
-        for _ in range(count):
-            time.sleep(random.uniform(0, 0.15))
-            result.happened += stage.agent.kill()
-            stage.agent.start()
-            stage.wait_for_more()
-        return stage.finish(result, actor)
+    return _kill(result, home, random, lambda stage: stage.agent)
 
 
 def kill_the_api_behind_the_agent(home: Path, count: int, random: Random) -> Result:
     """The API is killed while the agent sends to it."""
     result = Result("API killed behind the agent", count)
+    return _kill(result, home, random, lambda stage: stage.api)
+
+
+def _kill(
+    result: Result,
+    home: Path,
+    random: Random,
+    victim: Callable[[Behind], AgentProcess | ApiProcess],
+) -> Result:
     with _behind(home) as stage:
         actor = stage.enter()
-        for _ in range(count):
+        for _ in range(result.planned):
             time.sleep(random.uniform(0, 0.15))
-            result.happened += stage.api.kill()
-            stage.api.start()
+            result.happened += victim(stage).kill()
+            victim(stage).start()
             stage.wait_for_more()
         return stage.finish(result, actor)
 
